@@ -1,0 +1,102 @@
+# vigie: make help lists the targets.
+
+VERSION = 0.1.0
+BUILD = build
+PREFIX = /usr/local
+CFLAGS = -O2 -g
+WERROR =
+
+# What the code needs, whatever CFLAGS says. No setlocale anywhere: numbers have a point.
+override CPPFLAGS += -I. -D_GNU_SOURCE -DVIGIE_VERSION='"$(VERSION)"'
+WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wformat=2 $(if $(WERROR),-Werror)
+COMPILE = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -pthread
+
+COMMON_LIBS = -lcjson -linih -lm
+LIBS_fcgi = -lfcgi -lsqlite3 $(COMMON_LIBS)
+LIBS_collector = -lproc2 -lcurl $(COMMON_LIBS)
+LIBS_alert = -lcurl $(COMMON_LIBS)
+LIBS_common = -lcurl $(COMMON_LIBS)
+
+PROGRAMS = fcgi collector alert
+BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%)
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
+TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer,$(UNIT_TESTS))
+BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+
+.PHONY: all run test check check-unit check-integration check-asan check-tsan bench benches install clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BINARIES)                        ## build the programs into build/
+
+run:                                    ## install what is missing, build, and run everything in the foreground
+	deploy/install-deps run
+	+$(MAKE) --no-print-directory all
+	BUILD=$(BUILD) deploy/run
+
+test:                                   ## install what is missing, build, and pass all tests
+	deploy/install-deps test
+	+$(MAKE) --no-print-directory check
+
+check: all $(UNIT_TESTS)                ## build and pass all tests
+	BUILD=$(BUILD) tests/run-all $(UNIT_TESTS)
+
+check-unit: all $(UNIT_TESTS)           ## the unit tests alone
+	BUILD=$(BUILD) tests/run-all --unit $(UNIT_TESTS)
+
+check-integration: all                  ## the integration tests alone
+	BUILD=$(BUILD) tests/run-all --integration
+
+check-asan:                             ## the same tests under ASan and UBSan
+	+$(MAKE) --no-print-directory check BUILD=$(BUILD)/asan \
+		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
+
+check-tsan:                             ## the tests of the pool and the store under TSan
+	+$(MAKE) --no-print-directory check-unit BUILD=$(BUILD)/tsan UNIT_TESTS='$(TSAN_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)' \
+		CFLAGS='-O1 -g -fsanitize=thread'
+
+bench: all benches                      ## print the measured figures (some minutes)
+	BUILD=$(BUILD) tests/bench/run
+
+benches: $(BENCHES)
+
+install: all                            ## install the programs under DESTDIR and PREFIX
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install $(BINARIES) '$(DESTDIR)$(PREFIX)/bin'
+
+clean:                                  ## remove what was built
+	rm -rf '$(BUILD)'
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -MMD -MP -c $< -o $@
+
+# What a folder holds beside its main.c, for the tests.
+$(BUILD)/lib%.a:
+	@rm -f $@
+	ar rcs $@ $(filter-out %/main.o,$^)
+
+define folder_rules
+$(BUILD)/lib$(1).a: $(call objects,$(1))
+$(BUILD)/tests/$(1)/%: $(BUILD)/tests/unit/$(1)/%.o $(BUILD)/lib$(1).a $(BUILD)/libcommon.a
+	@mkdir -p $$(@D)
+	$(COMPILE) $(LDFLAGS) $$^ -o $$@ -lcmocka $(LIBS_$(1))
+endef
+$(foreach folder,common $(PROGRAMS),$(eval $(call folder_rules,$(folder))))
+
+define program_rules
+$(BUILD)/vigie-$(1): $(call objects,$(1)) $(BUILD)/libcommon.a
+	$(COMPILE) $(LDFLAGS) $$^ -o $$@ $(LIBS_$(1))
+endef
+$(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
+
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) $^ -o $@ $(LIBS_collector) $(LIBS_fcgi)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,31 @@
+#include "common/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+int64_t clock_wall_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_monotonic_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void clock_format_rfc3339(int64_t time_ms, char ret_text[static CLOCK_RFC3339_SIZE])
+{
+	int64_t milliseconds = time_ms % 1000;
+	if (milliseconds < 0)
+		milliseconds += 1000;
+	time_t seconds = (time_t)((time_ms - milliseconds) / 1000);
+	struct tm utc;
+	char date[24];
+	gmtime_r(&seconds, &utc);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(ret_text, CLOCK_RFC3339_SIZE, "%s.%03dZ", date, (int)milliseconds);
+}

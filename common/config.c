@@ -1,0 +1,431 @@
+#include "common/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum type { STRING, INTEGER, BYTES, DURATION, NUMBER, BOOLEAN, CHOICE, LIST };
+
+struct option {
+	const char *section, *key;
+	enum type type;
+	size_t offset; /* of the field in struct config */
+	const char *fallback;
+	double minimum, maximum; /* both 0: no bounds */
+	const char *const *choices; /* CHOICE: the words, NULL at the end; the value is the index */
+	const char *help;
+};
+
+static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
+static const char *const cpu_scales[] = { "core", "machine", NULL };
+
+#define FIELD(name) offsetof(struct config, name)
+#define MINUTE 60e3
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+#define MIB 1048576.0
+
+static const struct option options[] = {
+	{ "log", "level", CHOICE, FIELD(log.level), "info", 0, 0, log_levels,
+	  "error, warning, info or debug" },
+
+	{ "server", "store", STRING, FIELD(server.store), "sqlite", 0, 0, NULL,
+	  "where the samples are kept: sqlite" },
+	{ "server", "threads", INTEGER, FIELD(server.threads), "0", 0, 1024, NULL,
+	  "threads that answer requests; 0: twice the cores, at least 4" },
+	{ "server", "max_body", BYTES, FIELD(server.max_body), "4MiB", 1024, 256 * MIB, NULL,
+	  "the largest body of a PUT; nginx has the same limit of its own" },
+	{ "server", "interval", DURATION, FIELD(server.interval_ms), "10s", 1e3, HOUR, NULL,
+	  "the collectors' interval: what is older than three of them is not the latest" },
+	{ "server", "retention", DURATION, FIELD(server.retention_ms), "2d", MINUTE, 3660 * DAY, NULL,
+	  "how long samples are kept" },
+	{ "server", "max_series_per_host", INTEGER, FIELD(server.max_series_per_host), "10000", 1, 1e6, NULL,
+	  "process names a host may have within the retention; further ones count as \"other\"" },
+	{ "server", "max_series", INTEGER, FIELD(server.max_series), "1000000", 1, 1e8, NULL,
+	  "process names of all hosts together; further ones count as \"other\"" },
+	{ "server", "max_points", INTEGER, FIELD(server.max_points), "5000000", 1, 1e9, NULL,
+	  "points one answer may hold" },
+
+	{ "sqlite", "path", STRING, FIELD(sqlite.path), "vigie.db", 0, 0, NULL,
+	  "the database file" },
+
+	{ "collector", "url", STRING, FIELD(collector.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
+	  "the server" },
+	{ "collector", "ip", STRING, FIELD(collector.ip), "", 0, 0, NULL,
+	  "the address this host is known by; empty: the one its connection to the server uses" },
+	{ "collector", "interval", DURATION, FIELD(collector.interval_ms), "10s", 1e3, HOUR, NULL,
+	  "time between two samples of every process" },
+	{ "collector", "timeout", DURATION, FIELD(collector.timeout_ms), "5s", 100, MINUTE, NULL,
+	  "how long one request to the server may take" },
+	{ "collector", "cpu_scale", CHOICE, FIELD(collector.cpu_scale), "core", 0, 0, cpu_scales,
+	  "core: 100 is one core kept busy; machine: 100 is all of them" },
+	{ "collector", "kernel_threads", BOOLEAN, FIELD(collector.kernel_threads), "no", 0, 0, NULL,
+	  "whether kernel threads are sent" },
+	{ "collector", "include", LIST, FIELD(collector.include), NULL, 0, 0, NULL,
+	  "glob of names to send, may be repeated; none: all" },
+	{ "collector", "exclude", LIST, FIELD(collector.exclude), NULL, 0, 0, NULL,
+	  "glob of names not to send, may be repeated" },
+	{ "collector", "top", INTEGER, FIELD(collector.top), "0", 0, 1e6, NULL,
+	  "send only this many names, the highest in CPU and the highest in memory; 0: all" },
+	{ "collector", "min_cpu", NUMBER, FIELD(collector.min_cpu), "0", 0, 1e6, NULL,
+	  "leave out names under this percentage of CPU and under min_mem" },
+	{ "collector", "min_mem", NUMBER, FIELD(collector.min_mem), "0", 0, 100, NULL,
+	  "leave out names under this percentage of memory and under min_cpu" },
+	{ "collector", "max_processes", INTEGER, FIELD(collector.max_processes), "2000", 1, 1e6, NULL,
+	  "names sent; the smallest of further ones are summed under \"other\"" },
+	{ "collector", "buffer", INTEGER, FIELD(collector.buffer_ticks), "60", 1, 1e5, NULL,
+	  "intervals kept in memory while the server is away; the oldest is dropped" },
+
+	{ "alert", "url", STRING, FIELD(alert.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
+	  "the server" },
+	{ "alert", "interval", DURATION, FIELD(alert.interval_ms), "10s", 1e3, HOUR, NULL,
+	  "time between two evaluations; the collectors' interval" },
+	{ "alert", "phase", DURATION, FIELD(alert.phase_ms), "5s", 0, HOUR, NULL,
+	  "when to evaluate, counted from the boundary that the collectors stamp with" },
+	{ "alert", "timeout", DURATION, FIELD(alert.timeout_ms), "4s", 100, MINUTE, NULL,
+	  "how long one request to the server may take" },
+	{ "alert", "threshold", NUMBER, FIELD(alert.threshold), "80", 0, 1e6, NULL,
+	  "RED: the latest value is over this percentage" },
+	{ "alert", "clear", NUMBER, FIELD(alert.clear), "75", 0, 1e6, NULL,
+	  "an alarm ends when the value is under this percentage" },
+	{ "alert", "raise_after", INTEGER, FIELD(alert.raise_after), "1", 1, 1e4, NULL,
+	  "intervals over the threshold before the alarm is raised; 6 suits servers, where a core busy for a tick is no news" },
+	{ "alert", "clear_after", INTEGER, FIELD(alert.clear_after), "3", 1, 1e4, NULL,
+	  "intervals under clear before the alarm ends" },
+	{ "alert", "rule", LIST, FIELD(alert.rule), NULL, 0, 0, NULL,
+	  "other limits for some, may be repeated, the first that fits counts: process=GLOB ip=GLOB resource=cpu|mem threshold= clear= raise_after= clear_after=" },
+	{ "alert", "log", STRING, FIELD(alert.log), "alert.log", 0, 0, NULL,
+	  "one line a transition" },
+	{ "alert", "state", STRING, FIELD(alert.state), "alert.state", 0, 0, NULL,
+	  "what survives a restart" },
+};
+
+enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
+
+struct unit {
+	const char *word;
+	double factor;
+};
+
+static const struct unit duration_units[] = {
+	{ "ms", 1 }, { "s", 1e3 }, { "m", MINUTE }, { "h", HOUR }, { "d", DAY }, { NULL, 0 },
+};
+static const struct unit byte_units[] = {
+	{ "GiB", 1024 * MIB }, { "MiB", MIB }, { "KiB", 1024 }, { "B", 1 }, { NULL, 0 },
+};
+
+/* Where the parser stands, for messages and for the failure that ends it. */
+struct parser {
+	struct config *config;
+	const char *path; /* NULL on the command line */
+	FILE *file;
+	int line;
+	bool long_line;
+	int result; /* 0, or the negative errno of the first failure */
+	struct text *error;
+};
+
+static void fail(struct parser *parser, int result, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void fail(struct parser *parser, int result, const char *format, ...)
+{
+	if (parser->result)
+		return;
+	parser->result = result;
+
+	char sentence[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	if (parser->path && parser->line)
+		text_printf(parser->error, "%s:%d: %s", parser->path, parser->line, sentence);
+	else
+		text_printf(parser->error, "%s: %s", parser->path ? parser->path : "command line", sentence);
+}
+
+static const struct option *find_option(const char *section, const char *key, bool *ret_section_known)
+{
+	*ret_section_known = false;
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (strcmp(options[i].section, section) != 0)
+			continue;
+		*ret_section_known = true;
+		if (strcmp(options[i].key, key) == 0)
+			return &options[i];
+	}
+	return NULL;
+}
+
+/* A finite number and, where `units` are given, its unit; NAN when it is neither. */
+static double parse_quantity(const char *value, const struct unit *units)
+{
+	if (!isdigit((unsigned char)value[0]))
+		return NAN;
+	char *end;
+	double number = strtod(value, &end);
+	if (!isfinite(number))
+		return NAN;
+	if (*end == '\0')
+		return units && number != 0 ? NAN : number;
+	for (; units && units->word; units++) {
+		if (strcmp(end, units->word) == 0)
+			return number * units->factor;
+	}
+	return NAN;
+}
+
+static bool list_add(struct config_list *list, const char *value, int line)
+{
+	char **values = realloc(list->values, (list->count + 1) * sizeof(*values));
+	if (values)
+		list->values = values;
+	int *lines = realloc(list->lines, (list->count + 1) * sizeof(*lines));
+	if (lines)
+		list->lines = lines;
+	char *copy = strdup(value);
+	if (!values || !lines || !copy) {
+		free(copy);
+		return false;
+	}
+	list->values[list->count] = copy;
+	list->lines[list->count++] = line;
+	return true;
+}
+
+static void set_option(struct parser *parser, const struct option *option, const char *value)
+{
+	void *field = (char *)parser->config + option->offset;
+
+	if (option->type == STRING) {
+		char *copy = strdup(value);
+		if (!copy) {
+			fail(parser, -ENOMEM, "out of memory");
+			return;
+		}
+		free(*(char **)field);
+		*(char **)field = copy;
+		return;
+	}
+	if (option->type == LIST) {
+		if (!list_add(field, value, parser->line))
+			fail(parser, -ENOMEM, "out of memory");
+		return;
+	}
+	if (option->type == BOOLEAN) {
+		if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+			fail(parser, -EINVAL, "%s: '%s' is neither yes nor no", option->key, value);
+		else
+			*(bool *)field = value[0] == 'y';
+		return;
+	}
+	if (option->type == CHOICE) {
+		for (int64_t i = 0; option->choices[i]; i++) {
+			if (strcmp(value, option->choices[i]) == 0) {
+				*(int64_t *)field = i;
+				return;
+			}
+		}
+		fail(parser, -EINVAL, "%s: '%s' is none of its words (%s)", option->key, value, option->help);
+		return;
+	}
+
+	const struct unit *units = option->type == DURATION ? duration_units : option->type == BYTES ? byte_units : NULL;
+	double number = parse_quantity(value, units);
+	bool whole = option->type == NUMBER || number == floor(number);
+	if (isnan(number) || !whole) {
+		fail(parser, -EINVAL, "%s: '%s' is not %s", option->key, value,
+		     option->type == DURATION ? "a duration like 500ms, 10s, 5m, 12h or 2d"
+		     : option->type == BYTES  ? "a size like 512KiB or 4MiB"
+		     : option->type == NUMBER ? "a number"
+		                              : "a whole number");
+		return;
+	}
+	if (number < option->minimum || number > option->maximum) {
+		fail(parser, -EINVAL, "%s: '%s' is out of range", option->key, value);
+		return;
+	}
+	if (option->type == NUMBER)
+		*(double *)field = number;
+	else
+		*(int64_t *)field = (int64_t)number;
+}
+
+/* What inih calls for each key; 0 would only tell it to remember an error. */
+static int on_key(void *user, const char *section, const char *key, const char *value)
+{
+	struct parser *parser = user;
+	if (parser->result)
+		return 1;
+
+	bool section_known;
+	const struct option *option = find_option(section, key, &section_known);
+	if (option)
+		set_option(parser, option, value);
+	else if (section_known)
+		fail(parser, -EINVAL, "unknown key '%s' in section [%s]", key, section);
+	else if (section[0])
+		fail(parser, -EINVAL, "unknown section [%s]", section);
+	else
+		fail(parser, -EINVAL, "key '%s' stands before any section", key);
+	return 1;
+}
+
+/* Counts the lines for the messages: Debian's inih does not tell them. */
+static char *read_line(char *line, int size, void *user)
+{
+	struct parser *parser = user;
+	if (parser->result || !fgets(line, size, parser->file))
+		return NULL;
+	parser->line++;
+	size_t length = strlen(line);
+	if (length + 1 == (size_t)size && line[length - 1] != '\n') {
+		fail(parser, -EINVAL, "the line is longer than %d bytes", size - 2);
+		return NULL;
+	}
+	return line;
+}
+
+static void parse_file(struct parser *parser, const char *path)
+{
+	parser->path = path;
+	parser->file = fopen(path, "re");
+	if (!parser->file) {
+		int error = errno;
+		fail(parser, -error, "cannot be opened: %s", strerror(error));
+		return;
+	}
+	int bad_line = ini_parse_stream(read_line, parser, on_key, parser);
+	if (!parser->result && bad_line > 0) {
+		parser->line = bad_line;
+		fail(parser, -EINVAL, "is neither a [section], a key = value nor a comment");
+	}
+	if (!parser->result && ferror(parser->file)) {
+		parser->line = 0;
+		fail(parser, -EIO, "cannot be read");
+	}
+	fclose(parser->file);
+}
+
+static void parse_override(struct parser *parser, const char *override)
+{
+	char section[32] = "", key[64] = "";
+	int value_at = 0;
+	parser->path = NULL;
+	parser->line = 0;
+	if (sscanf(override, "%31[a-z0-9_].%63[a-z0-9_]=%n", section, key, &value_at) != 2 || value_at == 0)
+		fail(parser, -EINVAL, "'%s' is not section.key=value", override);
+	else
+		on_key(parser, section, key, override + value_at);
+}
+
+int config_load(const char *path, char *const overrides[], size_t override_count, struct config **ret_config,
+                struct text *ret_error)
+{
+	struct config *config = calloc(1, sizeof(*config));
+	struct parser parser = { .config = config, .path = "defaults", .error = ret_error };
+	if (!config)
+		fail(&parser, -ENOMEM, "out of memory");
+
+	for (size_t i = 0; i < OPTION_COUNT && !parser.result; i++) {
+		if (options[i].fallback)
+			set_option(&parser, &options[i], options[i].fallback);
+	}
+	if (path && !parser.result)
+		parse_file(&parser, path);
+	for (size_t i = 0; i < override_count && !parser.result; i++)
+		parse_override(&parser, overrides[i]);
+
+	if (parser.result) {
+		config_free(config);
+		return parser.result;
+	}
+	*ret_config = config;
+	return 0;
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		void *field = (char *)config + options[i].offset;
+		if (options[i].type == STRING) {
+			free(*(char **)field);
+		} else if (options[i].type == LIST) {
+			struct config_list *list = field;
+			for (size_t j = 0; j < list->count; j++)
+				free(list->values[j]);
+			free(list->values);
+			free(list->lines);
+		}
+	}
+	free(config);
+}
+
+/* Prints `number` in the largest unit that divides it; units from small to large or large to small. */
+static void print_quantity(struct text *text, int64_t number, const struct unit *units)
+{
+	const struct unit *best = NULL;
+	for (; units->word; units++) {
+		if (number % (int64_t)units->factor == 0 && (!best || units->factor > best->factor))
+			best = units;
+	}
+	text_printf(text, "%lld%s", (long long)(number / (int64_t)best->factor), best->word);
+}
+
+static void print_option(const struct config *config, const struct option *option, struct text *text)
+{
+	const void *field = (const char *)config + option->offset;
+	if (option->type == LIST) {
+		const struct config_list *list = field;
+		if (list->count == 0)
+			text_printf(text, "# %s =\n", option->key);
+		for (size_t i = 0; i < list->count; i++)
+			text_printf(text, "%s = %s\n", option->key, list->values[i]);
+		return;
+	}
+
+	text_printf(text, "%s = ", option->key);
+	switch (option->type) {
+	case STRING:
+		text_append_string(text, *(char *const *)field);
+		break;
+	case BOOLEAN:
+		text_append_string(text, *(const bool *)field ? "yes" : "no");
+		break;
+	case CHOICE:
+		text_append_string(text, option->choices[*(const int64_t *)field]);
+		break;
+	case NUMBER:
+		text_printf(text, "%.15g", *(const double *)field);
+		break;
+	case DURATION:
+		print_quantity(text, *(const int64_t *)field, duration_units);
+		break;
+	case BYTES:
+		print_quantity(text, *(const int64_t *)field, byte_units);
+		break;
+	case INTEGER:
+	case LIST:
+		text_printf(text, "%lld", (long long)*(const int64_t *)field);
+		break;
+	}
+	text_append_char(text, '\n');
+}
+
+void config_print(const struct config *config, struct text *text)
+{
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (i == 0 || strcmp(options[i].section, options[i - 1].section) != 0)
+			text_printf(text, "%s[%s]\n", i ? "\n" : "", options[i].section);
+		text_printf(text, "# %s\n", options[i].help);
+		print_option(config, &options[i], text);
+	}
+}

@@ -1,0 +1,93 @@
+/*
+ * vigie.conf: one INI file for all programs, a section each.
+ *
+ * Every option is one row of the table in config.c: its section and key, its
+ * type, its bounds, its default and the sentence that describes it. A program
+ * reads the whole file, so that a key that no program knows is an error wherever
+ * it stands. Relative paths are relative to the working directory.
+ *
+ * A struct config is read-only once loaded and may be shared by threads; a
+ * reload makes a new one.
+ */
+#ifndef VIGIE_COMMON_CONFIG_H
+#define VIGIE_COMMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/text.h"
+
+/* The values of a key that may stand several times, in the order of the file. */
+struct config_list {
+	char **values;
+	int *lines; /* where each stands in the file; 0: on the command line */
+	size_t count;
+};
+
+enum config_cpu_scale { CPU_SCALE_CORE, CPU_SCALE_MACHINE };
+
+/* Strings are never NULL; "" where nothing is set. */
+struct config {
+	struct {
+		int64_t level; /* enum log_level */
+	} log;
+	struct {
+		char *store;
+		int64_t threads;  /* 0: twice the cores, at least 4 */
+		int64_t max_body; /* bytes */
+		int64_t interval_ms;
+		int64_t retention_ms;
+		int64_t max_series_per_host;
+		int64_t max_series;
+		int64_t max_points; /* of one answer */
+	} server;
+	struct {
+		char *path;
+	} sqlite;
+	struct {
+		char *url; /* of the REST interface, with WIRE_PREFIX */
+		char *ip;  /* "": the one the connection to the server uses */
+		int64_t interval_ms;
+		int64_t timeout_ms;
+		int64_t cpu_scale; /* enum config_cpu_scale */
+		bool kernel_threads;
+		struct config_list include; /* globs; empty: all */
+		struct config_list exclude;
+		int64_t top;     /* names sent, the highest of each resource; 0: all */
+		double min_cpu;  /* percent */
+		double min_mem;  /* percent */
+		int64_t max_processes;
+		int64_t buffer_ticks; /* kept in memory while the server is away */
+	} collector;
+	struct {
+		char *url;
+		int64_t interval_ms;
+		int64_t phase_ms; /* after the boundary */
+		int64_t timeout_ms;
+		double threshold; /* percent */
+		double clear;     /* percent */
+		int64_t raise_after; /* ticks */
+		int64_t clear_after; /* ticks */
+		struct config_list rule;
+		char *log;
+		char *state;
+	} alert;
+};
+
+/*
+ * Reads the file at `path` (NULL: the defaults alone) and then `overrides`, each
+ * "section.key=value". Returns 0 with a configuration to be freed with
+ * config_free(); -EINVAL for a file that is not right, -ENOENT, -EACCES, -ENOMEM,
+ * with one sentence in `ret_error` that names the file, the line and the key.
+ */
+int config_load(const char *path, char *const overrides[], size_t override_count, struct config **ret_config,
+                struct text *ret_error) __attribute__((warn_unused_result));
+
+void config_free(struct config *config);
+
+/* Appends the whole configuration in the file's own format, each option under its
+ * description: what --print-config prints, and what the sample file is made of. */
+void config_print(const struct config *config, struct text *text);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * Writes JSON (RFC 8259) into a struct text: what every answer and every request
+ * of vigie is made of. Written straight into the buffer because an answer may
+ * hold millions of numbers; JSON that comes in is read with cJSON.
+ *
+ * Pure: no I/O, no global, no locale (the decimal sign is always a point).
+ */
+#ifndef VIGIE_COMMON_JSON_H
+#define VIGIE_COMMON_JSON_H
+
+#include <stdint.h>
+
+#include "common/text.h"
+
+/* A string in quotes. `string` is valid UTF-8; quotes, backslashes and control
+ * characters are escaped. */
+void json_append_string(struct text *text, const char *string);
+
+/* A number that reads back as the same double, in the fewest digits that do so.
+ * `number` is finite. */
+void json_append_number(struct text *text, double number);
+
+/* A time as seconds since 1970 with up to three decimals, from milliseconds. */
+void json_append_seconds(struct text *text, int64_t time_ms);
+
+#endif

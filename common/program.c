@@ -1,0 +1,201 @@
+#include "common/program.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+#ifndef VIGIE_VERSION
+#define VIGIE_VERSION "development"
+#endif
+
+static void print_help(const struct program *program)
+{
+	printf("%s: %s\n\n"
+	       "  -c, --config FILE           read FILE (vigie.conf); without it the defaults hold\n"
+	       "  -s, --set SECTION.KEY=VALUE set one option over the file's, may be repeated\n"
+	       "      --check-config          check the configuration, then end\n"
+	       "      --print-config          print the configuration in force, then end\n"
+	       "      --debug                 log everything\n"
+	       "      --version               print the version\n"
+	       "      --help                  print this\n"
+	       "\nSIGHUP reloads the configuration, SIGTERM ends the program.\n",
+	       program->name, program->summary);
+}
+
+static int load(const struct program *program, struct config **ret_config)
+{
+	struct text error = TEXT_EMPTY;
+	struct config *config = NULL;
+	int result = config_load(program->config_path, program->overrides, program->override_count, &config, &error);
+	if (result == 0 && program->check) {
+		result = program->check(config, &error);
+		if (result)
+			config_free(config);
+	}
+	if (result)
+		log_error("%s", error.data ? error.data : strerror(-result));
+	else
+		*ret_config = config;
+	text_free(&error);
+	return result;
+}
+
+static void use_config(struct program *program, struct config *config)
+{
+	config_free(program->config);
+	program->config = config;
+	log_set_level(program->debug ? LOG_LEVEL_DEBUG : (enum log_level)config->log.level);
+}
+
+static int open_signals(void)
+{
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0)
+		return -1;
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* True when the program is to go on; otherwise it ends with *ret_exit_status. */
+static bool read_command_line(struct program *program, int argc, char *argv[], bool *ret_check, bool *ret_print,
+                              int *ret_exit_status)
+{
+	enum { CHECK_CONFIG = 256, PRINT_CONFIG, DEBUG, VERSION, HELP };
+	static const struct option long_options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "set", required_argument, NULL, 's' },
+		{ "check-config", no_argument, NULL, CHECK_CONFIG },
+		{ "print-config", no_argument, NULL, PRINT_CONFIG },
+		{ "debug", no_argument, NULL, DEBUG },
+		{ "version", no_argument, NULL, VERSION },
+		{ "help", no_argument, NULL, HELP },
+		{ NULL, 0, NULL, 0 },
+	};
+
+	for (int option; option = getopt_long(argc, argv, "c:s:", long_options, NULL), option != -1;) {
+		switch (option) {
+		case 'c':
+			program->config_path = optarg;
+			break;
+		case 's':
+			program->overrides[program->override_count++] = optarg;
+			break;
+		case CHECK_CONFIG:
+			*ret_check = true;
+			break;
+		case PRINT_CONFIG:
+			*ret_print = true;
+			break;
+		case DEBUG:
+			program->debug = true;
+			break;
+		case VERSION:
+			printf("%s %s\n", program->name, VIGIE_VERSION);
+			*ret_exit_status = EXIT_SUCCESS;
+			return false;
+		case HELP:
+			print_help(program);
+			*ret_exit_status = EXIT_SUCCESS;
+			return false;
+		default: /* getopt_long has said what is wrong */
+			return false;
+		}
+	}
+	if (optind < argc) {
+		log_error("'%s' is no option; see --help", argv[optind]);
+		return false;
+	}
+	return true;
+}
+
+bool program_start(struct program *program, int argc, char *argv[], int *ret_exit_status)
+{
+	bool check = false, print = false;
+	*ret_exit_status = EXIT_FAILURE;
+	program->signal_fd = -1;
+	log_init(program->name);
+
+	program->overrides = calloc((size_t)argc, sizeof(*program->overrides));
+	if (!program->overrides) {
+		log_error("out of memory");
+		return false;
+	}
+	if (!read_command_line(program, argc, argv, &check, &print, ret_exit_status))
+		return false;
+
+	struct config *config;
+	if (load(program, &config) != 0)
+		return false;
+	use_config(program, config);
+	if (check || print) {
+		struct text text = TEXT_EMPTY;
+		if (print)
+			config_print(config, &text);
+		else
+			text_printf(&text, "%s: the configuration is right\n", program->name);
+		fputs(text.data, stdout);
+		text_free(&text);
+		*ret_exit_status = EXIT_SUCCESS;
+		return false;
+	}
+
+	program->signal_fd = open_signals();
+	if (program->signal_fd < 0) {
+		log_error("cannot wait for signals: %s", strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+bool program_reload(struct program *program)
+{
+	struct config *config;
+	if (load(program, &config) != 0) {
+		log_warning("the configuration stays as it was");
+		return false;
+	}
+	use_config(program, config);
+	log_info("configuration reloaded");
+	return true;
+}
+
+enum program_event program_wait(const struct program *program, int timer_fd)
+{
+	for (;;) {
+		struct pollfd fds[] = {
+			{ .fd = program->signal_fd, .events = POLLIN },
+			{ .fd = timer_fd, .events = POLLIN },
+		};
+		if (poll(fds, 2, -1) < 0)
+			continue; /* EINTR: a debugger's stop */
+
+		struct signalfd_siginfo signal;
+		if (fds[0].revents && read(program->signal_fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal))
+			return signal.ssi_signo == SIGHUP ? PROGRAM_RELOAD : PROGRAM_STOP;
+		if (fds[1].revents)
+			return PROGRAM_TIMER;
+	}
+}
+
+void program_end(struct program *program)
+{
+	config_free(program->config);
+	program->config = NULL;
+	free(program->overrides);
+	program->overrides = NULL;
+	if (program->signal_fd >= 0)
+		close(program->signal_fd);
+	program->signal_fd = -1;
+}

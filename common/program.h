@@ -1,0 +1,51 @@
+/*
+ * What the main functions of all programs share: the command line, the
+ * configuration and the signals.
+ *
+ * SIGTERM and SIGINT ask the program to end, SIGHUP to reload. They are blocked
+ * in every thread and read from one descriptor, so no handler ever runs.
+ */
+#ifndef VIGIE_COMMON_PROGRAM_H
+#define VIGIE_COMMON_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/config.h"
+
+struct program {
+	const char *name;
+	const char *summary; /* one line for --help */
+	/* Checks what the option table cannot (NULL: nothing): 0 or a negative errno
+	 * with a sentence in `ret_error`. */
+	int (*check)(const struct config *config, struct text *ret_error);
+
+	struct config *config; /* the one in force */
+	const char *config_path;
+	char **overrides;
+	size_t override_count;
+	bool debug;
+	int signal_fd;
+};
+
+/*
+ * Reads the command line and the configuration, sets the log's level and blocks
+ * the signals. Answers --help, --version, --check-config and --print-config
+ * itself. Returns true when the program is to run; otherwise it is to end with
+ * *ret_exit_status (an error has been logged).
+ */
+bool program_start(struct program *program, int argc, char *argv[], int *ret_exit_status);
+
+/* Reads the configuration anew. A broken file is logged and the old configuration
+ * stays: the return value is then false. */
+bool program_reload(struct program *program);
+
+enum program_event { PROGRAM_TIMER, PROGRAM_RELOAD, PROGRAM_STOP };
+
+/* Waits for a signal or until `timer_fd` (-1: none) is readable. Signals first. */
+enum program_event program_wait(const struct program *program, int timer_fd);
+
+/* Frees the configuration and closes the descriptor. */
+void program_end(struct program *program);
+
+#endif

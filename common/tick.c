@@ -1,0 +1,70 @@
+#include "common/tick.h"
+
+#include <errno.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* The boundary at or before `time_ms`. */
+static int64_t boundary_before(int64_t time_ms, int64_t interval_ms)
+{
+	int64_t past = time_ms % interval_ms;
+	return time_ms - (past < 0 ? past + interval_ms : past);
+}
+
+int64_t tick_next_boundary(int64_t now_ms, int64_t interval_ms, int64_t phase_ms, int64_t at_least_ms)
+{
+	int64_t earliest = now_ms + at_least_ms - phase_ms;
+	int64_t boundary = boundary_before(earliest, interval_ms);
+	return boundary == earliest ? boundary : boundary + interval_ms;
+}
+
+/* Sets the timer for the planned boundary; a time that has passed fires at once. */
+static void arm(struct tick *tick, int64_t now_ms)
+{
+	int64_t wait_ms = tick->boundary_ms + tick->phase_ms - now_ms;
+	if (wait_ms < 1)
+		wait_ms = 1;
+	struct itimerspec timer = {
+		.it_value = { .tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000 },
+	};
+	timerfd_settime(tick->timer_fd, 0, &timer, NULL);
+}
+
+int tick_open(struct tick *tick, int64_t interval_ms, int64_t phase_ms, int64_t at_least_ms, int64_t now_ms)
+{
+	*tick = (struct tick){
+		.interval_ms = interval_ms,
+		.phase_ms = phase_ms % interval_ms,
+		.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+	};
+	if (tick->timer_fd < 0)
+		return -errno;
+	tick->boundary_ms = tick_next_boundary(now_ms, interval_ms, tick->phase_ms, at_least_ms);
+	arm(tick, now_ms);
+	return 0;
+}
+
+bool tick_take(struct tick *tick, int64_t now_ms, int64_t *ret_boundary_ms)
+{
+	int64_t early_ms = tick->boundary_ms + tick->phase_ms - now_ms;
+	if (early_ms > 0) {
+		/* Set back by more than an interval: the planned boundary is too far off. */
+		if (early_ms > tick->interval_ms)
+			tick->boundary_ms = tick_next_boundary(now_ms, tick->interval_ms, tick->phase_ms, 0);
+		arm(tick, now_ms);
+		return false;
+	}
+	int64_t newest = boundary_before(now_ms - tick->phase_ms, tick->interval_ms);
+	tick->missed += (newest - tick->boundary_ms) / tick->interval_ms;
+	*ret_boundary_ms = newest;
+	tick->boundary_ms = newest + tick->interval_ms;
+	arm(tick, now_ms);
+	return true;
+}
+
+void tick_close(struct tick *tick)
+{
+	if (tick->timer_fd >= 0)
+		close(tick->timer_fd);
+	tick->timer_fd = -1;
+}

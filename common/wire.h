@@ -1,0 +1,58 @@
+/*
+ * The words that vigie's programs say to each other: process names, addresses,
+ * resources, alarm colours and the headers of the REST interface.
+ *
+ * Pure and thread-safe.
+ */
+#ifndef VIGIE_COMMON_WIRE_H
+#define VIGIE_COMMON_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define WIRE_PREFIX "/ressources-usage/"
+
+enum resource { RESOURCE_MEM, RESOURCE_CPU, RESOURCE_COUNT };
+
+/* As stored: the value of the measurement {mem,cpu}_alarm. */
+enum color { COLOR_GREEN, COLOR_ORANGE, COLOR_RED, COLOR_UNKNOWN, COLOR_COUNT };
+
+enum {
+	WIRE_NAME_MAX = 255, /* bytes of a process name */
+	WIRE_NAME_SIZE = WIRE_NAME_MAX + 1,
+	WIRE_IP_SIZE = 46, /* bytes of an address as text with its NUL (INET6_ADDRSTRLEN) */
+};
+
+/* The process name that stands for all processes of a host, in alarms about the host. */
+#define WIRE_HOST_ITSELF "*"
+
+/* "mem" and "cpu": `type_data` in bodies, `resource` in queries and answers. */
+const char *wire_resource_name(enum resource resource);
+
+/* False when `name` is no resource; the output is then untouched. */
+bool wire_resource_parse(const char *name, enum resource *ret_resource);
+
+/* "green", "orange", "red", "unknown". */
+const char *wire_color_name(enum color color);
+bool wire_color_parse(const char *name, enum color *ret_color);
+
+/* The offset of the first byte that is not part of valid UTF-8 (RFC 3629:
+ * shortest form, no surrogates), or `length` when all of it is valid. */
+size_t wire_utf8_check(const char *bytes, size_t length);
+
+/*
+ * Makes a process name of any bytes: each byte that is not part of valid UTF-8
+ * and each control character becomes '?', an empty name "?", and what goes over
+ * WIRE_NAME_MAX is cut between characters. Names that are clean stay as they are.
+ */
+void wire_clean_name(const char *bytes, size_t length, char ret_name[static WIRE_NAME_SIZE]);
+
+/*
+ * Reads an IPv4 or IPv6 address, and its form for paths in which hyphens stand
+ * for dots or colons ("10-0-0-5", "2001-db8--1"), and writes its one canonical
+ * form (inet_ntop), so that a host has one name however it was written.
+ * False when `text` is no address; the output is then untouched.
+ */
+bool wire_ip_parse(const char *text, char ret_ip[static WIRE_IP_SIZE]);
+
+#endif
