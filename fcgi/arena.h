@@ -1,0 +1,26 @@
+/*
+ * Memory for what is made together and freed together: the tree of one body.
+ *
+ * A body of 300 points makes cJSON allocate 3,300 times; taken one by one from
+ * malloc() and given back one by one, that was a quarter of all the time of a PUT.
+ * One thread uses an arena.
+ */
+#ifndef VIGIE_FCGI_ARENA_H
+#define VIGIE_FCGI_ARENA_H
+
+#include <stddef.h>
+
+struct arena_block;
+
+struct arena {
+	struct arena_block *newest;
+	size_t left; /* bytes free in the newest block */
+};
+
+/* `size` bytes, aligned for any type, until arena_free(). NULL: out of memory. */
+void *arena_allocate(struct arena *arena, size_t size);
+
+/* Frees everything; the arena is empty and usable afterwards. */
+void arena_free(struct arena *arena);
+
+#endif

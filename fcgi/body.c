@@ -1,0 +1,362 @@
+#include "fcgi/body.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Keeps sums and means finite. */
+#define VALUE_MAX 1e12
+/* 2^31 rows of ten seconds: the year 2650. */
+#define TIME_MAX_S 21474836470.0
+
+/* Where cJSON allocates in this thread while it parses. */
+static _Thread_local struct arena *parsing;
+
+static void *allocate(size_t size)
+{
+	return parsing ? arena_allocate(parsing, size) : malloc(size);
+}
+
+/* A tree is freed with its arena. */
+static void release(void *bytes)
+{
+	if (!parsing)
+		free(bytes);
+}
+
+void body_init(void)
+{
+	cJSON_InitHooks(&(cJSON_Hooks){ .malloc_fn = allocate, .free_fn = release });
+}
+
+static int refuse(struct body_error *error, int status, const char *field, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static int refuse(struct body_error *error, int status, const char *field, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(error->sentence, sizeof(error->sentence), format, arguments);
+	va_end(arguments);
+	snprintf(error->field, sizeof(error->field), "%s", field);
+	error->status = status;
+	return -EINVAL;
+}
+
+static int refuse_item(struct body_error *error, int status, size_t index, const char *key, const char *sentence)
+{
+	char field[sizeof(error->field)];
+	snprintf(field, sizeof(field), "data[%zu]%s%s", index, key[0] ? "." : "", key);
+	return refuse(error, status, field, "%s", sentence);
+}
+
+/* Turns "\u0000" into "\u003f" where its backslash is not itself escaped. */
+static void replace_nul_escapes(char *json)
+{
+	for (char *at = strstr(json, "\\u0000"); at; at = strstr(at + 6, "\\u0000")) {
+		size_t backslashes = 1;
+		while (at - backslashes >= json && *(at - backslashes) == '\\')
+			backslashes++;
+		if (backslashes % 2 == 1)
+			memcpy(at, "\\u003f", 6);
+	}
+}
+
+static int parse_json(char *json, size_t length, struct body *body, struct body_error *error)
+{
+	size_t valid = wire_utf8_check(json, length);
+	if (valid < length)
+		return refuse(error, 400, "", "the body is not UTF-8 at byte %zu", valid);
+	if (strlen(json) < length)
+		return refuse(error, 400, "", "the body is not JSON at byte %zu of %zu", strlen(json), length);
+	replace_nul_escapes(json);
+
+	const char *end = NULL;
+	parsing = &body->arena;
+	body->tree = cJSON_ParseWithLengthOpts(json, length + 1, &end, true);
+	parsing = NULL;
+	if (!body->tree) {
+		size_t place = end ? (size_t)(end - json) : 0;
+		return refuse(error, 400, "", "the body is not JSON at byte %zu of %zu", place, length);
+	}
+	if (!cJSON_IsObject(body->tree))
+		return refuse(error, 400, "", "the body is not a JSON object");
+	return 0;
+}
+
+/* What one item of `data` may hold; NULL where it does not. */
+struct item {
+	const cJSON *timestamp, *value, *process_name, *type_data, *ipaddress, *color, *threshold, *since, *forecast,
+		*expected_at, *probability;
+};
+
+static struct item read_item(const cJSON *object)
+{
+	static const struct {
+		const char *key;
+		size_t offset;
+	} keys[] = {
+		{ "timestamp", offsetof(struct item, timestamp) },
+		{ "value", offsetof(struct item, value) },
+		{ "process_name", offsetof(struct item, process_name) },
+		{ "type_data", offsetof(struct item, type_data) },
+		{ "ipaddress", offsetof(struct item, ipaddress) },
+		{ "color", offsetof(struct item, color) },
+		{ "threshold", offsetof(struct item, threshold) },
+		{ "since", offsetof(struct item, since) },
+		{ "forecast", offsetof(struct item, forecast) },
+		{ "expected_at", offsetof(struct item, expected_at) },
+		{ "probability", offsetof(struct item, probability) },
+	};
+	struct item item = { 0 };
+	for (const cJSON *child = object->child; child; child = child->next) {
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+			if (strcmp(child->string, keys[i].key) == 0) {
+				memcpy((char *)&item + keys[i].offset, &child, sizeof(child));
+				break;
+			}
+		}
+	}
+	return item;
+}
+
+/* Makes the string of a process name clean where it stands; NULL when it is no name. */
+static const char *clean_process(const cJSON *item)
+{
+	if (!cJSON_IsString(item))
+		return NULL;
+	size_t length = strlen(item->valuestring);
+	if (length > WIRE_NAME_MAX)
+		return NULL;
+	if (length == 0)
+		return "?";
+	char name[WIRE_NAME_SIZE];
+	wire_clean_name(item->valuestring, length, name);
+	memcpy(item->valuestring, name, strlen(name) + 1); /* never longer than it was */
+	return item->valuestring;
+}
+
+/* A number from 0 to VALUE_MAX. */
+static bool read_number(const cJSON *item, double *ret_number)
+{
+	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= VALUE_MAX))
+		return false;
+	*ret_number = item->valuedouble == 0 ? 0 : item->valuedouble; /* not -0 */
+	return true;
+}
+
+static bool read_time(const cJSON *item, int64_t *ret_time_ms)
+{
+	if (!cJSON_IsNumber(item) || !(item->valuedouble > 0 && item->valuedouble < TIME_MAX_S))
+		return false;
+	*ret_time_ms = llround(item->valuedouble * 1000);
+	return true;
+}
+
+/* What items of both bodies have: the process, the resource and the time. */
+static int parse_item(const struct item *item, size_t index, const struct body_times *times, struct sample *sample,
+                      struct body_error *error)
+{
+	sample->process = clean_process(item->process_name);
+	if (!sample->process)
+		return refuse_item(error, 400, index, "process_name", "process_name is not a string of at most 255 bytes");
+	if (!cJSON_IsString(item->type_data) || !wire_resource_parse(item->type_data->valuestring, &sample->resource))
+		return refuse_item(error, 400, index, "type_data", "type_data is neither \"cpu\" nor \"mem\"");
+	sample->time_ms = times->now_ms;
+	if (item->timestamp && !read_time(item->timestamp, &sample->time_ms))
+		return refuse_item(error, 400, index, "timestamp", "timestamp is not a number of seconds since 1970");
+	if (sample->time_ms > times->newest_ms)
+		return refuse_item(error, 409, index, "timestamp", "timestamp is ahead of the server's clock");
+	if (sample->time_ms < times->oldest_ms)
+		return refuse_item(error, 409, index, "timestamp", "timestamp is older than what the server keeps");
+	return 0;
+}
+
+static int parse_sample(const cJSON *object, size_t index, const struct body_times *times, struct sample *sample,
+                        struct body_error *error)
+{
+	if (!cJSON_IsObject(object))
+		return refuse_item(error, 400, index, "", "an item of data is not an object");
+	struct item item = read_item(object);
+	if (!item.timestamp)
+		return refuse_item(error, 400, index, "timestamp", "timestamp is missing");
+	if (!read_number(item.value, &sample->value))
+		return refuse_item(error, 400, index, "value", "value is not a number of 0 or more");
+	return parse_item(&item, index, times, sample, error);
+}
+
+static void copy_string(const cJSON *object, const char *key, char *target, size_t size)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+	if (cJSON_IsString(item))
+		snprintf(target, size, "%s", item->valuestring);
+	/* A character that was cut in two is left out. */
+	target[wire_utf8_check(target, strlen(target))] = '\0';
+}
+
+static int parse_report(const cJSON *tree, struct body *body, struct body_error *error)
+{
+	const cJSON *object = cJSON_GetObjectItemCaseSensitive(tree, "collector");
+	if (!object)
+		return 0;
+	if (!cJSON_IsObject(object))
+		return refuse(error, 400, "collector", "collector is not an object");
+
+	struct collector_report *report = &body->report;
+	copy_string(object, "hostname", report->hostname, sizeof(report->hostname));
+	copy_string(object, "version", report->version, sizeof(report->version));
+	copy_string(object, "state", report->state, sizeof(report->state));
+	const cJSON *offset = cJSON_GetObjectItemCaseSensitive(object, "clock_offset_s");
+	report->clock_offset_known = cJSON_IsNumber(offset) && isfinite(offset->valuedouble);
+	report->clock_offset_s = report->clock_offset_known ? offset->valuedouble : 0;
+	const cJSON *partial = cJSON_GetObjectItemCaseSensitive(object, "partial");
+	report->partial = cJSON_IsBool(partial) ? cJSON_IsTrue(partial) : -1;
+	body->has_report = true;
+	return 0;
+}
+
+/* The array `data`, which must be there; counted in *ret_count. */
+static int find_data(const cJSON *tree, const cJSON **ret_data, size_t *ret_count, struct body_error *error)
+{
+	const cJSON *data = cJSON_GetObjectItemCaseSensitive(tree, "data");
+	if (!cJSON_IsArray(data))
+		return refuse(error, 400, "data", "data is not an array");
+	*ret_data = data;
+	*ret_count = 0;
+	for (const cJSON *item = data->child; item; item = item->next)
+		++*ret_count;
+	return 0;
+}
+
+static int parse_samples(struct body *body, const struct body_times *times, struct body_error *error)
+{
+	const cJSON *ip = cJSON_GetObjectItemCaseSensitive(body->tree, "ipaddress");
+	if (!cJSON_IsString(ip) || !wire_ip_parse(ip->valuestring, body->ip))
+		return refuse(error, 400, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
+
+	const cJSON *data;
+	size_t count;
+	int result = find_data(body->tree, &data, &count, error);
+	if (result == 0)
+		result = parse_report(body->tree, body, error);
+	if (result)
+		return result;
+	body->batch.samples = arena_allocate(&body->arena, count * sizeof(*body->batch.samples));
+	if (!body->batch.samples)
+		return -ENOMEM;
+	for (const cJSON *item = data->child; item && result == 0; item = item->next) {
+		struct sample *sample = &body->batch.samples[body->batch.count];
+		sample->ip = body->ip;
+		sample->metric = METRIC_USAGE;
+		result = parse_sample(item, body->batch.count++, times, sample, error);
+	}
+	return result;
+}
+
+/* Appends the samples that one alarm is stored as: its colour, and what it says of
+ * itself. The value is stored already, as usage. */
+static int parse_alarm(const cJSON *object, size_t index, const struct body_times *times, struct body *body, char *ip,
+                       struct body_error *error)
+{
+	if (!cJSON_IsObject(object))
+		return refuse_item(error, 400, index, "", "an item of data is not an object");
+	struct item item = read_item(object);
+	if (!cJSON_IsString(item.ipaddress) || !wire_ip_parse(item.ipaddress->valuestring, ip))
+		return refuse_item(error, 400, index, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
+	enum color color;
+	if (!cJSON_IsString(item.color) || !wire_color_parse(item.color->valuestring, &color))
+		return refuse_item(error, 400, index, "color", "color is none of green, orange, red, unknown");
+
+	struct sample base = { .ip = ip };
+	int result = parse_item(&item, index, times, &base, error);
+	if (result)
+		return result;
+
+	const struct {
+		const char *key;
+		const cJSON *item;
+		enum metric metric;
+		bool is_time;
+	} numbers[] = {
+		{ "since", item.since, METRIC_ALARM_SINCE, true },
+		{ "threshold", item.threshold, METRIC_ALARM_THRESHOLD, false },
+		{ "forecast", item.forecast, METRIC_FORECAST, false },
+		{ "expected_at", item.expected_at, METRIC_FORECAST_LEAD, true },
+		{ "value", item.value, METRIC_USAGE, false }, /* checked, not stored */
+	};
+	struct sample *samples = body->batch.samples;
+	samples[body->batch.count] = base;
+	samples[body->batch.count].metric = METRIC_ALARM;
+	samples[body->batch.count++].value = (double)color;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		double number;
+		if (!numbers[i].item || cJSON_IsNull(numbers[i].item))
+			continue;
+		if (!read_number(numbers[i].item, &number))
+			return refuse_item(error, 400, index, numbers[i].key, "not a number of 0 or more");
+		if (numbers[i].metric == METRIC_USAGE)
+			continue;
+		/* A time to come is kept as its distance. */
+		if (numbers[i].metric == METRIC_FORECAST_LEAD)
+			number = fmax(0, number - (double)base.time_ms / 1000);
+		samples[body->batch.count] = base;
+		samples[body->batch.count].metric = numbers[i].metric;
+		samples[body->batch.count++].value = number;
+	}
+	return 0;
+}
+
+enum { SAMPLES_PER_ALARM = 5 };
+
+static int parse_alarms(struct body *body, const struct body_times *times, struct body_error *error)
+{
+	const cJSON *data;
+	size_t count, index = 0;
+	int result = find_data(body->tree, &data, &count, error);
+	if (result)
+		return result;
+	body->batch.samples = arena_allocate(&body->arena, count * SAMPLES_PER_ALARM * sizeof(*body->batch.samples));
+	char *ips = arena_allocate(&body->arena, count * WIRE_IP_SIZE);
+	if (!body->batch.samples || !ips)
+		return -ENOMEM;
+	for (const cJSON *item = data->child; item && result == 0; item = item->next, index++)
+		result = parse_alarm(item, index, times, body, ips + index * WIRE_IP_SIZE, error);
+	return result;
+}
+
+typedef int parser(struct body *body, const struct body_times *times, struct body_error *error);
+
+static int parse(char *json, size_t length, parser *parse_data, const struct body_times *times, struct body *ret_body,
+                 struct body_error *error)
+{
+	/* On the caller's memory from the start: the samples point into it. */
+	*ret_body = (struct body){ .report.partial = -1 };
+	int result = parse_json(json, length, ret_body, error);
+	if (result == 0)
+		result = parse_data(ret_body, times, error);
+	if (result)
+		body_free(ret_body);
+	return result;
+}
+
+int body_parse_samples(char *json, size_t length, const struct body_times *times, struct body *ret_body,
+                       struct body_error *ret_error)
+{
+	return parse(json, length, parse_samples, times, ret_body, ret_error);
+}
+
+int body_parse_alarms(char *json, size_t length, const struct body_times *times, struct body *ret_body,
+                      struct body_error *ret_error)
+{
+	return parse(json, length, parse_alarms, times, ret_body, ret_error);
+}
+
+void body_free(struct body *body)
+{
+	arena_free(&body->arena);
+	*body = (struct body){ 0 };
+}

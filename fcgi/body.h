@@ -1,0 +1,65 @@
+/*
+ * Reads the bodies of PUT save-all and save-alarms (JSON) into batches.
+ *
+ * All of a body is checked before any of it is used: what is wrong with the first
+ * bad item is told with its place, and nothing of the batch is kept. Pure but for
+ * memory; one thread uses a body.
+ */
+#ifndef VIGIE_FCGI_BODY_H
+#define VIGIE_FCGI_BODY_H
+
+#include "fcgi/arena.h"
+#include "fcgi/sample.h"
+
+struct cJSON;
+
+/* What the optional object `collector` says of a host; "" and -1 where it does not. */
+struct collector_report {
+	char hostname[256];
+	char version[64];
+	char state[16];
+	double clock_offset_s;
+	bool clock_offset_known;
+	int partial; /* 1, 0, or -1: not said */
+};
+
+/* Stays where it was parsed to: the samples point into it. */
+struct body {
+	struct batch batch;      /* its strings live as long as the body */
+	char ip[WIRE_IP_SIZE];   /* of save-all */
+	bool has_report;
+	struct collector_report report;
+	struct cJSON *tree;      /* in the arena, with the strings */
+	struct arena arena;
+};
+
+/* The limits that a sample's time must keep to; beyond them the answer is 409. */
+struct body_times {
+	int64_t now_ms;      /* the server's clock, and the time of what has no timestamp */
+	int64_t oldest_ms;   /* older samples are beyond the retention */
+	int64_t newest_ms;
+};
+
+struct body_error {
+	int status; /* 400 or 409 */
+	char sentence[200];
+	char field[64]; /* "data[3].value"; "" where no field is to blame */
+};
+
+/* Once, before any other call and before there are threads: sets how cJSON
+ * allocates in this process. */
+void body_init(void);
+
+/*
+ * `json` has `length` bytes and a NUL behind them; it is changed (a NUL character in
+ * a string becomes '?': cJSON would cut the name there). 0, and the body is freed
+ * with body_free(); -EINVAL with *ret_error set; -ENOMEM.
+ */
+int body_parse_samples(char *json, size_t length, const struct body_times *times, struct body *ret_body,
+                       struct body_error *ret_error) __attribute__((warn_unused_result));
+int body_parse_alarms(char *json, size_t length, const struct body_times *times, struct body *ret_body,
+                      struct body_error *ret_error) __attribute__((warn_unused_result));
+
+void body_free(struct body *body);
+
+#endif

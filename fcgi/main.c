@@ -1,0 +1,83 @@
+/* vigie-fcgi: the REST application. spawn-fcgi or a socket unit starts it with the
+ * listening socket as descriptor 0. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/program.h"
+#include "fcgi/body.h"
+#include "fcgi/pool.h"
+#include "fcgi/routes.h"
+
+/* Many more than cores: batches that wait for a commit go together with the next, and a
+ * commit of one costs as much as of sixteen. */
+enum { THREADS_PER_CORE = 8, THREADS_DEFAULT_MIN = 16, THREADS_MIN = 4 };
+
+static int check(const struct config *config, struct text *ret_error)
+{
+	if (!store_find(config->server.store)) {
+		text_printf(ret_error, "server.store: '%s' is no engine", config->server.store);
+		return -EINVAL;
+	}
+	if (config->server.threads > 0 && config->server.threads < THREADS_MIN) {
+		text_printf(ret_error, "server.threads: at least %d are needed", THREADS_MIN);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static unsigned thread_count(const struct config *config)
+{
+	if (config->server.threads)
+		return (unsigned)config->server.threads;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	long threads = cores * THREADS_PER_CORE;
+	return threads > THREADS_DEFAULT_MIN ? (unsigned)threads : THREADS_DEFAULT_MIN;
+}
+
+int main(int argc, char *argv[])
+{
+	struct program program = {
+		.name = "vigie-fcgi",
+		.summary = "the REST application behind nginx; accepts FastCGI connections on descriptor 0",
+		.check = check,
+	};
+	struct service *service = NULL;
+	struct pool *pool = NULL;
+	int exit_status;
+	if (!program_start(&program, argc, argv, &exit_status))
+		goto out;
+
+	exit_status = EXIT_FAILURE;
+	unsigned threads = thread_count(program.config);
+	if (request_init() != 0) {
+		log_error("descriptor 0 is no listening socket: start it with spawn-fcgi");
+		goto out;
+	}
+	body_init();
+	int result = service_open(program.config, threads, &service);
+	if (result == 0)
+		result = pool_start(threads, (size_t)program.config->server.max_body, routes_handle, service, &pool);
+	if (result) {
+		log_error("cannot start: %s", strerror(-result));
+		goto out;
+	}
+	log_info("answering with %u threads from %s", threads, program.config->server.store);
+
+	for (enum program_event event = program_wait(&program, -1); event != PROGRAM_STOP;
+	     event = program_wait(&program, -1)) {
+		if (event == PROGRAM_RELOAD && program_reload(&program)) {
+			service_reload(service, program.config);
+			pool_set_max_body(pool, (size_t)program.config->server.max_body);
+		}
+	}
+	log_info("ending");
+	exit_status = EXIT_SUCCESS;
+out:
+	pool_stop(pool);
+	service_close(service);
+	program_end(&program);
+	return exit_status;
+}

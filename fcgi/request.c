@@ -1,0 +1,178 @@
+#include "fcgi/request.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+
+enum { BODY_KEEP = 1 << 20 }; /* a larger buffer is given back after its request */
+
+struct connection {
+	FCGX_Request fcgi;
+	char *body; /* kept from request to request */
+	size_t body_capacity;
+};
+
+static const struct {
+	int status;
+	const char *reason;
+} reasons[] = {
+	{ 200, "OK" }, { 400, "Bad Request" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
+	{ 409, "Conflict" }, { 413, "Content Too Large" }, { 500, "Internal Server Error" },
+	{ 503, "Service Unavailable" },
+};
+
+static const char *reason_of(int status)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	}
+	return "Unknown";
+}
+
+void response_error(struct response *response, int status, const char *field, const char *format, ...)
+{
+	char sentence[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+
+	response->status = status;
+	text_reset(&response->body);
+	text_append_string(&response->body, "{\"Response\": \"NOk\", \"error\": ");
+	json_append_string(&response->body, sentence);
+	if (field && field[0]) {
+		text_append_string(&response->body, ", \"field\": ");
+		json_append_string(&response->body, field);
+	}
+	text_append_string(&response->body, "}\n");
+}
+
+int request_init(void)
+{
+	if (FCGX_Init() != 0 || FCGX_IsCGI())
+		return -ENOTSOCK;
+	/* libfcgi has taken SIGTERM, SIGUSR1 and SIGPIPE. SIGTERM is blocked in every
+	 * thread and read elsewhere; SIGUSR1 would shut the library down. */
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+struct connection *connection_open(void)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	if (connection)
+		FCGX_InitRequest(&connection->fcgi, 0, FCGI_FAIL_ACCEPT_ON_INTR);
+	return connection;
+}
+
+void connection_close(struct connection *connection)
+{
+	if (!connection)
+		return;
+	FCGX_Free(&connection->fcgi, 1);
+	free(connection->body);
+	free(connection);
+}
+
+int connection_accept(struct connection *connection)
+{
+	return FCGX_Accept_r(&connection->fcgi) == 0 ? 0 : -EINTR;
+}
+
+static const char *parameter(const struct connection *connection, const char *name)
+{
+	const char *value = FCGX_GetParam(name, connection->fcgi.envp);
+	return value ? value : "";
+}
+
+static int make_room(struct connection *connection, size_t size)
+{
+	if (size <= connection->body_capacity)
+		return 0;
+	char *body = realloc(connection->body, size);
+	if (!body)
+		return -ENOMEM;
+	connection->body = body;
+	connection->body_capacity = size;
+	return 0;
+}
+
+int connection_read(struct connection *connection, size_t max_body, struct request *ret_request)
+{
+	struct request request = {
+		.method = parameter(connection, "REQUEST_METHOD"),
+		.path = parameter(connection, "DOCUMENT_URI"),
+		.query = parameter(connection, "QUERY_STRING"),
+	};
+	const char *length_text = parameter(connection, "CONTENT_LENGTH");
+	unsigned long long length = strtoull(length_text, NULL, 10);
+	request.body_too_large = length > max_body;
+	if (request.body_too_large)
+		length = 0;
+
+	int result = make_room(connection, (size_t)length + 1);
+	if (result)
+		return result;
+	size_t got = 0;
+	while (got < length) {
+		size_t wanted = (size_t)length - got;
+		int now = FCGX_GetStr(connection->body + got, wanted > BODY_KEEP ? BODY_KEEP : (int)wanted,
+		                      connection->fcgi.in);
+		if (now <= 0)
+			break;
+		got += (size_t)now;
+	}
+	request.body_cut = got < length;
+	connection->body[got] = '\0';
+	request.body = connection->body;
+	request.body_length = got;
+	*ret_request = request;
+	return 0;
+}
+
+void connection_answer(struct connection *connection, const struct request *request, const struct response *response)
+{
+	FCGX_Stream *out = connection->fcgi.out;
+	struct text header = TEXT_EMPTY;
+	text_printf(&header, "Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n",
+	            response->status, reason_of(response->status), response->content_type, response->body.length);
+	if (response->allow)
+		text_printf(&header, "Allow: %s\r\n", response->allow);
+	if (response->retry_after_s)
+		text_printf(&header, "Retry-After: %d\r\n", response->retry_after_s);
+	text_append_string(&header, "\r\n");
+
+	if (!text_failed(&header))
+		FCGX_PutStr(header.data, (int)header.length, out);
+	text_free(&header);
+	if (strcmp(request->method, "HEAD") != 0) {
+		/* FCGX_PutStr() takes an int. */
+		for (size_t sent = 0; sent < response->body.length;) {
+			size_t left = response->body.length - sent;
+			int piece = left > (1 << 30) ? 1 << 30 : (int)left;
+			if (FCGX_PutStr(response->body.data + sent, piece, out) != piece)
+				break; /* nginx has gone */
+			sent += (size_t)piece;
+		}
+	}
+	FCGX_Finish_r(&connection->fcgi);
+	if (connection->body_capacity > BODY_KEEP) {
+		free(connection->body);
+		connection->body = NULL;
+		connection->body_capacity = 0;
+	}
+}
+
+void request_shutdown(void)
+{
+	FCGX_ShutdownPending();
+}

@@ -1,0 +1,65 @@
+/*
+ * One HTTP request and its answer, and the FastCGI connection they come over.
+ *
+ * The only file that includes libfcgi. A connection belongs to one thread; nginx
+ * may send several requests over it, one after the other.
+ */
+#ifndef VIGIE_FCGI_REQUEST_H
+#define VIGIE_FCGI_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/text.h"
+
+/* Borrowed until the request is answered. */
+struct request {
+	const char *method;
+	const char *path;  /* normalised and decoded by nginx */
+	const char *query; /* as it was sent, "" when there is none */
+	char *body;        /* body_length bytes and a NUL; may be changed */
+	size_t body_length;
+	bool body_too_large; /* over the limit: the body was not read */
+	bool body_cut;       /* it ended before its Content-Length */
+};
+
+struct response {
+	int status;
+	const char *content_type; /* a constant */
+	const char *allow;        /* the Allow header; NULL: none */
+	int retry_after_s;        /* the Retry-After header; 0: none */
+	struct text body;
+};
+
+/* Makes an answer of {"Response": "NOk", "error": …, "field": …}; `field` may be NULL. */
+void response_error(struct response *response, int status, const char *field, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+struct connection;
+
+/* Once, before any other call. Undoes what libfcgi does to the signals. 0 or -ENOTSOCK when descriptor 0 is no listening socket. */
+int request_init(void) __attribute__((warn_unused_result));
+
+/* A place for connections accepted on descriptor 0. NULL: out of memory. */
+struct connection *connection_open(void);
+void connection_close(struct connection *connection);
+
+/*
+ * Waits for the next request on the connection, or on a new one. 0, or -EINTR when
+ * request_shutdown() has been called and the wait was interrupted by a signal. An
+ * I/O error on a connection is the client's own: the next request is waited for.
+ */
+int connection_accept(struct connection *connection) __attribute__((warn_unused_result));
+
+/* Reads the request that was accepted, its body up to `max_body` bytes. 0 or -ENOMEM. */
+int connection_read(struct connection *connection, size_t max_body, struct request *ret_request)
+	__attribute__((warn_unused_result));
+
+/* Sends the answer and ends the request. */
+void connection_answer(struct connection *connection, const struct request *request, const struct response *response);
+
+/* From now on connection_accept() returns once it is interrupted. Async-signal-safe. */
+void request_shutdown(void);
+
+#endif

@@ -1,0 +1,130 @@
+#include "fcgi/routes.h"
+
+#include <string.h>
+
+#include "common/wire.h"
+#include "fcgi/counters.h"
+
+static service_handler metrics;
+
+enum methods { METHODS_GET, METHODS_PUT };
+
+#define OF_MEANS (PARAMETER_WINDOW | PARAMETER_PROCESS | PARAMETER_RESOURCE | PARAMETER_ABOVE | PARAMETER_LIMIT)
+#define OF_ALL_HOSTS (PARAMETER_IP | PARAMETER_BY)
+#define OF_LATEST (PARAMETER_IP | PARAMETER_PROCESS | PARAMETER_RESOURCE)
+
+static const struct route {
+	const char *name; /* below WIRE_PREFIX */
+	enum methods methods;
+	bool has_ip;      /* an address follows the name: get-all/<ip> */
+	unsigned parameters;
+	service_handler *handler;
+} routes[] = {
+	{ "save-all", METHODS_PUT, false, 0, service_save_all },
+	{ "save-alarms", METHODS_PUT, false, 0, service_save_alarms },
+	{ "get-all", METHODS_GET, false, OF_MEANS | OF_ALL_HOSTS, service_get_all },
+	{ "get-all", METHODS_GET, true, OF_MEANS, service_get_all },
+	{ "get-all-detailed", METHODS_GET, false,
+	  OF_MEANS | OF_ALL_HOSTS | PARAMETER_TIMESTAMPS | PARAMETER_STEP | PARAMETER_FN, service_get_all_detailed },
+	{ "latest", METHODS_GET, false, OF_LATEST, service_latest },
+	{ "query-alarm", METHODS_GET, false, OF_LATEST, service_query_alarm },
+	{ "alarms", METHODS_GET, false, OF_LATEST | PARAMETER_WINDOW, service_alarms },
+	{ "hosts", METHODS_GET, false, PARAMETER_IP, service_hosts },
+	{ "health", METHODS_GET, false, 0, service_health },
+	{ "metrics", METHODS_GET, false, 0, metrics },
+};
+
+enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
+_Static_assert((int)ROUTE_COUNT < (int)COUNTERS_ROUTES, "counters.h has room for every route and for no route");
+
+static void metrics(struct service *service, const struct parameters *parameters, struct request *request,
+                    struct response *response)
+{
+	(void)service;
+	(void)parameters;
+	(void)request;
+	const char *names[ROUTE_COUNT + 1];
+	for (size_t i = 0; i < ROUTE_COUNT; i++)
+		names[i] = routes[i].has_ip ? "get-all/<ip>" : routes[i].name;
+	names[ROUTE_COUNT] = "none";
+	response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	counters_append(&response->body, names, ROUTE_COUNT + 1);
+}
+
+/* The route of a path below the prefix; *ret_ip is what follows its name, or "". */
+static const struct route *find_route(const char *path, const char **ret_ip)
+{
+	size_t length = strlen(path);
+	if (length > 0 && path[length - 1] == '/')
+		length--;
+	for (size_t i = 0; i < ROUTE_COUNT; i++) {
+		size_t name_length = strlen(routes[i].name);
+		if (length < name_length || strncmp(path, routes[i].name, name_length) != 0)
+			continue;
+		if (!routes[i].has_ip && length == name_length) {
+			*ret_ip = "";
+			return &routes[i];
+		}
+		if (routes[i].has_ip && length > name_length + 1 && path[name_length] == '/') {
+			*ret_ip = path + name_length + 1;
+			return &routes[i];
+		}
+	}
+	return NULL;
+}
+
+static bool method_fits(const struct route *route, const char *method)
+{
+	if (route->methods == METHODS_PUT)
+		return strcmp(method, "PUT") == 0;
+	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+/* Reads the address of get-all/<ip>, with or without a slash behind it. */
+static bool read_path_ip(const char *text, struct parameters *parameters)
+{
+	char ip[WIRE_IP_SIZE + 1];
+	size_t length = strlen(text);
+	if (length > 0 && text[length - 1] == '/')
+		length--;
+	if (length >= sizeof(ip))
+		return false;
+	memcpy(ip, text, length);
+	ip[length] = '\0';
+	parameters->given |= PARAMETER_IP;
+	return wire_ip_parse(ip, parameters->ip);
+}
+
+static void handle_route(struct service *service, const struct route *route, const char *ip, struct request *request,
+                         struct response *response)
+{
+	if (!method_fits(route, request->method)) {
+		response->allow = route->methods == METHODS_PUT ? "PUT" : "GET, HEAD";
+		response_error(response, 405, NULL, "the method is not one of %s", response->allow);
+		return;
+	}
+	struct parameters parameters;
+	struct parameter_error error;
+	if (parameters_parse(request->query, route->parameters, service_max_window_ms(service), &parameters, &error)) {
+		response_error(response, 400, error.name, "%s", error.sentence);
+		return;
+	}
+	if (route->has_ip && !read_path_ip(ip, &parameters)) {
+		response_error(response, 400, "ip", "what follows get-all/ is not an IPv4 or IPv6 address");
+		return;
+	}
+	route->handler(service, &parameters, request, response);
+}
+
+void routes_handle(void *service, struct request *request, struct response *response)
+{
+	const struct route *route = NULL;
+	const char *ip = "";
+	if (strncmp(request->path, WIRE_PREFIX, strlen(WIRE_PREFIX)) == 0)
+		route = find_route(request->path + strlen(WIRE_PREFIX), &ip);
+	if (route)
+		handle_route(service, route, ip, request, response);
+	else
+		response_error(response, 404, NULL, "there is no such address");
+	counters_request(route ? (unsigned)(route - routes) : ROUTE_COUNT, response->status);
+}

@@ -1,0 +1,42 @@
+/*
+ * What the stores hold: samples, and the batches they arrive in.
+ *
+ * A sample is (measurement, ip, process, time, value). A measurement is a metric
+ * of a resource: METRIC_USAGE of RESOURCE_CPU is stored as "cpu_usage_percent".
+ */
+#ifndef VIGIE_FCGI_SAMPLE_H
+#define VIGIE_FCGI_SAMPLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/wire.h"
+
+/* Stored numbers: append only. */
+enum metric {
+	METRIC_USAGE,                /* percent */
+	METRIC_ALARM,                /* enum color */
+	METRIC_ALARM_SINCE,          /* seconds since 1970 */
+	METRIC_ALARM_THRESHOLD,      /* percent */
+	METRIC_FORECAST,             /* percent */
+	METRIC_FORECAST_PROBABILITY, /* 0 to 1 */
+	METRIC_FORECAST_LEAD,        /* seconds */
+	METRIC_COUNT
+};
+
+struct sample {
+	int64_t time_ms;     /* since 1970 */
+	double value;        /* finite, at least 0 */
+	const char *ip;      /* canonical; borrowed from the batch */
+	const char *process; /* a clean name; borrowed from the batch */
+	enum metric metric;
+	enum resource resource;
+};
+
+/* What one request brings: stored whole or not at all. */
+struct batch {
+	struct sample *samples; /* in the order of the body: the later of two for one series and time counts */
+	size_t count;
+};
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * What vigie-fcgi does, apart from how requests come and where samples are kept:
+ * one handler an endpoint, called by the routes with the parameters parsed.
+ *
+ * Any thread may call a handler. A handler fills the response, which comes with
+ * status 200 and an empty body of JSON.
+ */
+#ifndef VIGIE_FCGI_SERVICE_H
+#define VIGIE_FCGI_SERVICE_H
+
+#include "common/config.h"
+#include "fcgi/parameters.h"
+#include "fcgi/request.h"
+#include "fcgi/store.h"
+
+struct service;
+
+/* Opens the store that the configuration names; `threads` of the pool will call.
+ * 0 or the store's negative errno; -EINVAL for an unknown engine (logged). */
+int service_open(const struct config *config, unsigned threads, struct service **ret_service)
+	__attribute__((warn_unused_result));
+
+/* No handler may be running. Accepts NULL. */
+void service_close(struct service *service);
+
+/* Takes the limits of a reloaded configuration; the store stays as it is. */
+void service_reload(struct service *service, const struct config *config);
+
+/* How far back a window may reach, milliseconds. */
+int64_t service_max_window_ms(const struct service *service);
+
+typedef void service_handler(struct service *service, const struct parameters *parameters, struct request *request,
+                             struct response *response);
+
+service_handler service_save_all, service_save_alarms;             /* service_write.c */
+service_handler service_get_all, service_get_all_detailed, service_latest; /* service_read.c */
+service_handler service_query_alarm, service_alarms;               /* service_alarms.c */
+service_handler service_hosts, service_health;                     /* service_status.c */
+
+#endif

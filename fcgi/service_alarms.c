@@ -1,0 +1,251 @@
+/* GET query-alarm and GET alarms: what the alert service has reported. */
+#include "fcgi/service_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+
+/* The metrics that make up an alarm, as columns of rows that are looked up by key. */
+enum column { COLUMN_COLOR, COLUMN_SINCE, COLUMN_THRESHOLD, COLUMN_VALUE, COLUMN_FORECAST, COLUMN_LEAD, COLUMN_COUNT };
+
+static const enum metric column_metrics[COLUMN_COUNT] = {
+	[COLUMN_COLOR] = METRIC_ALARM,
+	[COLUMN_SINCE] = METRIC_ALARM_SINCE,
+	[COLUMN_THRESHOLD] = METRIC_ALARM_THRESHOLD,
+	[COLUMN_VALUE] = METRIC_USAGE,
+	[COLUMN_FORECAST] = METRIC_FORECAST,
+	[COLUMN_LEAD] = METRIC_FORECAST_LEAD,
+};
+
+/* red, orange, unknown, green: the worst first. */
+static int severity(enum color color)
+{
+	static const int order[COLOR_COUNT] = {
+		[COLOR_GREEN] = 0, [COLOR_UNKNOWN] = 1, [COLOR_ORANGE] = 2, [COLOR_RED] = 3,
+	};
+	return order[color];
+}
+
+static enum color color_of(double value)
+{
+	return value >= 0 && value < COLOR_COUNT ? (enum color)value : COLOR_UNKNOWN;
+}
+
+/* A column's value for a series; false when it has none. */
+static bool look_up(const struct store_rows *rows, const struct series_key *key, enum resource resource,
+                    double *ret_value, int64_t *ret_time_ms)
+{
+	const struct store_row *row =
+		rows->count ? bsearch(key, rows->items, rows->count, sizeof(*rows->items), service_compare_keys) : NULL;
+	if (!row || !row->present[resource])
+		return false;
+	*ret_value = row->value[resource];
+	*ret_time_ms = row->time_ms[resource];
+	return true;
+}
+
+static void append_member(struct text *body, const char *name, bool known, double value)
+{
+	text_printf(body, ", \"%s\": ", name);
+	if (known)
+		json_append_number(body, value);
+	else
+		text_append_string(body, "null");
+}
+
+static void append_alarm(struct text *body, const struct store_rows columns[], const struct series_key *key,
+                         enum resource resource, enum color color)
+{
+	double value[COLUMN_COUNT];
+	int64_t time_ms[COLUMN_COUNT];
+	bool known[COLUMN_COUNT];
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		known[i] = look_up(&columns[i], key, resource, &value[i], &time_ms[i]);
+
+	text_append_string(body, "{\"process\": ");
+	json_append_string(body, key->process);
+	text_append_string(body, ", \"ip\": ");
+	json_append_string(body, key->ip);
+	text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"", wire_resource_name(resource), wire_color_name(color));
+	append_member(body, "value", known[COLUMN_VALUE], value[COLUMN_VALUE]);
+	append_member(body, "forecast", known[COLUMN_FORECAST], value[COLUMN_FORECAST]);
+	bool expected = color == COLOR_ORANGE && known[COLUMN_LEAD];
+	append_member(body, "expected_at", expected,
+	              expected ? (double)time_ms[COLUMN_LEAD] / 1000 + value[COLUMN_LEAD] : 0);
+	append_member(body, "threshold", known[COLUMN_THRESHOLD], value[COLUMN_THRESHOLD]);
+	append_member(body, "since", known[COLUMN_SINCE], value[COLUMN_SINCE]);
+	text_append_char(body, '}');
+}
+
+void service_query_alarm(struct service *service, const struct parameters *parameters, struct request *request,
+                         struct response *response)
+{
+	(void)request;
+	struct store_rows columns[COLUMN_COUNT] = { 0 };
+	struct text alarms = TEXT_EMPTY;
+	for (int i = 0; i < COLUMN_COUNT; i++) {
+		if (!service_read_latest(service, parameters, column_metrics[i], &columns[i], response))
+			goto out;
+		if (i == COLUMN_COLOR && columns[i].count == 0)
+			break; /* the usual case */
+	}
+
+	int64_t reported_ms = atomic_load(&service->alarms_reported_ms);
+	bool alive = clock_wall_ms() - reported_ms <= INTERVALS_FRESH * atomic_load(&service->interval_ms);
+	enum color worst = alive ? COLOR_GREEN : COLOR_UNKNOWN;
+	for (size_t i = 0; i < columns[COLUMN_COLOR].count; i++) {
+		const struct store_row *row = &columns[COLUMN_COLOR].items[i];
+		for (int j = 0; j < RESOURCE_COUNT; j++) {
+			enum color color = color_of(row->value[j]);
+			if (!row->present[j] || !service_wants(parameters, (enum resource)j) || color == COLOR_GREEN)
+				continue;
+			if (severity(color) > severity(worst))
+				worst = color;
+			text_append_string(&alarms, alarms.length ? ", " : "");
+			append_alarm(&alarms, columns, &row->key, (enum resource)j, color);
+		}
+	}
+	text_printf(&response->body, "{\"color\": \"%s\", \"alarms\": [", wire_color_name(worst));
+	text_append(&response->body, alarms.data ? alarms.data : "", alarms.length);
+	text_append_string(&response->body, "]}\n");
+	if (text_failed(&alarms))
+		response_error(response, 503, NULL, "out of memory");
+out:
+	text_free(&alarms);
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		store_rows_free(&columns[i]);
+}
+
+struct transition {
+	int64_t time_ms;
+	struct series_key key;
+	enum resource resource;
+	enum color color;
+};
+
+static int compare_transitions(const void *left, const void *right)
+{
+	const struct transition *a = left, *b = right;
+	if (a->time_ms != b->time_ms)
+		return a->time_ms < b->time_ms ? -1 : 1;
+	int order = service_compare_keys(&a->key, &b->key);
+	return order ? order : (int)a->resource - (int)b->resource;
+}
+
+/* The `since` that was reported with the colour at `time_ms`; -1 when there was none. */
+static double since_at(const struct store_series *since, int64_t time_ms)
+{
+	for (size_t i = 0; since && i < since->count; i++) {
+		if (since->points[i].time_ms == time_ms)
+			return since->points[i].value;
+	}
+	return -1;
+}
+
+static const struct store_series *find_series(const struct store_history *history, const struct series_key *key)
+{
+	for (size_t i = 0; i < history->count; i++) {
+		if (service_compare_keys(&history->items[i].key, key) == 0)
+			return &history->items[i];
+	}
+	return NULL;
+}
+
+/*
+ * Standing alarms are reported at every tick: a transition is a colour that differs
+ * from the one before. The first report of the window is one only when it says that
+ * it began within the window. Returns how many were written to transitions[].
+ */
+static size_t find_transitions(const struct store_history *colors, const struct store_history *sinces,
+                               enum resource resource, int64_t from_ms, struct transition transitions[])
+{
+	size_t count = 0;
+	for (size_t i = 0; i < colors->count; i++) {
+		const struct store_series *series = &colors->items[i];
+		for (size_t j = 0; j < series->count; j++) {
+			const struct store_point *point = &series->points[j];
+			if (j > 0 && point->value == series->points[j - 1].value)
+				continue;
+			if (j == 0 &&
+			    since_at(find_series(sinces, &series->key), point->time_ms) * 1000 <= (double)from_ms)
+				continue;
+			transitions[count++] = (struct transition){
+				.time_ms = point->time_ms,
+				.key = series->key,
+				.resource = resource,
+				.color = color_of(point->value),
+			};
+		}
+	}
+	return count;
+}
+
+static size_t count_points(const struct store_history *history)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < history->count; i++)
+		count += history->items[i].count;
+	return count;
+}
+
+void service_alarms(struct service *service, const struct parameters *parameters, struct request *request,
+                    struct response *response)
+{
+	(void)request;
+	struct store_history colors[RESOURCE_COUNT] = { 0 }, sinces[RESOURCE_COUNT] = { 0 };
+	struct transition *transitions = NULL;
+	struct query query = service_query(service, parameters, METRIC_ALARM, parameters->window_ms);
+	query.by_host = true;
+
+	int64_t start_ns = clock_monotonic_ns();
+	if (!service_enter_store(service, response))
+		return;
+	int result = 0;
+	size_t points = 0;
+	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++) {
+		if (!service_wants(parameters, (enum resource)i))
+			continue;
+		query.resource = (enum resource)i;
+		query.metric = METRIC_ALARM;
+		result = service->ops->history(service->store, &query, &colors[i]);
+		query.metric = METRIC_ALARM_SINCE;
+		if (result == 0)
+			result = service->ops->history(service->store, &query, &sinces[i]);
+		points += count_points(&colors[i]);
+	}
+	if (!service_leave_store(service, result, start_ns, response))
+		goto out;
+
+	transitions = malloc((points + 1) * sizeof(*transitions));
+	if (!transitions) {
+		response_error(response, 503, NULL, "out of memory");
+		goto out;
+	}
+	size_t count = 0;
+	for (int i = 0; i < RESOURCE_COUNT; i++)
+		count += find_transitions(&colors[i], &sinces[i], (enum resource)i, query.from_ms, transitions + count);
+	qsort(transitions, count, sizeof(*transitions), compare_transitions);
+
+	struct text *body = &response->body;
+	text_append_char(body, '[');
+	for (size_t i = 0; i < count; i++) {
+		text_append_string(body, i ? ", {\"time\": " : "{\"time\": ");
+		json_append_seconds(body, transitions[i].time_ms);
+		text_append_string(body, ", \"ip\": ");
+		json_append_string(body, transitions[i].key.ip);
+		text_append_string(body, ", \"process\": ");
+		json_append_string(body, transitions[i].key.process);
+		text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"}", wire_resource_name(transitions[i].resource),
+		            wire_color_name(transitions[i].color));
+	}
+	text_append_string(body, "]\n");
+out:
+	free(transitions);
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		store_history_free(&colors[i]);
+		store_history_free(&sinces[i]);
+	}
+}

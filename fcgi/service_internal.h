@@ -1,0 +1,65 @@
+/* What the files of the service share among themselves. */
+#ifndef VIGIE_FCGI_SERVICE_INTERNAL_H
+#define VIGIE_FCGI_SERVICE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <uthash.h>
+
+#include "fcgi/body.h"
+#include "fcgi/gate.h"
+#include "fcgi/service.h"
+#include "fcgi/writer.h"
+
+enum {
+	INTERVALS_FRESH = 3, /* what is older than so many intervals is not the latest */
+	SERVICE_AHEAD_MS = 60000, /* how far ahead of our clock a sample may be */
+};
+
+/* What a host's collector last said of itself; not in the store, since every PUT
+ * says it again. */
+struct host_report {
+	char ip[WIRE_IP_SIZE];
+	struct collector_report report;
+	UT_hash_handle hh;
+};
+
+struct service {
+	const struct store_ops *ops;
+	struct store *store;
+	struct writer *writer;
+	struct gate gate;
+	int64_t started_ns;
+	atomic_llong interval_ms;
+	atomic_llong max_points;
+	atomic_llong alarms_reported_ms; /* when an alert service last reported; 0: never */
+	atomic_int store_error;          /* of the last call of the store; 0: it works */
+
+	pthread_mutex_t reports_lock;
+	struct host_report *reports;     /* at most REPORTS_MAX */
+};
+
+/* Enters the gate for one call of the store. False: the response says 503. */
+bool service_enter_store(struct service *service, struct response *response);
+
+/* Leaves the gate, remembers how the call ended, and counts the time of a read since
+ * `start_ns` (0: it was a write). False: the response says what went wrong. */
+bool service_leave_store(struct service *service, int result, int64_t start_ns, struct response *response);
+
+/* A query of the window that ends now, with the parameters that every read has. */
+struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
+                           int64_t window_ms);
+
+/* The resources the parameters ask for; both unless one is given. */
+bool service_wants(const struct parameters *parameters, enum resource resource);
+
+/* Each series' newest sample of a metric that is no older than three intervals, sorted
+ * by host and process. False: the response says what went wrong. */
+bool service_read_latest(struct service *service, const struct parameters *parameters, enum metric metric,
+                         struct store_rows *ret_rows, struct response *response);
+
+/* Orders store rows and series by host, then process; the key is their first member. */
+int service_compare_keys(const void *left, const void *right);
+
+#endif

@@ -1,0 +1,244 @@
+/* GET get-all, get-all/<ip>, get-all-detailed and latest. */
+#include "fcgi/service_internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+
+/* The highest of a row's values that the parameters ask for; -1 when it has none. */
+static double highest(const struct parameters *parameters, const struct store_row *row, const double values[])
+{
+	double best = -1;
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		if (row->present[i] && service_wants(parameters, (enum resource)i))
+			best = fmax(best, values[i]);
+	}
+	return best;
+}
+
+/* A row with what it is ranked by. */
+struct ranked {
+	double mean;
+	struct store_row row;
+};
+
+static int compare_ranked(const void *left, const void *right)
+{
+	const struct ranked *a = left, *b = right;
+	if (a->mean != b->mean)
+		return a->mean > b->mean ? -1 : 1;
+	return service_compare_keys(&a->row.key, &b->row.key);
+}
+
+/* Keeps the rows that have what is asked for and pass above= and limit=, sorted by
+ * host and process. 0 or -ENOMEM. */
+static int select_rows(const struct parameters *parameters, struct store_rows *rows)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < rows->count; i++) {
+		struct store_row *row = &rows->items[i];
+		double maximum = highest(parameters, row, row->maximum);
+		if (maximum >= 0 && (!(parameters->given & PARAMETER_ABOVE) || maximum > parameters->above))
+			rows->items[count++] = *row;
+	}
+	rows->count = count;
+
+	if ((parameters->given & PARAMETER_LIMIT) && count > parameters->limit) {
+		struct ranked *ranked = malloc(count * sizeof(*ranked));
+		if (!ranked)
+			return -ENOMEM;
+		for (size_t i = 0; i < count; i++)
+			ranked[i] = (struct ranked){ highest(parameters, &rows->items[i], rows->items[i].value), rows->items[i] };
+		qsort(ranked, count, sizeof(*ranked), compare_ranked);
+		for (size_t i = 0; i < parameters->limit; i++)
+			rows->items[i] = ranked[i].row;
+		rows->count = parameters->limit;
+		free(ranked);
+	}
+	qsort(rows->items, rows->count, sizeof(*rows->items), service_compare_keys);
+	return 0;
+}
+
+static bool read_means(struct service *service, const struct parameters *parameters, const struct query *query,
+                       struct store_rows *ret_rows, struct response *response)
+{
+	if (!service_enter_store(service, response))
+		return false;
+	int64_t start_ns = clock_monotonic_ns();
+	int result = service->ops->mean(service->store, query, ret_rows);
+	if (result == 0) {
+		result = select_rows(parameters, ret_rows);
+		if (result)
+			store_rows_free(ret_rows);
+	}
+	return service_leave_store(service, result, start_ns, response);
+}
+
+/*
+ * Begins the member of one series in an object of processes, or, by host, in an
+ * object of hosts that are objects of processes. `before` is the series before it,
+ * NULL for the first; series come sorted.
+ */
+static void begin_series(struct text *body, const struct series_key *key, const struct series_key *before)
+{
+	bool new_host = key->ip && (!before || strcmp(before->ip, key->ip) != 0);
+	if (new_host) {
+		text_append_string(body, before ? "}, " : "");
+		json_append_string(body, key->ip);
+		text_append_string(body, ": {");
+	} else if (before) {
+		text_append_string(body, ", ");
+	}
+	json_append_string(body, key->process);
+	text_append_string(body, ": ");
+}
+
+static void end_object(struct text *body, const struct series_key *last)
+{
+	text_append_string(body, last && last->ip ? "}}\n" : "}\n");
+}
+
+void service_get_all(struct service *service, const struct parameters *parameters, struct request *request,
+                     struct response *response)
+{
+	(void)request;
+	struct query query = service_query(service, parameters, METRIC_USAGE, parameters->window_ms);
+	struct store_rows rows;
+	if (!read_means(service, parameters, &query, &rows, response))
+		return;
+
+	struct text *body = &response->body;
+	const struct series_key *before = NULL;
+	text_append_char(body, '{');
+	for (size_t i = 0; i < rows.count; i++) {
+		const struct store_row *row = &rows.items[i];
+		begin_series(body, &row->key, before);
+		for (int j = 0; j < RESOURCE_COUNT; j++) {
+			text_append_string(body, j == 0 ? "[" : ", ");
+			if (row->present[j] && service_wants(parameters, (enum resource)j))
+				json_append_number(body, row->value[j]);
+			else
+				text_append_string(body, "null");
+		}
+		text_append_char(body, ']');
+		before = &row->key;
+	}
+	end_object(body, before);
+	store_rows_free(&rows);
+}
+
+/* With above= or limit=: the means say which series are wanted, before any of their
+ * values are read. Sets query->only; the keys live as long as *ret_rows. */
+static bool choose_series(struct service *service, const struct parameters *parameters, struct query *query,
+                          struct store_rows *ret_rows, struct series_key **ret_keys, struct response *response)
+{
+	struct parameters one_resource = *parameters;
+	one_resource.given |= PARAMETER_RESOURCE;
+	if (!read_means(service, &one_resource, query, ret_rows, response))
+		return false;
+	struct series_key *keys = malloc((ret_rows->count + 1) * sizeof(*keys));
+	if (!keys) {
+		store_rows_free(ret_rows);
+		response_error(response, 503, NULL, "out of memory");
+		return false;
+	}
+	for (size_t i = 0; i < ret_rows->count; i++)
+		keys[i] = ret_rows->items[i].key;
+	query->only = keys;
+	query->only_count = ret_rows->count;
+	*ret_keys = keys;
+	return true;
+}
+
+static void append_points(struct text *body, const struct store_series *series, bool timestamps)
+{
+	text_append_char(body, '[');
+	for (size_t i = 0; i < series->count; i++) {
+		if (i)
+			text_append_string(body, ", ");
+		if (timestamps) {
+			text_append_char(body, '[');
+			json_append_seconds(body, series->points[i].time_ms);
+			text_append_string(body, ", ");
+		}
+		json_append_number(body, series->points[i].value);
+		if (timestamps)
+			text_append_char(body, ']');
+	}
+	text_append_char(body, ']');
+}
+
+void service_get_all_detailed(struct service *service, const struct parameters *parameters, struct request *request,
+                              struct response *response)
+{
+	(void)request;
+	struct query query = service_query(service, parameters, METRIC_USAGE, parameters->window_ms);
+	struct store_rows chosen = { 0 };
+	struct series_key *keys = NULL;
+	if ((parameters->given & (PARAMETER_ABOVE | PARAMETER_LIMIT)) &&
+	    !choose_series(service, parameters, &query, &chosen, &keys, response))
+		return;
+
+	struct store_history history;
+	bool done = service_enter_store(service, response);
+	if (done) {
+		int64_t start_ns = clock_monotonic_ns();
+		int result = service->ops->history(service->store, &query, &history);
+		done = service_leave_store(service, result, start_ns, response);
+	}
+	free(keys);
+	store_rows_free(&chosen);
+	if (!done)
+		return;
+
+	struct text *body = &response->body;
+	const struct series_key *before = NULL;
+	qsort(history.items, history.count, sizeof(*history.items), service_compare_keys);
+	text_append_char(body, '{');
+	for (size_t i = 0; i < history.count; i++) {
+		begin_series(body, &history.items[i].key, before);
+		append_points(body, &history.items[i], parameters->timestamps);
+		before = &history.items[i].key;
+	}
+	end_object(body, before);
+	store_history_free(&history);
+}
+
+void service_latest(struct service *service, const struct parameters *parameters, struct request *request,
+                    struct response *response)
+{
+	(void)request;
+	struct store_rows rows;
+	if (!service_read_latest(service, parameters, METRIC_USAGE, &rows, response))
+		return;
+
+	struct text *body = &response->body;
+	const struct series_key *before = NULL;
+	text_append_char(body, '{');
+	for (size_t i = 0; i < rows.count; i++) {
+		const struct store_row *row = &rows.items[i];
+		bool first = true;
+		for (int j = 0; j < RESOURCE_COUNT; j++) {
+			if (!row->present[j] || !service_wants(parameters, (enum resource)j))
+				continue;
+			if (first) {
+				begin_series(body, &row->key, before);
+				before = &row->key;
+			}
+			text_printf(body, "%s\"%s\": [", first ? "{" : ", ", wire_resource_name((enum resource)j));
+			json_append_seconds(body, row->time_ms[j]);
+			text_append_string(body, ", ");
+			json_append_number(body, row->value[j]);
+			text_append_char(body, ']');
+			first = false;
+		}
+		if (!first)
+			text_append_char(body, '}');
+	}
+	end_object(body, before);
+	store_rows_free(&rows);
+}

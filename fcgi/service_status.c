@@ -1,0 +1,101 @@
+/* GET hosts and GET health. */
+#include "fcgi/service_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+
+static int compare_hosts(const void *left, const void *right)
+{
+	const struct store_host *a = left, *b = right;
+	return strcmp(a->ip, b->ip);
+}
+
+static void append_text_or_null(struct text *body, const char *name, const char *value)
+{
+	text_printf(body, ", \"%s\": ", name);
+	if (value[0])
+		json_append_string(body, value);
+	else
+		text_append_string(body, "null");
+}
+
+static void append_host(struct text *body, const struct store_host *host, const struct collector_report *report)
+{
+	json_append_string(body, host->ip);
+	text_append_string(body, ": {\"last_seen\": ");
+	json_append_seconds(body, host->last_seen_ms);
+	text_printf(body, ", \"processes\": %zu", host->processes);
+	append_text_or_null(body, "hostname", report->hostname);
+	append_text_or_null(body, "version", report->version);
+	append_text_or_null(body, "state", report->state);
+	text_append_string(body, ", \"clock_offset_s\": ");
+	if (report->clock_offset_known)
+		json_append_number(body, report->clock_offset_s);
+	else
+		text_append_string(body, "null");
+	text_printf(body, ", \"partial\": %s}",
+	            report->partial < 0 ? "null" : report->partial ? "true" : "false");
+}
+
+void service_hosts(struct service *service, const struct parameters *parameters, struct request *request,
+                   struct response *response)
+{
+	(void)request;
+	struct store_hosts hosts;
+	if (!service_enter_store(service, response))
+		return;
+	int64_t start_ns = clock_monotonic_ns();
+	int result = service->ops->hosts(service->store, clock_wall_ms() - service_max_window_ms(service), &hosts);
+	if (!service_leave_store(service, result, start_ns, response))
+		return;
+	qsort(hosts.items, hosts.count, sizeof(*hosts.items), compare_hosts);
+
+	struct text *body = &response->body;
+	bool first = true;
+	text_append_char(body, '{');
+	for (size_t i = 0; i < hosts.count; i++) {
+		const char *ip = hosts.items[i].ip;
+		if ((parameters->given & PARAMETER_IP) && strcmp(ip, parameters->ip) != 0)
+			continue;
+		struct collector_report report = { .partial = -1 };
+		pthread_mutex_lock(&service->reports_lock);
+		const struct host_report *kept;
+		HASH_FIND_STR(service->reports, ip, kept);
+		if (kept)
+			report = kept->report;
+		pthread_mutex_unlock(&service->reports_lock);
+		text_append_string(body, first ? "" : ", ");
+		append_host(body, &hosts.items[i], &report);
+		first = false;
+	}
+	text_append_string(body, "}\n");
+	store_hosts_free(&hosts);
+}
+
+void service_health(struct service *service, const struct parameters *parameters, struct request *request,
+                    struct response *response)
+{
+	(void)parameters;
+	(void)request;
+	int64_t now_ms = clock_wall_ms();
+	int64_t reported_ms = atomic_load(&service->alarms_reported_ms);
+	bool alert = now_ms - reported_ms <= INTERVALS_FRESH * atomic_load(&service->interval_ms);
+	bool store = atomic_load(&service->store_error) == 0 && !gate_is_stuck(&service->gate);
+
+	struct text *body = &response->body;
+	response->status = store ? 200 : 503;
+	text_printf(body, "{\"status\": \"%s\", \"version\": \"%s\", \"uptime_s\": %lld", store ? "ok" : "failing",
+	            VIGIE_VERSION, (long long)((clock_monotonic_ns() - service->started_ns) / 1000000000));
+	text_printf(body, ", \"store\": {\"engine\": \"%s\", \"status\": \"%s\"}", service->ops->name,
+	            store ? "ok" : "failing");
+	text_printf(body, ", \"alert\": {\"status\": \"%s\", \"last_report\": ", alert ? "ok" : "unknown");
+	if (reported_ms)
+		json_append_seconds(body, reported_ms);
+	else
+		text_append_string(body, "null");
+	text_append_string(body, "}}\n");
+}

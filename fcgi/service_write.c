@@ -1,0 +1,117 @@
+/* PUT save-all and PUT save-alarms. */
+#include "fcgi/service_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "fcgi/counters.h"
+
+enum { REPORTS_MAX = 100000 };
+
+/* What cannot be read at all. False: the response says why. */
+static bool check_body(const struct request *request, struct response *response)
+{
+	if (request->body_too_large)
+		response_error(response, 413, NULL, "the body is larger than the server takes");
+	else if (request->body_cut)
+		response_error(response, 400, NULL, "the body ends before its Content-Length");
+	else
+		return true;
+	counters_add(COUNTER_REJECTED, 1);
+	return false;
+}
+
+static void answer_refusal(int result, const struct body_error *error, struct response *response)
+{
+	if (result == -ENOMEM) {
+		response_error(response, 503, NULL, "out of memory");
+		return;
+	}
+	counters_add(COUNTER_REJECTED, 1);
+	response_error(response, error->status, error->field, "%s", error->sentence);
+	if (error->status == 409) {
+		/* The client may measure its clock against this. */
+		response->body.length -= sizeof("}\n") - 1;
+		text_append_string(&response->body, ", \"server_time\": ");
+		json_append_seconds(&response->body, clock_wall_ms());
+		text_append_string(&response->body, "}\n");
+	}
+}
+
+static struct body_times times_now(struct service *service)
+{
+	int64_t now_ms = clock_wall_ms();
+	return (struct body_times){
+		.now_ms = now_ms,
+		.oldest_ms = now_ms - service_max_window_ms(service),
+		.newest_ms = now_ms + SERVICE_AHEAD_MS,
+	};
+}
+
+static void store_batch(struct service *service, const struct batch *batch, struct response *response)
+{
+	if (!service_enter_store(service, response))
+		return;
+	int result = batch->count ? writer_append(service->writer, batch) : 0;
+	if (service_leave_store(service, result, 0, response))
+		text_append_string(&response->body, "{\"Response\": \"Ok\"}\n");
+}
+
+static void keep_report(struct service *service, const struct body *body)
+{
+	pthread_mutex_lock(&service->reports_lock);
+	struct host_report *report;
+	HASH_FIND_STR(service->reports, body->ip, report);
+	if (!report && HASH_COUNT(service->reports) < REPORTS_MAX) {
+		report = calloc(1, sizeof(*report));
+		if (report) {
+			memcpy(report->ip, body->ip, sizeof(report->ip));
+			HASH_ADD_STR(service->reports, ip, report);
+		}
+	}
+	if (report)
+		report->report = body->report;
+	pthread_mutex_unlock(&service->reports_lock);
+}
+
+void service_save_all(struct service *service, const struct parameters *parameters, struct request *request,
+                      struct response *response)
+{
+	(void)parameters;
+	if (!check_body(request, response))
+		return;
+	struct body_times times = times_now(service);
+	struct body body;
+	struct body_error error = { 0 };
+	int result = body_parse_samples(request->body, request->body_length, &times, &body, &error);
+	if (result) {
+		answer_refusal(result, &error, response);
+		return;
+	}
+	store_batch(service, &body.batch, response);
+	if (body.has_report && response->status == 200)
+		keep_report(service, &body);
+	body_free(&body);
+}
+
+void service_save_alarms(struct service *service, const struct parameters *parameters, struct request *request,
+                         struct response *response)
+{
+	(void)parameters;
+	if (!check_body(request, response))
+		return;
+	struct body_times times = times_now(service);
+	struct body body;
+	struct body_error error = { 0 };
+	int result = body_parse_alarms(request->body, request->body_length, &times, &body, &error);
+	if (result) {
+		answer_refusal(result, &error, response);
+		return;
+	}
+	store_batch(service, &body.batch, response);
+	if (response->status == 200)
+		atomic_store(&service->alarms_reported_ms, times.now_ms);
+	body_free(&body);
+}

@@ -1,0 +1,133 @@
+/*
+ * The store's contract: one const table of functions an engine, in the one file
+ * that knows the engine's words (store_<engine>.c).
+ *
+ * A store may be called by any number of threads at once, append() by one at a
+ * time. Every function of the table is required. They return 0 or a negative
+ * errno, and leave their outputs untouched on failure:
+ *   -ENOMEM, -EIO (the engine failed: its words are in the log), -ENOSPC,
+ *   -EDQUOT (append: no room for another host), -E2BIG (history: more points than
+ *   query.max_points).
+ *
+ * Every sample weighs the same in a mean. A window is (from, to]; a bucket of
+ * step s is [k·s, (k+1)·s), stamped at its start, and left out when it is empty.
+ */
+#ifndef VIGIE_FCGI_STORE_H
+#define VIGIE_FCGI_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/config.h"
+#include "fcgi/sample.h"
+
+struct store;
+
+enum aggregate { AGGREGATE_MEAN, AGGREGATE_MAX };
+
+/* Names one series of an answer: a process of all hosts (ip is NULL) or of one. */
+struct series_key {
+	const char *ip;
+	const char *process;
+};
+
+struct query {
+	enum metric metric;
+	int64_t from_ms, to_ms;      /* the window (from, to] */
+	const char *ip;              /* canonical; NULL: all hosts */
+	const char *process;         /* exact; NULL: all */
+	bool by_host;                /* a series for each host; otherwise hosts are put together */
+	const struct series_key *only; /* history: none but these series; NULL: all */
+	size_t only_count;
+	/* history alone: */
+	enum resource resource;
+	int64_t step_ms;             /* 0: the samples as stored */
+	enum aggregate aggregate;    /* of a step's bucket */
+	size_t max_points;
+};
+
+/* One series of mean() and latest(); `present` tells which resources it has. */
+struct store_row {
+	struct series_key key; /* ip is NULL unless by_host */
+	bool present[RESOURCE_COUNT];
+	double value[RESOURCE_COUNT];    /* mean(): the mean; latest(): the newest value */
+	double maximum[RESOURCE_COUNT];  /* mean() */
+	int64_t time_ms[RESOURCE_COUNT]; /* latest() */
+};
+
+struct store_rows {
+	struct store_row *items; /* in no order */
+	size_t count;
+	char *strings; /* what the keys point into */
+};
+
+struct store_point {
+	int64_t time_ms;
+	double value;
+};
+
+struct store_series {
+	struct series_key key;
+	struct store_point *points; /* points[count], oldest first; at least one */
+	size_t count;
+};
+
+struct store_history {
+	struct store_series *items; /* in no order */
+	size_t count;
+	struct store_point *points; /* of all series */
+	char *strings;
+};
+
+struct store_host {
+	const char *ip;
+	int64_t last_seen_ms; /* time of its newest usage sample */
+	size_t processes;     /* names in it */
+};
+
+struct store_hosts {
+	struct store_host *items; /* in no order */
+	size_t count;
+	char *strings;
+};
+
+struct store_ops {
+	const char *name; /* the value of `store =` */
+
+	int (*open)(const struct config *config, struct store **ret_store);
+
+	/* Accepts NULL. No other call may be under way. */
+	void (*close)(struct store *store);
+
+	/* Stores all samples of all batches durably, or none. The same series and time
+	 * written again replaces the value. Also does a share of the retention's
+	 * deletions. `now_ms`: the wall clock. */
+	int (*append)(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms);
+
+	/* Means and maxima of both resources over the window. */
+	int (*mean)(struct store *store, const struct query *query, struct store_rows *ret_rows);
+
+	/* The values of one resource over the window. */
+	int (*history)(struct store *store, const struct query *query, struct store_history *ret_history);
+
+	/* Each series' newest sample in the window; always by host. */
+	int (*latest)(struct store *store, const struct query *query, struct store_rows *ret_rows);
+
+	/* All hosts with usage samples after `from_ms`. */
+	int (*hosts)(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts);
+
+	/* How long the engine keeps samples, milliseconds. */
+	int64_t (*retention)(struct store *store);
+};
+
+/* The engines; NULL when `name` is none of them. */
+const struct store_ops *store_find(const char *name);
+
+extern const struct store_ops store_sqlite;
+
+void store_rows_free(struct store_rows *rows);
+void store_history_free(struct store_history *history);
+void store_hosts_free(struct store_hosts *hosts);
+
+#endif

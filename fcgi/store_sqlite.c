@@ -1,0 +1,1006 @@
+/*
+ * The embedded store: SQLite in WAL mode, each commit synced.
+ *
+ * The samples of one host in ten seconds are one row, packed (see packing.h),
+ * in a rowid table whose key is (metric, ten seconds, host) as one integer:
+ *   - what comes in is appended at the end of the tree, in full pages;
+ *   - a window over all hosts is one range of keys, a window of one host a key
+ *     every ten seconds, and what is too old is the beginning of the tree;
+ *   - samples that meet in one row (two PUTs for one tick, a repeated PUT) are
+ *     merged there, the later one counts.
+ * Hosts and series have numbers; the tables that say which are held in memory
+ * (see dictionary.h). So one process alone may use a database: a lock file
+ * beside it sees to that.
+ *
+ * append() is called by one thread at a time and has a connection of its own.
+ * Readers take a connection each from a list. Lock order: dictionary_lock, then
+ * readers_lock; neither is held during SQL, but for dictionary_lock while the
+ * writer, alone, adds to it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "fcgi/accumulate.h"
+#include "fcgi/counters.h"
+#include "fcgi/dictionary.h"
+#include "fcgi/grouping.h"
+#include "fcgi/packing.h"
+#include "fcgi/store.h"
+
+enum {
+	SCHEMA_VERSION = 1,
+	ROW_MS = 10000,           /* what a row spans */
+	HOST_BITS = 24,           /* of a key, below 32 bits of time and the metric */
+	METRIC_SHIFT = 56,
+	SERIES_LAG_MS = 6 * 3600 * 1000, /* how far the table's `seen` of a series may lag */
+	HOST_LAG_MS = 600 * 1000,
+	EXPIRE_ROWS_FACTOR = 4,   /* rows deleted at most for each row written … */
+	EXPIRE_ROWS_MORE = 16,    /* … and on top of that */
+	EXPIRE_SERIES = 64,       /* numbers looked at in each append */
+	TAKEOVER_MS = 15000,      /* how long a database in use is waited for */
+};
+
+/* One of the readers' connections, in the list of those not in use. */
+struct reader {
+	sqlite3 *db;
+	sqlite3_stmt *begin, *end, *range, *row;
+	struct reader *next;
+};
+
+struct store {
+	char *path;
+	int lock_fd;
+	int64_t retention_ms, max_series, max_series_per_host;
+
+	pthread_rwlock_t dictionary_lock;
+	struct dictionary dictionary;
+
+	pthread_mutex_t readers_lock;
+	struct reader *readers;
+
+	/* Of the one thread that appends: */
+	sqlite3 *db;
+	sqlite3_stmt *begin, *commit, *rollback, *insert, *select, *update, *expire, *put_host, *put_series,
+		*delete_host, *delete_series;
+	struct text row;
+	uint32_t expire_cursor; /* the series number to look at next */
+
+	atomic_bool failing; /* the last call failed: said in the log once */
+};
+
+static const char schema[] =
+	"PRAGMA user_version = 1;"
+	"CREATE TABLE host (id INTEGER PRIMARY KEY, ip TEXT NOT NULL UNIQUE, seen_ms INTEGER NOT NULL);"
+	"CREATE TABLE series (id INTEGER PRIMARY KEY, host INTEGER NOT NULL, process TEXT NOT NULL, seen_ms INTEGER NOT NULL);"
+	"CREATE TABLE sample (key INTEGER PRIMARY KEY, data BLOB NOT NULL);";
+
+static int64_t minimum(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t row_key(enum metric metric, int64_t time_ms, uint32_t host)
+{
+	return (int64_t)metric << METRIC_SHIFT | time_ms / ROW_MS << HOST_BITS | host;
+}
+
+static int64_t row_start_ms(int64_t key)
+{
+	return (key >> HOST_BITS & UINT32_MAX) * ROW_MS;
+}
+
+/* The errno of a SQLite result; its words go to the log when it is the first failure. */
+static int store_result(struct store *store, int code, sqlite3 *db, const char *operation)
+{
+	if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW) {
+		if (atomic_exchange(&store->failing, false))
+			log_info("store %s: works again", store->path);
+		return 0;
+	}
+	if (!atomic_exchange(&store->failing, true))
+		log_error("store %s: %s: %s", store->path, operation, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+	switch (code & 0xff) {
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	default:
+		return -EIO;
+	}
+}
+
+static int damaged(struct store *store, int64_t key)
+{
+	if (!atomic_exchange(&store->failing, true))
+		log_error("store %s: row %lld is damaged", store->path, (long long)key);
+	return -EIO;
+}
+
+/* Runs a statement that gives no rows. */
+static int run(sqlite3_stmt *statement)
+{
+	int code = sqlite3_step(statement);
+	sqlite3_reset(statement);
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* ---- opening ---- */
+
+static int open_connection(const char *path, sqlite3 **ret_db)
+{
+	int code = sqlite3_open_v2(path, ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(*ret_db,
+		                    "PRAGMA journal_mode = WAL;"
+		                    "PRAGMA synchronous = FULL;"
+		                    "PRAGMA temp_store = MEMORY;"
+		                    "PRAGMA cache_size = -4096;"
+		                    "PRAGMA mmap_size = 1073741824;",
+		                    NULL, NULL, NULL);
+	return code;
+}
+
+struct statement {
+	sqlite3_stmt **place;
+	const char *sql;
+};
+
+static int prepare(sqlite3 *db, const struct statement statements[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int code = sqlite3_prepare_v3(db, statements[i].sql, -1, SQLITE_PREPARE_PERSISTENT, statements[i].place, NULL);
+		if (code != SQLITE_OK)
+			return code;
+	}
+	return SQLITE_OK;
+}
+
+static void close_connection(sqlite3 *db)
+{
+	sqlite3_stmt *statement = NULL;
+	while (db) {
+		statement = sqlite3_next_stmt(db, NULL);
+		if (!statement)
+			break;
+		sqlite3_finalize(statement);
+	}
+	sqlite3_close(db);
+}
+
+static void reader_close(struct reader *reader)
+{
+	close_connection(reader->db);
+	free(reader);
+}
+
+static int reader_take(struct store *store, struct reader **ret_reader)
+{
+	pthread_mutex_lock(&store->readers_lock);
+	struct reader *reader = store->readers;
+	if (reader)
+		store->readers = reader->next;
+	pthread_mutex_unlock(&store->readers_lock);
+	if (reader) {
+		*ret_reader = reader;
+		return 0;
+	}
+
+	reader = calloc(1, sizeof(*reader));
+	if (!reader)
+		return -ENOMEM;
+	int code = open_connection(store->path, &reader->db);
+	if (code == SQLITE_OK) {
+		const struct statement statements[] = {
+			{ &reader->begin, "BEGIN" },
+			{ &reader->end, "COMMIT" },
+			{ &reader->range, "SELECT key, data FROM sample WHERE key BETWEEN ?1 AND ?2" },
+			{ &reader->row, "SELECT key, data FROM sample WHERE key = ?1" },
+		};
+		code = prepare(reader->db, statements, sizeof(statements) / sizeof(statements[0]));
+	}
+	if (code != SQLITE_OK) {
+		int result = store_result(store, code, reader->db, "open for reading");
+		reader_close(reader);
+		return result;
+	}
+	*ret_reader = reader;
+	return 0;
+}
+
+static void reader_give_back(struct store *store, struct reader *reader)
+{
+	pthread_mutex_lock(&store->readers_lock);
+	reader->next = store->readers;
+	store->readers = reader;
+	pthread_mutex_unlock(&store->readers_lock);
+}
+
+/* One process a database: the dictionary in memory is the truth. A process that is
+ * about to end (a new version takes over) is waited for. */
+static int lock_database(struct store *store)
+{
+	char path[4096];
+	if (snprintf(path, sizeof(path), "%s.lock", store->path) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (store->lock_fd < 0) {
+		int error = errno;
+		log_error("store %s: cannot create its lock file: %s", store->path, strerror(error));
+		return -error;
+	}
+	for (int waited_ms = 0; flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0; waited_ms += 50) {
+		if (waited_ms == 0)
+			log_info("store %s: waiting for the process that uses it", store->path);
+		if (waited_ms >= TAKEOVER_MS) {
+			log_error("store %s: is in use by another process", store->path);
+			return -EBUSY;
+		}
+		usleep(50000);
+	}
+	return 0;
+}
+
+static int prepare_schema(sqlite3 *db, bool *ret_foreign)
+{
+	sqlite3_stmt *version = NULL;
+	int code = sqlite3_prepare_v2(db, "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version", -1,
+	                              &version, NULL);
+	if (code != SQLITE_OK)
+		return code;
+	code = sqlite3_step(version);
+	int number = sqlite3_column_int(version, 0);
+	int tables = sqlite3_column_int(version, 1);
+	sqlite3_finalize(version);
+	if (code != SQLITE_ROW)
+		return code;
+	if (number == 0 && tables == 0)
+		return sqlite3_exec(db, schema, NULL, NULL, NULL);
+	*ret_foreign = number != SCHEMA_VERSION;
+	return SQLITE_OK;
+}
+
+static bool load_host(struct store *store, sqlite3_stmt *row)
+{
+	const char *ip = (const char *)sqlite3_column_text(row, 1);
+	uint32_t number = (uint32_t)sqlite3_column_int64(row, 0);
+	struct dictionary_host *host = ip ? dictionary_add_host(&store->dictionary, ip, number) : NULL;
+	if (!host)
+		return false;
+	host->seen_ms = host->last_ms = sqlite3_column_int64(row, 2);
+	host->stored = true;
+	return true;
+}
+
+static bool load_series(struct store *store, sqlite3_stmt *row)
+{
+	struct dictionary_host *host = dictionary_host_at(&store->dictionary, (uint32_t)sqlite3_column_int64(row, 1));
+	const char *process = (const char *)sqlite3_column_text(row, 2);
+	uint32_t number = (uint32_t)sqlite3_column_int64(row, 0);
+	struct dictionary_series *series =
+		host && process ? dictionary_add_series(&store->dictionary, host, process, number) : NULL;
+	if (!series)
+		return false;
+	series->seen_ms = sqlite3_column_int64(row, 3);
+	series->stored = true;
+	return true;
+}
+
+static int load_table(struct store *store, const char *sql, bool (*load)(struct store *, sqlite3_stmt *))
+{
+	sqlite3_stmt *statement = NULL;
+	int code = prepare(store->db, &(struct statement){ &statement, sql }, 1);
+	if (code != SQLITE_OK)
+		return code;
+	for (code = sqlite3_step(statement); code == SQLITE_ROW; code = sqlite3_step(statement)) {
+		if (!load(store, statement)) {
+			code = SQLITE_CORRUPT;
+			break;
+		}
+	}
+	sqlite3_finalize(statement);
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* The newest time in a row and how many entries have it. */
+static bool row_newest(const void *data, int length, int64_t start_ms, int64_t *ret_time_ms, size_t *ret_entries)
+{
+	struct packing_reader reader = packing_read(data, (size_t)length);
+	uint32_t newest = 0;
+	size_t entries = 0;
+	int more;
+	for (more = packing_next(&reader); more == 1; more = packing_next(&reader)) {
+		if (reader.entry.offset_ms > newest) {
+			newest = reader.entry.offset_ms;
+			entries = 0;
+		}
+		entries++;
+	}
+	*ret_time_ms = start_ms + newest;
+	*ret_entries = entries;
+	return more == 0;
+}
+
+/* The table knows a host's newest sample to within HOST_LAG_MS; its rows know it. */
+static int find_last_times(struct store *store)
+{
+	for (uint32_t i = 0; i < store->dictionary.hosts.end; i++) {
+		struct dictionary_host *host = dictionary_host_at(&store->dictionary, i);
+		if (!host || host->seen_ms == 0)
+			continue;
+		for (int64_t time_ms = host->seen_ms + HOST_LAG_MS + ROW_MS; time_ms >= host->seen_ms; time_ms -= ROW_MS) {
+			sqlite3_bind_int64(store->select, 1, row_key(METRIC_USAGE, time_ms, host->number));
+			int code = sqlite3_step(store->select);
+			size_t entries;
+			if (code == SQLITE_ROW &&
+			    !row_newest(sqlite3_column_blob(store->select, 0), sqlite3_column_bytes(store->select, 0),
+			                time_ms / ROW_MS * ROW_MS, &host->last_ms, &entries))
+				code = SQLITE_CORRUPT;
+			sqlite3_reset(store->select);
+			if (code == SQLITE_ROW)
+				break;
+			if (code != SQLITE_DONE)
+				return code;
+		}
+	}
+	return SQLITE_OK;
+}
+
+static void sqlite_close(struct store *store)
+{
+	if (!store)
+		return;
+	for (struct reader *reader = store->readers, *next; reader; reader = next) {
+		next = reader->next;
+		reader_close(reader);
+	}
+	close_connection(store->db);
+	dictionary_free(&store->dictionary);
+	pthread_rwlock_destroy(&store->dictionary_lock);
+	pthread_mutex_destroy(&store->readers_lock);
+	text_free(&store->row);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	free(store->path);
+	free(store);
+}
+
+static int sqlite_open(const struct config *config, struct store **ret_store)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	if (!store)
+		return -ENOMEM;
+	pthread_rwlock_init(&store->dictionary_lock, NULL);
+	pthread_mutex_init(&store->readers_lock, NULL);
+	store->lock_fd = -1;
+	store->retention_ms = config->server.retention_ms;
+	store->max_series = config->server.max_series;
+	store->max_series_per_host = config->server.max_series_per_host;
+	store->path = strdup(config->sqlite.path);
+
+	int result = store->path ? lock_database(store) : -ENOMEM;
+	if (result)
+		goto fail;
+	bool foreign = false;
+	int code = open_connection(store->path, &store->db);
+	if (code == SQLITE_OK)
+		code = prepare_schema(store->db, &foreign);
+	if (foreign) {
+		log_error("store %s: is a database of another program or of another version of vigie", store->path);
+		result = -EINVAL;
+		goto fail;
+	}
+	if (code == SQLITE_OK) {
+		const struct statement statements[] = {
+			{ &store->begin, "BEGIN IMMEDIATE" },
+			{ &store->commit, "COMMIT" },
+			{ &store->rollback, "ROLLBACK" },
+			{ &store->insert, "INSERT OR IGNORE INTO sample (key, data) VALUES (?1, ?2)" },
+			{ &store->select, "SELECT data FROM sample WHERE key = ?1" },
+			{ &store->update, "UPDATE sample SET data = ?2 WHERE key = ?1" },
+			{ &store->expire, "DELETE FROM sample WHERE key IN "
+			                  "(SELECT key FROM sample WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3)" },
+			{ &store->put_host, "INSERT OR REPLACE INTO host (id, ip, seen_ms) VALUES (?1, ?2, ?3)" },
+			{ &store->put_series, "INSERT OR REPLACE INTO series (id, host, process, seen_ms) VALUES (?1, ?2, ?3, ?4)" },
+			{ &store->delete_host, "DELETE FROM host WHERE id = ?1" },
+			{ &store->delete_series, "DELETE FROM series WHERE id = ?1" },
+		};
+		code = prepare(store->db, statements, sizeof(statements) / sizeof(statements[0]));
+	}
+	if (code == SQLITE_OK)
+		code = load_table(store, "SELECT id, ip, seen_ms FROM host", load_host);
+	if (code == SQLITE_OK)
+		code = load_table(store, "SELECT id, host, process, seen_ms FROM series", load_series);
+	if (code == SQLITE_OK)
+		code = find_last_times(store);
+	result = store_result(store, code, store->db, "open");
+	if (result)
+		goto fail;
+	*ret_store = store;
+	return 0;
+
+fail:
+	sqlite_close(store);
+	return result;
+}
+
+/* ---- writing ---- */
+
+/* A sample with its numbers. */
+struct placed {
+	int64_t key;
+	struct dictionary_series *series;
+	double value;
+	uint32_t offset_ms;
+	uint32_t order; /* in which it came */
+	enum resource resource;
+	bool folded; /* one of several that count as "other": they are added up */
+};
+
+static int compare_placed(const void *left, const void *right)
+{
+	const struct placed *a = left, *b = right;
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
+	if (a->offset_ms != b->offset_ms)
+		return a->offset_ms < b->offset_ms ? -1 : 1;
+	if (a->series->number != b->series->number)
+		return a->series->number < b->series->number ? -1 : 1;
+	if (a->resource != b->resource)
+		return a->resource < b->resource ? -1 : 1;
+	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* The series of a sample; over the limits that of "other". *series is the host's
+ * series before it, or NULL. The dictionary's lock is held for writing. */
+static int find_series(struct store *store, struct dictionary_host *host, const char *process,
+                       struct dictionary_series **series, bool *ret_folded)
+{
+	struct dictionary *dictionary = &store->dictionary;
+	*ret_folded = false;
+	*series = *series ? dictionary_find_next(dictionary, *series, process) : NULL;
+	if (!*series)
+		*series = dictionary_find_series(dictionary, host, process);
+	if (*series)
+		return 0;
+	if (host->series_count >= store->max_series_per_host || dictionary->series.used >= store->max_series) {
+		*ret_folded = true;
+		process = "other";
+		*series = dictionary_find_series(dictionary, host, process);
+		counters_add(COUNTER_SERIES_FOLDED, 1);
+	}
+	if (!*series)
+		*series = dictionary_add_series(dictionary, host, process, 0);
+	return *series ? 0 : -ENOMEM;
+}
+
+/* Gives every sample its host and series. */
+static int place_samples(struct store *store, const struct batch *const batches[], size_t count, struct placed placed[])
+{
+	struct dictionary *dictionary = &store->dictionary;
+	size_t used = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct dictionary_host *host = NULL;
+		const char *ip = NULL, *process = NULL;
+		struct dictionary_series *series = NULL;
+		bool folded = false;
+		for (size_t j = 0; j < batches[i]->count; j++) {
+			const struct sample *sample = &batches[i]->samples[j];
+			/* Neighbours mostly share host and process. */
+			if (sample->ip != ip) {
+				ip = sample->ip;
+				process = NULL;
+				series = NULL;
+				host = dictionary_find_host(dictionary, ip);
+				/* A flood of addresses: each would have a series "other". */
+				if (!host && (dictionary->series.used >= store->max_series ||
+				              dictionary->hosts.end >> HOST_BITS))
+					return -EDQUOT;
+				if (!host)
+					host = dictionary_add_host(dictionary, ip, 0);
+				if (!host)
+					return -ENOMEM;
+			}
+			if (!process || strcmp(sample->process, process) != 0) {
+				process = sample->process;
+				int result = find_series(store, host, process, &series, &folded);
+				if (result)
+					return result;
+			}
+			placed[used] = (struct placed){
+				.key = row_key(sample->metric, sample->time_ms, host->number),
+				.series = series,
+				.value = sample->value,
+				.offset_ms = (uint32_t)(sample->time_ms % ROW_MS),
+				.order = (uint32_t)used,
+				.resource = sample->resource,
+				.folded = folded,
+			};
+			used++;
+		}
+	}
+	return 0;
+}
+
+/* Makes the entries of one row from placed[count], sorted; returns how many. */
+static size_t make_entries(const struct placed placed[], size_t count, struct packing_entry entries[])
+{
+	size_t used = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct placed *sample = &placed[i];
+		struct packing_entry *entry = used ? &entries[used - 1] : NULL;
+		if (!entry || entry->offset_ms != sample->offset_ms || entry->series != sample->series->number) {
+			entry = &entries[used++];
+			*entry = (struct packing_entry){ .offset_ms = sample->offset_ms, .series = sample->series->number };
+		}
+		bool add = sample->folded && entry->present[sample->resource];
+		entry->value[sample->resource] = (add ? entry->value[sample->resource] : 0) + sample->value;
+		entry->present[sample->resource] = true;
+	}
+	return used;
+}
+
+/* -1, 0 or 1 as the place of an entry in a row. */
+static int compare_entries(const struct packing_entry *a, const struct packing_entry *b)
+{
+	if (a->offset_ms != b->offset_ms)
+		return a->offset_ms < b->offset_ms ? -1 : 1;
+	return a->series < b->series ? -1 : a->series > b->series;
+}
+
+/* Merges the new entries over the row that is there, into store->row. */
+static int merge_row(struct store *store, int64_t key, const struct packing_entry entries[], size_t count)
+{
+	sqlite3_bind_int64(store->select, 1, key);
+	int code = sqlite3_step(store->select);
+	if (code != SQLITE_ROW) {
+		sqlite3_reset(store->select);
+		return store_result(store, code == SQLITE_DONE ? SQLITE_CORRUPT : code, store->db, "read a row to merge");
+	}
+	size_t length = (size_t)sqlite3_column_bytes(store->select, 0);
+	struct packing_reader reader = packing_read(sqlite3_column_blob(store->select, 0), length);
+	/* An entry takes at least one byte. */
+	struct packing_entry *merged = malloc((length + count) * sizeof(*merged));
+	size_t used = 0, next = 0;
+	int more = merged ? packing_next(&reader) : 0;
+	while (merged && (more == 1 || next < count)) {
+		int order = more != 1 ? 1 : next == count ? -1 : compare_entries(&reader.entry, &entries[next]);
+		merged[used] = order <= 0 ? reader.entry : entries[next];
+		for (int i = 0; order == 0 && i < RESOURCE_COUNT; i++) {
+			if (!entries[next].present[i])
+				continue;
+			merged[used].present[i] = true;
+			merged[used].value[i] = entries[next].value[i];
+		}
+		used++;
+		if (order >= 0)
+			next++;
+		if (order <= 0)
+			more = packing_next(&reader);
+		if (more < 0)
+			break;
+	}
+	sqlite3_reset(store->select);
+
+	int result = !merged ? -ENOMEM : more < 0 ? damaged(store, key) : 0;
+	text_reset(&store->row);
+	if (result == 0)
+		packing_encode(merged, used, &store->row);
+	free(merged);
+	return result;
+}
+
+static int write_row(struct store *store, int64_t key, const struct packing_entry entries[], size_t count)
+{
+	text_reset(&store->row);
+	packing_encode(entries, count, &store->row);
+	if (text_failed(&store->row))
+		return -ENOMEM;
+	sqlite3_bind_int64(store->insert, 1, key);
+	sqlite3_bind_blob(store->insert, 2, store->row.data, (int)store->row.length, SQLITE_STATIC);
+	int code = run(store->insert);
+	if (code != SQLITE_OK || sqlite3_changes(store->db) == 1)
+		return store_result(store, code, store->db, "write");
+
+	int result = merge_row(store, key, entries, count);
+	if (result)
+		return result;
+	if (text_failed(&store->row))
+		return -ENOMEM;
+	sqlite3_bind_int64(store->update, 1, key);
+	sqlite3_bind_blob(store->update, 2, store->row.data, (int)store->row.length, SQLITE_STATIC);
+	return store_result(store, run(store->update), store->db, "write");
+}
+
+/* Writes the rows of placed[count], sorted; tells how many. */
+static int write_rows(struct store *store, const struct placed placed[], size_t count, size_t *ret_rows)
+{
+	struct packing_entry *entries = malloc(count * sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	int result = 0;
+	*ret_rows = 0;
+	for (size_t i = 0, end; i < count && result == 0; i = end) {
+		for (end = i + 1; end < count && placed[end].key == placed[i].key;)
+			end++;
+		size_t used = make_entries(placed + i, end - i, entries);
+		result = write_row(store, placed[i].key, entries, used);
+		++*ret_rows;
+	}
+	free(entries);
+	return result;
+}
+
+/* Whether what the table says of a thing's newest sample is too old to stay. */
+static bool lags(const struct store *store, int64_t seen_ms, int64_t time_ms, int64_t lag_ms)
+{
+	return time_ms > seen_ms + minimum(lag_ms, store->retention_ms / 8);
+}
+
+/* Writes to the tables what the samples use and the tables do not know yet. */
+static int write_dictionary(struct store *store, const struct placed placed[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct dictionary_series *series = placed[i].series;
+		struct dictionary_host *host = dictionary_host_at(&store->dictionary, series->key.host);
+		int64_t time_ms = row_start_ms(placed[i].key) + placed[i].offset_ms;
+		int code = SQLITE_OK;
+		if (!series->stored || lags(store, series->seen_ms, time_ms, SERIES_LAG_MS)) {
+			const char *process = dictionary_name_at(&store->dictionary, series->key.name)->text;
+			sqlite3_bind_int64(store->put_series, 1, series->number);
+			sqlite3_bind_int64(store->put_series, 2, host->number);
+			sqlite3_bind_text(store->put_series, 3, process, -1, SQLITE_STATIC);
+			sqlite3_bind_int64(store->put_series, 4, time_ms);
+			code = run(store->put_series);
+			series->stored = true;
+			series->seen_ms = time_ms;
+		}
+		bool usage = placed[i].key >> METRIC_SHIFT == METRIC_USAGE;
+		if (code == SQLITE_OK && (!host->stored || (usage && lags(store, host->seen_ms, time_ms, HOST_LAG_MS)))) {
+			int64_t seen_ms = usage ? time_ms : 0;
+			sqlite3_bind_int64(store->put_host, 1, host->number);
+			sqlite3_bind_text(store->put_host, 2, host->ip, -1, SQLITE_STATIC);
+			sqlite3_bind_int64(store->put_host, 3, seen_ms);
+			code = run(store->put_host);
+			host->stored = true;
+			host->seen_ms = seen_ms;
+		}
+		if (code != SQLITE_OK)
+			return store_result(store, code, store->db, "write a name");
+	}
+	return 0;
+}
+
+/* After a rollback the tables may lack what write_dictionary() put there. */
+static void forget_stored(struct store *store, const struct placed placed[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		placed[i].series->stored = false;
+		dictionary_host_at(&store->dictionary, placed[i].series->key.host)->stored = false;
+	}
+}
+
+/* Deletes some of the rows that are too old; the rest with the next appends. */
+static int expire_rows(struct store *store, int64_t now_ms, size_t most)
+{
+	for (int metric = 0; metric < METRIC_COUNT; metric++) {
+		sqlite3_bind_int64(store->expire, 1, row_key((enum metric)metric, 0, 0));
+		sqlite3_bind_int64(store->expire, 2, row_key((enum metric)metric, now_ms - store->retention_ms, 0));
+		sqlite3_bind_int64(store->expire, 3, (int64_t)most);
+		int code = run(store->expire);
+		if (code != SQLITE_OK)
+			return store_result(store, code, store->db, "delete what is too old");
+		counters_add(COUNTER_EXPIRED_ROWS, (uint64_t)sqlite3_changes(store->db));
+	}
+	return 0;
+}
+
+/* Whether no row can have a number any more that was last seen then. */
+static bool is_expired(const struct store *store, int64_t seen_ms, int64_t lag_ms, int64_t now_ms)
+{
+	return seen_ms + minimum(lag_ms, store->retention_ms / 8) + store->retention_ms + 2 * ROW_MS < now_ms;
+}
+
+/*
+ * Looks at the next few series and drops those whose samples have all expired,
+ * and their host with its last one. Rows that the deletions have not reached yet
+ * may still have their numbers; they are older than any window.
+ */
+static int expire_series(struct store *store, int64_t now_ms)
+{
+	struct dictionary *dictionary = &store->dictionary;
+	for (int i = 0; i < EXPIRE_SERIES && dictionary->series.end > 0; i++) {
+		store->expire_cursor = (store->expire_cursor + 1) % dictionary->series.end;
+		struct dictionary_series *series = dictionary_series_at(dictionary, store->expire_cursor);
+		if (!series || !is_expired(store, series->seen_ms, SERIES_LAG_MS, now_ms))
+			continue;
+		struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
+		sqlite3_bind_int64(store->delete_series, 1, series->number);
+		int code = run(store->delete_series);
+		if (code == SQLITE_OK && host->series_count == 1) {
+			sqlite3_bind_int64(store->delete_host, 1, host->number);
+			code = run(store->delete_host);
+		}
+		if (code != SQLITE_OK)
+			return store_result(store, code, store->db, "delete a name");
+		/* Should the transaction fail after all, the tables keep a number that the
+		 * dictionary gives to another: put_series and put_host replace it. */
+		pthread_rwlock_wrlock(&store->dictionary_lock);
+		dictionary_remove_series(dictionary, series);
+		if (host->series_count == 0)
+			dictionary_remove_host(dictionary, host);
+		pthread_rwlock_unlock(&store->dictionary_lock);
+	}
+	return 0;
+}
+
+static void note_last_times(struct store *store, const struct placed placed[], size_t count)
+{
+	pthread_rwlock_wrlock(&store->dictionary_lock);
+	for (size_t i = 0; i < count; i++) {
+		struct dictionary_host *host = dictionary_host_at(&store->dictionary, placed[i].series->key.host);
+		int64_t time_ms = row_start_ms(placed[i].key) + placed[i].offset_ms;
+		if (placed[i].key >> METRIC_SHIFT == METRIC_USAGE && time_ms > host->last_ms)
+			host->last_ms = time_ms;
+	}
+	pthread_rwlock_unlock(&store->dictionary_lock);
+}
+
+static int sqlite_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms)
+{
+	size_t samples = 0, rows = 0;
+	for (size_t i = 0; i < count; i++)
+		samples += batches[i]->count;
+	if (samples == 0)
+		return 0;
+	struct placed *placed = malloc(samples * sizeof(*placed));
+	if (!placed)
+		return -ENOMEM;
+
+	pthread_rwlock_wrlock(&store->dictionary_lock);
+	int result = place_samples(store, batches, count, placed);
+	pthread_rwlock_unlock(&store->dictionary_lock);
+	if (result) {
+		free(placed);
+		return result;
+	}
+	qsort(placed, samples, sizeof(*placed), compare_placed);
+
+	result = store_result(store, run(store->begin), store->db, "begin");
+	if (result == 0)
+		result = write_dictionary(store, placed, samples);
+	if (result == 0)
+		result = write_rows(store, placed, samples, &rows);
+	if (result == 0)
+		result = expire_rows(store, now_ms, rows * EXPIRE_ROWS_FACTOR + EXPIRE_ROWS_MORE);
+	if (result == 0)
+		result = expire_series(store, now_ms);
+	if (result == 0)
+		result = store_result(store, run(store->commit), store->db, "commit");
+	if (result) {
+		run(store->rollback);
+		forget_stored(store, placed, samples);
+	}
+	if (result == 0)
+		note_last_times(store, placed, samples);
+	free(placed);
+	return result;
+}
+
+/* ---- reading ---- */
+
+/* Takes one entry of a wanted series; another result than 0 ends the read with it. */
+typedef int visitor(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry);
+
+/* Gives the row that `statement` stands on to the visitor, entry by entry. */
+static int visit_row(struct store *store, sqlite3_stmt *statement, const struct query *query,
+                     const struct grouping *grouping, visitor *visit, void *state)
+{
+	int64_t key = sqlite3_column_int64(statement, 0);
+	int64_t start_ms = row_start_ms(key);
+	const void *data = sqlite3_column_blob(statement, 1);
+	struct packing_reader reader = packing_read(data, (size_t)sqlite3_column_bytes(statement, 1));
+	int more;
+	for (more = packing_next(&reader); more == 1; more = packing_next(&reader)) {
+		int64_t time_ms = start_ms + reader.entry.offset_ms;
+		int32_t group = grouping_find(grouping, reader.entry.series);
+		if (group == GROUPING_NONE || time_ms <= query->from_ms || time_ms > query->to_ms)
+			continue;
+		int result = visit(state, group, time_ms, &reader.entry);
+		if (result)
+			return result;
+	}
+	return more < 0 ? damaged(store, key) : 0;
+}
+
+/* All rows of one statement's run. */
+static int visit_rows(struct store *store, struct reader *reader, sqlite3_stmt *statement, const struct query *query,
+                      const struct grouping *grouping, visitor *visit, void *state)
+{
+	int code = sqlite3_step(statement), result = 0;
+	for (; code == SQLITE_ROW && result == 0; code = sqlite3_step(statement))
+		result = visit_row(store, statement, query, grouping, visit, state);
+	sqlite3_reset(statement);
+	return result ? result : store_result(store, code, reader->db, "read");
+}
+
+/* Goes over the samples of the query's window, in one snapshot, by rising time to
+ * within a row. */
+static int scan(struct store *store, const struct query *query, const struct grouping *grouping, visitor *visit,
+                void *state)
+{
+	if (grouping->count == 0)
+		return 0;
+	struct reader *reader;
+	int result = reader_take(store, &reader);
+	if (result)
+		return result;
+
+	int64_t first_ms = query->from_ms + 1 > 0 ? query->from_ms + 1 : 0;
+	if (grouping->host == 0) {
+		sqlite3_bind_int64(reader->range, 1, row_key(query->metric, first_ms, 0));
+		sqlite3_bind_int64(reader->range, 2, row_key(query->metric, query->to_ms, (1U << HOST_BITS) - 1));
+		result = visit_rows(store, reader, reader->range, query, grouping, visit, state);
+	} else {
+		result = store_result(store, run(reader->begin), reader->db, "read");
+		for (int64_t time_ms = first_ms / ROW_MS * ROW_MS; result == 0 && time_ms <= query->to_ms; time_ms += ROW_MS) {
+			sqlite3_bind_int64(reader->row, 1, row_key(query->metric, time_ms, grouping->host));
+			result = visit_rows(store, reader, reader->row, query, grouping, visit, state);
+		}
+		run(reader->end);
+	}
+	reader_give_back(store, reader);
+	return result;
+}
+
+static int group(struct store *store, const struct query *query, struct grouping *ret_grouping)
+{
+	pthread_rwlock_rdlock(&store->dictionary_lock);
+	int result = grouping_build(&store->dictionary, query, ret_grouping);
+	pthread_rwlock_unlock(&store->dictionary_lock);
+	return result;
+}
+
+static int visit_mean(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry)
+{
+	(void)time_ms;
+	accumulate_mean((struct accumulate_cell *)state + group, entry);
+	return 0;
+}
+
+static int visit_latest(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry)
+{
+	accumulate_latest((struct accumulate_cell *)state + group, time_ms, entry);
+	return 0;
+}
+
+static int read_rows(struct store *store, const struct query *query, visitor *visit, struct store_rows *ret_rows)
+{
+	struct grouping grouping;
+	int result = group(store, query, &grouping);
+	if (result)
+		return result;
+	struct accumulate_cell *cells = calloc(grouping.count + 1, sizeof(*cells));
+	result = cells ? scan(store, query, &grouping, visit, cells) : -ENOMEM;
+	if (result == 0)
+		result = accumulate_rows(cells, &grouping, ret_rows);
+	free(cells);
+	grouping_free(&grouping);
+	return result;
+}
+
+static int sqlite_mean(struct store *store, const struct query *query, struct store_rows *ret_rows)
+{
+	return read_rows(store, query, visit_mean, ret_rows);
+}
+
+static int sqlite_latest(struct store *store, const struct query *query, struct store_rows *ret_rows)
+{
+	struct query by_host = *query;
+	by_host.by_host = true;
+	return read_rows(store, &by_host, visit_latest, ret_rows);
+}
+
+static int visit_history(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry)
+{
+	struct accumulate_history *history = state;
+	enum resource resource = history->query->resource;
+	return entry->present[resource] ? accumulate_history_add(history, group, time_ms, entry->value[resource]) : 0;
+}
+
+static int sqlite_history(struct store *store, const struct query *query, struct store_history *ret_history)
+{
+	struct grouping grouping;
+	int result = group(store, query, &grouping);
+	if (result)
+		return result;
+	struct accumulate_history history;
+	result = accumulate_history_open(&history, query, grouping.count);
+	if (result == 0) {
+		result = scan(store, query, &grouping, visit_history, &history);
+		if (result == 0)
+			result = accumulate_history_finish(&history, &grouping, ret_history);
+		accumulate_history_close(&history);
+	}
+	grouping_free(&grouping);
+	return result;
+}
+
+/* Copies the hosts seen after `from_ms`; their process counts hold the numbers for now. */
+static int copy_hosts(struct store *store, int64_t from_ms, struct store_hosts *hosts)
+{
+	const struct dictionary *dictionary = &store->dictionary;
+	size_t count = dictionary->hosts.used;
+	hosts->items = calloc(count + 1, sizeof(*hosts->items));
+	hosts->strings = malloc(count * WIRE_IP_SIZE + 1);
+	if (!hosts->items || !hosts->strings)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < dictionary->hosts.end; i++) {
+		const struct dictionary_host *host = dictionary_host_at(dictionary, i);
+		if (!host || host->last_ms <= from_ms)
+			continue;
+		char *ip = hosts->strings + hosts->count * WIRE_IP_SIZE;
+		memcpy(ip, host->ip, WIRE_IP_SIZE);
+		hosts->items[hosts->count++] =
+			(struct store_host){ .ip = ip, .last_seen_ms = host->last_ms, .processes = host->number };
+	}
+	return 0;
+}
+
+static int sqlite_hosts(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts)
+{
+	struct store_hosts hosts = { 0 };
+	pthread_rwlock_rdlock(&store->dictionary_lock);
+	int result = copy_hosts(store, from_ms, &hosts);
+	pthread_rwlock_unlock(&store->dictionary_lock);
+
+	struct reader *reader = NULL;
+	if (result == 0)
+		result = reader_take(store, &reader);
+	for (size_t i = 0; i < hosts.count && result == 0; i++) {
+		struct store_host *host = &hosts.items[i];
+		sqlite3_bind_int64(reader->row, 1, row_key(METRIC_USAGE, host->last_seen_ms, (uint32_t)host->processes));
+		host->processes = 0;
+		int code = sqlite3_step(reader->row);
+		int64_t time_ms;
+		if (code == SQLITE_ROW &&
+		    !row_newest(sqlite3_column_blob(reader->row, 1), sqlite3_column_bytes(reader->row, 1), 0, &time_ms,
+		                &host->processes))
+			code = SQLITE_CORRUPT;
+		sqlite3_reset(reader->row);
+		result = store_result(store, code, reader->db, "read");
+	}
+	if (reader)
+		reader_give_back(store, reader);
+	if (result)
+		store_hosts_free(&hosts);
+	else
+		*ret_hosts = hosts;
+	return result;
+}
+
+static int64_t sqlite_retention(struct store *store)
+{
+	return store->retention_ms;
+}
+
+const struct store_ops store_sqlite = {
+	.name = "sqlite",
+	.open = sqlite_open,
+	.close = sqlite_close,
+	.append = sqlite_append,
+	.mean = sqlite_mean,
+	.history = sqlite_history,
+	.latest = sqlite_latest,
+	.hosts = sqlite_hosts,
+	.retention = sqlite_retention,
+};

@@ -1,0 +1,26 @@
+/*
+ * Group commit: batches that arrive while a write is under way are written
+ * together by the next one. No timer, no thread of its own: the first thread that
+ * finds no write under way writes for all that wait.
+ *
+ * Any thread may append. One lock; it is not held during the store's append().
+ */
+#ifndef VIGIE_FCGI_WRITER_H
+#define VIGIE_FCGI_WRITER_H
+
+#include "fcgi/store.h"
+
+struct writer;
+
+/* Borrows the store until writer_close(). NULL: out of memory. */
+struct writer *writer_open(const struct store_ops *ops, struct store *store);
+void writer_close(struct writer *writer);
+
+/*
+ * Returns once the batch is stored durably: 0, or the store's negative errno for
+ * this batch. A write of several batches that the store refuses for what is in
+ * them (-EDQUOT) is repeated batch by batch, so that only the guilty one fails.
+ */
+int writer_append(struct writer *writer, const struct batch *batch) __attribute__((warn_unused_result));
+
+#endif
