@@ -112,11 +112,13 @@ static struct item read_item(const cJSON *object)
 		{ "expected_at", offsetof(struct item, expected_at) },
 		{ "probability", offsetof(struct item, probability) },
 	};
+	enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 	struct item item = { 0 };
+	size_t key = 0; /* keys mostly come in the order above: the search goes on where it was */
 	for (const cJSON *child = object->child; child; child = child->next) {
-		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-			if (strcmp(child->string, keys[i].key) == 0) {
-				memcpy((char *)&item + keys[i].offset, &child, sizeof(child));
+		for (size_t i = 0; i < KEYS; i++, key = (key + 1) % KEYS) {
+			if (strcmp(child->string, keys[key].key) == 0) {
+				memcpy((char *)&item + keys[key].offset, &child, sizeof(child));
 				break;
 			}
 		}

@@ -63,6 +63,12 @@ static int select_rows(const struct parameters *parameters, struct store_rows *r
 	return 0;
 }
 
+/* A mean to a millionth of a percent: beyond it there is only the rounding of sums. */
+static double tidy(double mean)
+{
+	return round(mean * 1e6) / 1e6;
+}
+
 static bool read_means(struct service *service, const struct parameters *parameters, const struct query *query,
                        struct store_rows *ret_rows, struct response *response)
 {
@@ -120,7 +126,7 @@ void service_get_all(struct service *service, const struct parameters *parameter
 		for (int j = 0; j < RESOURCE_COUNT; j++) {
 			text_append_string(body, j == 0 ? "[" : ", ");
 			if (row->present[j] && service_wants(parameters, (enum resource)j))
-				json_append_number(body, row->value[j]);
+				json_append_number(body, tidy(row->value[j]));
 			else
 				text_append_string(body, "null");
 		}
@@ -154,7 +160,7 @@ static bool choose_series(struct service *service, const struct parameters *para
 	return true;
 }
 
-static void append_points(struct text *body, const struct store_series *series, bool timestamps)
+static void append_points(struct text *body, const struct store_series *series, bool timestamps, bool means)
 {
 	text_append_char(body, '[');
 	for (size_t i = 0; i < series->count; i++) {
@@ -165,7 +171,7 @@ static void append_points(struct text *body, const struct store_series *series, 
 			json_append_seconds(body, series->points[i].time_ms);
 			text_append_string(body, ", ");
 		}
-		json_append_number(body, series->points[i].value);
+		json_append_number(body, means ? tidy(series->points[i].value) : series->points[i].value);
 		if (timestamps)
 			text_append_char(body, ']');
 	}
@@ -197,11 +203,12 @@ void service_get_all_detailed(struct service *service, const struct parameters *
 
 	struct text *body = &response->body;
 	const struct series_key *before = NULL;
+	bool means = parameters->step_ms && parameters->aggregate == AGGREGATE_MEAN;
 	qsort(history.items, history.count, sizeof(*history.items), service_compare_keys);
 	text_append_char(body, '{');
 	for (size_t i = 0; i < history.count; i++) {
 		begin_series(body, &history.items[i].key, before);
-		append_points(body, &history.items[i], parameters->timestamps);
+		append_points(body, &history.items[i], parameters->timestamps, means);
 		before = &history.items[i].key;
 	}
 	end_object(body, before);

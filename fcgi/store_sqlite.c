@@ -42,7 +42,7 @@ enum {
 	ROW_MS = 10000,           /* what a row spans */
 	HOST_BITS = 24,           /* of a key, below 32 bits of time and the metric */
 	METRIC_SHIFT = 56,
-	SERIES_LAG_MS = 6 * 3600 * 1000, /* how far the table's `seen` of a series may lag */
+	SERIES_LAG_MS = 6 * 3600 * 1000, /* at most, and an eighth of the retention */
 	HOST_LAG_MS = 600 * 1000,
 	EXPIRE_ROWS_FACTOR = 4,   /* rows deleted at most for each row written … */
 	EXPIRE_ROWS_MORE = 16,    /* … and on top of that */
@@ -61,6 +61,7 @@ struct store {
 	char *path;
 	int lock_fd;
 	int64_t retention_ms, max_series, max_series_per_host;
+	int64_t series_lag_ms, host_lag_ms; /* how far the tables' `seen` may lag */
 
 	pthread_rwlock_t dictionary_lock;
 	struct dictionary dictionary;
@@ -73,7 +74,8 @@ struct store {
 	sqlite3_stmt *begin, *commit, *rollback, *insert, *select, *update, *expire, *put_host, *put_series,
 		*delete_host, *delete_series;
 	struct text row;
-	uint32_t expire_cursor; /* the series number to look at next */
+	int expire_metric;      /* the metric besides usage whose rows were last deleted */
+	uint32_t expire_cursor; /* the series number that was last looked at */
 
 	atomic_bool failing; /* the last call failed: said in the log once */
 };
@@ -87,6 +89,11 @@ static const char schema[] =
 static int64_t minimum(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
+}
+
+static int64_t maximum(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
 }
 
 static int64_t row_key(enum metric metric, int64_t time_ms, uint32_t host)
@@ -330,14 +337,14 @@ static bool row_newest(const void *data, int length, int64_t start_ms, int64_t *
 	return more == 0;
 }
 
-/* The table knows a host's newest sample to within HOST_LAG_MS; its rows know it. */
+/* The table knows a host's newest sample to within host_lag_ms; its rows know it. */
 static int find_last_times(struct store *store)
 {
 	for (uint32_t i = 0; i < store->dictionary.hosts.end; i++) {
 		struct dictionary_host *host = dictionary_host_at(&store->dictionary, i);
 		if (!host || host->seen_ms == 0)
 			continue;
-		for (int64_t time_ms = host->seen_ms + HOST_LAG_MS + ROW_MS; time_ms >= host->seen_ms; time_ms -= ROW_MS) {
+		for (int64_t time_ms = host->seen_ms + store->host_lag_ms + ROW_MS; time_ms >= host->seen_ms; time_ms -= ROW_MS) {
 			sqlite3_bind_int64(store->select, 1, row_key(METRIC_USAGE, time_ms, host->number));
 			int code = sqlite3_step(store->select);
 			size_t entries;
@@ -383,6 +390,8 @@ static int sqlite_open(const struct config *config, struct store **ret_store)
 	pthread_mutex_init(&store->readers_lock, NULL);
 	store->lock_fd = -1;
 	store->retention_ms = config->server.retention_ms;
+	store->series_lag_ms = minimum(SERIES_LAG_MS, store->retention_ms / 8);
+	store->host_lag_ms = minimum(HOST_LAG_MS, store->retention_ms / 8);
 	store->max_series = config->server.max_series;
 	store->max_series_per_host = config->server.max_series_per_host;
 	store->path = strdup(config->sqlite.path);
@@ -458,6 +467,17 @@ static int compare_placed(const void *left, const void *right)
 	if (a->resource != b->resource)
 		return a->resource < b->resource ? -1 : 1;
 	return a->order < b->order ? -1 : a->order > b->order;
+}
+
+/* What one host sends for one tick is in order already. */
+static void sort_placed(struct placed placed[], size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (compare_placed(&placed[i - 1], &placed[i]) > 0) {
+			qsort(placed, count, sizeof(*placed), compare_placed);
+			return;
+		}
+	}
 }
 
 /* The series of a sample; over the limits that of "other". *series is the host's
@@ -640,12 +660,6 @@ static int write_rows(struct store *store, const struct placed placed[], size_t 
 	return result;
 }
 
-/* Whether what the table says of a thing's newest sample is too old to stay. */
-static bool lags(const struct store *store, int64_t seen_ms, int64_t time_ms, int64_t lag_ms)
-{
-	return time_ms > seen_ms + minimum(lag_ms, store->retention_ms / 8);
-}
-
 /* Writes to the tables what the samples use and the tables do not know yet. */
 static int write_dictionary(struct store *store, const struct placed placed[], size_t count)
 {
@@ -654,25 +668,24 @@ static int write_dictionary(struct store *store, const struct placed placed[], s
 		struct dictionary_host *host = dictionary_host_at(&store->dictionary, series->key.host);
 		int64_t time_ms = row_start_ms(placed[i].key) + placed[i].offset_ms;
 		int code = SQLITE_OK;
-		if (!series->stored || lags(store, series->seen_ms, time_ms, SERIES_LAG_MS)) {
+		if (!series->stored || time_ms > series->seen_ms + store->series_lag_ms) {
 			const char *process = dictionary_name_at(&store->dictionary, series->key.name)->text;
+			series->seen_ms = maximum(series->seen_ms, time_ms);
 			sqlite3_bind_int64(store->put_series, 1, series->number);
 			sqlite3_bind_int64(store->put_series, 2, host->number);
 			sqlite3_bind_text(store->put_series, 3, process, -1, SQLITE_STATIC);
-			sqlite3_bind_int64(store->put_series, 4, time_ms);
+			sqlite3_bind_int64(store->put_series, 4, series->seen_ms);
 			code = run(store->put_series);
 			series->stored = true;
-			series->seen_ms = time_ms;
 		}
 		bool usage = placed[i].key >> METRIC_SHIFT == METRIC_USAGE;
-		if (code == SQLITE_OK && (!host->stored || (usage && lags(store, host->seen_ms, time_ms, HOST_LAG_MS)))) {
-			int64_t seen_ms = usage ? time_ms : 0;
+		if (code == SQLITE_OK && (!host->stored || (usage && time_ms > host->seen_ms + store->host_lag_ms))) {
+			host->seen_ms = maximum(host->seen_ms, usage ? time_ms : 0);
 			sqlite3_bind_int64(store->put_host, 1, host->number);
 			sqlite3_bind_text(store->put_host, 2, host->ip, -1, SQLITE_STATIC);
-			sqlite3_bind_int64(store->put_host, 3, seen_ms);
+			sqlite3_bind_int64(store->put_host, 3, host->seen_ms);
 			code = run(store->put_host);
 			host->stored = true;
-			host->seen_ms = seen_ms;
 		}
 		if (code != SQLITE_OK)
 			return store_result(store, code, store->db, "write a name");
@@ -692,9 +705,12 @@ static void forget_stored(struct store *store, const struct placed placed[], siz
 /* Deletes some of the rows that are too old; the rest with the next appends. */
 static int expire_rows(struct store *store, int64_t now_ms, size_t most)
 {
-	for (int metric = 0; metric < METRIC_COUNT; metric++) {
-		sqlite3_bind_int64(store->expire, 1, row_key((enum metric)metric, 0, 0));
-		sqlite3_bind_int64(store->expire, 2, row_key((enum metric)metric, now_ms - store->retention_ms, 0));
+	/* Usage each time; of the other metrics, which have few rows, one in turn. */
+	store->expire_metric = store->expire_metric % (METRIC_COUNT - 1) + 1;
+	const enum metric metrics[] = { METRIC_USAGE, (enum metric)store->expire_metric };
+	for (int i = 0; i < 2; i++) {
+		sqlite3_bind_int64(store->expire, 1, row_key(metrics[i], 0, 0));
+		sqlite3_bind_int64(store->expire, 2, row_key(metrics[i], now_ms - store->retention_ms, 0));
 		sqlite3_bind_int64(store->expire, 3, (int64_t)most);
 		int code = run(store->expire);
 		if (code != SQLITE_OK)
@@ -704,10 +720,10 @@ static int expire_rows(struct store *store, int64_t now_ms, size_t most)
 	return 0;
 }
 
-/* Whether no row can have a number any more that was last seen then. */
-static bool is_expired(const struct store *store, int64_t seen_ms, int64_t lag_ms, int64_t now_ms)
+/* Whether no row within the retention can have the series' number any more. */
+static bool is_expired(const struct store *store, const struct dictionary_series *series, int64_t now_ms)
 {
-	return seen_ms + minimum(lag_ms, store->retention_ms / 8) + store->retention_ms + 2 * ROW_MS < now_ms;
+	return series->seen_ms + store->series_lag_ms + store->retention_ms + 2 * ROW_MS < now_ms;
 }
 
 /*
@@ -721,7 +737,7 @@ static int expire_series(struct store *store, int64_t now_ms)
 	for (int i = 0; i < EXPIRE_SERIES && dictionary->series.end > 0; i++) {
 		store->expire_cursor = (store->expire_cursor + 1) % dictionary->series.end;
 		struct dictionary_series *series = dictionary_series_at(dictionary, store->expire_cursor);
-		if (!series || !is_expired(store, series->seen_ms, SERIES_LAG_MS, now_ms))
+		if (!series || !is_expired(store, series, now_ms))
 			continue;
 		struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
 		sqlite3_bind_int64(store->delete_series, 1, series->number);
@@ -773,7 +789,7 @@ static int sqlite_append(struct store *store, const struct batch *const batches[
 		free(placed);
 		return result;
 	}
-	qsort(placed, samples, sizeof(*placed), compare_placed);
+	sort_placed(placed, samples);
 
 	result = store_result(store, run(store->begin), store->db, "begin");
 	if (result == 0)

@@ -1,4 +1,4 @@
--- wrk: PUTs of 300 points, each body another host and tick.
+-- wrk -t1: PUTs of 300 points, each body another host and tick.
 --
 --   HOSTS   hosts the bodies are of (100)
 --   TICKS   ticks of ten seconds, the newest now, gone through again and again (2000)
@@ -14,12 +14,6 @@ local ticks = tonumber(os.getenv("TICKS") or 2000)
 local pause = tonumber(os.getenv("PAUSE") or 0)
 local influx = os.getenv("STYLE") == "influx"
 local processes = 150
-
-local threads = 0
-function setup(thread)
-	thread:set("number", threads)
-	threads = threads + 1
-end
 
 -- Like a real machine: most processes use no CPU, memory has three decimals.
 local function cpu_value()
@@ -55,18 +49,16 @@ local blocks, heads = {}, {}
 local count, at = 0, 0
 
 function init(args)
-	math.randomseed(4711 + number)
+	math.randomseed(4711)
 	local now = math.floor(os.time() / 10) * 10
 	for host = 1, hosts do
 		heads[host] = '{"ipaddress": "' .. address(host) .. '", "data": ['
 	end
-	-- wrk's threads have ticks of their own.
-	local own_ticks = math.floor(ticks / 2)
 	if influx then
-		own_ticks = math.floor(own_ticks / hosts)
+		ticks = math.max(1, math.floor(ticks / hosts))
 	end
-	for tick = 1, own_ticks do
-		local time = now - (2 * (own_ticks - tick) + number) * 10
+	for tick = 1, ticks do
+		local time = now - (ticks - tick) * 10
 		for host = 1, influx and hosts or 1 do
 			blocks[#blocks + 1] = points(time, address(host))
 		end

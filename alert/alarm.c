@@ -1,0 +1,24 @@
+#include "alert/alarm.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int transitions_add(struct transitions *transitions, enum transition_word word, const struct alarm *alarm)
+{
+	if (transitions->count == transitions->capacity) {
+		size_t capacity = transitions->capacity ? 2 * transitions->capacity : 16;
+		struct transition *items = realloc(transitions->items, capacity * sizeof(*items));
+		if (!items)
+			return -ENOMEM;
+		transitions->items = items;
+		transitions->capacity = capacity;
+	}
+	transitions->items[transitions->count++] = (struct transition){ .word = word, .alarm = *alarm };
+	return 0;
+}
+
+void transitions_free(struct transitions *transitions)
+{
+	free(transitions->items);
+	*transitions = (struct transitions){ 0 };
+}

@@ -1,0 +1,46 @@
+/*
+ * An alarm, and what happens to alarms: the transitions that one evaluation brings.
+ *
+ * Plain values, borrowed from nobody. Pure.
+ */
+#ifndef VIGIE_ALERT_ALARM_H
+#define VIGIE_ALERT_ALARM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/wire.h"
+
+/* About a series; or about a host as a whole: process is WIRE_HOST_ITSELF,
+ * resource RESOURCE_COUNT, and there is no value and no threshold. */
+struct alarm {
+	char ip[WIRE_IP_SIZE];
+	char process[WIRE_NAME_SIZE];
+	enum resource resource;
+	enum color color; /* the present one; COLOR_ORANGE is for forecasts */
+	double value;     /* percent, of the newest sample */
+	double threshold; /* percent */
+	int64_t since_ms; /* of the sample that went over; the last one of a silent host */
+};
+
+enum transition_word { TRANSITION_RED, TRANSITION_CLEAR, TRANSITION_GONE, TRANSITION_UNKNOWN };
+
+struct transition {
+	enum transition_word word;
+	struct alarm alarm; /* as it is after the transition */
+};
+
+/* A list that starts as { 0 }; the caller frees it with transitions_free(). */
+struct transitions {
+	struct transition *items;
+	size_t count;
+	size_t capacity;
+};
+
+/* 0 or -ENOMEM. */
+int transitions_add(struct transitions *transitions, enum transition_word word, const struct alarm *alarm)
+	__attribute__((warn_unused_result));
+
+void transitions_free(struct transitions *transitions);
+
+#endif

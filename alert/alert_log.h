@@ -1,0 +1,52 @@
+/*
+ * alert.log: one line a transition, made to be followed with tail -F.
+ *
+ *   2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process="java" resource=mem value=83.10 threshold=80 since=2026-11-22T14:00:10Z
+ *   2026-11-22T14:02:45.000Z UNKNOWN ip=10.0.0.5 process="*" since=2026-11-22T14:02:00Z
+ *
+ * A line's time is the evaluation's. `since` has its milliseconds only where they
+ * are not zero. Text stands in double quotes with \" and \\ and without control
+ * characters.
+ *
+ * Each line is one write(), appended. The file is opened anew when it has been
+ * moved or removed. What cannot be written (a full disk) waits for the next time,
+ * up to ALERT_LOG_WAITING_MAX bytes. Libraries return, so the caller says it.
+ */
+#ifndef VIGIE_ALERT_ALERT_LOG_H
+#define VIGIE_ALERT_ALERT_LOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alert/alarm.h"
+#include "common/text.h"
+
+enum { ALERT_LOG_WAITING_MAX = 1 << 20 };
+
+struct alert_log {
+	char *path;
+	int fd;              /* -1: not open */
+	struct text waiting; /* whole lines, oldest first */
+	size_t torn;         /* bytes of the first of them that are in the file already */
+	uint64_t dropped;    /* lines that found no place to wait */
+};
+
+/* Appends the line of `transition`, with its newline. Pure. */
+void alert_log_format(const struct transition *transition, int64_t now_ms, struct text *text);
+
+/* Opens or makes the file. 0; or a negative errno, and then the log may still be
+ * used (it tries again with each flush) and is to be closed. */
+int alert_log_open(struct alert_log *log, const char *path) __attribute__((warn_unused_result));
+
+/* Opens the file anew, at `path`; lines that wait stay. The same errors. */
+int alert_log_reopen(struct alert_log *log, const char *path) __attribute__((warn_unused_result));
+
+/* Queues a line for the next flush. */
+void alert_log_add(struct alert_log *log, const struct transition *transition, int64_t now_ms);
+
+/* Writes what waits. 0, or a negative errno when lines go on waiting. */
+int alert_log_flush(struct alert_log *log) __attribute__((warn_unused_result));
+
+void alert_log_close(struct alert_log *log);
+
+#endif

@@ -1,0 +1,261 @@
+#include "alert/rules.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rule {
+	char *process; /* glob; NULL: every one */
+	char *ip;      /* glob; NULL: every one */
+	enum resource resource; /* RESOURCE_COUNT: both */
+	struct limits limits;
+};
+
+struct rules {
+	struct limits fallback;
+	double lowest_threshold;
+	size_t count;
+	struct rule rules[];
+};
+
+enum word_type { GLOB, RESOURCE, PERCENT, SAMPLES };
+
+static const struct word {
+	const char *key;
+	enum word_type type;
+	size_t offset; /* of the field in struct rule */
+	double minimum, maximum; /* as the option of the same name in common/config.c has them */
+} words[] = {
+	{ "process", GLOB, offsetof(struct rule, process), 0, 0 },
+	{ "ip", GLOB, offsetof(struct rule, ip), 0, 0 },
+	{ "resource", RESOURCE, offsetof(struct rule, resource), 0, 0 },
+	{ "threshold", PERCENT, offsetof(struct rule, limits.threshold), 0, 1e6 },
+	{ "clear", PERCENT, offsetof(struct rule, limits.clear), 0, 1e6 },
+	{ "raise_after", SAMPLES, offsetof(struct rule, limits.raise_after), 1, 1e4 },
+	{ "clear_after", SAMPLES, offsetof(struct rule, limits.clear_after), 1, 1e4 },
+};
+
+enum { WORD_COUNT = sizeof(words) / sizeof(words[0]) };
+
+/* One word of a rule, `key=value`, as it stands in the line. */
+struct token {
+	const char *start;
+	size_t length;     /* of the whole word */
+	size_t key_length; /* up to the equals sign */
+	char *value;       /* without its quotes; on the heap */
+};
+
+/* Takes the next word from *at. 1: taken; 0: no word is left; or a negative errno,
+ * and then ret_token says where. */
+static int next_token(const char **at, struct token *ret_token)
+{
+	const char *start = *at + strspn(*at, " \t");
+	*ret_token = (struct token){ .start = start, .length = strcspn(start, " \t") };
+	ret_token->key_length = strcspn(start, "= \t\"");
+	if (start[0] == '\0')
+		return 0;
+	if (start[ret_token->key_length] != '=' || ret_token->key_length == 0)
+		return -EINVAL;
+
+	const char *value = start + ret_token->key_length + 1;
+	char *copy = malloc(strlen(value) + 1);
+	if (!copy)
+		return -ENOMEM;
+	size_t length = 0;
+	bool quoted = *value == '"';
+	const char *end = value + quoted;
+	while (*end && (quoted ? *end != '"' : *end != ' ' && *end != '\t')) {
+		/* Other backslashes are the glob's: both bytes stay. */
+		if (quoted && end[0] == '\\' && end[1] == '"')
+			end++;
+		else if (quoted && end[0] == '\\' && end[1])
+			copy[length++] = *end++;
+		copy[length++] = *end++;
+	}
+	copy[length] = '\0';
+	bool closed = !quoted || *end == '"';
+	end += quoted && closed;
+	bool apart = *end == '\0' || *end == ' ' || *end == '\t';
+	if (!closed || !apart) {
+		free(copy);
+		return -EINVAL;
+	}
+	ret_token->length = (size_t)(end - start);
+	ret_token->value = copy;
+	*at = end;
+	return 1;
+}
+
+static bool parse_number(const struct word *word, const char *value, double *ret_number)
+{
+	if (!isdigit((unsigned char)value[0]))
+		return false;
+	char *end;
+	double number = strtod(value, &end);
+	if (*end || !isfinite(number) || number < word->minimum || number > word->maximum)
+		return false;
+	if (word->type == SAMPLES && number != floor(number))
+		return false;
+	*ret_number = number;
+	return true;
+}
+
+/* Sets the field of `word`; NULL, or what the value should have been. */
+static const char *set_field(struct rule *rule, const struct word *word, struct token *token)
+{
+	void *field = (char *)rule + word->offset;
+	double number;
+	switch (word->type) {
+	case GLOB:
+		if (token->value[0] == '\0')
+			return "has no value";
+		*(char **)field = token->value;
+		token->value = NULL;
+		return NULL;
+	case RESOURCE:
+		return wire_resource_parse(token->value, field) ? NULL : "is neither cpu nor mem";
+	case PERCENT:
+		if (!parse_number(word, token->value, field))
+			return "is not a percentage";
+		return NULL;
+	case SAMPLES:
+		if (!parse_number(word, token->value, &number))
+			return "is not a number of intervals from 1 to 10000";
+		*(int64_t *)field = (int64_t)number;
+		return NULL;
+	}
+	return NULL;
+}
+
+/* NULL or what is wrong with `token`. */
+static const char *read_token(struct rule *rule, struct token *token, unsigned *seen)
+{
+	for (size_t i = 0; i < WORD_COUNT; i++) {
+		if (strlen(words[i].key) != token->key_length ||
+		    strncmp(words[i].key, token->start, token->key_length) != 0)
+			continue;
+		if (*seen & 1u << i)
+			return "comes twice";
+		*seen |= 1u << i;
+		return set_field(rule, &words[i], token);
+	}
+	return "is none of process=, ip=, resource=, threshold=, clear=, raise_after= and clear_after=";
+}
+
+/* Reads one rule over the limits it inherits. */
+static int read_rule(const char *line, struct rule *rule, struct text *ret_error)
+{
+	unsigned seen = 0;
+	for (const char *at = line;;) {
+		struct token token;
+		int taken = next_token(&at, &token);
+		if (taken == -ENOMEM)
+			return taken;
+		if (taken == 0)
+			break;
+		const char *wrong = taken < 0 ? "is not key=value or \"value\" in whole quotes" :
+		                                read_token(rule, &token, &seen);
+		free(token.value);
+		if (wrong) {
+			text_printf(ret_error, "'%.*s' %s", (int)token.length, token.start, wrong);
+			return -EINVAL;
+		}
+	}
+	if (!seen) {
+		text_append_string(ret_error, "'' names nothing");
+		return -EINVAL;
+	}
+	if (rule->limits.clear > rule->limits.threshold) {
+		text_printf(ret_error, "'clear=%.15g' is over 'threshold=%.15g'; what a rule does not name is [alert]'s",
+		            rule->limits.clear, rule->limits.threshold);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Puts where a bad rule stands before what is wrong with it. */
+static void locate(struct text *ret_error, const char *source, int line, struct text *wrong)
+{
+	if (line && source)
+		text_printf(ret_error, "%s:%d: rule: ", source, line);
+	else if (line)
+		text_printf(ret_error, "line %d: rule: ", line);
+	else
+		text_append_string(ret_error, "command line: rule: ");
+	text_append_string(ret_error, wrong->data ? wrong->data : strerror(ENOMEM));
+}
+
+int rules_open(const struct config *config, const char *source, struct rules **ret_rules, struct text *ret_error)
+{
+	const struct config_list *list = &config->alert.rule;
+	struct limits fallback = {
+		.threshold = config->alert.threshold,
+		.clear = config->alert.clear,
+		.raise_after = config->alert.raise_after,
+		.clear_after = config->alert.clear_after,
+	};
+	if (fallback.clear > fallback.threshold) {
+		text_printf(ret_error, "[alert] clear = %.15g is over threshold = %.15g", fallback.clear,
+		            fallback.threshold);
+		return -EINVAL;
+	}
+
+	struct rules *rules = calloc(1, sizeof(*rules) + list->count * sizeof(rules->rules[0]));
+	if (!rules)
+		return -ENOMEM;
+	rules->fallback = fallback;
+	rules->lowest_threshold = fallback.threshold;
+	for (size_t i = 0; i < list->count; i++) {
+		struct rule *rule = &rules->rules[i];
+		*rule = (struct rule){ .resource = RESOURCE_COUNT, .limits = fallback };
+		rules->count++;
+		struct text wrong = TEXT_EMPTY;
+		int result = read_rule(list->values[i], rule, &wrong);
+		if (result == -EINVAL)
+			locate(ret_error, source, list->lines[i], &wrong);
+		text_free(&wrong);
+		if (result) {
+			rules_free(rules);
+			return result;
+		}
+		rules->lowest_threshold = fmin(rules->lowest_threshold, rule->limits.threshold);
+	}
+	*ret_rules = rules;
+	return 0;
+}
+
+void rules_free(struct rules *rules)
+{
+	if (!rules)
+		return;
+	for (size_t i = 0; i < rules->count; i++) {
+		free(rules->rules[i].process);
+		free(rules->rules[i].ip);
+	}
+	free(rules);
+}
+
+const struct limits *rules_find(const struct rules *rules, const char *ip, const char *process,
+                                enum resource resource)
+{
+	for (size_t i = 0; i < rules->count; i++) {
+		const struct rule *rule = &rules->rules[i];
+		if (rule->resource != RESOURCE_COUNT && rule->resource != resource)
+			continue;
+		if (rule->ip && fnmatch(rule->ip, ip, 0) != 0)
+			continue;
+		if (rule->process && fnmatch(rule->process, process, 0) != 0)
+			continue;
+		return &rule->limits;
+	}
+	return &rules->fallback;
+}
+
+double rules_lowest_threshold(const struct rules *rules)
+{
+	return rules->lowest_threshold;
+}

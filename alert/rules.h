@@ -1,0 +1,51 @@
+/*
+ * Which limits hold for a series: the `rule =` lines of [alert], of which the
+ * first that fits counts, and [alert]'s own limits for all other series.
+ *
+ *   rule = process=GLOB ip=GLOB resource=cpu|mem threshold= clear= raise_after= clear_after=
+ *
+ * Words stand in any order and all may be missing: what is not named fits
+ * everything, a limit that is not named is [alert]'s. A value with spaces stands
+ * in double quotes, in which \" is a quote. Globs are fnmatch(3)'s, over bytes,
+ * the address in its canonical form.
+ *
+ * Pure. Read-only once made, so threads may share it.
+ */
+#ifndef VIGIE_ALERT_RULES_H
+#define VIGIE_ALERT_RULES_H
+
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/text.h"
+#include "common/wire.h"
+
+struct limits {
+	double threshold;    /* percent; an alarm begins over it */
+	double clear;        /* percent; it ends under this, never over `threshold` */
+	int64_t raise_after; /* samples over the threshold in a row, at least 1 */
+	int64_t clear_after; /* samples under `clear` in a row, at least 1 */
+};
+
+struct rules;
+
+/*
+ * Reads the limits and rules of config->alert; `config` is not kept. `source` is
+ * the file's name for messages, NULL where there is no file. Returns 0 with rules
+ * to be freed with rules_free(); -EINVAL with a sentence in `ret_error` that names
+ * the file, the line and the word; -ENOMEM.
+ */
+int rules_open(const struct config *config, const char *source, struct rules **ret_rules, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+void rules_free(struct rules *rules);
+
+/* The limits of a series; borrowed from `rules`. */
+const struct limits *rules_find(const struct rules *rules, const char *ip, const char *process,
+                                enum resource resource);
+
+/* A value that is not over this is over no series' threshold: most samples need
+ * no search. */
+double rules_lowest_threshold(const struct rules *rules);
+
+#endif

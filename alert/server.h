@@ -1,0 +1,42 @@
+/*
+ * The server's REST interface as vigie-alert uses it: GET latest, PUT save-alarms.
+ *
+ * One thread uses a server. Requests wait for their answer, at most `timeout_ms`.
+ */
+#ifndef VIGIE_ALERT_SERVER_H
+#define VIGIE_ALERT_SERVER_H
+
+#include <stdint.h>
+
+#include "alert/latest.h"
+#include "alert/states.h"
+#include "common/text.h"
+
+struct server;
+
+/* Whether `url` can be the server's at all: 0, or -EINVAL with a sentence. Pure. */
+int server_check_url(const char *url, struct text *ret_error) __attribute__((warn_unused_result));
+
+/* `url` is that of the REST interface, copied. NULL: out of memory. */
+struct server *server_open(const char *url, int64_t timeout_ms);
+void server_close(struct server *server);
+
+/*
+ * Asks for the latest samples. Returns 0 with an answer to be freed with
+ * latest_free(); an error of http_request(), -EREMOTEIO for a status other than
+ * 200, -EBADMSG for a body that is no answer or -ENOMEM, with a sentence in
+ * `ret_error`.
+ */
+int server_latest(struct server *server, struct latest *ret_latest, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/*
+ * Reports the alarms that stand, and those that have ended since
+ * states_reported(); nothing to report is reported too, as a sign of life.
+ * The errors of server_latest(); what came
+ * before a failure has then been stored, which a repetition does not harm.
+ */
+int server_save_alarms(struct server *server, const struct states *states, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+#endif

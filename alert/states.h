@@ -1,0 +1,97 @@
+/*
+ * The state of every host and of every series that is not plainly green, and the
+ * transitions that one evaluation of the latest samples brings.
+ *
+ * - RED: the newest sample is over the threshold, and so were raise_after new
+ *   samples in a row. A sample with the timestamp of the one before is not new.
+ * - CLEAR: clear_after new samples in a row were under `clear`.
+ * - GONE: a series in alarm is not in latest any more although its host is. A
+ *   host that has just come back is first believed in its second evaluation: its
+ *   first answer may hold only a part of its processes.
+ * - UNKNOWN: a host has not been in latest for STATES_ABSENT evaluations in a row.
+ *   Its red alarms stay. When it is back, CLEAR ends the UNKNOWN. After two days
+ *   of UNKNOWN it is forgotten: GONE for its alarms, then for itself.
+ *
+ * Silence is judged by absence from latest, which the server judges by its own
+ * clock: no clock of ours takes part. After an interruption (the server was not
+ * reached, evaluations were missed, the machine slept, its clock was set, the
+ * program was started) hosts need time to reach the server again, up to the
+ * collectors' longest backoff: until a host has been seen again, it may be absent
+ * for STATES_RECOVERY_MS more. Absences before and after are added up, so that a
+ * server that fails now and then hides no silent host for ever.
+ *
+ * Pure: takes the time as an argument, does no I/O. One thread uses a states.
+ */
+#ifndef VIGIE_ALERT_STATES_H
+#define VIGIE_ALERT_STATES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alert/alarm.h"
+#include "alert/latest.h"
+#include "alert/rules.h"
+
+enum {
+	/* Two, because the server's clock may be set, too: everything is then too old
+	 * for latest until the next tick. */
+	STATES_ABSENT = 2,                  /* evaluations */
+	STATES_RECOVERY_MS = 60 * 1000,     /* the collectors' longest backoff */
+	STATES_FORGET_MS = 2 * 86400 * 1000, /* the retention's default */
+};
+
+struct series_state {
+	struct alarm alarm; /* green: about to be raised (samples > 0), or ended */
+	int64_t sample_ms;  /* the newest sample that was counted */
+	int64_t samples;    /* in a row: over the threshold while green, under clear while red */
+	bool ended;         /* its end is still to be reported */
+};
+
+struct host_state {
+	struct alarm alarm;
+	int64_t last_seen_ms; /* its newest sample */
+	int64_t unknown_ms;   /* when it became UNKNOWN; meaningless while green */
+	bool ended;
+	bool forgotten; /* is only kept to report its end */
+};
+
+struct states;
+
+/* NULL: out of memory. */
+struct states *states_open(int64_t interval_ms);
+void states_close(struct states *states);
+
+/* After a reload. */
+void states_set_interval(struct states *states, int64_t interval_ms);
+
+/* To be called instead of states_evaluate() when there was no answer. */
+void states_interrupted(struct states *states);
+
+/*
+ * Evaluates one answer to GET latest at the wall clock's `now_ms`. The transitions
+ * replace those in `transitions`. Returns 0 or -ENOMEM: the transitions that it
+ * gives have then happened, and others will at the next evaluation.
+ */
+int states_evaluate(struct states *states, const struct rules *rules, const struct latest *latest, int64_t now_ms,
+                    struct transitions *transitions) __attribute__((warn_unused_result));
+
+/* Walk over all hosts and all series that are kept; NULL starts and ends a walk.
+ * Borrowed until the next call that changes the states. */
+const struct host_state *states_next_host(const struct states *states, const struct host_state *previous);
+const struct series_state *states_next_series(const struct states *states, const struct series_state *previous);
+
+/* What has ended has been reported. */
+void states_reported(struct states *states);
+
+/* Whether what a restart needs has changed since states_saved(). */
+bool states_changed(const struct states *states);
+void states_saved(struct states *states);
+
+/* Put back what an earlier run has saved, hosts before their series; see
+ * alert/state_file.h. Not there yet, or -EEXIST; -ENOENT without the host; -ENOMEM. */
+int states_restore_host(struct states *states, const struct host_state *host) __attribute__((warn_unused_result));
+int states_restore_series(struct states *states, const struct series_state *series)
+	__attribute__((warn_unused_result));
+
+#endif

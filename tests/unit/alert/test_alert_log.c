@@ -1,0 +1,277 @@
+/* alert/alert_log.h */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "alert/alert_log.h"
+
+#define NOW 1795356015000 /* 2026-11-22T14:00:15Z */
+
+static char folder[] = "/tmp/vigie-alert-log-XXXXXX";
+static char path[64], moved[64];
+
+static int make_folder(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/alert.log", folder);
+	snprintf(moved, sizeof(moved), "%s/alert.log.1", folder);
+	return 0;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	return rmdir(folder);
+}
+
+static int remove_files(void **state)
+{
+	(void)state;
+	unlink(path);
+	rmdir(path);
+	unlink(moved);
+	return 0;
+}
+
+static struct transition red(const char *process)
+{
+	struct transition transition = { .word = TRANSITION_RED,
+		.alarm = { .ip = "10.0.0.5", .resource = RESOURCE_MEM, .color = COLOR_RED, .value = 83.1,
+		           .threshold = 80, .since_ms = NOW - 5000 } };
+	snprintf(transition.alarm.process, WIRE_NAME_SIZE, "%s", process);
+	return transition;
+}
+
+static void add(struct alert_log *log, const char *process)
+{
+	struct transition transition = red(process);
+	alert_log_add(log, &transition, NOW);
+}
+
+/* The process names in a file's lines, one letter each; "?" for a line that is not whole. */
+static const char *names(const char *file_path)
+{
+	static char found[64];
+	char line[512];
+	size_t count = 0;
+	FILE *file = fopen(file_path, "r");
+	if (!file)
+		return "none";
+	while (fgets(line, sizeof(line), file)) {
+		const char *name = strstr(line, "process=\"");
+		bool whole = strncmp(line, "2026-11-22T14:00:15.000Z RED ", 29) == 0 && line[strlen(line) - 1] == '\n' &&
+		             strstr(line, " since=2026-11-22T14:00:10Z\n");
+		found[count++] = name && whole ? name[9] : '?';
+	}
+	fclose(file);
+	found[count] = '\0';
+	return found;
+}
+
+static void test_alert_log_format_table_gives_line(void **state)
+{
+	(void)state;
+	static const struct {
+		struct transition transition;
+		const char *expected;
+	} cases[] = {
+		{ { TRANSITION_RED, { "10.0.0.5", "java", RESOURCE_MEM, COLOR_RED, 83.1, 80, NOW - 5000 } },
+		  "2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process=\"java\" resource=mem value=83.10 threshold=80 since=2026-11-22T14:00:10Z\n" },
+		{ { TRANSITION_CLEAR, { "2001:db8::1", "Web Content", RESOURCE_CPU, COLOR_GREEN, 74.999, 80.5, NOW - 4900 } },
+		  "2026-11-22T14:00:15.000Z CLEAR ip=2001:db8::1 process=\"Web Content\" resource=cpu value=75.00 threshold=80.5 since=2026-11-22T14:00:10.100Z\n" },
+		{ { TRANSITION_GONE, { "10.0.0.5", "a\"b\\", RESOURCE_CPU, COLOR_GREEN, 1600, 400, NOW - 5000 } },
+		  "2026-11-22T14:00:15.000Z GONE ip=10.0.0.5 process=\"a\\\"b\\\\\" resource=cpu value=1600.00 threshold=400 since=2026-11-22T14:00:10Z\n" },
+		{ { TRANSITION_GONE, { "10.0.0.5", "x\n2026 RED\t\x7f\xc2\x85\xff", RESOURCE_MEM, COLOR_GREEN, 0, 0, NOW } },
+		  "2026-11-22T14:00:15.000Z GONE ip=10.0.0.5 process=\"x?2026 RED????\" resource=mem value=0.00 threshold=0 since=2026-11-22T14:00:15Z\n" },
+		{ { TRANSITION_RED, { "10.0.0.5", "caf\xc3\xa9 \xf0\x9f\x9a\xa2", RESOURCE_MEM, COLOR_RED, 81, 80, NOW } },
+		  "2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process=\"caf\xc3\xa9 \xf0\x9f\x9a\xa2\" resource=mem value=81.00 threshold=80 since=2026-11-22T14:00:15Z\n" },
+		{ { TRANSITION_UNKNOWN, { "10.0.0.5", "*", RESOURCE_COUNT, COLOR_UNKNOWN, 0, 0, NOW - 35000 } },
+		  "2026-11-22T14:00:15.000Z UNKNOWN ip=10.0.0.5 process=\"*\" since=2026-11-22T13:59:40Z\n" },
+		{ { TRANSITION_CLEAR, { "10.0.0.5", "*", RESOURCE_COUNT, COLOR_GREEN, 0, 0, NOW - 35000 } },
+		  "2026-11-22T14:00:15.000Z CLEAR ip=10.0.0.5 process=\"*\" since=2026-11-22T13:59:40Z\n" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text text = TEXT_EMPTY;
+		alert_log_format(&cases[i].transition, NOW, &text);
+		assert_string_equal(text.data, cases[i].expected);
+		text_free(&text);
+	}
+}
+
+static void test_alert_log_flush_appends_to_what_is_there(void **state)
+{
+	(void)state;
+	for (int run = 0; run < 2; run++) {
+		struct alert_log log;
+		assert_int_equal(alert_log_open(&log, path), 0);
+		assert_string_equal(names(path), run ? "ab" : "");
+		add(&log, "a");
+		add(&log, "b");
+		assert_int_equal(alert_log_flush(&log), 0);
+		assert_int_equal(alert_log_flush(&log), 0);
+		alert_log_close(&log);
+	}
+	assert_string_equal(names(path), "abab");
+}
+
+static void test_alert_log_flush_file_moved_goes_on_in_a_new_one(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	assert_int_equal(alert_log_open(&log, path), 0);
+	add(&log, "a");
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_int_equal(rename(path, moved), 0);
+	add(&log, "b");
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_string_equal(names(moved), "a");
+	assert_string_equal(names(path), "b");
+	assert_int_equal(unlink(path), 0);
+	add(&log, "c");
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_string_equal(names(path), "c");
+	assert_int_equal(rename(moved, path), 0);
+	add(&log, "d");
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_string_equal(names(path), "ad");
+	alert_log_close(&log);
+}
+
+static void test_alert_log_reopen_takes_new_path(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	assert_int_equal(alert_log_open(&log, path), 0);
+	assert_int_equal(alert_log_reopen(&log, moved), 0);
+	add(&log, "a");
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_string_equal(names(path), "");
+	assert_string_equal(names(moved), "a");
+	alert_log_close(&log);
+}
+
+static void test_alert_log_open_unwritable_place_says_why(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	assert_int_equal(alert_log_open(&log, "/nonexistent/alert.log"), -ENOENT);
+	alert_log_close(&log);
+	assert_int_equal(alert_log_open(&log, folder), -EISDIR);
+	alert_log_close(&log);
+}
+
+static void test_alert_log_flush_place_lost_for_a_while_loses_no_line(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	assert_int_equal(alert_log_open(&log, path), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0); /* also stops root */
+	add(&log, "a");
+	assert_int_equal(alert_log_flush(&log), -EISDIR);
+	add(&log, "b");
+	assert_int_equal(alert_log_flush(&log), -EISDIR);
+	assert_int_equal(alert_log_reopen(&log, path), -EISDIR);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_string_equal(names(path), "ab");
+	alert_log_close(&log);
+}
+
+static void test_alert_log_flush_full_disk_loses_no_line(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	assert_int_equal(alert_log_open(&log, "/dev/full"), 0);
+	add(&log, "a");
+	assert_int_equal(alert_log_flush(&log), -ENOSPC);
+	assert_int_equal(alert_log_reopen(&log, path), 0);
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_string_equal(names(path), "a");
+	alert_log_close(&log);
+}
+
+/* Leaves a log with "a" and a part of "b" written, "c" waiting. */
+static void tear(struct alert_log *log)
+{
+	struct rlimit before, small;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = 150; /* a line has 119 bytes */
+	signal(SIGXFSZ, SIG_IGN);
+
+	assert_int_equal(alert_log_open(log, path), 0);
+	add(log, "a");
+	add(log, "b");
+	add(log, "c");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	int result = alert_log_flush(log);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(result, -EFBIG);
+	assert_string_equal(names(path), "a?");
+}
+
+static void test_alert_log_flush_torn_line_is_completed(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	tear(&log);
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_string_equal(names(path), "abc");
+	alert_log_close(&log);
+}
+
+static void test_alert_log_flush_torn_line_is_whole_in_a_new_file(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	tear(&log);
+	assert_int_equal(rename(path, moved), 0);
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_string_equal(names(moved), "a?");
+	assert_string_equal(names(path), "bc");
+	alert_log_close(&log);
+}
+
+static void test_alert_log_add_too_many_waiting_are_counted(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	assert_int_equal(alert_log_open(&log, "/dev/full"), 0);
+	while (log.dropped < 3)
+		add(&log, "a");
+	assert_true(log.waiting.length < ALERT_LOG_WAITING_MAX + 512);
+	assert_int_equal(log.waiting.data[log.waiting.length - 1], '\n');
+	alert_log_close(&log);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_alert_log_format_table_gives_line),
+		cmocka_unit_test_teardown(test_alert_log_flush_appends_to_what_is_there, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_flush_file_moved_goes_on_in_a_new_one, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_reopen_takes_new_path, remove_files),
+		cmocka_unit_test(test_alert_log_open_unwritable_place_says_why),
+		cmocka_unit_test_teardown(test_alert_log_flush_place_lost_for_a_while_loses_no_line, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_flush_full_disk_loses_no_line, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_flush_torn_line_is_completed, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_flush_torn_line_is_whole_in_a_new_file, remove_files),
+		cmocka_unit_test(test_alert_log_add_too_many_waiting_are_counted),
+	};
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

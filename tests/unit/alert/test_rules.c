@@ -1,0 +1,192 @@
+/* alert/rules.h */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "alert/rules.h"
+
+enum { LINES_MAX = 4 };
+
+struct setup {
+	char *values[LINES_MAX];
+	int lines[LINES_MAX];
+	struct config config;
+};
+
+/* [alert] 80, 75, 1, 3 and the given rules, NULL at the end, on lines 10, 11 ... */
+static const struct config *configure(struct setup *setup, const char *const rules[])
+{
+	*setup = (struct setup){ 0 };
+	setup->config.alert.threshold = 80;
+	setup->config.alert.clear = 75;
+	setup->config.alert.raise_after = 1;
+	setup->config.alert.clear_after = 3;
+	setup->config.alert.rule.values = setup->values;
+	setup->config.alert.rule.lines = setup->lines;
+	size_t count = 0;
+	for (; rules[count]; count++) {
+		setup->values[count] = (char *)(uintptr_t)rules[count];
+		setup->lines[count] = 10 + (int)count;
+	}
+	setup->config.alert.rule.count = count;
+	return &setup->config;
+}
+
+static void test_rules_find_table_gives_first_that_fits(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *rules[LINES_MAX];
+		const char *ip, *process;
+		enum resource resource;
+		struct limits expected;
+	} cases[] = {
+		{ { NULL }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3 } },
+		{ { "process=java threshold=90" }, "10.0.0.5", "java", RESOURCE_MEM, { 90, 75, 1, 3 } },
+		{ { "process=java threshold=90" }, "10.0.0.5", "javac", RESOURCE_MEM, { 80, 75, 1, 3 } },
+		{ { "process=jav* threshold=90" }, "10.0.0.5", "javac", RESOURCE_CPU, { 90, 75, 1, 3 } },
+		{ { "  process=ja?a\tthreshold=90 clear=85 raise_after=6 clear_after=2 " }, "::1", "java",
+		  RESOURCE_CPU, { 90, 85, 6, 2 } },
+		{ { "resource=cpu threshold=400" }, "10.0.0.5", "java", RESOURCE_CPU, { 400, 75, 1, 3 } },
+		{ { "resource=cpu threshold=400" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3 } },
+		{ { "ip=10.0.0.* threshold=95" }, "10.0.0.5", "java", RESOURCE_MEM, { 95, 75, 1, 3 } },
+		{ { "ip=10.0.0.* threshold=95" }, "10.0.1.5", "java", RESOURCE_MEM, { 80, 75, 1, 3 } },
+		{ { "ip=10.0.0.5 process=java threshold=91", "process=java threshold=92", "threshold=93" },
+		  "10.0.0.5", "java", RESOURCE_MEM, { 91, 75, 1, 3 } },
+		{ { "ip=10.0.0.5 process=java threshold=91", "process=java threshold=92", "threshold=93" },
+		  "10.0.0.6", "java", RESOURCE_MEM, { 92, 75, 1, 3 } },
+		{ { "ip=10.0.0.5 process=java threshold=91", "process=java threshold=92", "threshold=93" },
+		  "10.0.0.6", "perl", RESOURCE_MEM, { 93, 75, 1, 3 } },
+		{ { "threshold=93", "process=java threshold=92" }, "10.0.0.6", "java", RESOURCE_MEM, { 93, 75, 1, 3 } },
+		{ { "process=\"Web Content\" threshold=90" }, "10.0.0.5", "Web Content", RESOURCE_MEM, { 90, 75, 1, 3 } },
+		{ { "threshold=90 process=\"a \\\"b\\\" c\"" }, "10.0.0.5", "a \"b\" c", RESOURCE_MEM, { 90, 75, 1, 3 } },
+		{ { "process=\"\\*\" threshold=90" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3 } },
+		{ { "process=\"\\*\" threshold=90" }, "10.0.0.5", "*", RESOURCE_MEM, { 90, 75, 1, 3 } },
+		{ { "process=\"a\\\\\" threshold=90" }, "10.0.0.5", "a\\", RESOURCE_MEM, { 90, 75, 1, 3 } },
+		{ { "process=a=b threshold=90" }, "10.0.0.5", "a=b", RESOURCE_MEM, { 90, 75, 1, 3 } },
+		{ { "process=kworker* threshold=75 clear=75" }, "10.0.0.5", "kworker/0:1", RESOURCE_MEM, { 75, 75, 1, 3 } },
+		{ { "process=*" }, "10.0.0.5", ".hidden", RESOURCE_MEM, { 80, 75, 1, 3 } },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct setup setup;
+		struct rules *rules;
+		struct text error = TEXT_EMPTY;
+		if (rules_open(configure(&setup, cases[i].rules), "vigie.conf", &rules, &error) != 0)
+			fail_msg("case %zu: %s", i, error.data);
+		const struct limits *limits = rules_find(rules, cases[i].ip, cases[i].process, cases[i].resource);
+		const struct limits *expected = &cases[i].expected;
+		if (limits->threshold != expected->threshold || limits->clear != expected->clear ||
+		    limits->raise_after != expected->raise_after || limits->clear_after != expected->clear_after)
+			fail_msg("case %zu: threshold %g clear %g raise_after %d clear_after %d", i, limits->threshold,
+			         limits->clear, (int)limits->raise_after, (int)limits->clear_after);
+		rules_free(rules);
+	}
+}
+
+static void test_rules_open_bad_rule_names_line_and_word(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *rule, *expected;
+	} cases[] = {
+		{ "proces=java", "vigie.conf:11: rule: 'proces=java' is none of process=, " },
+		{ "process=java treshold=90", "vigie.conf:11: rule: 'treshold=90' is none of " },
+		{ "process=java 90", "vigie.conf:11: rule: '90' is not key=value" },
+		{ "=90", "vigie.conf:11: rule: '=90' is not key=value" },
+		{ "process=", "vigie.conf:11: rule: 'process=' has no value" },
+		{ "ip=\"\"", "vigie.conf:11: rule: 'ip=\"\"' has no value" },
+		{ "process=\"Web Content", "vigie.conf:11: rule: 'process=\"Web' is not key=value" },
+		{ "process=\"Web\"Content", "vigie.conf:11: rule: 'process=\"Web\"Content' is not key=value" },
+		{ "process=\"a\\\"", "vigie.conf:11: rule: 'process=\"a\\\"' is not key=value" },
+		{ "process=a process=b", "vigie.conf:11: rule: 'process=b' comes twice" },
+		{ "resource=disk", "vigie.conf:11: rule: 'resource=disk' is neither cpu nor mem" },
+		{ "threshold=", "vigie.conf:11: rule: 'threshold=' is not a percentage" },
+		{ "threshold=90%", "vigie.conf:11: rule: 'threshold=90%' is not a percentage" },
+		{ "threshold=-1", "vigie.conf:11: rule: 'threshold=-1' is not a percentage" },
+		{ "threshold=nan", "vigie.conf:11: rule: 'threshold=nan' is not a percentage" },
+		{ "threshold=1e999", "vigie.conf:11: rule: 'threshold=1e999' is not a percentage" },
+		{ "raise_after=0", "vigie.conf:11: rule: 'raise_after=0' is not a number of intervals" },
+		{ "raise_after=1.5", "vigie.conf:11: rule: 'raise_after=1.5' is not a number of intervals" },
+		{ "clear_after=10001", "vigie.conf:11: rule: 'clear_after=10001' is not a number of intervals" },
+		{ "threshold=90 clear=91", "vigie.conf:11: rule: 'clear=91' is over 'threshold=90'" },
+		{ "threshold=50", "vigie.conf:11: rule: 'clear=75' is over 'threshold=50'" },
+		{ "", "vigie.conf:11: rule: '' names nothing" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct setup setup;
+		struct rules *rules = NULL;
+		struct text error = TEXT_EMPTY;
+		const char *const lines[] = { "threshold=90", cases[i].rule, NULL };
+		int result = rules_open(configure(&setup, lines), "vigie.conf", &rules, &error);
+		if (result != -EINVAL || !error.data || strncmp(error.data, cases[i].expected, strlen(cases[i].expected)) != 0)
+			fail_msg("case %zu (%s): %d: %s", i, cases[i].rule, result, error.data);
+		assert_null(rules);
+		text_free(&error);
+	}
+}
+
+static void test_rules_open_bad_rule_on_command_line_says_so(void **state)
+{
+	(void)state;
+	struct setup setup;
+	struct rules *rules;
+	struct text error = TEXT_EMPTY;
+	const char *const lines[] = { "x", NULL };
+	configure(&setup, lines);
+	setup.lines[0] = 0;
+	assert_int_equal(rules_open(&setup.config, "vigie.conf", &rules, &error), -EINVAL);
+	assert_memory_equal(error.data, "command line: rule: 'x' ", strlen("command line: rule: 'x' "));
+	text_free(&error);
+}
+
+static void test_rules_open_clear_over_threshold_is_refused(void **state)
+{
+	(void)state;
+	struct setup setup;
+	struct rules *rules;
+	struct text error = TEXT_EMPTY;
+	const char *const none[] = { NULL };
+	configure(&setup, none);
+	setup.config.alert.clear = 80.5;
+	assert_int_equal(rules_open(&setup.config, NULL, &rules, &error), -EINVAL);
+	assert_string_equal(error.data, "[alert] clear = 80.5 is over threshold = 80");
+	text_free(&error);
+}
+
+static void test_rules_lowest_threshold_is_the_lowest_of_all(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *rules[LINES_MAX];
+		double expected;
+	} cases[] = {
+		{ { NULL }, 80 },
+		{ { "process=a threshold=90" }, 80 },
+		{ { "process=a threshold=90", "process=b threshold=20 clear=10", "process=c threshold=30 clear=1" }, 20 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct setup setup;
+		struct rules *rules;
+		struct text error = TEXT_EMPTY;
+		assert_int_equal(rules_open(configure(&setup, cases[i].rules), NULL, &rules, &error), 0);
+		assert_float_equal(rules_lowest_threshold(rules), cases[i].expected, 0);
+		rules_free(rules);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rules_find_table_gives_first_that_fits),
+		cmocka_unit_test(test_rules_open_bad_rule_names_line_and_word),
+		cmocka_unit_test(test_rules_open_bad_rule_on_command_line_says_so),
+		cmocka_unit_test(test_rules_open_clear_over_threshold_is_refused),
+		cmocka_unit_test(test_rules_lowest_threshold_is_the_lowest_of_all),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

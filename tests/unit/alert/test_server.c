@@ -1,0 +1,358 @@
+/* alert/server.h, against an HTTP server in a thread */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "alert/server.h"
+#include "common/text.h"
+
+#define NOW 1795356015250
+
+/* Answers one request a connection with `answer`, and keeps what it was asked. */
+struct sink {
+	int listener;
+	pthread_t thread;
+	int status;
+	const char *answer;
+	unsigned requests;
+	struct text asked; /* of the last request: "METHOD path\nbody" */
+	size_t longest;    /* body, bytes */
+	char url[64];
+};
+
+static void read_request(struct sink *sink, int connection)
+{
+	struct text request = TEXT_EMPTY;
+	char piece[4096];
+	size_t body_at = 0, body_length = 0;
+	while (!body_at || request.length < body_at + body_length) {
+		ssize_t length = read(connection, piece, sizeof(piece));
+		if (length <= 0)
+			break;
+		text_append(&request, piece, (size_t)length);
+		const char *end = strstr(request.data, "\r\n\r\n");
+		if (end && !body_at) {
+			body_at = (size_t)(end - request.data) + 4;
+			const char *header = strcasestr(request.data, "\r\nContent-Length:");
+			body_length = header ? strtoul(header + 17, NULL, 10) : 0;
+		}
+	}
+	if (request.length > 0) {
+		text_reset(&sink->asked);
+		text_append(&sink->asked, request.data, strcspn(request.data, "\r") - strlen(" HTTP/1.1"));
+		text_append_char(&sink->asked, '\n');
+		text_append_string(&sink->asked, request.data + body_at);
+		sink->longest = body_length > sink->longest ? body_length : sink->longest;
+		sink->requests++;
+	}
+	text_free(&request);
+}
+
+static void *serve(void *user)
+{
+	struct sink *sink = user;
+	for (;;) {
+		int connection = accept(sink->listener, NULL, NULL);
+		if (connection < 0)
+			return NULL;
+		read_request(sink, connection);
+		dprintf(connection, "HTTP/1.1 %d Status\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", sink->status,
+		        strlen(sink->answer), sink->answer);
+		close(connection);
+	}
+}
+
+static void sink_open(struct sink *sink, int status, const char *answer)
+{
+	*sink = (struct sink){ .status = status, .answer = answer, .listener = socket(AF_INET, SOCK_STREAM, 0) };
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	assert_int_equal(bind(sink->listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(sink->listener, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(listen(sink->listener, 16), 0);
+	snprintf(sink->url, sizeof(sink->url), "http://127.0.0.1:%d/ressources-usage/", ntohs(address.sin_port));
+	assert_int_equal(pthread_create(&sink->thread, NULL, serve, sink), 0);
+}
+
+static void sink_close(struct sink *sink)
+{
+	shutdown(sink->listener, SHUT_RDWR);
+	pthread_join(sink->thread, NULL);
+	close(sink->listener);
+	text_free(&sink->asked);
+}
+
+static void test_server_latest_answer_gives_samples(void **state)
+{
+	(void)state;
+	struct sink sink;
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"10.0.0.5\": {\"bash\": {\"mem\": [1795356010, 1.5]}}}");
+	struct server *server = server_open(sink.url, 2000);
+	assert_int_equal(server_latest(server, &latest, &error), 0);
+	assert_int_equal(latest.count, 1);
+	latest_free(&latest);
+	server_close(server);
+
+	/* Without the slash at the end it is the same server. */
+	sink.url[strlen(sink.url) - 1] = '\0';
+	server = server_open(sink.url, 2000);
+	assert_int_equal(server_latest(server, &latest, &error), 0);
+	latest_free(&latest);
+	server_close(server);
+	sink_close(&sink);
+}
+
+static void test_server_latest_asks_for_latest(void **state)
+{
+	(void)state;
+	struct sink sink;
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{}");
+	sink.url[strlen(sink.url) - 1] = '\0';
+	struct server *server = server_open(sink.url, 2000);
+	assert_int_equal(server_latest(server, &latest, &error), 0);
+	assert_int_equal(latest.count, 0);
+	assert_string_equal(sink.asked.data, "GET /ressources-usage/latest\n");
+	latest_free(&latest);
+	server_close(server);
+	sink_close(&sink);
+}
+
+static void test_server_latest_failures_say_why(void **state)
+{
+	(void)state;
+	static const struct {
+		int status;
+		const char *answer;
+		int expected;
+		const char *sentence; /* after the URL */
+	} cases[] = {
+		{ 503, "{\"Response\": \"NOk\", \"error\": \"the store\\nis down\"}", -EREMOTEIO,
+		  "the answer's status is 503 (the store?is down)" },
+		{ 502, "<html>Bad Gateway</html>", -EREMOTEIO, "the answer's status is 502" },
+		{ 204, "", -EREMOTEIO, "the answer's status is 204" },
+		{ 301, "", -EREMOTEIO, "the answer's status is 301" },
+		{ 200, "<html>", -EBADMSG, "the answer is no JSON object" },
+		{ 200, "", -EBADMSG, "the answer is no JSON object" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sink sink;
+		struct latest latest;
+		struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
+		sink_open(&sink, cases[i].status, cases[i].answer);
+		struct server *server = server_open(sink.url, 2000);
+		assert_int_equal(server_latest(server, &latest, &error), cases[i].expected);
+		text_printf(&expected, "GET %slatest: %s", sink.url, cases[i].sentence);
+		assert_string_equal(error.data, expected.data);
+		server_close(server);
+		sink_close(&sink);
+		text_free(&error);
+		text_free(&expected);
+	}
+}
+
+static void test_server_latest_nobody_there_is_an_error(void **state)
+{
+	(void)state;
+	struct sink sink;
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{}");
+	sink_close(&sink);
+	struct server *server = server_open(sink.url, 2000);
+	assert_int_equal(server_latest(server, &latest, &error), -ECONNREFUSED);
+	assert_non_null(strstr(error.data, sink.url));
+	server_close(server);
+	text_free(&error);
+}
+
+static void test_server_latest_no_answer_in_time_is_an_error(void **state)
+{
+	(void)state;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	char url[64];
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+	struct server *server = server_open(url, 100);
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	assert_int_equal(server_latest(server, &latest, &error), -ETIMEDOUT);
+	server_close(server);
+	text_free(&error);
+	close(listener);
+}
+
+static void add_host(struct states *states, const char *ip, enum color color, bool ended)
+{
+	struct host_state host = { .alarm = { .process = "*", .resource = RESOURCE_COUNT, .color = color,
+		                              .since_ms = 1795350000000 }, .ended = ended };
+	strcpy(host.alarm.ip, ip);
+	assert_int_equal(states_restore_host(states, &host), 0);
+}
+
+static void add_series(struct states *states, const char *process, enum color color, int64_t samples, bool ended)
+{
+	struct series_state series = { .alarm = { .ip = "10.0.0.5", .resource = RESOURCE_CPU, .color = color,
+		                                  .value = 83.1, .threshold = 80, .since_ms = 1795356010001 },
+		                       .samples = samples, .ended = ended };
+	snprintf(series.alarm.process, WIRE_NAME_SIZE, "%s", process);
+	assert_int_equal(states_restore_series(states, &series), 0);
+}
+
+static void test_server_save_alarms_what_stands_and_what_ended(void **state)
+{
+	(void)state;
+	struct states *states = states_open(10000);
+	add_host(states, "10.0.0.5", COLOR_GREEN, false);
+	add_host(states, "10.0.0.6", COLOR_UNKNOWN, false);
+	add_host(states, "::1", COLOR_GREEN, true);
+	add_series(states, "a\"b", COLOR_RED, 0, false);
+	add_series(states, "pending", COLOR_GREEN, 2, false);
+	add_series(states, "ended", COLOR_GREEN, 0, true);
+
+	struct sink sink;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
+	struct server *server = server_open(sink.url, 2000);
+	assert_int_equal(server_save_alarms(server, states, &error), 0);
+	assert_string_equal(sink.asked.data,
+		"PUT /ressources-usage/save-alarms\n{\"data\": ["
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\\\"b\", \"type_data\": \"cpu\", \"color\": \"red\", "
+		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"ended\", \"type_data\": \"cpu\", \"color\": \"green\", "
+		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.6\", \"process_name\": \"*\", \"type_data\": \"mem\", \"color\": \"unknown\", "
+		"\"value\": 0, \"threshold\": 0, \"since\": 1795350000},\n"
+		"{\"ipaddress\": \"10.0.0.6\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"unknown\", "
+		"\"value\": 0, \"threshold\": 0, \"since\": 1795350000},\n"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"mem\", \"color\": \"green\", "
+		"\"value\": 0, \"threshold\": 0, \"since\": 1795350000},\n"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"green\", "
+		"\"value\": 0, \"threshold\": 0, \"since\": 1795350000}]}");
+	server_close(server);
+	sink_close(&sink);
+	states_close(states);
+}
+
+static void test_server_save_alarms_nothing_to_report_is_reported(void **state)
+{
+	(void)state;
+	struct states *states = states_open(10000);
+	struct sink sink;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
+	struct server *server = server_open(sink.url, 2000);
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_int_equal(server_save_alarms(server, states, &error), 0);
+		assert_int_equal(sink.requests, i);
+		assert_string_equal(sink.asked.data, "PUT /ressources-usage/save-alarms\n{\"data\": []}");
+	}
+	server_close(server);
+	sink_close(&sink);
+	states_close(states);
+}
+
+static void test_server_save_alarms_many_go_in_several_requests(void **state)
+{
+	(void)state;
+	struct states *states = states_open(10000);
+	add_host(states, "10.0.0.5", COLOR_GREEN, false);
+	for (int i = 0; i < 20000; i++) {
+		char process[32];
+		snprintf(process, sizeof(process), "process-%d", i);
+		add_series(states, process, COLOR_RED, 0, false);
+	}
+	struct sink sink;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
+	struct server *server = server_open(sink.url, 5000);
+	assert_int_equal(server_save_alarms(server, states, &error), 0);
+	assert_true(sink.requests > 4 && sink.requests < 16);
+	assert_true(sink.longest < 600 * 1024);
+	assert_non_null(strstr(sink.asked.data, "\"process-19999\""));
+	assert_string_equal(sink.asked.data + sink.asked.length - 3, "}]}");
+	server_close(server);
+	sink_close(&sink);
+	states_close(states);
+}
+
+static void test_server_save_alarms_refused_says_why(void **state)
+{
+	(void)state;
+	struct states *states = states_open(10000);
+	struct sink sink;
+	struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
+	sink_open(&sink, 400, "{\"Response\": \"NOk\", \"error\": \"no\"}");
+	struct server *server = server_open(sink.url, 2000);
+	assert_int_equal(server_save_alarms(server, states, &error), -EREMOTEIO);
+	text_printf(&expected, "PUT %ssave-alarms: the answer's status is 400 (no)", sink.url);
+	assert_string_equal(error.data, expected.data);
+	server_close(server);
+	sink_close(&sink);
+	states_close(states);
+	text_free(&error);
+	text_free(&expected);
+}
+
+static void test_server_check_url_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *url;
+		int expected;
+	} cases[] = {
+		{ "http://127.0.0.1:8000/ressources-usage/", 0 },
+		{ "https://vigie.example/ressources-usage", 0 },
+		{ "http://[::1]:8000/", 0 },
+		{ "", -EINVAL },
+		{ "127.0.0.1:8000", -EINVAL },
+		{ "ftp://127.0.0.1/", -EINVAL },
+		{ "http://", -EINVAL },
+		{ "http:///ressources-usage/", -EINVAL },
+		{ "http://:8000/", -EINVAL },
+		{ "http://a b/", -EINVAL },
+		{ "http://a/?x=", -EINVAL },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text error = TEXT_EMPTY;
+		if (server_check_url(cases[i].url, &error) != cases[i].expected)
+			fail_msg("%s", cases[i].url);
+		assert_int_equal(error.length > 0, cases[i].expected != 0);
+		text_free(&error);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_server_latest_answer_gives_samples),
+		cmocka_unit_test(test_server_latest_asks_for_latest),
+		cmocka_unit_test(test_server_latest_failures_say_why),
+		cmocka_unit_test(test_server_latest_nobody_there_is_an_error),
+		cmocka_unit_test(test_server_latest_no_answer_in_time_is_an_error),
+		cmocka_unit_test(test_server_save_alarms_what_stands_and_what_ended),
+		cmocka_unit_test(test_server_save_alarms_nothing_to_report_is_reported),
+		cmocka_unit_test(test_server_save_alarms_many_go_in_several_requests),
+		cmocka_unit_test(test_server_save_alarms_refused_says_why),
+		cmocka_unit_test(test_server_check_url_table),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

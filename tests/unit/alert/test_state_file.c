@@ -1,0 +1,283 @@
+/* alert/state_file.h */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "alert/state_file.h"
+
+enum { INTERVAL = 10000 };
+
+static char folder[] = "/tmp/vigie-alert-state-XXXXXX";
+static char path[64], broken[64], temporary[64];
+
+static int make_folder(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/alert.state", folder);
+	snprintf(broken, sizeof(broken), "%s/alert.state.broken", folder);
+	snprintf(temporary, sizeof(temporary), "%s/alert.state.new", folder);
+	return 0;
+}
+
+/* Fails when anything else was left there. */
+static int remove_folder(void **state)
+{
+	(void)state;
+	return rmdir(folder);
+}
+
+static int remove_files(void **state)
+{
+	(void)state;
+	unlink(path);
+	unlink(broken);
+	return 0;
+}
+
+static void write_file(const char *file_path, const char *content)
+{
+	FILE *file = fopen(file_path, "w");
+	assert_non_null(file);
+	fputs(content, file);
+	fclose(file);
+}
+
+static void assert_file_content(const char *file_path, const char *expected)
+{
+	char content[4096] = "";
+	FILE *file = fopen(file_path, "r");
+	assert_non_null(file);
+	content[fread(content, 1, sizeof(content) - 1, file)] = '\0';
+	fclose(file);
+	assert_string_equal(content, expected);
+}
+
+static struct states *make_states(void)
+{
+	static const char *const names[] = { "java", "Web Content", "a\"b\\c\\", "a) R 1 (", ",=\t\x01", "*", "{\"x\": [",
+		                             "caf\xc3\xa9", "'%s%n" };
+	struct states *states = states_open(INTERVAL);
+	struct host_state host = { .alarm = { .ip = "10.0.0.5", .process = "*", .resource = RESOURCE_COUNT },
+		                   .last_seen_ms = 1795356000123 };
+	assert_int_equal(states_restore_host(states, &host), 0);
+	struct host_state silent = { .alarm = { .ip = "2001:db8::1", .process = "*", .resource = RESOURCE_COUNT,
+		                                .color = COLOR_UNKNOWN, .since_ms = 1795350000000 },
+		                     .last_seen_ms = 1795350000000, .unknown_ms = 1795350045000 };
+	assert_int_equal(states_restore_host(states, &silent), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct series_state series = {
+			.alarm = { .ip = "10.0.0.5", .resource = i % 2 ? RESOURCE_CPU : RESOURCE_MEM,
+			           .color = i % 3 ? COLOR_RED : COLOR_GREEN, .value = 83.123456789, .threshold = 80.1,
+			           .since_ms = 1795356000001 },
+			.sample_ms = 1795356010002,
+			.samples = (int64_t)i + 1,
+		};
+		strcpy(series.alarm.process, names[i]);
+		assert_int_equal(states_restore_series(states, &series), 0);
+	}
+	return states;
+}
+
+static void assert_alarm_equal(const struct alarm *alarm, const struct alarm *expected)
+{
+	assert_string_equal(alarm->ip, expected->ip);
+	assert_string_equal(alarm->process, expected->process);
+	assert_int_equal(alarm->resource, expected->resource);
+	assert_int_equal(alarm->color, expected->color);
+	assert_true(alarm->value == expected->value);
+	assert_true(alarm->threshold == expected->threshold);
+	assert_int_equal(alarm->since_ms, expected->since_ms);
+}
+
+static void assert_states_equal(const struct states *states, const struct states *expected)
+{
+	const struct host_state *host = states_next_host(states, NULL);
+	for (const struct host_state *other = states_next_host(expected, NULL); other;
+	     other = states_next_host(expected, other)) {
+		assert_non_null(host);
+		assert_alarm_equal(&host->alarm, &other->alarm);
+		assert_int_equal(host->last_seen_ms, other->last_seen_ms);
+		assert_int_equal(host->unknown_ms, other->unknown_ms);
+		host = states_next_host(states, host);
+	}
+	assert_null(host);
+	const struct series_state *series = states_next_series(states, NULL);
+	for (const struct series_state *other = states_next_series(expected, NULL); other;
+	     other = states_next_series(expected, other)) {
+		assert_non_null(series);
+		assert_alarm_equal(&series->alarm, &other->alarm);
+		assert_int_equal(series->sample_ms, other->sample_ms);
+		assert_int_equal(series->samples, other->samples);
+		series = states_next_series(states, series);
+	}
+	assert_null(series);
+}
+
+static void test_state_file_write_hostile_names_survive(void **state)
+{
+	(void)state;
+	struct states *written = make_states(), *read = NULL;
+	struct text error = TEXT_EMPTY;
+	assert_int_equal(state_file_write(path, written), 0);
+	assert_int_equal(access(temporary, F_OK), -1);
+	assert_int_equal(state_file_read(path, INTERVAL, &read, &error), 0);
+	assert_states_equal(read, written);
+	states_close(written);
+	states_close(read);
+}
+
+static void test_state_file_write_replaces_the_whole_file(void **state)
+{
+	(void)state;
+	struct states *many = make_states(), *none = states_open(INTERVAL), *read = NULL;
+	struct text error = TEXT_EMPTY;
+	assert_int_equal(state_file_write(path, many), 0);
+	assert_int_equal(state_file_write(path, none), 0);
+	assert_int_equal(state_file_read(path, INTERVAL, &read, &error), 0);
+	assert_states_equal(read, none);
+	states_close(many);
+	states_close(none);
+	states_close(read);
+}
+
+static void test_state_file_read_no_file_starts_empty(void **state)
+{
+	(void)state;
+	struct states *states = NULL;
+	struct text error = TEXT_EMPTY;
+	assert_int_equal(state_file_read(path, INTERVAL, &states, &error), 0);
+	assert_null(states_next_host(states, NULL));
+	states_close(states);
+}
+
+#define HEAD "{\"format\": \"vigie-alert\", \"version\": 1, "
+#define HOST "{\"ip\": \"10.0.0.5\", \"color\": \"green\", \"last_seen\": 1, \"since\": 0, \"unknown\": 0}"
+#define SERIES(process, resource, color, value, samples)                                                   \
+	"{\"ip\": \"10.0.0.5\", \"process\": " process ", \"resource\": \"" resource "\", \"color\": \"" color \
+	"\", \"value\": " value ", \"threshold\": 80, \"since\": 1, \"sample\": 1, \"samples\": " samples "}"
+
+static void test_state_file_read_broken_file_is_moved_aside(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *content, *expected;
+	} cases[] = {
+		{ "", "it is no JSON object" },
+		{ "[]", "it is no JSON object" },
+		{ "root:x:0:0\n", "it is no JSON object" },
+		{ HEAD "\"hosts\": [" HOST "], \"series\": [", "it is no JSON object" },
+		{ "{}", "its format is not \"vigie-alert\"" },
+		{ "{\"format\": \"other\", \"version\": 1}", "its format is not \"vigie-alert\"" },
+		{ "{\"format\": \"vigie-alert\", \"version\": 2, \"hosts\": [], \"series\": []}", "its version is not 1" },
+		{ HEAD "\"series\": []}", "it has no list \"hosts\"" },
+		{ HEAD "\"hosts\": []}", "it has no list \"series\"" },
+		{ HEAD "\"hosts\": [" HOST ", 7], \"series\": []}", "hosts[1] is not right" },
+		{ HEAD "\"hosts\": [" HOST ", " HOST "], \"series\": []}", "hosts[1] is not right" },
+		{ HEAD "\"hosts\": [{\"ip\": \"here\", \"color\": \"green\", \"last_seen\": 1, \"since\": 0, \"unknown\": 0}], \"series\": []}",
+		  "hosts[0] is not right" },
+		{ HEAD "\"hosts\": [{\"ip\": \"10.0.0.5\", \"color\": \"red\", \"last_seen\": 1, \"since\": 0, \"unknown\": 0}], \"series\": []}",
+		  "hosts[0] is not right" },
+		{ HEAD "\"hosts\": [], \"series\": [" SERIES("\"a\"", "mem", "red", "81", "0") "]}",
+		  "series[0] is not right" },
+		{ HEAD "\"hosts\": [" HOST "], \"series\": [" SERIES("7", "mem", "red", "81", "0") "]}",
+		  "series[0] is not right" },
+		{ HEAD "\"hosts\": [" HOST "], \"series\": [" SERIES("\"a\"", "disk", "red", "81", "0") "]}",
+		  "series[0] is not right" },
+		{ HEAD "\"hosts\": [" HOST "], \"series\": [" SERIES("\"a\"", "mem", "unknown", "81", "0") "]}",
+		  "series[0] is not right" },
+		{ HEAD "\"hosts\": [" HOST "], \"series\": [" SERIES("\"a\"", "mem", "red", "1e999", "0") "]}",
+		  "series[0] is not right" },
+		{ HEAD "\"hosts\": [" HOST "], \"series\": [" SERIES("\"a\"", "mem", "red", "81", "-1") "]}",
+		  "series[0] is not right" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct states *states = NULL;
+		struct text error = TEXT_EMPTY;
+		write_file(path, cases[i].content);
+		if (state_file_read(path, INTERVAL, &states, &error) != -EBADMSG)
+			fail_msg("case %zu: %s", i, cases[i].content);
+		assert_string_equal(error.data, cases[i].expected);
+		assert_non_null(states);
+		assert_null(states_next_host(states, NULL));
+		assert_int_equal(access(path, F_OK), -1);
+		assert_file_content(broken, cases[i].content);
+		states_close(states);
+		text_free(&error);
+	}
+}
+
+static void test_state_file_parse_every_truncation_is_refused(void **state)
+{
+	(void)state;
+	struct states *written = make_states();
+	struct text content = TEXT_EMPTY;
+	state_file_format(written, &content);
+	for (size_t length = 0; length < content.length - 2; length++) {
+		struct states *states = states_open(INTERVAL);
+		struct text error = TEXT_EMPTY;
+		assert_int_equal(state_file_parse(content.data, length, states, &error), -EBADMSG);
+		text_free(&error);
+		states_close(states);
+	}
+	text_free(&content);
+	states_close(written);
+}
+
+static void test_state_file_write_unwritable_place_says_why(void **state)
+{
+	(void)state;
+	struct states *states = make_states();
+	assert_int_equal(state_file_write("/nonexistent/alert.state", states), -ENOENT);
+
+	/* A folder in its place: the rename fails, nothing is left beside it. */
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(state_file_write(path, states), -EISDIR);
+	assert_int_equal(access(temporary, F_OK), -1);
+	struct states *read = NULL;
+	struct text error = TEXT_EMPTY;
+	assert_int_equal(state_file_read(path, INTERVAL, &read, &error), -EISDIR);
+	assert_null(read);
+	assert_int_equal(rmdir(path), 0);
+	states_close(states);
+}
+
+static void test_state_file_format_what_has_ended_is_left_out(void **state)
+{
+	(void)state;
+	struct states *states = states_open(INTERVAL);
+	struct host_state host = { .alarm = { .ip = "10.0.0.5", .process = "*", .resource = RESOURCE_COUNT },
+		                   .forgotten = true, .ended = true };
+	struct series_state series = { .alarm = { .ip = "10.0.0.5", .process = "java" }, .ended = true };
+	assert_int_equal(states_restore_host(states, &host), 0);
+	assert_int_equal(states_restore_series(states, &series), 0);
+	struct text content = TEXT_EMPTY;
+	state_file_format(states, &content);
+	assert_string_equal(content.data, "{\"format\": \"vigie-alert\", \"version\": 1,\n\"hosts\": [],\n\"series\": []}\n");
+	text_free(&content);
+	states_close(states);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_state_file_write_hostile_names_survive, remove_files),
+		cmocka_unit_test_teardown(test_state_file_write_replaces_the_whole_file, remove_files),
+		cmocka_unit_test(test_state_file_read_no_file_starts_empty),
+		cmocka_unit_test_teardown(test_state_file_read_broken_file_is_moved_aside, remove_files),
+		cmocka_unit_test(test_state_file_parse_every_truncation_is_refused),
+		cmocka_unit_test(test_state_file_write_unwritable_place_says_why),
+		cmocka_unit_test(test_state_file_format_what_has_ended_is_left_out),
+	};
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

@@ -1,0 +1,627 @@
+/* alert/states.h under simulated time */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "alert/state_file.h"
+#include "alert/states.h"
+#include "common/clock.h"
+
+#define START 1795356000000 /* 2026-11-22T14:00:00Z */
+#define HOUR 3600000
+
+enum { INTERVAL = 10000, PHASE = 5000 };
+
+/* One server and one vigie-alert on a clock of their own. */
+struct world {
+	struct states *states;
+	struct rules *rules;
+	struct transitions transitions;
+	struct latest latest; /* of the next evaluation */
+	int64_t now_ms;       /* a boundary, the alert's clock */
+	int64_t data_ms;      /* a boundary, the hosts' clock */
+	char said[512];       /* what the last evaluation brought */
+};
+
+static void world_set_rules(struct world *world, double threshold, double clear, int64_t raise_after,
+                            int64_t clear_after)
+{
+	struct config config = { .alert = { .threshold = threshold, .clear = clear, .raise_after = raise_after,
+	                                    .clear_after = clear_after } };
+	struct text error = TEXT_EMPTY;
+	rules_free(world->rules);
+	assert_int_equal(rules_open(&config, NULL, &world->rules, &error), 0);
+}
+
+static void world_open(struct world *world)
+{
+	*world = (struct world){ .now_ms = START, .data_ms = START, .states = states_open(INTERVAL) };
+	world_set_rules(world, 80, 75, 1, 3);
+}
+
+static void world_close(struct world *world)
+{
+	states_close(world->states);
+	rules_free(world->rules);
+	transitions_free(&world->transitions);
+	latest_free(&world->latest);
+}
+
+static void give_at(struct world *world, const char *ip, const char *process, double value, int64_t time_ms)
+{
+	struct latest_sample sample = { .ip = ip, .process = process, .resource = RESOURCE_MEM,
+	                                .time_ms = time_ms, .value = value };
+	assert_int_equal(latest_add(&world->latest, &sample), 0);
+}
+
+/* To be in the next answer, with the present tick's time. */
+static void give(struct world *world, const char *ip, const char *process, double value)
+{
+	give_at(world, ip, process, value, world->data_ms);
+}
+
+static void advance(struct world *world, int64_t ms)
+{
+	world->now_ms += ms;
+	world->data_ms += ms;
+}
+
+/* Evaluates what was given, then goes on to the next tick. The transitions as
+ * "WORD ip process value since", since in seconds after START. */
+static const char *evaluate(struct world *world)
+{
+	static const char *const words[] = { "RED", "CLEAR", "GONE", "UNKNOWN" };
+	assert_int_equal(states_evaluate(world->states, world->rules, &world->latest, world->now_ms + PHASE,
+	                                 &world->transitions), 0);
+	world->said[0] = '\0';
+	for (size_t i = 0; i < world->transitions.count; i++) {
+		const struct transition *transition = &world->transitions.items[i];
+		size_t used = strlen(world->said);
+		snprintf(world->said + used, sizeof(world->said) - used, "%s%s %s %s %g %g", used ? "; " : "",
+		         words[transition->word], transition->alarm.ip, transition->alarm.process,
+		         transition->alarm.value, (double)(transition->alarm.since_ms - START) / 1000);
+	}
+	world->latest.count = 0;
+	advance(world, INTERVAL);
+	return world->said;
+}
+
+static const char *tick(struct world *world, double value)
+{
+	give(world, "10.0.0.5", "java", value);
+	return evaluate(world);
+}
+
+/* Says nothing for so many evaluations of what `given` gives. */
+#define assert_quiet(world, times, given)                       \
+	for (int times_ = 0; times_ < (times); times_++) { \
+		given;                                          \
+		assert_string_equal(evaluate(world), "");       \
+	}
+
+static size_t count_series(const struct world *world)
+{
+	size_t count = 0;
+	for (const struct series_state *series = states_next_series(world->states, NULL); series;
+	     series = states_next_series(world->states, series))
+		count++;
+	return count;
+}
+
+static size_t count_hosts(const struct world *world)
+{
+	size_t count = 0;
+	for (const struct host_state *host = states_next_host(world->states, NULL); host;
+	     host = states_next_host(world->states, host))
+		count++;
+	return count;
+}
+
+/* What a restart does, through the state file's content. */
+static void restart(struct world *world)
+{
+	struct text content = TEXT_EMPTY, error = TEXT_EMPTY;
+	state_file_format(world->states, &content);
+	states_close(world->states);
+	world->states = states_open(INTERVAL);
+	if (state_file_parse(content.data, content.length, world->states, &error) != 0)
+		fail_msg("%s: %s", error.data, content.data);
+	text_free(&content);
+}
+
+static void test_states_evaluate_table_of_values_gives_transitions(void **state)
+{
+	(void)state;
+	/* One value a tick; under each: '.' nothing, 'R' RED, 'C' CLEAR. Negative: the
+	 * sample before once more. */
+	static const struct {
+		double threshold, clear;
+		int raise_after, clear_after;
+		double values[12];
+		const char *expected;
+	} cases[] = {
+		{ 80, 75, 1, 3, { 80.0, 80.0, 79, 0 }, "...." },
+		{ 80, 75, 1, 3, { 80.01, 80.01, 99, 80 }, "R..." },
+		{ 80, 75, 1, 3, { 81, 74, 74, 74, 74 }, "R..C." },
+		{ 80, 75, 1, 3, { 81, 75, 75, 75, 75 }, "R...." },
+		{ 80, 75, 1, 3, { 81, 74, 74, 75, 74, 74, 74 }, "R.....C" },
+		{ 80, 75, 1, 3, { 81, 74, 74, 90, 74, 74, 74 }, "R.....C" },
+		{ 80, 75, 1, 3, { 81, 74, 74, 74, 81, 74, 74, 74 }, "R..CR..C" },
+		{ 80, 75, 3, 1, { 81, 81, 81, 81, 74, 81, 81, 81 }, "..R.C..R" },
+		{ 80, 75, 3, 1, { 81, 81, 80, 81, 81, 81 }, ".....R" },
+		{ 80, 75, 3, 1, { 81, -1, -1, -1, 81, -1, 81 }, "......R" },
+		{ 80, 75, 1, 3, { 81, 74, -1, -1, -1, 74, -1, 74 }, "R......C" },
+		{ 80, 80, 1, 1, { 81, 80, 79.9, 80.1 }, "R.CR" },
+		{ 0, 0, 1, 1, { 0, 0.1, 0, 0 }, ".R.." },
+		{ 400, 350, 1, 1, { 399, 401, 350, 349 }, ".R.C" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world world;
+		world_open(&world);
+		world_set_rules(&world, cases[i].threshold, cases[i].clear, cases[i].raise_after, cases[i].clear_after);
+		double value = 0;
+		int64_t time_ms = 0;
+		char got[16] = "";
+		for (size_t at = 0; cases[i].expected[at]; at++) {
+			if (cases[i].values[at] >= 0) {
+				value = cases[i].values[at];
+				time_ms = world.data_ms;
+			}
+			give_at(&world, "10.0.0.5", "java", value, time_ms);
+			const char *said = evaluate(&world);
+			got[at] = said[0] ? said[0] : '.';
+		}
+		if (strcmp(got, cases[i].expected) != 0)
+			fail_msg("case %zu: %s, not %s", i, got, cases[i].expected);
+		world_close(&world);
+	}
+}
+
+static void test_states_evaluate_raise_after_since_is_first_sample_over(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	world_set_rules(&world, 80, 75, 3, 2);
+	assert_string_equal(tick(&world, 50), "");
+	assert_string_equal(tick(&world, 85), "");
+	assert_string_equal(tick(&world, 86), "");
+	assert_string_equal(tick(&world, 87), "RED 10.0.0.5 java 87 10");
+	assert_string_equal(tick(&world, 10), "");
+	assert_string_equal(tick(&world, 11), "CLEAR 10.0.0.5 java 11 10");
+	world_close(&world);
+}
+
+static void test_states_evaluate_flapping_hour_raises_once(void **state)
+{
+	(void)state;
+	for (double clear = 75; clear <= 80; clear += 5) {
+		struct world world;
+		world_open(&world);
+		world_set_rules(&world, 80, clear, 1, 3);
+		int raised = 0, cleared = 0;
+		for (int i = 0; i < 360; i++) {
+			tick(&world, i % 2 ? 80.1 : 79.9);
+			for (size_t j = 0; j < world.transitions.count; j++) {
+				raised += world.transitions.items[j].word == TRANSITION_RED;
+				cleared += world.transitions.items[j].word != TRANSITION_RED;
+			}
+		}
+		assert_int_equal(raised, 1);
+		assert_int_equal(cleared, 0);
+		world_close(&world);
+	}
+}
+
+static void test_states_evaluate_process_not_in_latest_is_gone(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	assert_string_equal(tick(&world, 90), "RED 10.0.0.5 java 90 0");
+	give(&world, "10.0.0.5", "bash", 1);
+	assert_string_equal(evaluate(&world), "GONE 10.0.0.5 java 90 0");
+	assert_quiet(&world, 5, give(&world, "10.0.0.5", "bash", 1));
+	give(&world, "10.0.0.5", "java", 91);
+	assert_string_equal(evaluate(&world), "RED 10.0.0.5 java 91 70");
+	world_close(&world);
+}
+
+static void test_states_evaluate_process_gone_before_raised_says_nothing(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	world_set_rules(&world, 80, 75, 3, 3);
+	tick(&world, 90);
+	tick(&world, 90);
+	give(&world, "10.0.0.5", "bash", 1);
+	assert_string_equal(evaluate(&world), "");
+	assert_int_equal(count_series(&world), 0);
+	assert_string_equal(tick(&world, 90), "");
+	world_close(&world);
+}
+
+static void test_states_evaluate_silent_host_is_unknown_and_stays_red(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	give(&world, "10.0.0.6", "bash", 1);
+	tick(&world, 90);
+	assert_quiet(&world, STATES_ABSENT - 1, give(&world, "10.0.0.6", "bash", 1));
+	give(&world, "10.0.0.6", "bash", 1);
+	assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 0");
+	assert_quiet(&world, 100, give(&world, "10.0.0.6", "bash", 1));
+	assert_int_equal(states_next_series(world.states, NULL)->alarm.color, COLOR_RED);
+
+	/* Back: still red, so no second line; then normal evaluation. */
+	int64_t back_s = (world.now_ms - START) / 1000;
+	assert_true(back_s > 1000);
+	give(&world, "10.0.0.6", "bash", 1);
+	assert_string_equal(tick(&world, 85), "CLEAR 10.0.0.5 * 0 0");
+	give(&world, "10.0.0.6", "bash", 1);
+	assert_string_equal(tick(&world, 70), "");
+	give(&world, "10.0.0.6", "bash", 1);
+	assert_string_equal(tick(&world, 70), "");
+	give(&world, "10.0.0.6", "bash", 1);
+	assert_string_equal(tick(&world, 70), "CLEAR 10.0.0.5 java 70 0");
+	world_close(&world);
+}
+
+static void test_states_evaluate_host_back_without_process_is_gone_in_second_evaluation(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 90);
+	assert_quiet(&world, STATES_ABSENT - 1, (void)0);
+	assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 0");
+	give(&world, "10.0.0.5", "bash", 1);
+	assert_string_equal(evaluate(&world), "CLEAR 10.0.0.5 * 0 0");
+	give(&world, "10.0.0.5", "bash", 1);
+	assert_string_equal(evaluate(&world), "GONE 10.0.0.5 java 90 0");
+	world_close(&world);
+}
+
+static void test_states_evaluate_part_of_a_host_after_outage_ends_nothing(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	give(&world, "10.0.0.5", "bash", 1);
+	tick(&world, 90);
+	give(&world, "10.0.0.5", "bash", 1);
+	tick(&world, 90);
+	states_interrupted(world.states);
+	advance(&world, INTERVAL);
+	assert_quiet(&world, 1, give(&world, "10.0.0.5", "bash", 1));
+	give(&world, "10.0.0.5", "bash", 1);
+	assert_string_equal(tick(&world, 90), "");
+	world_close(&world);
+}
+
+static void test_states_evaluate_mem_and_cpu_are_apart(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	for (int i = 0; i < 3; i++) {
+		struct latest_sample cpu = { "10.0.0.5", "java", RESOURCE_CPU, world.data_ms, i == 1 ? 95 : 50 };
+		assert_int_equal(latest_add(&world.latest, &cpu), 0);
+		tick(&world, i == 0 ? 90 : 85);
+		assert_int_equal(world.transitions.count, i < 2);
+		if (i < 2)
+			assert_int_equal(world.transitions.items[0].alarm.resource, i == 0 ? RESOURCE_MEM : RESOURCE_CPU);
+	}
+	assert_int_equal(count_series(&world), 2);
+	world_close(&world);
+}
+
+static void test_states_evaluate_absent_once_says_nothing(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 1);
+	for (int i = 0; i < 20; i++) {
+		assert_quiet(&world, STATES_ABSENT - 1, (void)0);
+		assert_string_equal(tick(&world, 1), "");
+	}
+	world_close(&world);
+}
+
+static void test_states_evaluate_server_outage_makes_no_host_unknown(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 90);
+	for (int i = 0; i < 360; i++) {
+		states_interrupted(world.states);
+		advance(&world, INTERVAL);
+	}
+	/* The server is back, the host's collector waits for its next try. */
+	assert_quiet(&world, STATES_RECOVERY_MS / INTERVAL, (void)0);
+	assert_string_equal(tick(&world, 90), "");
+	assert_quiet(&world, STATES_ABSENT - 1, (void)0);
+	assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 3670");
+	world_close(&world);
+}
+
+static void test_states_evaluate_host_silent_since_outage_is_unknown_in_the_end(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 90);
+	states_interrupted(world.states);
+	advance(&world, INTERVAL);
+	assert_quiet(&world, STATES_RECOVERY_MS / INTERVAL + STATES_ABSENT - 1, (void)0);
+	assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 0");
+	world_close(&world);
+}
+
+static void test_states_evaluate_server_failing_now_and_then_hides_no_silent_host(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 1);
+	int evaluations = 0;
+	while (evaluate(&world)[0] == '\0') {
+		assert_true(++evaluations < 20);
+		states_interrupted(world.states);
+		advance(&world, INTERVAL);
+	}
+	assert_string_equal(world.said, "UNKNOWN 10.0.0.5 * 0 0");
+	world_close(&world);
+}
+
+static void test_states_evaluate_clock_steps_make_no_host_unknown(void **state)
+{
+	(void)state;
+	for (int step = -1; step <= 1; step += 2) {
+		struct world world;
+		world_open(&world);
+		tick(&world, 90);
+		assert_string_equal(tick(&world, 90), "");
+
+		/* Ours: the server's answers go on. */
+		world.now_ms += step * HOUR;
+		for (int i = 0; i < 10; i++)
+			assert_string_equal(tick(&world, 90), "");
+
+		/* All of one machine's: nothing is young enough until the next tick. */
+		world.now_ms += step * HOUR;
+		world.data_ms += step * HOUR;
+		assert_quiet(&world, 2, (void)0);
+		for (int i = 0; i < 10; i++)
+			assert_string_equal(tick(&world, 90), "");
+
+		/* Only the server's: one answer without the host. */
+		assert_quiet(&world, 1, (void)0);
+		assert_string_equal(tick(&world, 90), "");
+
+		/* Only the host's: its timestamps jump, and count. */
+		world.data_ms -= step * HOUR;
+		assert_string_equal(tick(&world, 10), "");
+		assert_string_equal(tick(&world, 10), "");
+		assert_string_equal(tick(&world, 10), "CLEAR 10.0.0.5 java 10 0");
+		world_close(&world);
+	}
+}
+
+static void test_states_evaluate_sleep_makes_no_host_unknown(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 90);
+	advance(&world, 8 * HOUR);
+	assert_quiet(&world, 3, (void)0);
+	assert_string_equal(tick(&world, 90), "");
+	world_close(&world);
+}
+
+static void test_states_evaluate_two_days_silent_is_forgotten(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 90);
+	assert_quiet(&world, STATES_ABSENT - 1, (void)0);
+	assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 0");
+	int quiet = 0;
+	while (evaluate(&world)[0] == '\0')
+		quiet++;
+	assert_int_equal(quiet, STATES_FORGET_MS / INTERVAL);
+	assert_string_equal(world.said, "GONE 10.0.0.5 java 90 0; GONE 10.0.0.5 * 0 0");
+	/* Kept until its end is reported. */
+	assert_int_equal(count_hosts(&world), 1);
+	assert_quiet(&world, 3, (void)0);
+	states_reported(world.states);
+	assert_int_equal(count_hosts(&world), 0);
+	assert_quiet(&world, 3, (void)0);
+	assert_int_equal(count_hosts(&world), 0);
+	world_close(&world);
+}
+
+static void test_states_evaluate_forgotten_host_comes_back_as_a_new_one(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 90);
+	for (int i = 0; i < STATES_ABSENT; i++)
+		evaluate(&world);
+	advance(&world, STATES_FORGET_MS);
+	assert_string_equal(evaluate(&world), "GONE 10.0.0.5 java 90 0; GONE 10.0.0.5 * 0 0");
+	int64_t back_s = (world.data_ms - START) / 1000;
+	char expected[64];
+	snprintf(expected, sizeof(expected), "RED 10.0.0.5 java 90 %g", (double)back_s);
+	assert_string_equal(tick(&world, 90), expected);
+	states_reported(world.states);
+	assert_int_equal(count_hosts(&world), 1);
+	assert_int_equal(count_series(&world), 1);
+	world_close(&world);
+}
+
+static void test_states_evaluate_restart_repeats_nothing(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	world_set_rules(&world, 80, 75, 2, 3);
+	give(&world, "10.0.0.6", "perl", 90);
+	give(&world, "10.0.0.7", "bash", 1);
+	tick(&world, 90);
+	restart(&world); /* while counting to raise_after */
+	give(&world, "10.0.0.6", "perl", 90);
+	give(&world, "10.0.0.7", "bash", 1);
+	assert_string_equal(tick(&world, 90), "RED 10.0.0.6 perl 90 0; RED 10.0.0.5 java 90 0");
+	restart(&world); /* while red */
+	give(&world, "10.0.0.6", "perl", 90);
+	give(&world, "10.0.0.7", "bash", 1);
+	assert_string_equal(tick(&world, 90), "");
+	give(&world, "10.0.0.7", "bash", 1);
+	assert_string_equal(tick(&world, 70), "");
+	give(&world, "10.0.0.7", "bash", 1);
+	assert_string_equal(tick(&world, 70), "UNKNOWN 10.0.0.6 * 0 20");
+	restart(&world); /* while UNKNOWN and counting to clear_after */
+	give(&world, "10.0.0.7", "bash", 1);
+	assert_string_equal(tick(&world, 70), "CLEAR 10.0.0.5 java 70 0");
+	assert_quiet(&world, 20, {
+		give(&world, "10.0.0.7", "bash", 1);
+		give(&world, "10.0.0.5", "java", 70);
+	});
+	/* A host that fell silent while we were away is missed all the same. */
+	restart(&world);
+	assert_quiet(&world, STATES_RECOVERY_MS / INTERVAL + STATES_ABSENT - 1, give(&world, "10.0.0.5", "java", 70));
+	give(&world, "10.0.0.5", "java", 70);
+	evaluate(&world);
+	assert_memory_equal(world.said, "UNKNOWN 10.0.0.7 *", strlen("UNKNOWN 10.0.0.7 *"));
+	give(&world, "10.0.0.5", "java", 70);
+	give(&world, "10.0.0.6", "perl", 90);
+	assert_string_equal(evaluate(&world), "CLEAR 10.0.0.6 * 0 20");
+	world_close(&world);
+}
+
+static void test_states_evaluate_process_named_like_the_host_is_a_series(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	give(&world, "10.0.0.5", WIRE_HOST_ITSELF, 90);
+	assert_string_equal(evaluate(&world), "RED 10.0.0.5 * 90 0");
+	assert_quiet(&world, STATES_ABSENT - 1, (void)0);
+	assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 0");
+	world_close(&world);
+}
+
+static void test_states_changed_only_when_a_restart_needs_it(void **state)
+{
+	(void)state;
+	static const struct {
+		double value;
+		bool expected;
+	} ticks[] = { { 1, true }, { 1, false }, { 80, false }, { 90, true }, { 91, false }, { 92, false }, { 70, true },
+		      { 71, true }, { 72, true }, { 73, false }, { 74, false } };
+	struct world world;
+	world_open(&world);
+	for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++) {
+		tick(&world, ticks[i].value);
+		if (states_changed(world.states) != ticks[i].expected)
+			fail_msg("tick %zu", i);
+		states_saved(world.states);
+		states_reported(world.states);
+	}
+	world_close(&world);
+}
+
+static void test_states_reported_ends_are_kept_until_then(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	world_set_rules(&world, 80, 75, 1, 1);
+	tick(&world, 90);
+	states_reported(world.states);
+	assert_int_equal(count_series(&world), 1);
+	tick(&world, 10);
+	tick(&world, 11);
+	assert_int_equal(count_series(&world), 1);
+	assert_true(states_next_series(world.states, NULL)->ended);
+	states_reported(world.states);
+	assert_int_equal(count_series(&world), 0);
+
+	/* Raised again before its end was reported: it stands. */
+	tick(&world, 90);
+	tick(&world, 10);
+	tick(&world, 90);
+	assert_false(states_next_series(world.states, NULL)->ended);
+	states_reported(world.states);
+	assert_int_equal(count_series(&world), 1);
+	world_close(&world);
+}
+
+static void test_states_evaluate_many_green_series_are_cheap(void **state)
+{
+	(void)state;
+	enum { HOSTS = 100, PROCESSES = 150 };
+	static char ips[HOSTS][WIRE_IP_SIZE], processes[PROCESSES][32];
+	struct world world;
+	world_open(&world);
+	for (int i = 0; i < HOSTS; i++)
+		snprintf(ips[i], sizeof(ips[i]), "10.0.1.%d", i);
+	for (int i = 0; i < PROCESSES; i++)
+		snprintf(processes[i], sizeof(processes[i]), "process-%d", i);
+	int64_t best_ns = INT64_MAX;
+	for (int round = 0; round < 5; round++) {
+		for (int i = 0; i < HOSTS * PROCESSES; i++)
+			give(&world, ips[i / PROCESSES], processes[i % PROCESSES], i % PROCESSES == 0 ? 90 : 10);
+		int64_t start_ns = clock_monotonic_ns();
+		evaluate(&world);
+		int64_t taken_ns = clock_monotonic_ns() - start_ns;
+		best_ns = taken_ns < best_ns ? taken_ns : best_ns;
+	}
+	assert_int_equal(count_series(&world), HOSTS);
+	print_message("%d series: %.2f ms\n", HOSTS * PROCESSES, (double)best_ns / 1e6);
+	assert_true(best_ns < 100000000);
+	world_close(&world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_states_evaluate_table_of_values_gives_transitions),
+		cmocka_unit_test(test_states_evaluate_raise_after_since_is_first_sample_over),
+		cmocka_unit_test(test_states_evaluate_flapping_hour_raises_once),
+		cmocka_unit_test(test_states_evaluate_process_not_in_latest_is_gone),
+		cmocka_unit_test(test_states_evaluate_process_gone_before_raised_says_nothing),
+		cmocka_unit_test(test_states_evaluate_silent_host_is_unknown_and_stays_red),
+		cmocka_unit_test(test_states_evaluate_host_back_without_process_is_gone_in_second_evaluation),
+		cmocka_unit_test(test_states_evaluate_part_of_a_host_after_outage_ends_nothing),
+		cmocka_unit_test(test_states_evaluate_mem_and_cpu_are_apart),
+		cmocka_unit_test(test_states_evaluate_absent_once_says_nothing),
+		cmocka_unit_test(test_states_evaluate_server_outage_makes_no_host_unknown),
+		cmocka_unit_test(test_states_evaluate_host_silent_since_outage_is_unknown_in_the_end),
+		cmocka_unit_test(test_states_evaluate_server_failing_now_and_then_hides_no_silent_host),
+		cmocka_unit_test(test_states_evaluate_clock_steps_make_no_host_unknown),
+		cmocka_unit_test(test_states_evaluate_sleep_makes_no_host_unknown),
+		cmocka_unit_test(test_states_evaluate_two_days_silent_is_forgotten),
+		cmocka_unit_test(test_states_evaluate_forgotten_host_comes_back_as_a_new_one),
+		cmocka_unit_test(test_states_evaluate_restart_repeats_nothing),
+		cmocka_unit_test(test_states_evaluate_process_named_like_the_host_is_a_series),
+		cmocka_unit_test(test_states_changed_only_when_a_restart_needs_it),
+		cmocka_unit_test(test_states_reported_ends_are_kept_until_then),
+		cmocka_unit_test(test_states_evaluate_many_green_series_are_cheap),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
