@@ -4,9 +4,9 @@ VERSION = 0.1.0
 BUILD = build
 PREFIX = /usr/local
 CFLAGS = -O2 -g
-WERROR =
+WERROR ?=
 
-# What the code needs, whatever CFLAGS says. No setlocale anywhere: numbers have a point.
+# What the code needs, whatever CFLAGS says.
 override CPPFLAGS += -I. -D_GNU_SOURCE -DVIGIE_VERSION='"$(VERSION)"'
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wformat=2 $(if $(WERROR),-Werror)
 COMPILE = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -pthread

@@ -1,0 +1,97 @@
+#include "collector/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/wire.h"
+
+struct packed_values {
+	int32_t thousandths[RESOURCE_COUNT];
+};
+
+struct batch *batch_pack(int64_t time_ms, const struct rate *values, size_t count)
+{
+	size_t size = 0;
+	for (size_t i = 0; i < count; i++)
+		size += sizeof(struct packed_values) + strlen(values[i].name) + 1;
+	struct batch *batch = malloc(sizeof(*batch) + size);
+	if (!batch)
+		return NULL;
+	batch->time_ms = time_ms;
+	batch->count = count;
+	batch->done = 0;
+
+	char *at = batch->packed;
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(values[i].name) + 1;
+		memcpy(at, values[i].thousandths, sizeof(struct packed_values));
+		memcpy(at + sizeof(struct packed_values), values[i].name, length);
+		at += sizeof(struct packed_values) + length;
+	}
+	return batch;
+}
+
+/* Reads one name's values and returns the next one's place. */
+static const char *unpack(const char *at, struct packed_values *ret_values, const char **ret_name)
+{
+	memcpy(ret_values, at, sizeof(*ret_values));
+	*ret_name = at + sizeof(*ret_values);
+	return *ret_name + strlen(*ret_name) + 1;
+}
+
+static const char *skip(const struct batch *batch, size_t count)
+{
+	struct packed_values values;
+	const char *name;
+	const char *at = batch->packed;
+	for (size_t i = 0; i < count; i++)
+		at = unpack(at, &values, &name);
+	return at;
+}
+
+size_t batch_samples(const struct batch *batch, size_t first, size_t count)
+{
+	struct packed_values values;
+	const char *name;
+	const char *at = skip(batch, first);
+	size_t samples = 0;
+	for (size_t i = 0; i < count; i++) {
+		at = unpack(at, &values, &name);
+		for (int resource = 0; resource < RESOURCE_COUNT; resource++)
+			samples += values.thousandths[resource] != RATE_MISSING;
+	}
+	return samples;
+}
+
+void batch_append_json(const struct batch *batch, size_t first, size_t count, struct text *text)
+{
+	struct text start = TEXT_EMPTY; /* what all items start with */
+	text_append_string(&start, "{\"timestamp\":");
+	json_append_seconds(&start, batch->time_ms);
+	text_append_string(&start, ",\"value\":");
+
+	struct packed_values values;
+	const char *name;
+	const char *at = skip(batch, first);
+	const char *comma = "";
+	for (size_t i = 0; i < count; i++) {
+		at = unpack(at, &values, &name);
+		for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
+			if (values.thousandths[resource] == RATE_MISSING)
+				continue;
+			text_append_string(text, comma);
+			text_append(text, start.data ? start.data : "", start.length);
+			json_append_number(text, values.thousandths[resource] / 1000.0);
+			text_append_string(text, ",\"process_name\":");
+			json_append_string(text, name);
+			text_append_string(text, ",\"type_data\":\"");
+			text_append_string(text, wire_resource_name((enum resource)resource));
+			text_append_string(text, "\"}");
+			comma = ",";
+		}
+	}
+	if (text_failed(&start))
+		text->failed = true;
+	text_free(&start);
+}

@@ -1,0 +1,32 @@
+/*
+ * A tick's values, packed to wait in memory: 8 bytes and its name for each
+ * process, a tenth of the JSON that is made of it when it is sent.
+ *
+ * Pure. The caller frees a batch with free().
+ */
+#ifndef VIGIE_COLLECTOR_BATCH_H
+#define VIGIE_COLLECTOR_BATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collector/rates.h"
+#include "common/text.h"
+
+struct batch {
+	int64_t time_ms;   /* its samples' timestamp */
+	size_t count;      /* of names */
+	size_t done;       /* of names, from the first on, that need not be sent any more */
+	char packed[];     /* each: struct packed_values, the name, a NUL */
+};
+
+/* NULL: out of memory. */
+struct batch *batch_pack(int64_t time_ms, const struct rate *values, size_t count);
+
+/* How many samples the `count` names from the `first` on have. */
+size_t batch_samples(const struct batch *batch, size_t first, size_t count);
+
+/* Appends their samples as the items of save-all's "data", with commas between. */
+void batch_append_json(const struct batch *batch, size_t first, size_t count, struct text *text);
+
+#endif

@@ -1,0 +1,44 @@
+#include "collector/reading.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct process *reading_add(struct reading *reading)
+{
+	if (reading->count == reading->capacity) {
+		size_t capacity = reading->capacity ? reading->capacity + reading->capacity / 2 : 256;
+		struct process *processes = realloc(reading->processes, capacity * sizeof(*processes));
+		if (!processes)
+			return NULL;
+		reading->processes = processes;
+		reading->capacity = capacity;
+	}
+	return &reading->processes[reading->count++];
+}
+
+static int compare_processes(const void *left, const void *right)
+{
+	const struct process *a = left, *b = right;
+	int order = strcmp(a->name, b->name);
+	return order ? order : (a->pid > b->pid) - (a->pid < b->pid);
+}
+
+void reading_sort(struct reading *reading)
+{
+	if (reading->count > 1)
+		qsort(reading->processes, reading->count, sizeof(*reading->processes), compare_processes);
+}
+
+size_t reading_group_end(const struct reading *reading, size_t start)
+{
+	size_t end = start + 1;
+	while (end < reading->count && strcmp(reading->processes[end].name, reading->processes[start].name) == 0)
+		end++;
+	return end;
+}
+
+void reading_free(struct reading *reading)
+{
+	free(reading->processes);
+	*reading = (struct reading){ 0 };
+}

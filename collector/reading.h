@@ -1,0 +1,52 @@
+/*
+ * A reading: what one look at every process of the machine gave, and what the
+ * rates are made of. The sampler fills it; the code here is pure.
+ *
+ * The owner keeps one struct reading from tick to tick, so that its memory is
+ * used again, and frees it with reading_free().
+ */
+#ifndef VIGIE_COLLECTOR_READING_H
+#define VIGIE_COLLECTOR_READING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* libproc2 cuts a comm off at 63 bytes; cleaning it makes none longer. */
+enum { READING_NAME_SIZE = 64 };
+
+struct process {
+	int pid;
+	uint64_t start_ticks; /* after boot; with the PID it names a process for ever */
+	uint64_t cpu_ticks;   /* used since it began */
+	uint64_t resident_kib;
+	uint64_t shared_kib; /* part of resident_kib; 0 where a name has one PID */
+	char name[READING_NAME_SIZE]; /* clean: see wire_clean_name() */
+};
+
+/* All of it as at the start of the reading. */
+struct reading {
+	struct process *processes; /* by name, then PID, once sorted */
+	size_t count;
+	size_t capacity;
+	int64_t monotonic_ns;
+	uint64_t boot_ticks; /* since boot, of the clock that start_ticks is of */
+	int64_t ticks_per_s;
+	int64_t cores;
+	uint64_t memory_kib; /* of the machine */
+	bool partial;        /* some processes are hidden from us */
+};
+
+/* Adds a process and returns it to be filled in; NULL: out of memory. */
+struct process *reading_add(struct reading *reading);
+
+/* Sorts by name, then PID. */
+void reading_sort(struct reading *reading);
+
+/* Where the processes that share the name of the one at `start` end. The reading is sorted. */
+size_t reading_group_end(const struct reading *reading, size_t start);
+
+/* Releases the memory; the reading is empty and usable afterwards. */
+void reading_free(struct reading *reading);
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * Reads every process of the machine. The only file that includes libproc2.
+ *
+ * Facts, of libproc2 4.0.2 (Debian 12) and Linux:
+ * - All but the shared pages comes out of /proc/PID/stat, one read a process.
+ *   PIDS_RSS is in pages there, and on kernels since 6.2 it may lag behind by
+ *   some dozens of pages a core (counters kept per CPU).
+ * - procps_pids_select() by PID reads /proc/PID/status for each, takes at most
+ *   255 PIDs and adds a stat(2): /proc/PID/statm is read here without it.
+ * - A comm is raw in stat. libproc2 makes '?' of control characters and, unless
+ *   LC_CTYPE is UTF-8 when a thread first reads, of every byte over 0x7f. From
+ *   the first byte on that is no UTF-8 it takes the rest for ASCII: control
+ *   characters become '.', bytes over 0x7f '?'.
+ * - procps_uptime(), which each reading calls, ends with
+ *   uselocale(LC_GLOBAL_LOCALE): a locale of the thread alone does not last.
+ *
+ * One thread uses a sampler, the one that opened it.
+ */
+#ifndef VIGIE_COLLECTOR_SAMPLER_H
+#define VIGIE_COLLECTOR_SAMPLER_H
+
+#include <stdbool.h>
+
+#include "collector/reading.h"
+
+struct sampler;
+
+/*
+ * Sets LC_CTYPE, and nothing else of the locale, to UTF-8. Without
+ * `kernel_threads` they are left out of the readings. 0; -ENOENT or -EACCES when
+ * /proc is not there or not to be read; -ENOMEM or what libproc2 says.
+ */
+int sampler_open(bool kernel_threads, struct sampler **ret_sampler) __attribute__((warn_unused_result));
+void sampler_close(struct sampler *sampler);
+
+/* From the next reading on. */
+void sampler_set_kernel_threads(struct sampler *sampler, bool kernel_threads);
+
+/*
+ * Replaces the content of `reading`, sorted. A process that ends meanwhile is
+ * left out, or, where a name has several PIDs, counts without its memory. 0 or a
+ * negative errno; `reading` is then empty.
+ */
+int sampler_read(struct sampler *sampler, struct reading *reading) __attribute__((warn_unused_result));
+
+#endif
