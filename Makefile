@@ -57,7 +57,9 @@ check-tsan:                             ## the tests of the pool and the store u
 	+$(MAKE) --no-print-directory check-unit BUILD=$(BUILD)/tsan UNIT_TESTS='$(TSAN_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)' \
 		CFLAGS='-O1 -g -fsanitize=thread'
 
-bench: all benches                      ## print the measured figures (some minutes)
+bench:                                  ## install what is missing, and print the measured figures (some minutes)
+	deploy/install-deps bench
+	+$(MAKE) --no-print-directory all benches
 	BUILD=$(BUILD) tests/bench/run
 
 benches: $(BENCHES)

@@ -22,9 +22,9 @@ void clock_format_rfc3339(int64_t time_ms, char ret_text[static CLOCK_RFC3339_SI
 	int64_t milliseconds = time_ms % 1000;
 	if (milliseconds < 0)
 		milliseconds += 1000;
-	time_t seconds = (time_t)((time_ms - milliseconds) / 1000);
+	time_t seconds = (time_t)(time_ms / 1000 - (time_ms % 1000 < 0));
 	struct tm utc;
-	char date[24];
+	char date[CLOCK_RFC3339_SIZE - 5]; /* room for the years of every int64_t */
 	gmtime_r(&seconds, &utc);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
 	snprintf(ret_text, CLOCK_RFC3339_SIZE, "%s.%03dZ", date, (int)milliseconds);

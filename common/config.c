@@ -125,7 +125,6 @@ struct parser {
 	const char *path; /* NULL on the command line */
 	FILE *file;
 	int line;
-	bool long_line;
 	int result; /* 0, or the negative errno of the first failure */
 	struct text *error;
 };
@@ -175,8 +174,11 @@ static double parse_quantity(const char *value, const struct unit *units)
 	if (*end == '\0')
 		return units && number != 0 ? NAN : number;
 	for (; units && units->word; units++) {
-		if (strcmp(end, units->word) == 0)
-			return number * units->factor;
+		if (strcmp(end, units->word) != 0)
+			continue;
+		/* 1.001s is 1001 ms, though 1.001 * 1000 is a little less. */
+		double product = number * units->factor, whole = round(product);
+		return fabs(product - whole) <= whole * 1e-15 ? whole : product;
 	}
 	return NAN;
 }
@@ -289,6 +291,9 @@ static char *read_line(char *line, int size, void *user)
 		fail(parser, -EINVAL, "the line is longer than %d bytes", size - 2);
 		return NULL;
 	}
+	/* To inih an indented line is one more value of the key before it. */
+	size_t indent = strspn(line, " \t");
+	memmove(line, line + indent, length - indent + 1);
 	return line;
 }
 
@@ -302,7 +307,10 @@ static void parse_file(struct parser *parser, const char *path)
 		return;
 	}
 	int bad_line = ini_parse_stream(read_line, parser, on_key, parser);
-	if (!parser->result && bad_line > 0) {
+	if (bad_line > 0) {
+		/* inih reads on after such a line: a failure that was met is a later one. */
+		text_reset(parser->error);
+		parser->result = 0;
 		parser->line = bad_line;
 		fail(parser, -EINVAL, "is neither a [section], a key = value nor a comment");
 	}

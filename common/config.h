@@ -78,7 +78,7 @@ struct config {
 /*
  * Reads the file at `path` (NULL: the defaults alone) and then `overrides`, each
  * "section.key=value". Returns 0 with a configuration to be freed with
- * config_free(); -EINVAL for a file that is not right, -ENOENT, -EACCES, -ENOMEM,
+ * config_free(); -EINVAL for a file that is not right, -ENOMEM, or why it cannot be read,
  * with one sentence in `ret_error` that names the file, the line and the key.
  */
 int config_load(const char *path, char *const overrides[], size_t override_count, struct config **ret_config,

@@ -10,7 +10,19 @@ struct http {
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
 	char own_ip[WIRE_IP_SIZE]; /* "" before the first answer */
+	bool headers_ended;        /* of the answer that is being read */
 };
+
+/* libcurl takes headers that are cut off for an answer without a body. */
+static size_t on_header(char *line, size_t size, size_t count, void *user)
+{
+	struct http *http = user;
+	if (size * count > 5 && memcmp(line, "HTTP/", 5) == 0)
+		http->headers_ended = false;
+	else if (line[0] == '\r' || line[0] == '\n')
+		http->headers_ended = true;
+	return size * count;
+}
 
 struct http *http_open(int64_t timeout_ms)
 {
@@ -32,6 +44,8 @@ struct http *http_open(int64_t timeout_ms)
 	curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(http->curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(http->curl, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(http->curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(http->curl, CURLOPT_HEADERDATA, http);
 	return http;
 }
 
@@ -95,11 +109,16 @@ int http_request(struct http *http, const char *method, const char *url, const c
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &ret_answer->body);
 
+	http->headers_ended = false;
 	CURLcode code = curl_easy_perform(curl);
 	if (code != CURLE_OK) {
 		if (!http->error[0])
 			strncpy(http->error, curl_easy_strerror(code), sizeof(http->error) - 1);
 		return error_of(code, &ret_answer->body);
+	}
+	if (!http->headers_ended) {
+		strcpy(http->error, "the answer ends in its headers");
+		return -EIO;
 	}
 
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ret_answer->status);
@@ -108,7 +127,7 @@ int http_request(struct http *http, const char *method, const char *url, const c
 	/* CURLINFO_RETRY_AFTER does not tell 0 from none. */
 	if (curl_easy_header(curl, "Retry-After", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
 	    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK)
-		ret_answer->retry_after_s = (int64_t)retry_after;
+		ret_answer->retry_after_s = retry_after > 0 ? (int64_t)retry_after : 0; /* a date may have passed */
 	const char *own_ip = NULL;
 	if (curl_easy_getinfo(curl, CURLINFO_LOCAL_IP, &own_ip) == CURLE_OK && own_ip)
 		(void)wire_ip_parse(own_ip, http->own_ip);

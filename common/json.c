@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void json_append_string(struct text *text, const char *string)
 {
@@ -71,7 +72,14 @@ void json_append_number(struct text *text, double number)
 		if (strtod(digits, NULL) == number)
 			break;
 	}
-	text_append_string(text, digits);
+
+	/* Both of them use the decimal sign of the locale, which a library may have set. */
+	char *sign = digits + strspn(digits, "-0123456789");
+	char *rest = sign + strcspn(sign, "0123456789e");
+	text_append(text, digits, (size_t)(sign - digits));
+	if (rest > sign)
+		text_append_char(text, '.');
+	text_append_string(text, rest);
 }
 
 void json_append_seconds(struct text *text, int64_t time_ms)

@@ -16,7 +16,7 @@
  * characters are escaped. */
 void json_append_string(struct text *text, const char *string);
 
-/* A number that reads back as the same double, in the fewest digits that do so.
+/* A number that reads back as the same double, in few digits.
  * `number` is finite. */
 void json_append_number(struct text *text, double number);
 

@@ -49,6 +49,11 @@ static void log_line(enum log_level level, const char *format, va_list arguments
 		used = snprintf(line, sizeof(line), "%s %s %s: ", time, log_program, levels[level].word);
 	}
 	vsnprintf(line + used, sizeof(line) - (size_t)used - 1, format, arguments);
+	/* What came from outside must not start a line of its own. */
+	for (char *at = line + used; *at; at++) {
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+	}
 	fprintf(stderr, "%s\n", line);
 }
 

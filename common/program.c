@@ -135,6 +135,13 @@ bool program_start(struct program *program, int argc, char *argv[], int *ret_exi
 	if (!read_command_line(program, argc, argv, &check, &print, ret_exit_status))
 		return false;
 
+	/* Before anything that takes time: a SIGHUP must not end a program that starts. */
+	program->signal_fd = open_signals();
+	if (program->signal_fd < 0) {
+		log_error("cannot wait for signals: %s", strerror(errno));
+		return false;
+	}
+
 	struct config *config;
 	if (load(program, &config) != 0)
 		return false;
@@ -148,12 +155,6 @@ bool program_start(struct program *program, int argc, char *argv[], int *ret_exi
 		fputs(text.data, stdout);
 		text_free(&text);
 		*ret_exit_status = EXIT_SUCCESS;
-		return false;
-	}
-
-	program->signal_fd = open_signals();
-	if (program->signal_fd < 0) {
-		log_error("cannot wait for signals: %s", strerror(errno));
 		return false;
 	}
 	return true;

@@ -14,9 +14,9 @@ static bool text_reserve(struct text *text, size_t extra)
 		return true;
 
 	size_t capacity = text->capacity ? text->capacity : 256;
-	while (capacity - text->length <= extra)
-		capacity *= 2;
-	char *data = realloc(text->data, capacity);
+	while (capacity && capacity - text->length <= extra)
+		capacity *= 2; /* 0 once it is more than a size can say */
+	char *data = capacity ? realloc(text->data, capacity) : NULL;
 	if (!data) {
 		text->failed = true;
 		return false;
@@ -30,7 +30,8 @@ void text_append(struct text *text, const char *bytes, size_t length)
 {
 	if (!text_reserve(text, length))
 		return;
-	memcpy(text->data + text->length, bytes, length);
+	if (length) /* `bytes` may be NULL then: the data of an empty text */
+		memcpy(text->data + text->length, bytes, length);
 	text->length += length;
 	text->data[text->length] = '\0';
 }

@@ -1,0 +1,95 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/clock.h"
+
+/* Expected texts from date(1): date -u -d @SECONDS +%FT%T.%3NZ */
+static void test_clock_format_rfc3339_times_give_utc(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t time_ms;
+		const char *expected;
+	} cases[] = {
+		{ 0, "1970-01-01T00:00:00.000Z" },
+		{ 1, "1970-01-01T00:00:00.001Z" },
+		{ 999, "1970-01-01T00:00:00.999Z" },
+		{ 1000, "1970-01-01T00:00:01.000Z" },
+		{ 1795356015000, "2026-11-22T14:00:15.000Z" },
+		{ 1795356015099, "2026-11-22T14:00:15.099Z" },
+		{ 1709208000500, "2024-02-29T12:00:00.500Z" },
+		{ 951825599999, "2000-02-29T11:59:59.999Z" },
+		{ 2147483648000, "2038-01-19T03:14:08.000Z" },
+		{ 4102444800000, "2100-01-01T00:00:00.000Z" },
+		{ 253402300799999, "9999-12-31T23:59:59.999Z" },
+		{ -1, "1969-12-31T23:59:59.999Z" },
+		{ -1000, "1969-12-31T23:59:59.000Z" },
+		{ -1001, "1969-12-31T23:59:58.999Z" },
+		/* Nonsense that a client may send must not be undefined. */
+		{ INT64_MAX, "292278994-08-17T07:12:55.807Z" },
+		{ INT64_MIN, "-292275055-05-16T16:47:04.192Z" },
+	};
+	/* Another time zone changes nothing. */
+	setenv("TZ", "Asia/Kolkata", 1);
+	tzset();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[CLOCK_RFC3339_SIZE];
+		memset(text, 'x', sizeof(text));
+		clock_format_rfc3339(cases[i].time_ms, text);
+		assert_string_equal(text, cases[i].expected);
+	}
+	unsetenv("TZ");
+	tzset();
+}
+
+static void test_clock_wall_ms_agrees_with_time(void **state)
+{
+	(void)state;
+	struct timespec before, after;
+	clock_gettime(CLOCK_REALTIME, &before);
+	int64_t now_ms = clock_wall_ms();
+	clock_gettime(CLOCK_REALTIME, &after);
+	assert_true(now_ms >= (int64_t)before.tv_sec * 1000 + before.tv_nsec / 1000000);
+	assert_true(now_ms <= (int64_t)after.tv_sec * 1000 + after.tv_nsec / 1000000);
+}
+
+static void test_clock_monotonic_ns_agrees_with_the_kernel(void **state)
+{
+	(void)state;
+	struct timespec before, after;
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	int64_t now_ns = clock_monotonic_ns();
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	assert_true(now_ns >= (int64_t)before.tv_sec * 1000000000 + before.tv_nsec);
+	assert_true(now_ns <= (int64_t)after.tv_sec * 1000000000 + after.tv_nsec);
+}
+
+static void test_clock_monotonic_ns_never_goes_back(void **state)
+{
+	(void)state;
+	int64_t last = clock_monotonic_ns();
+	for (int i = 0; i < 100000; i++) {
+		int64_t now = clock_monotonic_ns();
+		if (now < last)
+			fail_msg("%lld after %lld", (long long)now, (long long)last);
+		last = now;
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_clock_format_rfc3339_times_give_utc),
+		cmocka_unit_test(test_clock_wall_ms_agrees_with_time),
+		cmocka_unit_test(test_clock_monotonic_ns_agrees_with_the_kernel),
+		cmocka_unit_test(test_clock_monotonic_ns_never_goes_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

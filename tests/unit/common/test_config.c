@@ -1,0 +1,638 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/config.h"
+#include "common/log.h"
+
+static char folder[] = "/tmp/vigie-test-XXXXXX";
+static char path[64];
+
+static int setup(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/vigie.conf", folder);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	unlink(path);
+	return rmdir(folder);
+}
+
+static void write_file(const char *content, size_t length)
+{
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	assert_int_equal(fwrite(content, 1, length, file), length);
+	assert_int_equal(fclose(file), 0);
+}
+
+static struct config *load_file(const char *content)
+{
+	struct text error = TEXT_EMPTY;
+	struct config *config = NULL;
+	write_file(content, strlen(content));
+	if (config_load(path, NULL, 0, &config, &error) != 0)
+		fail_msg("%s", error.data);
+	assert_null(error.data);
+	return config;
+}
+
+/* One override, as a list of them. */
+static int load_override(const char *override, struct config **ret_config, struct text *ret_error)
+{
+	char *copy = strdup(override);
+	int result = config_load(NULL, &copy, 1, ret_config, ret_error);
+	free(copy);
+	return result;
+}
+
+static void test_config_load_nothing_gives_the_defaults(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct config *config = NULL;
+	assert_int_equal(config_load(NULL, NULL, 0, &config, &error), 0);
+	assert_int_equal(config->log.level, LOG_LEVEL_INFO);
+	assert_string_equal(config->server.store, "sqlite");
+	assert_int_equal(config->server.threads, 0);
+	assert_int_equal(config->server.max_body, 4 << 20);
+	assert_int_equal(config->server.interval_ms, 10000);
+	assert_int_equal(config->server.retention_ms, 2 * 24 * 3600 * 1000);
+	assert_int_equal(config->server.max_points, 5000000);
+	assert_string_equal(config->collector.url, "http://127.0.0.1:8000/ressources-usage/");
+	assert_string_equal(config->collector.ip, "");
+	assert_int_equal(config->collector.interval_ms, 10000);
+	assert_int_equal(config->collector.timeout_ms, 5000);
+	assert_int_equal(config->collector.cpu_scale, CPU_SCALE_CORE);
+	assert_false(config->collector.kernel_threads);
+	assert_int_equal(config->collector.include.count, 0);
+	assert_int_equal(config->collector.max_processes, 2000);
+	assert_true(config->collector.min_cpu == 0);
+	assert_true(config->alert.threshold == 80);
+	assert_true(config->alert.clear == 75);
+	assert_int_equal(config->alert.raise_after, 1);
+	assert_int_equal(config->alert.rule.count, 0);
+	config_free(config);
+}
+
+static void test_config_load_every_type_is_read(void **state)
+{
+	(void)state;
+	struct config *config = load_file("\xef\xbb\xbf# a byte order mark is skipped\n"
+	                                  "; a comment too\n"
+	                                  "\n"
+	                                  "[log]\n"
+	                                  "level = debug\r\n"
+	                                  "[server]\n"
+	                                  "store=other ; why\n"
+	                                  "threads: 7\n"
+	                                  "max_body = 512KiB\n"
+	                                  "[collector]\n"
+	                                  "url = http://h:1/a?b=c;d#e\n"
+	                                  "ip =\n"
+	                                  "kernel_threads = yes\n"
+	                                  "cpu_scale = machine\n"
+	                                  "min_cpu = 0.25\n"
+	                                  "timeout = 500ms\n"
+	                                  "timeout = 600ms");
+	assert_int_equal(config->log.level, LOG_LEVEL_DEBUG);
+	assert_string_equal(config->server.store, "other");
+	assert_int_equal(config->server.threads, 7);
+	assert_int_equal(config->server.max_body, 512 << 10);
+	assert_string_equal(config->collector.url, "http://h:1/a?b=c;d#e");
+	assert_string_equal(config->collector.ip, "");
+	assert_true(config->collector.kernel_threads);
+	assert_int_equal(config->collector.cpu_scale, CPU_SCALE_MACHINE);
+	assert_true(config->collector.min_cpu == 0.25);
+	/* Twice: the last counts. */
+	assert_int_equal(config->collector.timeout_ms, 600);
+	config_free(config);
+}
+
+static void test_config_load_units_are_converted(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *override;
+		size_t offset;
+		int64_t expected;
+	} cases[] = {
+		{ "alert.timeout=100ms", offsetof(struct config, alert.timeout_ms), 100 },
+		{ "alert.timeout=60s", offsetof(struct config, alert.timeout_ms), 60000 },
+		{ "alert.timeout=1.5s", offsetof(struct config, alert.timeout_ms), 1500 },
+		{ "alert.timeout=1.001s", offsetof(struct config, alert.timeout_ms), 1001 },
+		{ "alert.timeout=0.1m", offsetof(struct config, alert.timeout_ms), 6000 },
+		{ "alert.phase=0", offsetof(struct config, alert.phase_ms), 0 },
+		{ "alert.phase=0s", offsetof(struct config, alert.phase_ms), 0 },
+		{ "alert.interval=5m", offsetof(struct config, alert.interval_ms), 300000 },
+		{ "alert.interval=4.1m", offsetof(struct config, alert.interval_ms), 246000 },
+		{ "alert.interval=1h", offsetof(struct config, alert.interval_ms), 3600000 },
+		{ "server.retention=1m", offsetof(struct config, server.retention_ms), 60000 },
+		{ "server.retention=12h", offsetof(struct config, server.retention_ms), 43200000 },
+		{ "server.retention=3660d", offsetof(struct config, server.retention_ms), 3660 * 86400000LL },
+		{ "server.max_body=1024B", offsetof(struct config, server.max_body), 1024 },
+		{ "server.max_body=1KiB", offsetof(struct config, server.max_body), 1024 },
+		{ "server.max_body=1.5MiB", offsetof(struct config, server.max_body), 1572864 },
+		{ "server.max_body=0.25GiB", offsetof(struct config, server.max_body), 256 << 20 },
+		{ "server.threads=0", offsetof(struct config, server.threads), 0 },
+		{ "server.threads=1024", offsetof(struct config, server.threads), 1024 },
+		{ "server.max_series=1e6", offsetof(struct config, server.max_series), 1000000 },
+		{ "log.level=error", offsetof(struct config, log.level), LOG_LEVEL_ERROR },
+		{ "log.level=warning", offsetof(struct config, log.level), LOG_LEVEL_WARNING },
+		{ "log.level=info", offsetof(struct config, log.level), LOG_LEVEL_INFO },
+		{ "log.level=debug", offsetof(struct config, log.level), LOG_LEVEL_DEBUG },
+		{ "collector.cpu_scale=core", offsetof(struct config, collector.cpu_scale), CPU_SCALE_CORE },
+		{ "collector.cpu_scale=machine", offsetof(struct config, collector.cpu_scale), CPU_SCALE_MACHINE },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text error = TEXT_EMPTY;
+		struct config *config = NULL;
+		if (load_override(cases[i].override, &config, &error) != 0)
+			fail_msg("%s", error.data);
+		int64_t got;
+		memcpy(&got, (const char *)config + cases[i].offset, sizeof(got));
+		if (got != cases[i].expected)
+			fail_msg("%s became %lld", cases[i].override, (long long)got);
+		config_free(config);
+	}
+}
+
+/* A duration in seconds with three decimals is a whole number of milliseconds. */
+static void test_config_load_every_millisecond_is_whole(void **state)
+{
+	(void)state;
+	for (int ms = 100; ms <= 60000; ms += 7) {
+		char override[64];
+		snprintf(override, sizeof(override), "alert.timeout=%d.%03ds", ms / 1000, ms % 1000);
+		struct text error = TEXT_EMPTY;
+		struct config *config = NULL;
+		if (load_override(override, &config, &error) != 0)
+			fail_msg("%s", error.data);
+		assert_int_equal(config->alert.timeout_ms, ms);
+		config_free(config);
+	}
+}
+
+static void test_config_load_wrong_values_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *override, *error;
+	} cases[] = {
+		{ "server.threads=", "threads: '' is not a whole number" },
+		{ "server.threads=x", "threads: 'x' is not a whole number" },
+		{ "server.threads=1.5", "threads: '1.5' is not a whole number" },
+		{ "server.threads=7x", "threads: '7x' is not a whole number" },
+		{ "server.threads=7 ", "threads: '7 ' is not a whole number" },
+		{ "server.threads= 7", "threads: ' 7' is not a whole number" },
+		{ "server.threads=-1", "threads: '-1' is not a whole number" },
+		{ "server.threads=+1", "threads: '+1' is not a whole number" },
+		{ "server.threads=nan", "threads: 'nan' is not a whole number" },
+		{ "server.threads=inf", "threads: 'inf' is not a whole number" },
+		{ "server.threads=1e999", "threads: '1e999' is not a whole number" },
+		{ "server.threads=7s", "threads: '7s' is not a whole number" },
+		{ "server.threads=1025", "threads: '1025' is out of range" },
+		{ "server.max_series=0", "max_series: '0' is out of range" },
+		{ "alert.threshold=", "threshold: '' is not a number" },
+		{ "alert.threshold=80%", "threshold: '80%' is not a number" },
+		{ "alert.threshold=80,5", "threshold: '80,5' is not a number" },
+		{ "alert.threshold=.5", "threshold: '.5' is not a number" },
+		{ "alert.threshold=1000001", "threshold: '1000001' is out of range" },
+		{ "collector.min_mem=100.1", "min_mem: '100.1' is out of range" },
+		{ "alert.timeout=5", "timeout: '5' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
+		{ "alert.timeout=5 s", "timeout: '5 s' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
+		{ "alert.timeout=5S", "timeout: '5S' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
+		{ "alert.timeout=5sec", "timeout: '5sec' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
+		{ "alert.timeout=s", "timeout: 's' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
+		{ "alert.timeout=-5s", "timeout: '-5s' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
+		{ "alert.timeout=100.5ms", "timeout: '100.5ms' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
+		{ "alert.timeout=1KiB", "timeout: '1KiB' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
+		{ "alert.timeout=99ms", "timeout: '99ms' is out of range" },
+		{ "alert.timeout=61s", "timeout: '61s' is out of range" },
+		{ "server.retention=3661d", "retention: '3661d' is out of range" },
+		{ "server.max_body=4096", "max_body: '4096' is not a size like 512KiB or 4MiB" },
+		{ "server.max_body=4MB", "max_body: '4MB' is not a size like 512KiB or 4MiB" },
+		{ "server.max_body=4mib", "max_body: '4mib' is not a size like 512KiB or 4MiB" },
+		{ "server.max_body=4s", "max_body: '4s' is not a size like 512KiB or 4MiB" },
+		{ "server.max_body=1023B", "max_body: '1023B' is out of range" },
+		{ "server.max_body=257MiB", "max_body: '257MiB' is out of range" },
+		{ "collector.kernel_threads=true", "kernel_threads: 'true' is neither yes nor no" },
+		{ "collector.kernel_threads=", "kernel_threads: '' is neither yes nor no" },
+		{ "collector.kernel_threads=yess", "kernel_threads: 'yess' is neither yes nor no" },
+		{ "collector.kernel_threads=No", "kernel_threads: 'No' is neither yes nor no" },
+		{ "log.level=loud", "level: 'loud' is none of its words (error, warning, info or debug)" },
+		{ "log.level=", "level: '' is none of its words (error, warning, info or debug)" },
+		{ "log.level=Info", "level: 'Info' is none of its words (error, warning, info or debug)" },
+		{ "log.nothing=1", "unknown key 'nothing' in section [log]" },
+		{ "alert.threads=1", "unknown key 'threads' in section [alert]" },
+		{ "nowhere.level=1", "unknown section [nowhere]" },
+		{ "", "'' is not section.key=value" },
+		{ "level=info", "'level=info' is not section.key=value" },
+		{ "log.level", "'log.level' is not section.key=value" },
+		{ "log.=info", "'log.=info' is not section.key=value" },
+		{ ".level=info", "'.level=info' is not section.key=value" },
+		{ "log.level =info", "'log.level =info' is not section.key=value" },
+		{ "log level=info", "'log level=info' is not section.key=value" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text error = TEXT_EMPTY;
+		struct config *untouched = (struct config *)&error, *config = untouched;
+		char expected[256];
+		snprintf(expected, sizeof(expected), "command line: %s", cases[i].error);
+		int result = load_override(cases[i].override, &config, &error);
+		if (result != -EINVAL)
+			fail_msg("%s: %d", cases[i].override, result);
+		assert_string_equal(error.data, expected);
+		assert_ptr_equal(config, untouched);
+		text_free(&error);
+	}
+}
+
+static void test_config_load_wrong_file_is_told_with_its_line(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *content;
+		int line;
+		const char *error;
+	} cases[] = {
+		{ "[log]\nlevle = info\n", 2, "unknown key 'levle' in section [log]" },
+		{ "[lgo]\nlevel = info\n", 2, "unknown section [lgo]" },
+		{ "# first\n\nlevel = info\n[log]\n", 3, "key 'level' stands before any section" },
+		{ "[server]\n\n\nthreads = many\n", 4, "threads: 'many' is not a whole number" },
+		{ "[server]\nthreads = 2000", 2, "threads: '2000' is out of range" },
+		{ "[server]\nthreads = 1 # not a comment\n", 2, "threads: '1 # not a comment' is not a whole number" },
+		{ "[alert]\r\ninterval = 10\r\n", 2, "interval: '10' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
+		{ "[log]\nlevel\n", 2, "is neither a [section], a key = value nor a comment" },
+		{ "[log]\n\n[server\nthreads = 1\n", 3, "is neither a [section], a key = value nor a comment" },
+		{ "[log]\nlevel = info\n\x01\n[sqlite]\n", 3, "is neither a [section], a key = value nor a comment" },
+		/* The first failure is the one that is told. */
+		{ "[log]\nlevel = loud\nlevle = x\n[x]\ny = z\n", 2,
+		  "level: 'loud' is none of its words (error, warning, info or debug)" },
+		{ "[log]\nword\nlevel = loud\n", 2, "is neither a [section], a key = value nor a comment" },
+		/* An indented key is a key, not a second value of the one before. */
+		{ "[collector]\nurl = http://a/\n  toop = 5\n", 3, "unknown key 'toop' in section [collector]" },
+		{ "[collector]\ninclude = a\n\tb\n", 3, "is neither a [section], a key = value nor a comment" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text error = TEXT_EMPTY;
+		struct config *config = NULL;
+		char expected[256];
+		snprintf(expected, sizeof(expected), "%s:%d: %s", path, cases[i].line, cases[i].error);
+		write_file(cases[i].content, strlen(cases[i].content));
+		if (config_load(path, NULL, 0, &config, &error) != -EINVAL)
+			fail_msg("case %zu is not right", i);
+		assert_string_equal(error.data, expected);
+		assert_null(config);
+		text_free(&error);
+	}
+}
+
+static void test_config_load_indented_lines_are_lines(void **state)
+{
+	(void)state;
+	struct config *config = load_file("  [collector]\n"
+	                                  "url = http://a/\n"
+	                                  "  interval = 5s\n"
+	                                  "\t# a comment\n"
+	                                  "\t ; another\n"
+	                                  "  \t\n"
+	                                  "\ttop = 7\n"
+	                                  "  [alert]\n"
+	                                  "    threshold = 90\n");
+	assert_string_equal(config->collector.url, "http://a/");
+	assert_int_equal(config->collector.interval_ms, 5000);
+	assert_int_equal(config->collector.top, 7);
+	assert_true(config->alert.threshold == 90);
+	config_free(config);
+}
+
+static void test_config_load_long_line_is_refused(void **state)
+{
+	(void)state;
+	enum { LONGEST = 198 }; /* bytes without the newline: inih's INI_MAX_LINE less two */
+	static const char start[] = "[sqlite]\npath = ";
+	const size_t key = strlen("path = ");
+	for (size_t length = 190; length <= 450; length++) {
+		for (int newline = 0; newline <= 1; newline++) {
+			char content[500];
+			size_t end = strlen(start) + length - key;
+			memset(content, 'p', sizeof(content));
+			memcpy(content, start, strlen(start));
+			if (newline)
+				content[end++] = '\n';
+			write_file(content, end);
+
+			struct text error = TEXT_EMPTY;
+			struct config *config = NULL;
+			int result = config_load(path, NULL, 0, &config, &error);
+			if (length <= LONGEST) {
+				if (result != 0)
+					fail_msg("%zu bytes: %s", length, error.data);
+				assert_int_equal(strlen(config->sqlite.path), length - key);
+				config_free(config);
+				continue;
+			}
+			char expected[128];
+			snprintf(expected, sizeof(expected), "%s:2: the line is longer than %d bytes", path, LONGEST);
+			assert_int_equal(result, -EINVAL);
+			assert_string_equal(error.data, expected);
+			text_free(&error);
+		}
+	}
+}
+
+static void test_config_load_no_file_is_told(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path;
+		int expected;
+		const char *error;
+	} cases[] = {
+		{ "/nonexistent/vigie.conf", -ENOENT, "/nonexistent/vigie.conf: cannot be opened: No such file or directory" },
+		{ "/dev/null/vigie.conf", -ENOTDIR, "/dev/null/vigie.conf: cannot be opened: Not a directory" },
+		{ "/tmp", -EIO, "/tmp: cannot be read" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text error = TEXT_EMPTY;
+		struct config *config = NULL;
+		assert_int_equal(config_load(cases[i].path, NULL, 0, &config, &error), cases[i].expected);
+		assert_string_equal(error.data, cases[i].error);
+		assert_null(config);
+		text_free(&error);
+	}
+}
+
+static void test_config_load_unreadable_file_is_told(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct config *config = NULL;
+	char expected[128];
+	write_file("", 0);
+	assert_int_equal(chmod(path, 0), 0);
+	/* Nothing is unreadable to root. */
+	bool root = geteuid() == 0;
+	if (root) {
+		assert_int_equal(chmod(folder, 0755), 0);
+		assert_int_equal(seteuid(65534), 0);
+	}
+	int result = config_load(path, NULL, 0, &config, &error);
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	snprintf(expected, sizeof(expected), "%s: cannot be opened: Permission denied", path);
+	assert_int_equal(result, -EACCES);
+	assert_string_equal(error.data, expected);
+	text_free(&error);
+	assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void test_config_load_empty_file_gives_the_defaults(void **state)
+{
+	(void)state;
+	static const char *const contents[] = { "", "\n", "# nothing", "[log]", "[log]\n[server]\n" };
+	struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
+	struct config *config;
+	assert_int_equal(config_load(NULL, NULL, 0, &config, &error), 0);
+	config_print(config, &expected);
+	config_free(config);
+	for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++) {
+		struct text text = TEXT_EMPTY;
+		config = load_file(contents[i]);
+		config_print(config, &text);
+		assert_string_equal(text.data, expected.data);
+		config_free(config);
+		text_free(&text);
+	}
+	text_free(&expected);
+}
+
+static void test_config_load_overrides_go_over_the_file(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct config *config = NULL;
+	static const char content[] = "[server]\nthreads = 5\nstore = a\n\n[sqlite]\npath = p\n";
+	char *overrides[] = { strdup("server.threads=6"), strdup("server.store="), strdup("sqlite.path=a=b.c d"),
+		              strdup("server.threads=7"), strdup("alert.threshold=50") };
+	enum { COUNT = sizeof(overrides) / sizeof(overrides[0]) };
+	write_file(content, strlen(content));
+	assert_int_equal(config_load(path, overrides, COUNT, &config, &error), 0);
+	assert_int_equal(config->server.threads, 7);
+	assert_string_equal(config->server.store, "");
+	assert_string_equal(config->sqlite.path, "a=b.c d");
+	assert_true(config->alert.threshold == 50);
+	config_free(config);
+
+	/* Only as many as were told. */
+	assert_int_equal(config_load(path, overrides, 1, &config, &error), 0);
+	assert_int_equal(config->server.threads, 6);
+	assert_string_equal(config->server.store, "a");
+	config_free(config);
+	for (size_t i = 0; i < COUNT; i++)
+		free(overrides[i]);
+}
+
+static void test_config_load_broken_file_comes_before_a_broken_override(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct config *config = NULL;
+	char override[] = "x.y=z", *overrides[] = { override };
+	char expected[128];
+	write_file("[x]\ny = z\n", 10);
+	snprintf(expected, sizeof(expected), "%s:2: unknown section [x]", path);
+	assert_int_equal(config_load(path, overrides, 1, &config, &error), -EINVAL);
+	assert_string_equal(error.data, expected);
+	text_free(&error);
+
+	/* An override has no line, whatever the file had. */
+	write_file("[log]\nlevel = info\n", 19);
+	assert_int_equal(config_load(path, overrides, 1, &config, &error), -EINVAL);
+	assert_string_equal(error.data, "command line: unknown section [x]");
+	text_free(&error);
+}
+
+static void test_config_load_lists_keep_order_and_lines(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct config *config = NULL;
+	static const char content[] = "[collector]\n"
+	                              "include = a*\n"
+	                              "exclude = x\n"
+	                              "\n"
+	                              "include = b c\n"
+	                              "[alert]\n"
+	                              "rule = process=java threshold=90\n"
+	                              "[collector]\n"
+	                              "include = a*\n";
+	char override[] = "collector.include=last", *overrides[] = { override };
+	write_file(content, strlen(content));
+	assert_int_equal(config_load(path, overrides, 1, &config, &error), 0);
+	static const char *const values[] = { "a*", "b c", "a*", "last" };
+	static const int lines[] = { 2, 5, 9, 0 };
+	assert_int_equal(config->collector.include.count, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_string_equal(config->collector.include.values[i], values[i]);
+		assert_int_equal(config->collector.include.lines[i], lines[i]);
+	}
+	assert_int_equal(config->collector.exclude.count, 1);
+	assert_string_equal(config->collector.exclude.values[0], "x");
+	assert_int_equal(config->collector.exclude.lines[0], 3);
+	assert_int_equal(config->alert.rule.count, 1);
+	assert_string_equal(config->alert.rule.values[0], "process=java threshold=90");
+	assert_int_equal(config->alert.rule.lines[0], 7);
+	config_free(config);
+}
+
+/* Prints, reads that, and prints again: the same text. */
+static void check_print_reads_back(const struct config *config)
+{
+	struct text first = TEXT_EMPTY, second = TEXT_EMPTY;
+	config_print(config, &first);
+	assert_false(text_failed(&first));
+	struct config *again = load_file(first.data);
+	config_print(again, &second);
+	assert_string_equal(first.data, second.data);
+	config_free(again);
+	text_free(&first);
+	text_free(&second);
+}
+
+static void test_config_print_defaults_read_back(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct config *config;
+	assert_int_equal(config_load(NULL, NULL, 0, &config, &error), 0);
+	check_print_reads_back(config);
+	config_free(config);
+}
+
+/* Each value differs from its default. */
+static const char every_option[] = "[log]\nlevel = debug\n"
+                                   "[server]\nstore = x\nthreads = 12\nmax_body = 3KiB\ninterval = 90s\n"
+                                   "retention = 90000ms\nmax_series_per_host = 11\nmax_series = 12\nmax_points = 13\n"
+                                   "[sqlite]\npath = /a b/c\n"
+                                   "[collector]\nurl = http://x/\nip = 10.0.0.5\ninterval = 1500ms\ntimeout = 1m\n"
+                                   "cpu_scale = machine\nkernel_threads = yes\ninclude = a*\ninclude = b\n"
+                                   "exclude = c\ntop = 5\nmin_cpu = 0.1\nmin_mem = 12.345\nmax_processes = 14\n"
+                                   "buffer = 15\n"
+                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\n"
+                                   "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
+                                   "rule = process=java threshold=90\nrule = ip=10.*\nlog = l\nstate = s\n";
+
+static void test_config_print_other_values_read_back(void **state)
+{
+	(void)state;
+	struct config *config = load_file(every_option);
+	check_print_reads_back(config);
+	config_free(config);
+}
+
+/* Each key of every_option stands in the print, with its value in the largest unit. */
+static void test_config_print_has_every_option(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {
+		"[log]", "level = debug", "[server]", "store = x", "threads = 12", "max_body = 3KiB", "interval = 90s",
+		"retention = 90s", "max_series_per_host = 11", "max_series = 12", "max_points = 13", "[sqlite]",
+		"path = /a b/c", "[collector]", "url = http://x/", "ip = 10.0.0.5", "interval = 1500ms", "timeout = 1m",
+		"cpu_scale = machine", "kernel_threads = yes", "include = a*", "include = b", "exclude = c", "top = 5",
+		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "buffer = 15", "[alert]", "url = https://y/",
+		"interval = 2m", "phase = 0d", "timeout = 150ms", "threshold = 123456.789", "clear = 0.001",
+		"raise_after = 16", "clear_after = 17", "rule = process=java threshold=90", "rule = ip=10.*", "log = l",
+		"state = s",
+	};
+	struct text text = TEXT_EMPTY;
+	struct config *config = load_file(every_option);
+	config_print(config, &text);
+	size_t next = 0;
+	bool described = false;
+	for (char *rest = text.data, *line; line = strsep(&rest, "\n"), line;) {
+		if (line[0] == '\0')
+			continue;
+		if (line[0] == '#') {
+			described = true;
+			continue;
+		}
+		if (next == sizeof(lines) / sizeof(lines[0]))
+			fail_msg("'%s' is not expected: add it to every_option", line);
+		assert_string_equal(line, lines[next++]);
+		/* A description stands over each key; the second of a list has the first's. */
+		if (line[0] != '[' && strcmp(line, "include = b") != 0 && strcmp(line, "rule = ip=10.*") != 0)
+			assert_true(described);
+		described = false;
+	}
+	assert_int_equal(next, sizeof(lines) / sizeof(lines[0]));
+	text_free(&text);
+	config_free(config);
+}
+
+static void test_config_print_sections_stand_once(void **state)
+{
+	(void)state;
+	static const char *const sections[] = { "[log]\n", "[server]\n", "[sqlite]\n", "[collector]\n", "[alert]\n" };
+	struct text error = TEXT_EMPTY, text = TEXT_EMPTY;
+	struct config *config;
+	assert_int_equal(config_load(NULL, NULL, 0, &config, &error), 0);
+	config_print(config, &text);
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		const char *at = strstr(text.data, sections[i]);
+		assert_non_null(at);
+		assert_null(strstr(at + 1, sections[i]));
+		assert_true(i == 0 ? at == text.data : at[-1] == '\n' && at[-2] == '\n');
+	}
+	assert_non_null(strstr(text.data, "# include =\n"));
+	text_free(&text);
+	config_free(config);
+}
+
+static void test_config_free_null_is_harmless(void **state)
+{
+	(void)state;
+	config_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_config_load_nothing_gives_the_defaults),
+		cmocka_unit_test(test_config_load_every_type_is_read),
+		cmocka_unit_test(test_config_load_units_are_converted),
+		cmocka_unit_test(test_config_load_every_millisecond_is_whole),
+		cmocka_unit_test(test_config_load_wrong_values_are_refused),
+		cmocka_unit_test(test_config_load_wrong_file_is_told_with_its_line),
+		cmocka_unit_test(test_config_load_indented_lines_are_lines),
+		cmocka_unit_test(test_config_load_long_line_is_refused),
+		cmocka_unit_test(test_config_load_no_file_is_told),
+		cmocka_unit_test(test_config_load_unreadable_file_is_told),
+		cmocka_unit_test(test_config_load_empty_file_gives_the_defaults),
+		cmocka_unit_test(test_config_load_overrides_go_over_the_file),
+		cmocka_unit_test(test_config_load_broken_file_comes_before_a_broken_override),
+		cmocka_unit_test(test_config_load_lists_keep_order_and_lines),
+		cmocka_unit_test(test_config_print_defaults_read_back),
+		cmocka_unit_test(test_config_print_other_values_read_back),
+		cmocka_unit_test(test_config_print_has_every_option),
+		cmocka_unit_test(test_config_print_sections_stand_once),
+		cmocka_unit_test(test_config_free_null_is_harmless),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,526 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/http.h"
+
+/*
+ * An HTTP server in a thread, one connection at a time. Each request gets the next of
+ * `answers`, the last one again and again. NULL: none at all, until the client goes.
+ */
+struct server {
+	int listener;
+	int family;
+	pthread_t thread;
+	const char *const *answers;
+	size_t answer_count;
+	bool close_after; /* the connection, behind each answer */
+	char url[64];
+	/* Read by the test after server_close(), or after the answer. */
+	size_t connections, requests;
+	struct text asked; /* of the last request */
+};
+
+/* False at the end of the connection. */
+static bool read_request(struct server *server, int connection)
+{
+	struct text asked = TEXT_EMPTY;
+	size_t whole = 0;
+	while (!whole || asked.length < whole) {
+		char piece[65536];
+		ssize_t length = read(connection, piece, sizeof(piece));
+		if (length <= 0) {
+			text_free(&asked);
+			return false;
+		}
+		text_append(&asked, piece, (size_t)length);
+		const char *end = strstr(asked.data, "\r\n\r\n");
+		if (end && !whole) {
+			const char *header = strcasestr(asked.data, "\r\nContent-Length:");
+			whole = (size_t)(end - asked.data) + 4 + (header ? strtoul(header + 17, NULL, 10) : 0);
+		}
+	}
+	text_free(&server->asked);
+	server->asked = asked;
+	return true;
+}
+
+static void *serve(void *user)
+{
+	struct server *server = user;
+	for (;;) {
+		int connection = accept(server->listener, NULL, NULL);
+		if (connection < 0)
+			return NULL;
+		server->connections++;
+		while (read_request(server, connection)) {
+			size_t last = server->answer_count - 1;
+			const char *answer = server->answers[server->requests < last ? server->requests : last];
+			server->requests++;
+			if (!answer)
+				continue;
+			size_t length = strlen(answer);
+			while (length > 0) {
+				ssize_t sent = send(connection, answer, length, MSG_NOSIGNAL);
+				if (sent <= 0)
+					break;
+				answer += sent;
+				length -= (size_t)sent;
+			}
+			if (server->close_after)
+				break;
+		}
+		close(connection);
+	}
+}
+
+static void server_open(struct server *server, int family, const char *const *answers, size_t answer_count)
+{
+	*server = (struct server){ .family = family, .answers = answers, .answer_count = answer_count };
+	struct sockaddr_in ipv4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+	struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&ipv4 : (struct sockaddr *)&ipv6;
+	socklen_t size = family == AF_INET ? sizeof(ipv4) : sizeof(ipv6);
+	server->listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (server->listener < 0 || bind(server->listener, address, size) != 0) {
+		print_message("no loopback of this family\n");
+		skip();
+	}
+	assert_int_equal(getsockname(server->listener, address, &size), 0);
+	assert_int_equal(listen(server->listener, 16), 0);
+	if (family == AF_INET)
+		snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%d/path?query=1", ntohs(ipv4.sin_port));
+	else
+		snprintf(server->url, sizeof(server->url), "http://[::1]:%d/path", ntohs(ipv6.sin6_port));
+	assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
+}
+
+/* To be called when the client is closed. */
+static void server_close(struct server *server)
+{
+	shutdown(server->listener, SHUT_RDWR);
+	pthread_join(server->thread, NULL);
+	close(server->listener);
+	text_free(&server->asked);
+}
+
+#define OPEN(name, ...)                                                                      \
+	static const char *const name##_answers[] = { __VA_ARGS__ };                         \
+	struct server name;                                                                  \
+	server_open(&name, AF_INET, name##_answers, sizeof(name##_answers) / sizeof(char *))
+
+#define OK(headers, length, body) "HTTP/1.1 200 OK\r\nContent-Length: " length "\r\n" headers "\r\n" body
+
+static void test_http_request_get_gives_status_and_body(void **state)
+{
+	(void)state;
+	OPEN(server, OK("", "5", "hello"));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(answer.retry_after_s, -1);
+	assert_string_equal(answer.body.data, "hello");
+	assert_int_equal(answer.body.length, 5);
+	assert_string_equal(http_error(http), "");
+	assert_memory_equal(server.asked.data, "GET /path?query=1 HTTP/1.1\r\n", 28);
+	assert_null(strstr(server.asked.data, "Content-Length"));
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_request_put_sends_the_body(void **state)
+{
+	(void)state;
+	OPEN(server, OK("", "0", ""));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	static const char body[] = "{\"a\": \"\0b\"}"; /* by its length, not up to a NUL */
+	assert_int_equal(http_request(http, "PUT", server.url, body, sizeof(body) - 1, &answer), 0);
+	assert_int_equal(answer.body.length, 0);
+	assert_memory_equal(server.asked.data, "PUT /path?query=1 HTTP/1.1\r\n", 28);
+	assert_non_null(strstr(server.asked.data, "\r\nContent-Type: application/json\r\n"));
+	assert_non_null(strstr(server.asked.data, "\r\nContent-Length: 11\r\n"));
+	assert_null(strcasestr(server.asked.data, "Expect"));
+	assert_memory_equal(server.asked.data + server.asked.length - 11, body, 11);
+
+	/* A GET behind it has no body left over. */
+	assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+	assert_null(strstr(server.asked.data, "Content-Length"));
+	/* An empty body is a body. */
+	assert_int_equal(http_request(http, "POST", server.url, "", 0, &answer), 0);
+	assert_memory_equal(server.asked.data, "POST ", 5);
+	assert_non_null(strstr(server.asked.data, "\r\nContent-Length: 0\r\n"));
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_request_big_body_arrives_whole(void **state)
+{
+	(void)state;
+	enum { BIG = 3 << 20 };
+	OPEN(server, OK("", "2", "ok"));
+	struct http *http = http_open(20000);
+	struct http_answer answer = { 0 };
+	char *body = malloc(BIG);
+	for (size_t i = 0; i < BIG; i++)
+		body[i] = (char)('a' + i % 23);
+	assert_int_equal(http_request(http, "PUT", server.url, body, BIG, &answer), 0);
+	assert_string_equal(answer.body.data, "ok");
+	assert_null(strcasestr(server.asked.data, "Expect"));
+	assert_memory_equal(server.asked.data + server.asked.length - BIG, body, BIG);
+	free(body);
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_request_any_status_is_an_answer(void **state)
+{
+	(void)state;
+	static const int statuses[] = { 200, 204, 301, 400, 401, 404, 409, 413, 422, 500, 502, 503 };
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		char text[256];
+		snprintf(text, sizeof(text), "HTTP/1.1 %d Some\r\nLocation: /other\r\nContent-Length: %s", statuses[i],
+		         statuses[i] == 204 ? "0\r\n\r\n" : "3\r\n\r\nwhy");
+		const char *const answers[] = { text };
+		struct server server;
+		server_open(&server, AF_INET, answers, 1);
+		struct http *http = http_open(5000);
+		struct http_answer answer = { 0 };
+		assert_int_equal(http_request(http, "PUT", server.url, "{}", 2, &answer), 0);
+		assert_int_equal(answer.status, statuses[i]);
+		assert_int_equal(answer.body.length, statuses[i] == 204 ? 0 : 3);
+		http_close(http);
+		server_close(&server);
+		assert_int_equal(server.requests, 1); /* a redirection is not followed */
+		text_free(&answer.body);
+	}
+}
+
+static void test_http_request_retry_after_is_told(void **state)
+{
+	(void)state;
+	char future[64], past[64];
+	time_t now = time(NULL), later = now + 90, earlier = now - 5000;
+	struct tm utc;
+	strftime(future, sizeof(future), "Retry-After: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&later, &utc));
+	strftime(past, sizeof(past), "Retry-After: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&earlier, &utc));
+	const struct {
+		const char *header;
+		int64_t lowest, highest;
+	} cases[] = {
+		{ "", -1, -1 },
+		{ "Retry-After: 0\r\n", 0, 0 },
+		{ "Retry-After: 1\r\n", 1, 1 },
+		{ "retry-after:120\r\n", 120, 120 },
+		{ "Retry-After: 86400 \r\n", 86400, 86400 },
+		{ future, 80, 90 },
+		/* The time has come: at once, and not "none". */
+		{ past, 0, 0 },
+		{ "Retry-After: -5\r\n", 0, 0 },
+		{ "", -1, -1 },
+	};
+	enum { COUNT = sizeof(cases) / sizeof(cases[0]) };
+	/* On one handle: what an answer had must not stay for the next. */
+	char texts[COUNT][256];
+	const char *answers[COUNT];
+	for (size_t i = 0; i < COUNT; i++) {
+		snprintf(texts[i], sizeof(texts[i]), "HTTP/1.1 503 Busy\r\n%sContent-Length: 0\r\n\r\n", cases[i].header);
+		answers[i] = texts[i];
+	}
+	struct server server;
+	server_open(&server, AF_INET, answers, COUNT);
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	for (size_t i = 0; i < COUNT; i++) {
+		answer.retry_after_s = 77;
+		assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+		assert_int_equal(answer.status, 503);
+		if (answer.retry_after_s < cases[i].lowest || answer.retry_after_s > cases[i].highest)
+			fail_msg("%zu (%s): %lld", i, cases[i].header, (long long)answer.retry_after_s);
+	}
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_own_ip_is_known_after_an_answer(void **state)
+{
+	(void)state;
+	char ip[WIRE_IP_SIZE] = "untouched";
+	OPEN(server, OK("", "0", ""));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	assert_false(http_own_ip(http, ip));
+	assert_string_equal(ip, "untouched");
+	assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+	assert_true(http_own_ip(http, ip));
+	assert_string_equal(ip, "127.0.0.1");
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_own_ip_ipv6_is_without_brackets(void **state)
+{
+	(void)state;
+	static const char *const answers[] = { OK("", "0", "") };
+	char ip[WIRE_IP_SIZE];
+	struct server server;
+	server_open(&server, AF_INET6, answers, 1);
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+	assert_true(http_own_ip(http, ip));
+	assert_string_equal(ip, "::1");
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_request_keeps_its_connection(void **state)
+{
+	(void)state;
+	OPEN(server, OK("", "1", "a"), OK("", "1", "b"), OK("", "1", "c"));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(http_request(http, i == 1 ? "PUT" : "GET", server.url, i == 1 ? "{}" : NULL, i == 1 ? 2 : 0,
+		                              &answer),
+		                 0);
+		assert_int_equal(answer.body.length, 1);
+		assert_int_equal(answer.body.data[0], 'a' + i);
+	}
+	http_close(http);
+	server_close(&server);
+	assert_int_equal(server.requests, 3);
+	assert_int_equal(server.connections, 1);
+	text_free(&answer.body);
+}
+
+/* As after a restart of nginx: the kept connection is dead, the request goes again. */
+static void test_http_request_closed_connection_is_opened_again(void **state)
+{
+	(void)state;
+	OPEN(server, OK("", "1", "a"));
+	server.close_after = true;
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(http_request(http, "PUT", server.url, "{}", 2, &answer), 0);
+		assert_string_equal(answer.body.data, "a");
+	}
+	http_close(http);
+	server_close(&server);
+	assert_int_equal(server.connections, 3);
+	text_free(&answer.body);
+}
+
+static void test_http_request_refused_connection_is_told(void **state)
+{
+	(void)state;
+	/* A port that was free a moment ago. */
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	char url[64], ip[WIRE_IP_SIZE];
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+
+	struct http *http = http_open(5000);
+	struct http_answer answer = { .status = 200, .retry_after_s = 5 };
+	text_append_string(&answer.body, "of the answer before");
+	assert_int_equal(http_request(http, "GET", url, NULL, 0, &answer), -ECONNREFUSED);
+	assert_non_null(strstr(http_error(http), "127.0.0.1"));
+	assert_int_equal(answer.status, 0);
+	assert_int_equal(answer.retry_after_s, -1);
+	assert_string_equal(answer.body.data, "");
+	assert_false(http_own_ip(http, ip));
+	http_close(http);
+	close(listener);
+	text_free(&answer.body);
+}
+
+static void test_http_request_wrong_url_is_told(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *url;
+		int expected;
+	} cases[] = {
+		{ "", -EINVAL },
+		{ "http://", -EINVAL },
+		{ "http://127.0.0.1:99999/", -EINVAL },
+		{ "ftp://127.0.0.1/", -EINVAL },
+		{ "file:///etc/passwd", -EINVAL },
+		{ "nowhere://127.0.0.1/", -EINVAL },
+		{ "http://name.invalid/", -EIO },
+	};
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int result = http_request(http, "GET", cases[i].url, NULL, 0, &answer);
+		if (result != cases[i].expected)
+			fail_msg("'%s': %d", cases[i].url, result);
+		assert_string_not_equal(http_error(http), "");
+		assert_int_equal(answer.body.length, 0);
+	}
+	http_close(http);
+	text_free(&answer.body);
+}
+
+static void test_http_request_silent_server_times_out(void **state)
+{
+	(void)state;
+	enum { TIMEOUT_MS = 300 };
+	/* Nothing at all, and an answer that does not end. */
+	static const char *const silences[] = { NULL, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf" };
+	for (size_t i = 0; i < 2; i++) {
+		struct server server;
+		server_open(&server, AF_INET, &silences[i], 1);
+		struct http *http = http_open(TIMEOUT_MS);
+		struct http_answer answer = { 0 };
+		int64_t start = clock_monotonic_ns();
+		assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), -ETIMEDOUT);
+		int64_t took_ms = (clock_monotonic_ns() - start) / 1000000;
+		assert_in_range(took_ms, TIMEOUT_MS - 20, TIMEOUT_MS + 3000);
+		assert_string_not_equal(http_error(http), "");
+		assert_int_equal(answer.status, 0);
+		http_close(http);
+		server_close(&server);
+		text_free(&answer.body);
+	}
+}
+
+static void test_http_request_cut_answer_is_no_answer(void **state)
+{
+	(void)state;
+	static const char *const cuts[] = {
+		"",
+		"HTTP/1.1 200 OK",
+		"HTTP/1.1 200 OK\r\nContent-",
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nRetry-After: 5\r\n\r\nhalf",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+		"no HTTP at all",
+	};
+	enum { COUNT = sizeof(cuts) / sizeof(cuts[0]) };
+	for (size_t i = 0; i < COUNT; i++) {
+		struct server server;
+		server_open(&server, AF_INET, &cuts[i], 1);
+		server.close_after = true;
+		struct http *http = http_open(5000);
+		struct http_answer answer = { 0 };
+		/* A whole answer before it must not stand for it, and one behind it comes through. */
+		OPEN(whole, OK("", "5", "whole"));
+		assert_int_equal(http_request(http, "GET", whole.url, NULL, 0, &answer), 0);
+		int result = http_request(http, "GET", server.url, NULL, 0, &answer);
+		/* The last is HTTP/0.9, or another protocol. */
+		if (result != -EIO && !(i == COUNT - 1 && result == -EINVAL))
+			fail_msg("cut %zu: %d (%s)", i, result, http_error(http));
+		assert_string_not_equal(http_error(http), "");
+		assert_int_equal(answer.status, 0);
+		assert_int_equal(answer.retry_after_s, -1);
+		assert_int_equal(http_request(http, "GET", whole.url, NULL, 0, &answer), 0);
+		assert_string_equal(answer.body.data, "whole");
+		assert_string_equal(http_error(http), "");
+		http_close(http);
+		server_close(&server);
+		server_close(&whole);
+		text_free(&answer.body);
+	}
+}
+
+static void test_http_request_big_answer_is_whole(void **state)
+{
+	(void)state;
+	enum { BIG = 16 << 20 };
+	struct text text = TEXT_EMPTY;
+	text_printf(&text, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BIG);
+	size_t header = text.length;
+	char line[1024];
+	for (size_t i = 0; i < sizeof(line); i++)
+		line[i] = (char)('a' + i % 26);
+	for (size_t i = 0; i < BIG / sizeof(line); i++)
+		text_append(&text, line, sizeof(line));
+	const char *const answers[] = { text.data };
+	struct server server;
+	server_open(&server, AF_INET, answers, 1);
+	struct http *http = http_open(30000);
+	struct http_answer answer = { 0 };
+	/* The second goes into the memory of the first. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+		assert_int_equal(answer.body.length, BIG);
+		assert_int_equal(memcmp(answer.body.data, text.data + header, BIG), 0);
+	}
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+	text_free(&text);
+}
+
+static void test_http_request_chunked_answer_is_joined(void **state)
+{
+	(void)state;
+	OPEN(server, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\nTrailer: x\r\n\r\n");
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+	assert_string_equal(answer.body.data, "hello world");
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_close_null_is_harmless(void **state)
+{
+	(void)state;
+	http_close(NULL);
+}
+
+int main(void)
+{
+	/* The servers are on this machine, whatever proxy the user has. */
+	static const char *const proxies[] = { "http_proxy", "all_proxy", "ALL_PROXY" };
+	for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]); i++)
+		unsetenv(proxies[i]);
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_http_request_get_gives_status_and_body),
+		cmocka_unit_test(test_http_request_put_sends_the_body),
+		cmocka_unit_test(test_http_request_big_body_arrives_whole),
+		cmocka_unit_test(test_http_request_any_status_is_an_answer),
+		cmocka_unit_test(test_http_request_retry_after_is_told),
+		cmocka_unit_test(test_http_own_ip_is_known_after_an_answer),
+		cmocka_unit_test(test_http_own_ip_ipv6_is_without_brackets),
+		cmocka_unit_test(test_http_request_keeps_its_connection),
+		cmocka_unit_test(test_http_request_closed_connection_is_opened_again),
+		cmocka_unit_test(test_http_request_refused_connection_is_told),
+		cmocka_unit_test(test_http_request_wrong_url_is_told),
+		cmocka_unit_test(test_http_request_silent_server_times_out),
+		cmocka_unit_test(test_http_request_cut_answer_is_no_answer),
+		cmocka_unit_test(test_http_request_big_answer_is_whole),
+		cmocka_unit_test(test_http_request_chunked_answer_is_joined),
+		cmocka_unit_test(test_http_close_null_is_harmless),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
