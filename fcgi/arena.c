@@ -21,8 +21,10 @@ void *arena_allocate(struct arena *arena, size_t size)
 	if (size > arena->left) {
 		size_t block_size = size > BLOCK_SIZE ? size : BLOCK_SIZE;
 		struct arena_block *block = malloc(sizeof(*block) + block_size);
-		if (!block)
+		if (!block) {
+			arena->failed = true;
 			return NULL;
+		}
 		block->older = arena->newest;
 		block->size = block_size;
 		arena->newest = block;
@@ -40,5 +42,5 @@ void arena_free(struct arena *arena)
 		free(arena->newest);
 		arena->newest = older;
 	}
-	arena->left = 0;
+	*arena = (struct arena){ 0 };
 }

@@ -8,6 +8,7 @@
 #ifndef VIGIE_FCGI_ARENA_H
 #define VIGIE_FCGI_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_block;
@@ -15,6 +16,7 @@ struct arena_block;
 struct arena {
 	struct arena_block *newest;
 	size_t left; /* bytes free in the newest block */
+	bool failed; /* an allocation failed, ever */
 };
 
 /* `size` bytes, aligned for any type, until arena_free(). NULL: out of memory. */

@@ -79,6 +79,8 @@ static int parse_json(char *json, size_t length, struct body *body, struct body_
 	parsing = &body->arena;
 	body->tree = cJSON_ParseWithLengthOpts(json, length + 1, &end, true);
 	parsing = NULL;
+	if (!body->tree && body->arena.failed)
+		return -ENOMEM; /* not the client's fault: it is to send this again */
 	if (!body->tree) {
 		size_t place = end ? (size_t)(end - json) : 0;
 		return refuse(error, 400, "", "the body is not JSON at byte %zu of %zu", place, length);

@@ -41,8 +41,10 @@ int gate_enter(struct gate *gate)
 		struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
 		pthread_cond_timedwait(&gate->left, &gate->lock, &until);
 	}
-	if (result == 0 && gate->inside++ == 0)
+	if (result == 0) {
+		gate->inside++;
 		gate->progress_ns = clock_monotonic_ns();
+	}
 	pthread_mutex_unlock(&gate->lock);
 	return result;
 }

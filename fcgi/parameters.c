@@ -78,7 +78,8 @@ static bool set_above(struct parameters *parameters, const char *value, int64_t 
 {
 	(void)max_window_ms;
 	char *end;
-	if (!isdigit((unsigned char)value[0]))
+	/* strtod() takes hexadecimal and "inf" as well. */
+	if (!isdigit((unsigned char)value[0]) || value[strspn(value, "0123456789.eE+-")] != '\0')
 		return false;
 	parameters->above = strtod(value, &end);
 	return *end == '\0' && isfinite(parameters->above);

@@ -81,6 +81,8 @@ static void *run(void *user)
 			nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 		}
 	}
+	/* libfcgi waits for the other side to close a kept connection, for up to two seconds. */
+	set_wake(SIG_UNBLOCK);
 	connection_close(connection);
 	text_free(&response.body);
 	return NULL;

@@ -143,6 +143,12 @@ void connection_answer(struct connection *connection, const struct request *requ
 {
 	FCGX_Stream *out = connection->fcgi.out;
 	struct text header = TEXT_EMPTY;
+	char rest[4096];
+
+	/* libfcgi forgets what it has buffered of this request: were it a part of a record,
+	 * the next request on the connection could not be read. */
+	while (FCGX_GetStr(rest, sizeof(rest), connection->fcgi.in) > 0)
+		;
 	text_printf(&header, "Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n",
 	            response->status, reason_of(response->status), response->content_type, response->body.length);
 	if (response->allow)

@@ -76,22 +76,38 @@ static void keep_report(struct service *service, const struct body *body)
 	pthread_mutex_unlock(&service->reports_lock);
 }
 
+typedef int body_parser(char *json, size_t length, const struct body_times *times, struct body *ret_body,
+                        struct body_error *ret_error);
+
+/* Parses and stores a body. True: it is stored, and *ret_body is the caller's to free;
+ * false: the response says why not. */
+static bool save(struct service *service, struct request *request, body_parser *parse, struct body *ret_body,
+                 struct response *response)
+{
+	if (!check_body(request, response))
+		return false;
+	struct body_times times = times_now(service);
+	struct body_error error = { 0 };
+	int result = parse(request->body, request->body_length, &times, ret_body, &error);
+	if (result) {
+		answer_refusal(result, &error, response);
+		return false;
+	}
+	store_batch(service, &ret_body->batch, response);
+	if (response->status == 200)
+		return true;
+	body_free(ret_body);
+	return false;
+}
+
 void service_save_all(struct service *service, const struct parameters *parameters, struct request *request,
                       struct response *response)
 {
 	(void)parameters;
-	if (!check_body(request, response))
-		return;
-	struct body_times times = times_now(service);
 	struct body body;
-	struct body_error error = { 0 };
-	int result = body_parse_samples(request->body, request->body_length, &times, &body, &error);
-	if (result) {
-		answer_refusal(result, &error, response);
+	if (!save(service, request, body_parse_samples, &body, response))
 		return;
-	}
-	store_batch(service, &body.batch, response);
-	if (body.has_report && response->status == 200)
+	if (body.has_report)
 		keep_report(service, &body);
 	body_free(&body);
 }
@@ -100,18 +116,9 @@ void service_save_alarms(struct service *service, const struct parameters *param
                          struct response *response)
 {
 	(void)parameters;
-	if (!check_body(request, response))
-		return;
-	struct body_times times = times_now(service);
 	struct body body;
-	struct body_error error = { 0 };
-	int result = body_parse_alarms(request->body, request->body_length, &times, &body, &error);
-	if (result) {
-		answer_refusal(result, &error, response);
+	if (!save(service, request, body_parse_alarms, &body, response))
 		return;
-	}
-	store_batch(service, &body.batch, response);
-	if (response->status == 200)
-		atomic_store(&service->alarms_reported_ms, times.now_ms);
+	atomic_store(&service->alarms_reported_ms, clock_wall_ms());
 	body_free(&body);
 }

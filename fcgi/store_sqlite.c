@@ -148,6 +148,7 @@ static int open_connection(const char *path, sqlite3 **ret_db)
 	int code = sqlite3_open_v2(path, ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(*ret_db,
+		                    "PRAGMA busy_timeout = 5000;" /* another connection that opens holds a lock for a moment */
 		                    "PRAGMA journal_mode = WAL;"
 		                    "PRAGMA synchronous = FULL;"
 		                    "PRAGMA temp_store = MEMORY;"
@@ -309,8 +310,9 @@ static int load_table(struct store *store, const char *sql, bool (*load)(struct 
 	if (code != SQLITE_OK)
 		return code;
 	for (code = sqlite3_step(statement); code == SQLITE_ROW; code = sqlite3_step(statement)) {
+		errno = 0;
 		if (!load(store, statement)) {
-			code = SQLITE_CORRUPT;
+			code = errno == ENOMEM ? SQLITE_NOMEM : SQLITE_CORRUPT;
 			break;
 		}
 	}
@@ -452,7 +454,8 @@ struct placed {
 	uint32_t offset_ms;
 	uint32_t order; /* in which it came */
 	enum resource resource;
-	bool folded; /* one of several that count as "other": they are added up */
+	uint16_t batch; /* in which it came, of those of this write */
+	bool folded;    /* one of several that count as "other": they are added up */
 };
 
 static int compare_placed(const void *left, const void *right)
@@ -466,6 +469,9 @@ static int compare_placed(const void *left, const void *right)
 		return a->series->number < b->series->number ? -1 : 1;
 	if (a->resource != b->resource)
 		return a->resource < b->resource ? -1 : 1;
+	/* A client's own "other" before what is added to it. */
+	if (a->batch == b->batch && a->folded != b->folded)
+		return a->folded ? 1 : -1;
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
@@ -543,6 +549,7 @@ static int place_samples(struct store *store, const struct batch *const batches[
 				.offset_ms = (uint32_t)(sample->time_ms % ROW_MS),
 				.order = (uint32_t)used,
 				.resource = sample->resource,
+				.batch = (uint16_t)i,
 				.folded = folded,
 			};
 			used++;
@@ -562,7 +569,8 @@ static size_t make_entries(const struct placed placed[], size_t count, struct pa
 			entry = &entries[used++];
 			*entry = (struct packing_entry){ .offset_ms = sample->offset_ms, .series = sample->series->number };
 		}
-		bool add = sample->folded && entry->present[sample->resource];
+		/* Of an earlier batch, it is what a retry repeats. */
+		bool add = sample->folded && entry->present[sample->resource] && sample[-1].batch == sample->batch;
 		entry->value[sample->resource] = (add ? entry->value[sample->resource] : 0) + sample->value;
 		entry->present[sample->resource] = true;
 	}
@@ -680,7 +688,7 @@ static int write_dictionary(struct store *store, const struct placed placed[], s
 		}
 		bool usage = placed[i].key >> METRIC_SHIFT == METRIC_USAGE;
 		if (code == SQLITE_OK && (!host->stored || (usage && time_ms > host->seen_ms + store->host_lag_ms))) {
-			host->seen_ms = maximum(host->seen_ms, usage ? time_ms : 0);
+			host->seen_ms = usage ? maximum(host->last_ms, time_ms) : host->last_ms;
 			sqlite3_bind_int64(store->put_host, 1, host->number);
 			sqlite3_bind_text(store->put_host, 2, host->ip, -1, SQLITE_STATIC);
 			sqlite3_bind_int64(store->put_host, 3, host->seen_ms);
@@ -726,37 +734,56 @@ static bool is_expired(const struct store *store, const struct dictionary_series
 	return series->seen_ms + store->series_lag_ms + store->retention_ms + 2 * ROW_MS < now_ms;
 }
 
+/* How many of a host's series are among expired[count]. */
+static uint32_t count_expired(struct dictionary_series *const expired[], size_t count, uint32_t host)
+{
+	uint32_t found = 0;
+	for (size_t i = 0; i < count; i++)
+		found += expired[i]->key.host == host;
+	return found;
+}
+
 /*
- * Looks at the next few series and drops those whose samples have all expired,
- * and their host with its last one. Rows that the deletions have not reached yet
- * may still have their numbers; they are older than any window.
+ * Looks at the next few series and deletes those whose samples have all expired,
+ * and their host with its last one, from the tables; drop_expired() takes them out
+ * of the dictionary once that is committed. Rows that the deletions have not reached
+ * yet may still have their numbers; they are older than any window.
  */
-static int expire_series(struct store *store, int64_t now_ms)
+static int expire_series(struct store *store, int64_t now_ms, struct dictionary_series *expired[static EXPIRE_SERIES],
+                         size_t *ret_count)
 {
 	struct dictionary *dictionary = &store->dictionary;
-	for (int i = 0; i < EXPIRE_SERIES && dictionary->series.end > 0; i++) {
+	size_t count = 0;
+	for (uint32_t i = 0; i < EXPIRE_SERIES && i < dictionary->series.end; i++) {
 		store->expire_cursor = (store->expire_cursor + 1) % dictionary->series.end;
 		struct dictionary_series *series = dictionary_series_at(dictionary, store->expire_cursor);
 		if (!series || !is_expired(store, series, now_ms))
 			continue;
-		struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
+		expired[count++] = series;
+		const struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
 		sqlite3_bind_int64(store->delete_series, 1, series->number);
 		int code = run(store->delete_series);
-		if (code == SQLITE_OK && host->series_count == 1) {
+		if (code == SQLITE_OK && host->series_count == count_expired(expired, count, host->number)) {
 			sqlite3_bind_int64(store->delete_host, 1, host->number);
 			code = run(store->delete_host);
 		}
 		if (code != SQLITE_OK)
 			return store_result(store, code, store->db, "delete a name");
-		/* Should the transaction fail after all, the tables keep a number that the
-		 * dictionary gives to another: put_series and put_host replace it. */
-		pthread_rwlock_wrlock(&store->dictionary_lock);
-		dictionary_remove_series(dictionary, series);
-		if (host->series_count == 0)
-			dictionary_remove_host(dictionary, host);
-		pthread_rwlock_unlock(&store->dictionary_lock);
 	}
+	*ret_count = count;
 	return 0;
+}
+
+static void drop_expired(struct store *store, struct dictionary_series *const expired[], size_t count)
+{
+	pthread_rwlock_wrlock(&store->dictionary_lock);
+	for (size_t i = 0; i < count; i++) {
+		struct dictionary_host *host = dictionary_host_at(&store->dictionary, expired[i]->key.host);
+		dictionary_remove_series(&store->dictionary, expired[i]);
+		if (host->series_count == 0)
+			dictionary_remove_host(&store->dictionary, host);
+	}
+	pthread_rwlock_unlock(&store->dictionary_lock);
 }
 
 static void note_last_times(struct store *store, const struct placed placed[], size_t count)
@@ -773,7 +800,8 @@ static void note_last_times(struct store *store, const struct placed placed[], s
 
 static int sqlite_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms)
 {
-	size_t samples = 0, rows = 0;
+	size_t samples = 0, rows = 0, expired_count = 0;
+	struct dictionary_series *expired[EXPIRE_SERIES];
 	for (size_t i = 0; i < count; i++)
 		samples += batches[i]->count;
 	if (samples == 0)
@@ -799,15 +827,17 @@ static int sqlite_append(struct store *store, const struct batch *const batches[
 	if (result == 0)
 		result = expire_rows(store, now_ms, rows * EXPIRE_ROWS_FACTOR + EXPIRE_ROWS_MORE);
 	if (result == 0)
-		result = expire_series(store, now_ms);
+		result = expire_series(store, now_ms, expired, &expired_count);
 	if (result == 0)
 		result = store_result(store, run(store->commit), store->db, "commit");
 	if (result) {
 		run(store->rollback);
 		forget_stored(store, placed, samples);
 	}
-	if (result == 0)
+	if (result == 0) {
 		note_last_times(store, placed, samples);
+		drop_expired(store, expired, expired_count);
+	}
 	free(placed);
 	return result;
 }
@@ -849,40 +879,61 @@ static int visit_rows(struct store *store, struct reader *reader, sqlite3_stmt *
 	return result ? result : store_result(store, code, reader->db, "read");
 }
 
-/* Goes over the samples of the query's window, in one snapshot, by rising time to
- * within a row. */
-static int scan(struct store *store, const struct query *query, const struct grouping *grouping, visitor *visit,
-                void *state)
+/* Goes over the samples of the query's window, by rising time to within a row. */
+static int scan(struct store *store, struct reader *reader, const struct query *query, const struct grouping *grouping,
+                visitor *visit, void *state)
 {
 	if (grouping->count == 0)
 		return 0;
-	struct reader *reader;
-	int result = reader_take(store, &reader);
-	if (result)
-		return result;
-
 	int64_t first_ms = query->from_ms + 1 > 0 ? query->from_ms + 1 : 0;
 	if (grouping->host == 0) {
 		sqlite3_bind_int64(reader->range, 1, row_key(query->metric, first_ms, 0));
 		sqlite3_bind_int64(reader->range, 2, row_key(query->metric, query->to_ms, (1U << HOST_BITS) - 1));
-		result = visit_rows(store, reader, reader->range, query, grouping, visit, state);
-	} else {
-		result = store_result(store, run(reader->begin), reader->db, "read");
-		for (int64_t time_ms = first_ms / ROW_MS * ROW_MS; result == 0 && time_ms <= query->to_ms; time_ms += ROW_MS) {
-			sqlite3_bind_int64(reader->row, 1, row_key(query->metric, time_ms, grouping->host));
-			result = visit_rows(store, reader, reader->row, query, grouping, visit, state);
-		}
-		run(reader->end);
+		return visit_rows(store, reader, reader->range, query, grouping, visit, state);
 	}
-	reader_give_back(store, reader);
+	int result = 0;
+	for (int64_t time_ms = first_ms / ROW_MS * ROW_MS; result == 0 && time_ms <= query->to_ms; time_ms += ROW_MS) {
+		sqlite3_bind_int64(reader->row, 1, row_key(query->metric, time_ms, grouping->host));
+		result = visit_rows(store, reader, reader->row, query, grouping, visit, state);
+	}
 	return result;
 }
 
-static int group(struct store *store, const struct query *query, struct grouping *ret_grouping)
+static void snapshot_close(struct store *store, struct reader *reader)
 {
-	pthread_rwlock_rdlock(&store->dictionary_lock);
-	int result = grouping_build(&store->dictionary, query, ret_grouping);
-	pthread_rwlock_unlock(&store->dictionary_lock);
+	run(reader->end);
+	reader_give_back(store, reader);
+}
+
+/*
+ * A reader that sees the store as it is now, and the grouping for it. In this order:
+ * the dictionary then has every name of the snapshot, so that a batch is seen whole,
+ * and a number that is used anew after this is not in the snapshot's windows.
+ */
+static int snapshot_open(struct store *store, const struct query *query, struct reader **ret_reader,
+                         struct grouping *ret_grouping)
+{
+	struct reader *reader;
+	int result = reader_take(store, &reader);
+	if (result)
+		return result;
+	int code = run(reader->begin);
+	if (code == SQLITE_OK) {
+		/* The first read begins the snapshot. */
+		sqlite3_bind_int64(reader->row, 1, 0);
+		code = sqlite3_step(reader->row);
+		sqlite3_reset(reader->row);
+	}
+	result = store_result(store, code, reader->db, "read");
+	if (result == 0) {
+		pthread_rwlock_rdlock(&store->dictionary_lock);
+		result = grouping_build(&store->dictionary, query, ret_grouping);
+		pthread_rwlock_unlock(&store->dictionary_lock);
+	}
+	if (result)
+		snapshot_close(store, reader);
+	else
+		*ret_reader = reader;
 	return result;
 }
 
@@ -902,15 +953,17 @@ static int visit_latest(void *state, int32_t group, int64_t time_ms, const struc
 static int read_rows(struct store *store, const struct query *query, visitor *visit, struct store_rows *ret_rows)
 {
 	struct grouping grouping;
-	int result = group(store, query, &grouping);
+	struct reader *reader;
+	int result = snapshot_open(store, query, &reader, &grouping);
 	if (result)
 		return result;
 	struct accumulate_cell *cells = calloc(grouping.count + 1, sizeof(*cells));
-	result = cells ? scan(store, query, &grouping, visit, cells) : -ENOMEM;
+	result = cells ? scan(store, reader, query, &grouping, visit, cells) : -ENOMEM;
 	if (result == 0)
 		result = accumulate_rows(cells, &grouping, ret_rows);
 	free(cells);
 	grouping_free(&grouping);
+	snapshot_close(store, reader);
 	return result;
 }
 
@@ -936,18 +989,20 @@ static int visit_history(void *state, int32_t group, int64_t time_ms, const stru
 static int sqlite_history(struct store *store, const struct query *query, struct store_history *ret_history)
 {
 	struct grouping grouping;
-	int result = group(store, query, &grouping);
+	struct reader *reader;
+	int result = snapshot_open(store, query, &reader, &grouping);
 	if (result)
 		return result;
 	struct accumulate_history history;
 	result = accumulate_history_open(&history, query, grouping.count);
 	if (result == 0) {
-		result = scan(store, query, &grouping, visit_history, &history);
+		result = scan(store, reader, query, &grouping, visit_history, &history);
 		if (result == 0)
 			result = accumulate_history_finish(&history, &grouping, ret_history);
 		accumulate_history_close(&history);
 	}
 	grouping_free(&grouping);
+	snapshot_close(store, reader);
 	return result;
 }
 

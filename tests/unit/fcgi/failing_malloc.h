@@ -1,0 +1,68 @@
+/*
+ * Makes the Nth allocation of this thread fail. To be included by one file of a test:
+ * it defines malloc(), calloc() and realloc() for the whole program, libraries
+ * included. The sanitizers have an allocator of their own: there is nothing to fail
+ * under them (FAILING_MALLOC is 0).
+ */
+#ifndef VIGIE_TESTS_FCGI_FAILING_MALLOC_H
+#define VIGIE_TESTS_FCGI_FAILING_MALLOC_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FAILING_MALLOC 0
+#else
+#define FAILING_MALLOC 1
+#endif
+
+static _Thread_local long failing_left; /* allocations until one fails; 0: none does */
+static _Thread_local bool failing_done;
+
+/* The `number`th allocation from now (from 1) will fail. */
+static inline void failing_start(long number)
+{
+	failing_left = number;
+	failing_done = false;
+}
+
+/* No allocation fails any more. Whether one has failed. */
+static inline bool failing_stop(void)
+{
+	failing_left = 0;
+	return failing_done;
+}
+
+#if FAILING_MALLOC
+/* glibc's own; declared nowhere. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *bytes, size_t size);
+
+static bool failing_now(void)
+{
+	if (failing_left == 0 || --failing_left > 0)
+		return false;
+	failing_done = true;
+	errno = ENOMEM;
+	return true;
+}
+
+void *malloc(size_t size)
+{
+	return failing_now() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	return failing_now() ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *bytes, size_t size)
+{
+	return failing_now() ? NULL : __libc_realloc(bytes, size);
+}
+#endif
+
+#endif

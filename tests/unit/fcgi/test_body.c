@@ -1,0 +1,588 @@
+/* fcgi/body.h and fcgi/arena.h */
+#include "failing_malloc.h"
+#include "helpers.h"
+
+#include <math.h>
+
+#include "fcgi/body.h"
+
+#define NOW 1795356000000
+
+static const struct body_times times = { .now_ms = NOW, .oldest_ms = NOW - 172800000, .newest_ms = NOW + 60000 };
+
+typedef int parser(char *json, size_t length, const struct body_times *times, struct body *ret_body,
+                   struct body_error *ret_error);
+
+/* On a copy of its own on the heap, so that ASan sees a read behind its NUL. */
+static int parse_bytes(parser *parse, const char *json, size_t length, struct body *body, char **ret_copy,
+                       struct body_error *error)
+{
+	char *copy = malloc(length + 1);
+	assert_non_null(copy);
+	memcpy(copy, json, length);
+	copy[length] = '\0';
+	*error = (struct body_error){ 0 };
+	*ret_copy = copy;
+	return parse(copy, length, &times, body, error);
+}
+
+/* The body must be refused with this status and field. */
+static void refuse_bytes(parser *parse, const char *json, size_t length, int status, const char *field)
+{
+	struct body body;
+	struct body_error error;
+	char *copy;
+	if (parse_bytes(parse, json, length, &body, &copy, &error) != -EINVAL)
+		fail_msg("taken: %.200s", json);
+	if (error.status != status || strcmp(error.field, field) != 0 || !error.sentence[0])
+		fail_msg("%d '%s' (%s): %.200s", error.status, error.field, error.sentence, json);
+	free(copy);
+}
+
+static void refuse(parser *parse, const char *json, int status, const char *field)
+{
+	refuse_bytes(parse, json, strlen(json), status, field);
+}
+
+/* A save-all body of three good items and `item`. */
+static const char *with_item(const char *item)
+{
+	static char json[8192];
+	snprintf(json, sizeof(json),
+	         "{\"ipaddress\": \"10.0.0.5\", \"data\": ["
+	         "{\"timestamp\": 1795356000, \"value\": 1, \"process_name\": \"a\", \"type_data\": \"cpu\"},"
+	         "{\"timestamp\": 1795356000, \"value\": 1, \"process_name\": \"b\", \"type_data\": \"mem\"},"
+	         "{\"timestamp\": 1795356000, \"value\": 1, \"process_name\": \"c\", \"type_data\": \"cpu\"},%s]}",
+	         item);
+	return json;
+}
+
+/* An item with these members' JSON. */
+static const char *item(const char *timestamp, const char *value, const char *name, const char *type)
+{
+	static char json[4096];
+	snprintf(json, sizeof(json), "{\"timestamp\": %s, \"value\": %s, \"process_name\": %s, \"type_data\": %s}", timestamp,
+	         value, name, type);
+	return json;
+}
+
+/* The one sample that stands behind the three. It is good until body_free(). */
+static struct sample take_item(const char *json, struct body *body, char **ret_copy)
+{
+	struct body_error error;
+	const char *whole = with_item(json);
+	if (parse_bytes(body_parse_samples, whole, strlen(whole), body, ret_copy, &error))
+		fail_msg("refused (%s %s): %s", error.field, error.sentence, json);
+	assert_int_equal(body->batch.count, 4);
+	return body->batch.samples[3];
+}
+
+static void test_body_parse_samples_good_body_is_taken(void **state)
+{
+	(void)state;
+	struct body body;
+	char *copy;
+	struct sample sample = take_item(item("1795356000.1234", "12.5", "\"bash\"", "\"cpu\""), &body, &copy);
+	assert_int_equal(sample.time_ms, NOW + 123);
+	assert_true(sample.value == 12.5);
+	assert_string_equal(sample.process, "bash");
+	assert_string_equal(sample.ip, "10.0.0.5");
+	assert_int_equal(sample.resource, RESOURCE_CPU);
+	assert_int_equal(sample.metric, METRIC_USAGE);
+	assert_int_equal(body.batch.samples[1].resource, RESOURCE_MEM);
+	assert_string_equal(body.batch.samples[0].process, "a");
+	assert_false(body.has_report);
+	assert_string_equal(body.ip, "10.0.0.5");
+	body_free(&body);
+	body_free(&body);
+	free(copy);
+}
+
+static void test_body_parse_samples_what_is_no_json_is_refused(void **state)
+{
+	(void)state;
+	static const char *const cases[] = {
+		"", " ", "{", "}", "[]", "null", "1", "\"x\"", "{\"ipaddress\"", "{} {}", "{}x", "{'a': 1}", "{\"a\": NaN}",
+		"{\"a\": Infinity}", "{\"a\": -}", "{\"a\": 1,}", "{\"a\": \"\\x\"}", "{\"a\": \"\\ud800\"}",
+		"{\"a\": \"\\udc00\\ud800\"}", "{\"a\": \"\\ud800\\u0041\"}", "{\"a\": \"\\u12\"}", "{\"a\": \"", "{\"a\": tru}",
+		"{\"a\": \"\xff\"}", "{\"a\": \"\xc0\x80\"}", "{\"a\": \"\xed\xa0\x80\"}", "\xef\xbb\xbf[]", "{\"a\": \"\xe2\x82\"}",
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		refuse(body_parse_samples, cases[i], 400, "");
+		refuse(body_parse_alarms, cases[i], 400, "");
+	}
+	refuse(body_parse_samples, "{}", 400, "ipaddress");
+	refuse(body_parse_alarms, "{}", 400, "data");
+}
+
+/* Every beginning of a good body, but the whole. */
+static void test_body_parse_samples_every_truncation_is_refused(void **state)
+{
+	(void)state;
+	const char *json = with_item(item("1795356000", "0.5", "\"\\u00e9\xe2\x82\xac\"", "\"mem\""));
+	for (size_t length = 0; length < strlen(json); length++)
+		refuse_bytes(body_parse_samples, json, length, 400, "");
+}
+
+static void test_body_parse_samples_nested_deeply_is_refused(void **state)
+{
+	(void)state;
+	enum { DEPTH = 100000 };
+	char *json = malloc(DEPTH * 6);
+	assert_non_null(json);
+	memset(json, '[', DEPTH);
+	refuse_bytes(body_parse_samples, json, DEPTH, 400, "");
+	memset(json + DEPTH, ']', DEPTH);
+	refuse_bytes(body_parse_samples, json, 2 * DEPTH, 400, "");
+	for (size_t i = 0; i < DEPTH; i++)
+		memcpy(json + i * 5, "{\"a\":", 5);
+	refuse_bytes(body_parse_samples, json, DEPTH * 5, 400, "");
+	free(json);
+}
+
+static void test_body_parse_samples_nul_byte_is_refused(void **state)
+{
+	(void)state;
+	char json[8192];
+	const char *good = with_item(item("1795356000", "0.5", "\"a@b\"", "\"mem\""));
+	size_t length = strlen(good);
+	memcpy(json, good, length);
+	json[strchr(good, '@') - good] = '\0';
+	refuse_bytes(body_parse_samples, json, length, 400, "");
+	memcpy(json, good, length);
+	json[length] = '\0';
+	refuse_bytes(body_parse_samples, json, length + 1, 400, "");
+}
+
+static void test_body_parse_samples_names_come_out_clean(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json, *name;
+	} cases[] = {
+		{ "\"\"", "?" },
+		{ "\"a\\u0000b\"", "a?b" },
+		{ "\"\\u0000\"", "?" },
+		{ "\"a\\\\u0000b\"", "a\\u0000b" },     /* a backslash and five characters */
+		{ "\"a\\\\\\u0000b\"", "a\\?b" },      /* a backslash and a NUL */
+		{ "\"\\u0000\\u0000\\\\u0000\"", "??\\u0000" },
+		{ "\"a\\nb\\tc\\u001f\\u007f\\u0085\"", "a?b?c???" },
+		{ "\"a\\\"b\\\\\"", "a\"b\\" },
+		{ "\"a) R 1 (\"", "a) R 1 (" },
+		{ "\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80" },
+		{ "\"\\u00e9\xe2\x82\xac\"", "\xc3\xa9\xe2\x82\xac" },
+		{ "\"\\/,= \"", "/,= " },
+		{ "\"*\"", "*" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct body body;
+		char *copy;
+		struct sample sample = take_item(item("1795356000", "0.5", cases[i].json, "\"mem\""), &body, &copy);
+		assert_string_equal(sample.process, cases[i].name);
+		body_free(&body);
+		free(copy);
+	}
+}
+
+static void test_body_parse_samples_names_up_to_255_bytes_are_taken(void **state)
+{
+	(void)state;
+	char name[512];
+	struct body body;
+	char *copy;
+	memset(name, 'x', sizeof(name));
+	name[0] = '"';
+	memcpy(name + 256, "\"", 2);
+	assert_int_equal(strlen(take_item(item("1795356000", "1", name, "\"mem\""), &body, &copy).process), 255);
+	body_free(&body);
+	free(copy);
+	memcpy(name + 256, "x\"", 3);
+	refuse(body_parse_samples, with_item(item("1795356000", "1", name, "\"mem\"")), 400, "data[3].process_name");
+}
+
+static void test_body_parse_samples_values_are_kept_exactly(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json;
+		double value;
+	} cases[] = {
+		{ "0", 0 }, { "-0", 0 }, { "-0.0", 0 }, { "0.001", 0.001 }, { "12.345", 12.345 },
+		{ "0.33333333333333331", 1.0 / 3 }, { "1e12", 1e12 }, { "5e-324", 5e-324 }, { "1e-400", 0 }, { "80.0", 80 },
+		{ "1E2", 100 }, { "6400", 6400 },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct body body;
+		char *copy;
+		struct sample sample = take_item(item("1795356000", cases[i].json, "\"a\"", "\"mem\""), &body, &copy);
+		assert_memory_equal(&sample.value, &cases[i].value, sizeof(double));
+		body_free(&body);
+		free(copy);
+	}
+}
+
+static void test_body_parse_samples_bad_items_are_named(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json, *field;
+	} cases[] = {
+		{ "1", "data[3]" },
+		{ "null", "data[3]" },
+		{ "[]", "data[3]" },
+		{ "\"x\"", "data[3]" },
+		{ "{}", "data[3].timestamp" },
+		{ "{\"timestamp\": 1795356000}", "data[3].value" },
+		{ "{\"timestamp\": 1795356000, \"value\": 1}", "data[3].process_name" },
+		{ "{\"timestamp\": 1795356000, \"value\": 1, \"process_name\": \"a\"}", "data[3].type_data" },
+		{ "{\"value\": 1, \"process_name\": \"a\", \"type_data\": \"cpu\"}", "data[3].timestamp" },
+		{ "{\"Timestamp\": 1795356000, \"value\": 1, \"process_name\": \"a\", \"type_data\": \"cpu\"}", "data[3].timestamp" },
+	};
+	static const struct {
+		const char *timestamp, *value, *name, *type, *field;
+	} members[] = {
+		{ "1795356000", "-1", "\"a\"", "\"cpu\"", "data[3].value" },
+		{ "1795356000", "-5e-324", "\"a\"", "\"cpu\"", "data[3].value" },
+		{ "1795356000", "1e999", "\"a\"", "\"cpu\"", "data[3].value" },
+		{ "1795356000", "-1e999", "\"a\"", "\"cpu\"", "data[3].value" },
+		{ "1795356000", "1000000000000.1", "\"a\"", "\"cpu\"", "data[3].value" },
+		{ "1795356000", "\"1\"", "\"a\"", "\"cpu\"", "data[3].value" },
+		{ "1795356000", "null", "\"a\"", "\"cpu\"", "data[3].value" },
+		{ "1795356000", "true", "\"a\"", "\"cpu\"", "data[3].value" },
+		{ "1795356000", "[]", "\"a\"", "\"cpu\"", "data[3].value" },
+		{ "\"1795356000\"", "1", "\"a\"", "\"cpu\"", "data[3].timestamp" },
+		{ "null", "1", "\"a\"", "\"cpu\"", "data[3].timestamp" },
+		{ "0", "1", "\"a\"", "\"cpu\"", "data[3].timestamp" },
+		{ "-1", "1", "\"a\"", "\"cpu\"", "data[3].timestamp" },
+		{ "1e999", "1", "\"a\"", "\"cpu\"", "data[3].timestamp" },
+		{ "1e300", "1", "\"a\"", "\"cpu\"", "data[3].timestamp" },
+		{ "1795356000", "1", "1", "\"cpu\"", "data[3].process_name" },
+		{ "1795356000", "1", "null", "\"cpu\"", "data[3].process_name" },
+		{ "1795356000", "1", "[\"a\"]", "\"cpu\"", "data[3].process_name" },
+		{ "1795356000", "1", "\"a\"", "\"disk\"", "data[3].type_data" },
+		{ "1795356000", "1", "\"a\"", "\"\"", "data[3].type_data" },
+		{ "1795356000", "1", "\"a\"", "\"CPU\"", "data[3].type_data" },
+		{ "1795356000", "1", "\"a\"", "1", "data[3].type_data" },
+		{ "1795356000", "1", "\"a\"", "null", "data[3].type_data" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		refuse(body_parse_samples, with_item(cases[i].json), 400, cases[i].field);
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		refuse(body_parse_samples,
+		       with_item(item(members[i].timestamp, members[i].value, members[i].name, members[i].type)), 400,
+		       members[i].field);
+	/* Not a number in JSON at all. */
+	refuse(body_parse_samples, with_item(item("1795356000", "NaN", "\"a\"", "\"cpu\"")), 400, "");
+	refuse(body_parse_samples, with_item(item("1795356000", "Infinity", "\"a\"", "\"cpu\"")), 400, "");
+	refuse(body_parse_samples, with_item(item("1795356000", ".5", "\"a\"", "\"cpu\"")), 400, "");
+}
+
+static void test_body_parse_samples_what_is_around_the_items_is_checked(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json, *field;
+	} cases[] = {
+		{ "{\"data\": []}", "ipaddress" },
+		{ "{\"ipaddress\": \"\", \"data\": []}", "ipaddress" },
+		{ "{\"ipaddress\": 1, \"data\": []}", "ipaddress" },
+		{ "{\"ipaddress\": \"10.0.0.256\", \"data\": []}", "ipaddress" },
+		{ "{\"ipaddress\": \"10.0.0.5 \", \"data\": []}", "ipaddress" },
+		{ "{\"ipaddress\": \"10.0.0.5\"}", "data" },
+		{ "{\"ipaddress\": \"10.0.0.5\", \"data\": {}}", "data" },
+		{ "{\"ipaddress\": \"10.0.0.5\", \"data\": null}", "data" },
+		{ "{\"ipaddress\": \"10.0.0.5\", \"data\": [], \"collector\": 1}", "collector" },
+		{ "{\"ipaddress\": \"10.0.0.5\", \"data\": [], \"collector\": null}", "collector" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		refuse(body_parse_samples, cases[i].json, 400, cases[i].field);
+}
+
+static void test_body_parse_samples_empty_data_brings_a_report(void **state)
+{
+	(void)state;
+	struct body body;
+	struct body_error error;
+	char *copy;
+	const char *json = "{\"ipaddress\": \"2001-DB8--1\", \"data\": [], \"collector\": {\"hostname\": \"h\\u0000\xe2\x82\xac\", "
+			   "\"version\": \"1.2\", \"state\": \"stopped, and much longer than it may be\", "
+			   "\"clock_offset_s\": -2.5, \"partial\": true, \"more\": [1, {}]}}";
+	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
+	assert_int_equal(body.batch.count, 0);
+	assert_string_equal(body.ip, "2001:db8::1");
+	assert_true(body.has_report && body.report.clock_offset_known && body.report.clock_offset_s == -2.5);
+	assert_string_equal(body.report.hostname, "h?\xe2\x82\xac");
+	assert_string_equal(body.report.version, "1.2");
+	assert_string_equal(body.report.state, "stopped, and mu");
+	assert_int_equal(body.report.partial, 1);
+	body_free(&body);
+	free(copy);
+
+	json = "{\"ipaddress\": \"::1\", \"data\": [], \"collector\": {\"hostname\": 1, \"clock_offset_s\": 1e999, \"partial\": 1, "
+	       "\"state\": \"fourteen bytes\xe2\x82\xac\"}}";
+	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
+	assert_string_equal(body.report.hostname, "");
+	assert_string_equal(body.report.state, "fourteen bytes");
+	assert_false(body.report.clock_offset_known);
+	assert_int_equal(body.report.partial, -1);
+	body_free(&body);
+	free(copy);
+}
+
+static void test_body_parse_samples_duplicate_keys_the_later_counts(void **state)
+{
+	(void)state;
+	struct body body;
+	char *copy;
+	struct sample sample = take_item("{\"value\": \"x\", \"value\": 7, \"timestamp\": 1795356000, \"process_name\": \"a\","
+	                                 "\"process_name\": \"b\", \"type_data\": \"cpu\", \"type_data\": \"mem\"}",
+	                                 &body, &copy);
+	assert_true(sample.value == 7 && sample.resource == RESOURCE_MEM);
+	assert_string_equal(sample.process, "b");
+	body_free(&body);
+	free(copy);
+}
+
+static void test_body_parse_samples_times_are_taken_up_to_the_limits(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json;
+		int64_t time_ms; /* 0: 409 */
+	} cases[] = {
+		{ "1795356060", NOW + 60000 },
+		{ "1795356060.0004", NOW + 60000 },
+		{ "1795356060.001", 0 },
+		{ "1795183200", NOW - 172800000 },
+		{ "1795183199.9996", NOW - 172800000 },
+		{ "1795183199.999", 0 },
+		{ "21474836469", 0 },
+		{ "0.001", 0 },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const char *json = item(cases[i].json, "1", "\"a\"", "\"cpu\"");
+		struct body body;
+		char *copy;
+		if (cases[i].time_ms == 0) {
+			refuse(body_parse_samples, with_item(json), 409, "data[3].timestamp");
+			continue;
+		}
+		assert_int_equal(take_item(json, &body, &copy).time_ms, cases[i].time_ms);
+		body_free(&body);
+		free(copy);
+	}
+}
+
+static void test_body_parse_alarms_all_that_is_said_becomes_samples(void **state)
+{
+	(void)state;
+	struct body body;
+	struct body_error error;
+	char *copy;
+	const char *json =
+		"{\"data\": [{\"ipaddress\": \"10-0-0-5\", \"process_name\": \"java\", \"type_data\": \"mem\", \"color\": \"orange\","
+		"\"timestamp\": 1795356000.5, \"value\": 61, \"threshold\": 80, \"since\": 1795355990, \"forecast\": 91.2,"
+		"\"expected_at\": 1795356600.5, \"probability\": 0.5},"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"unknown\", \"value\": null},"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"x\", \"type_data\": \"cpu\", \"color\": \"orange\", \"expected_at\": 5}]}";
+	static const struct sample wanted[] = {
+		{ NOW + 500, 1, "10.0.0.5", "java", METRIC_ALARM, RESOURCE_MEM },
+		{ NOW + 500, 1795355990, "10.0.0.5", "java", METRIC_ALARM_SINCE, RESOURCE_MEM },
+		{ NOW + 500, 80, "10.0.0.5", "java", METRIC_ALARM_THRESHOLD, RESOURCE_MEM },
+		{ NOW + 500, 91.2, "10.0.0.5", "java", METRIC_FORECAST, RESOURCE_MEM },
+		{ NOW + 500, 600, "10.0.0.5", "java", METRIC_FORECAST_LEAD, RESOURCE_MEM },
+		{ NOW, 3, "::1", "*", METRIC_ALARM, RESOURCE_CPU },
+		{ NOW, 1, "::1", "x", METRIC_ALARM, RESOURCE_CPU },
+		{ NOW, 0, "::1", "x", METRIC_FORECAST_LEAD, RESOURCE_CPU },
+	};
+	assert_int_equal(parse_bytes(body_parse_alarms, json, strlen(json), &body, &copy, &error), 0);
+	assert_int_equal(body.batch.count, COUNT_OF(wanted));
+	for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+		const struct sample *sample = &body.batch.samples[i];
+		assert_int_equal(sample->time_ms, wanted[i].time_ms);
+		assert_true(sample->value == wanted[i].value);
+		assert_string_equal(sample->ip, wanted[i].ip);
+		assert_string_equal(sample->process, wanted[i].process);
+		assert_int_equal(sample->metric, wanted[i].metric);
+		assert_int_equal(sample->resource, wanted[i].resource);
+	}
+	body_free(&body);
+	free(copy);
+	json = "{\"data\": []}";
+	assert_int_equal(parse_bytes(body_parse_alarms, json, strlen(json), &body, &copy, &error), 0);
+	assert_int_equal(body.batch.count, 0);
+	body_free(&body);
+	free(copy);
+}
+
+/* More than a block of the arena holds: all that each can bring has its place. */
+static void test_body_parse_alarms_many_whole_ones_have_room(void **state)
+{
+	(void)state;
+	enum { ALARMS = 3000 };
+	struct text json = TEXT_EMPTY;
+	struct body body;
+	struct body_error error;
+	text_append_string(&json, "{\"data\": [");
+	for (int i = 0; i < ALARMS; i++)
+		text_printf(&json,
+		            "%s{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"p%d\", \"type_data\": \"mem\", \"color\": \"red\", "
+		            "\"threshold\": %d, \"since\": 1, \"forecast\": 1, \"expected_at\": 1, \"value\": 1}",
+		            i ? "," : "", i, i);
+	text_append_string(&json, "]}");
+	assert_int_equal(body_parse_alarms(json.data, json.length, &times, &body, &error), 0);
+	assert_int_equal(body.batch.count, ALARMS * 5);
+	for (size_t i = 0; i < body.batch.count; i++) {
+		if (body.batch.samples[i].metric == METRIC_ALARM_THRESHOLD)
+			assert_true(body.batch.samples[i].value == (double)(i / 5));
+		assert_int_equal(atoi(body.batch.samples[i].process + 1), i / 5);
+	}
+	body_free(&body);
+	text_free(&json);
+}
+
+static void test_body_parse_alarms_bad_items_are_named(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *members, *field;
+		int status;
+	} cases[] = {
+		{ "\"ipaddress\": \"x\"", "data[1].ipaddress", 400 },
+		{ "\"ipaddress\": 1", "data[1].ipaddress", 400 },
+		{ "\"color\": \"blue\"", "data[1].color", 400 },
+		{ "\"color\": 2", "data[1].color", 400 },
+		{ "\"color\": null", "data[1].color", 400 },
+		{ "\"process_name\": null", "data[1].process_name", 400 },
+		{ "\"type_data\": \"x\"", "data[1].type_data", 400 },
+		{ "\"timestamp\": \"x\"", "data[1].timestamp", 400 },
+		{ "\"timestamp\": null", "data[1].timestamp", 400 },
+		{ "\"timestamp\": 1795356061", "data[1].timestamp", 409 },
+		{ "\"timestamp\": 1795100000", "data[1].timestamp", 409 },
+		{ "\"value\": -1", "data[1].value", 400 },
+		{ "\"value\": 1e999", "data[1].value", 400 },
+		{ "\"threshold\": \"80\"", "data[1].threshold", 400 },
+		{ "\"since\": -1", "data[1].since", 400 },
+		{ "\"since\": false", "data[1].since", 400 },
+		{ "\"forecast\": 1e13", "data[1].forecast", 400 },
+		{ "\"expected_at\": []", "data[1].expected_at", 400 },
+	};
+	char json[1024];
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const char *good = "\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\", \"type_data\": \"cpu\", \"color\": \"red\"";
+		snprintf(json, sizeof(json), "{\"data\": [{%s}, {%s, %s}]}", good, good, cases[i].members);
+		refuse(body_parse_alarms, json, cases[i].status, cases[i].field);
+	}
+	refuse(body_parse_alarms, "{\"data\": [1]}", 400, "data[0]");
+	refuse(body_parse_alarms, "{\"data\": {}}", 400, "data");
+	refuse(body_parse_alarms, "{\"data\": [{\"color\": \"red\"}]}", 400, "data[0].ipaddress");
+}
+
+/* Bytes of good bodies changed at random: whatever the answer is, it is one. */
+static void test_body_parse_random_damage_is_answered(void **state)
+{
+	(void)state;
+	static const char bytes[] = "{}[]\",:\\u0000-1e9.\xff\x80\xe2 ";
+	srand(seed_take());
+	for (int i = 0; i < 20000; i++) {
+		struct body body;
+		struct body_error error;
+		char json[8192], *copy;
+		strcpy(json, with_item(item("1795356000", "0.5", "\"\\\\\\u0000\xe2\x82\xac\"", "\"mem\"")));
+		size_t length = strlen(json);
+		for (int j = rand() % 5; j >= 0; j--)
+			json[(size_t)rand() % length] = bytes[(size_t)rand() % sizeof(bytes)];
+		int result = parse_bytes(i % 2 ? body_parse_samples : body_parse_alarms, json, length, &body, &copy, &error);
+		assert_true(result == 0 || (result == -EINVAL && error.status && error.sentence[0]));
+		if (result == 0)
+			body_free(&body);
+		free(copy);
+	}
+}
+
+static void fail_allocations(parser *parse, const char *json, size_t length)
+{
+	int result = -ENOMEM;
+	for (long n = 1; result; n++) {
+		struct body body;
+		struct body_error error;
+		char *copy = malloc(length + 1);
+		assert_non_null(copy);
+		memcpy(copy, json, length + 1);
+		failing_start(n);
+		result = parse(copy, length, &times, &body, &error);
+		bool failed = failing_stop();
+		assert_true(result == (failed ? -ENOMEM : 0));
+		if (result == 0)
+			body_free(&body);
+		free(copy);
+	}
+}
+
+static void test_body_parse_any_allocation_fails_is_out_of_memory(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct text json = TEXT_EMPTY;
+	text_append_string(&json, "{\"ipaddress\": \"10.0.0.5\", \"data\": [");
+	for (int i = 0; i < 2000; i++)
+		text_printf(&json,
+		            "%s{\"ipaddress\": \"10.0.0.5\", \"color\": \"red\", \"timestamp\": 1795356000, \"value\": 1, "
+		            "\"process_name\": \"p%d\", \"type_data\": \"cpu\", \"threshold\": 5}",
+		            i ? "," : "", i);
+	text_append_string(&json, "]}");
+	fail_allocations(body_parse_samples, json.data, json.length);
+	fail_allocations(body_parse_alarms, json.data, json.length);
+	text_free(&json);
+}
+
+static void test_arena_allocate_any_size_is_aligned_and_apart(void **state)
+{
+	(void)state;
+	struct arena arena = { 0 };
+	static const size_t sizes[] = { 1, 16, 7, 59999, 60000, 60001, 3, 1000000, 0, 30000, 30001, 15 };
+	unsigned char *places[COUNT_OF(sizes)];
+	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+		places[i] = arena_allocate(&arena, sizes[i]);
+		assert_non_null(places[i]);
+		assert_int_equal((uintptr_t)places[i] % _Alignof(max_align_t), 0);
+		memset(places[i], (int)i, sizes[i]);
+	}
+	for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+		for (size_t j = 0; j < sizes[i]; j++)
+			assert_int_equal(places[i][j], i);
+	}
+	assert_null(arena_allocate(&arena, SIZE_MAX));
+	arena_free(&arena);
+	assert_non_null(arena_allocate(&arena, 1));
+	arena_free(&arena);
+	arena_free(&arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_body_parse_samples_good_body_is_taken),
+		cmocka_unit_test(test_body_parse_samples_what_is_no_json_is_refused),
+		cmocka_unit_test(test_body_parse_samples_every_truncation_is_refused),
+		cmocka_unit_test(test_body_parse_samples_nested_deeply_is_refused),
+		cmocka_unit_test(test_body_parse_samples_nul_byte_is_refused),
+		cmocka_unit_test(test_body_parse_samples_names_come_out_clean),
+		cmocka_unit_test(test_body_parse_samples_names_up_to_255_bytes_are_taken),
+		cmocka_unit_test(test_body_parse_samples_values_are_kept_exactly),
+		cmocka_unit_test(test_body_parse_samples_bad_items_are_named),
+		cmocka_unit_test(test_body_parse_samples_what_is_around_the_items_is_checked),
+		cmocka_unit_test(test_body_parse_samples_empty_data_brings_a_report),
+		cmocka_unit_test(test_body_parse_samples_duplicate_keys_the_later_counts),
+		cmocka_unit_test(test_body_parse_samples_times_are_taken_up_to_the_limits),
+		cmocka_unit_test(test_body_parse_alarms_all_that_is_said_becomes_samples),
+		cmocka_unit_test(test_body_parse_alarms_many_whole_ones_have_room),
+		cmocka_unit_test(test_body_parse_alarms_bad_items_are_named),
+		cmocka_unit_test(test_body_parse_random_damage_is_answered),
+		cmocka_unit_test(test_body_parse_any_allocation_fails_is_out_of_memory),
+		cmocka_unit_test(test_arena_allocate_any_size_is_aligned_and_apart),
+	};
+	body_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,161 @@
+/* fcgi/gate.h */
+#include "helpers.h"
+
+#include <errno.h>
+
+#include "common/clock.h"
+#include "fcgi/gate.h"
+
+static int64_t now_ms(void)
+{
+	return clock_monotonic_ns() / 1000000;
+}
+
+static void test_gate_enter_full_gives_up_after_its_patience(void **state)
+{
+	(void)state;
+	struct gate gate;
+	gate_init(&gate, 2, 100);
+	int64_t start_ms = now_ms();
+	assert_int_equal(gate_enter(&gate), 0);
+	assert_false(gate_is_stuck(&gate));
+	assert_int_equal(gate_enter(&gate), 0);
+	assert_false(gate_is_stuck(&gate));
+	assert_int_equal(gate_enter(&gate), -EBUSY);
+	int64_t waited_ms = now_ms() - start_ms;
+	assert_in_range(waited_ms, 100, 5000);
+	assert_true(gate_is_stuck(&gate));
+	/* And the next one at once. */
+	start_ms = now_ms();
+	assert_int_equal(gate_enter(&gate), -EBUSY);
+	assert_in_range(now_ms() - start_ms, 0, 90);
+
+	gate_leave(&gate);
+	assert_false(gate_is_stuck(&gate));
+	assert_int_equal(gate_enter(&gate), 0);
+	gate_leave(&gate);
+	gate_leave(&gate);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(gate_enter(&gate), 0);
+	assert_int_equal(gate_enter(&gate), -EBUSY);
+	gate_leave(&gate);
+	gate_leave(&gate);
+	gate_destroy(&gate);
+}
+
+struct visitor {
+	struct gate *gate;
+	int result;
+};
+
+static void *visit(void *user)
+{
+	struct visitor *visitor = user;
+	visitor->result = gate_enter(visitor->gate);
+	if (visitor->result == 0)
+		gate_leave(visitor->gate);
+	return NULL;
+}
+
+static void test_gate_leave_one_that_waits_goes_in(void **state)
+{
+	(void)state;
+	struct gate gate;
+	pthread_t threads[8];
+	struct visitor visitors[8];
+	gate_init(&gate, 1, 60000);
+	assert_int_equal(gate_enter(&gate), 0);
+	for (size_t i = 0; i < COUNT_OF(threads); i++) {
+		visitors[i] = (struct visitor){ &gate, -1 };
+		pthread_create(&threads[i], NULL, visit, &visitors[i]);
+	}
+	gate_leave(&gate);
+	for (size_t i = 0; i < COUNT_OF(threads); i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(visitors[i].result, 0);
+	}
+	assert_int_equal(gate.inside, 0);
+	gate_destroy(&gate);
+}
+
+/* One call that is long does not take the patience of those that come after it. */
+static void test_gate_enter_filled_just_now_the_next_one_waits(void **state)
+{
+	(void)state;
+	struct gate gate;
+	gate_init(&gate, 2, 100);
+	assert_int_equal(gate_enter(&gate), 0);
+	gate.progress_ns -= 3600 * 1000000000LL; /* it began an hour ago */
+	assert_int_equal(gate_enter(&gate), 0);
+	assert_false(gate_is_stuck(&gate));
+	int64_t start_ms = now_ms();
+	assert_int_equal(gate_enter(&gate), -EBUSY);
+	assert_in_range(now_ms() - start_ms, 50, 5000);
+	gate_leave(&gate);
+	gate_leave(&gate);
+	gate_destroy(&gate);
+}
+
+/* A gate that was empty for long is fresh for the first one that comes. */
+static void test_gate_enter_after_a_long_rest_is_not_stuck(void **state)
+{
+	(void)state;
+	struct gate gate;
+	gate_init(&gate, 1, 1000);
+	gate.progress_ns = 0;
+	assert_int_equal(gate_enter(&gate), 0);
+	assert_false(gate_is_stuck(&gate));
+	gate_leave(&gate);
+	gate_destroy(&gate);
+}
+
+struct crowd {
+	struct gate gate;
+	pthread_mutex_t lock;
+	unsigned inside, most;
+};
+
+static void *push(void *user)
+{
+	struct crowd *crowd = user;
+	for (int i = 0; i < 300; i++) {
+		if (gate_enter(&crowd->gate) != 0)
+			abort();
+		pthread_mutex_lock(&crowd->lock);
+		crowd->inside++;
+		crowd->most = crowd->inside > crowd->most ? crowd->inside : crowd->most;
+		pthread_mutex_unlock(&crowd->lock);
+		pthread_mutex_lock(&crowd->lock);
+		crowd->inside--;
+		pthread_mutex_unlock(&crowd->lock);
+		gate_leave(&crowd->gate);
+	}
+	return NULL;
+}
+
+static void test_gate_enter_a_crowd_never_more_than_the_limit_inside(void **state)
+{
+	(void)state;
+	struct crowd crowd = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	pthread_t threads[10];
+	gate_init(&crowd.gate, 3, 60000);
+	for (size_t i = 0; i < COUNT_OF(threads); i++)
+		pthread_create(&threads[i], NULL, push, &crowd);
+	for (size_t i = 0; i < COUNT_OF(threads); i++)
+		pthread_join(threads[i], NULL);
+	assert_in_range(crowd.most, 1, 3);
+	assert_int_equal(crowd.gate.inside, 0);
+	gate_destroy(&crowd.gate);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_gate_enter_full_gives_up_after_its_patience),
+		cmocka_unit_test(test_gate_leave_one_that_waits_goes_in),
+		cmocka_unit_test(test_gate_enter_filled_just_now_the_next_one_waits),
+		cmocka_unit_test(test_gate_enter_after_a_long_rest_is_not_stuck),
+		cmocka_unit_test(test_gate_enter_a_crowd_never_more_than_the_limit_inside),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

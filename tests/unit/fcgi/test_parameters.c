@@ -1,0 +1,168 @@
+/* fcgi/parameters.h */
+#include "helpers.h"
+
+#include <errno.h>
+
+#include "fcgi/parameters.h"
+
+enum { ALL = (1 << 10) - 1, TWO_DAYS_MS = 2 * 86400000 };
+
+static void test_parameters_parse_none_gives_the_defaults(void **state)
+{
+	(void)state;
+	static const char *const queries[] = { NULL, "", "&", "&&" };
+	for (size_t i = 0; i < COUNT_OF(queries); i++) {
+		struct parameters parameters;
+		struct parameter_error error;
+		assert_int_equal(parameters_parse(queries[i], ALL, TWO_DAYS_MS, &parameters, &error), 0);
+		assert_int_equal(parameters.given, 0);
+		assert_int_equal(parameters.window_ms, 300000);
+		assert_int_equal(parameters.step_ms, 0);
+		assert_int_equal(parameters.resource, RESOURCE_MEM);
+		assert_false(parameters.timestamps || parameters.by_host);
+		/* A store that keeps less than the default window. */
+		assert_int_equal(parameters_parse(queries[i], ALL, 60000, &parameters, &error), 0);
+		assert_int_equal(parameters.window_ms, 60000);
+	}
+}
+
+static void test_parameters_parse_all_are_taken(void **state)
+{
+	(void)state;
+	struct parameters parameters;
+	struct parameter_error error;
+	const char *query = "window=2d&ip=10-0-0-5&process=a%20b%2B%e2%82%AC+c&resource=cpu&timestamps=1&step=7s&fn=max"
+			    "&above=12.5&limit=1000000&by=host";
+	assert_int_equal(parameters_parse(query, ALL, TWO_DAYS_MS, &parameters, &error), 0);
+	assert_int_equal(parameters.given, ALL);
+	assert_int_equal(parameters.window_ms, TWO_DAYS_MS);
+	assert_string_equal(parameters.ip, "10.0.0.5");
+	assert_string_equal(parameters.process, "a b+\xe2\x82\xac c");
+	assert_int_equal(parameters.resource, RESOURCE_CPU);
+	assert_true(parameters.timestamps && parameters.by_host);
+	assert_int_equal(parameters.step_ms, 7000);
+	assert_int_equal(parameters.aggregate, AGGREGATE_MAX);
+	assert_true(parameters.above == 12.5);
+	assert_int_equal(parameters.limit, 1000000);
+	/* Escapes in names count as the name. */
+	assert_int_equal(parameters_parse("%77indow=10s", ALL, TWO_DAYS_MS, &parameters, &error), 0);
+	assert_int_equal(parameters.window_ms, 10000);
+	assert_int_equal(parameters_parse("timestamps=0&step=1h&fn=mean", ALL, TWO_DAYS_MS, &parameters, &error), 0);
+	assert_false(parameters.timestamps);
+	assert_int_equal(parameters.aggregate, AGGREGATE_MEAN);
+}
+
+static void test_parameters_parse_bad_ones_are_named(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *query, *name, *words;
+	} cases[] = {
+		{ "window=9s", "window", "10s" },
+		{ "window=0s", "window", "" },
+		{ "window=172801s", "window", "" },
+		{ "window=3d", "window", "" },
+		{ "window=", "window", "" },
+		{ "window", "window", "" },
+		{ "window=10", "window", "" },
+		{ "window=s", "window", "" },
+		{ "window=-10s", "window", "" },
+		{ "window=10ss", "window", "" },
+		{ "window=1.5m", "window", "" },
+		{ "window=9999999999s", "window", "" },
+		{ "window=+10s", "window", "" },
+		{ "ip=10.0.0", "ip", "address" },
+		{ "ip=", "ip", "" },
+		{ "ip=10.0.0.5x", "ip", "" },
+		{ "process=", "process", "255" },
+		{ "process=%ff", "process", "" },
+		{ "resource=disk", "resource", "mem or cpu" },
+		{ "resource=CPU", "resource", "" },
+		{ "timestamps=yes", "timestamps", "1 or 0" },
+		{ "timestamps=", "timestamps", "" },
+		{ "step=0s", "step", "" },
+		{ "step=49h", "step", "" },
+		{ "step=500ms", "step", "" },
+		{ "fn=mean", "fn", "needs step" },
+		{ "fn=min&step=10s", "fn", "mean or max" },
+		{ "above=-1", "above", "0 or more" },
+		{ "above=nan", "above", "" },
+		{ "above=1e999", "above", "" },
+		{ "above=1x", "above", "" },
+		{ "above=0x10", "above", "" },
+		{ "above=", "above", "" },
+		{ "limit=0", "limit", "" },
+		{ "limit=1000001", "limit", "" },
+		{ "limit=-1", "limit", "" },
+		{ "limit=1e3", "limit", "" },
+		{ "limit=99999999999", "limit", "" },
+		{ "by=process", "by", "host" },
+		{ "color=red", "color", "unknown" },
+		{ "Window=10s", "Window", "unknown" },
+		{ "=5", "", "unknown" },
+		{ "window=10s&window=10s", "window", "twice" },
+		{ "window=10s&&bad=1&", "bad", "unknown" },
+		{ "process=%", "", "escape" },
+		{ "process=%4", "", "escape" },
+		{ "process=%4g", "", "escape" },
+		{ "process=%00", "", "escape" },
+		{ "%00=1", "", "escape" },
+		{ "b%22%0a=1", "b\"?", "unknown" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct parameters parameters, before;
+		struct parameter_error error = { "", "" };
+		memset(&parameters, 0x5a, sizeof(parameters));
+		before = parameters;
+		if (parameters_parse(cases[i].query, ALL, TWO_DAYS_MS, &parameters, &error) != -EINVAL)
+			fail_msg("'%s' was taken", cases[i].query);
+		assert_string_equal(error.name, cases[i].name);
+		if (!strstr(error.sentence, cases[i].words) || !error.sentence[0])
+			fail_msg("'%s': %s", cases[i].query, error.sentence);
+		assert_memory_equal(&parameters, &before, sizeof(before));
+	}
+}
+
+static void test_parameters_parse_not_the_routes_own_is_unknown(void **state)
+{
+	(void)state;
+	struct parameters parameters;
+	struct parameter_error error;
+	assert_int_equal(parameters_parse("window=10s", ALL & ~PARAMETER_WINDOW, TWO_DAYS_MS, &parameters, &error), -EINVAL);
+	assert_string_equal(error.sentence, "unknown query parameter");
+	assert_int_equal(parameters_parse("window=10s", PARAMETER_WINDOW, TWO_DAYS_MS, &parameters, &error), 0);
+}
+
+static void test_parameters_parse_lengths_are_bounded(void **state)
+{
+	(void)state;
+	struct parameters parameters;
+	struct parameter_error error;
+	char query[5000] = "process=";
+	memset(query + 8, 'x', 255);
+	assert_int_equal(parameters_parse(query, ALL, TWO_DAYS_MS, &parameters, &error), 0);
+	assert_int_equal(strlen(parameters.process), 255);
+	query[8 + 255] = 'x';
+	assert_int_equal(parameters_parse(query, ALL, TWO_DAYS_MS, &parameters, &error), -EINVAL);
+	assert_string_equal(error.name, "process");
+	/* An unknown name that is longer than the place for it. */
+	memset(query, 'y', 200);
+	assert_int_equal(parameters_parse(query, ALL, TWO_DAYS_MS, &parameters, &error), -EINVAL);
+	assert_int_equal(strlen(error.name), sizeof(error.name) - 1);
+	memset(query, '&', sizeof(query) - 1);
+	assert_int_equal(parameters_parse(query, ALL, TWO_DAYS_MS, &parameters, &error), -EINVAL);
+	query[4095] = '\0';
+	assert_int_equal(parameters_parse(query, ALL, TWO_DAYS_MS, &parameters, &error), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parameters_parse_none_gives_the_defaults),
+		cmocka_unit_test(test_parameters_parse_all_are_taken),
+		cmocka_unit_test(test_parameters_parse_bad_ones_are_named),
+		cmocka_unit_test(test_parameters_parse_not_the_routes_own_is_unknown),
+		cmocka_unit_test(test_parameters_parse_lengths_are_bounded),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

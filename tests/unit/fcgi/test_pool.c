@@ -1,0 +1,480 @@
+/*
+ * fcgi/pool.h and fcgi/request.h: the real libfcgi on a Unix socket as descriptor 0.
+ *
+ * libfcgi cannot be used again once it has been shut down, so every case runs in a
+ * child process; a check that fails ends the child.
+ */
+#include "helpers.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fastcgi.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "fcgi/pool.h"
+
+#define CHECK(condition) \
+	do { \
+		if (!(condition)) { \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			_exit(1); \
+		} \
+	} while (0)
+
+enum { THREADS = 4, MAX_BODY = 100000, CASE_SECONDS = 20 };
+
+static struct sockaddr_un address = { .sun_family = AF_UNIX };
+static struct pool *pool;
+static sem_t held, go_on;  /* a request for /hold is under way, and may end */
+static sem_t being_stopped; /* pool_stop() has begun */
+
+/* In the place of libfcgi's own, which it calls. */
+void FCGX_ShutdownPending(void)
+{
+	void (*real)(void);
+	*(void **)&real = dlsym(RTLD_NEXT, "FCGX_ShutdownPending");
+	real();
+	sem_post(&being_stopped);
+}
+
+/* ---- a FastCGI client ---- */
+
+static void put_all(int fd, const void *bytes, size_t length)
+{
+	const char *at = bytes;
+	while (length) {
+		ssize_t sent = send(fd, at, length, MSG_NOSIGNAL);
+		CHECK(sent > 0);
+		at += sent;
+		length -= (size_t)sent;
+	}
+}
+
+static void put_record(int fd, unsigned char type, const void *content, size_t length)
+{
+	FCGI_Header header = { .version = FCGI_VERSION_1, .type = type, .requestIdB0 = 1,
+	                       .contentLengthB1 = (unsigned char)(length >> 8), .contentLengthB0 = (unsigned char)length };
+	put_all(fd, &header, sizeof(header));
+	put_all(fd, content, length);
+}
+
+static void add_parameter(struct text *text, const char *name, const char *value)
+{
+	text_append_char(text, (char)strlen(name));
+	text_append_char(text, (char)strlen(value));
+	text_append_string(text, name);
+	text_append_string(text, value);
+}
+
+static int client_open(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+	return fd;
+}
+
+/* `declared` is the Content-Length. */
+static void client_send(int fd, const char *method, const char *path, const char *body, size_t length, size_t declared,
+                        bool keep)
+{
+	FCGI_BeginRequestBody begin = { .roleB0 = FCGI_RESPONDER, .flags = keep ? FCGI_KEEP_CONN : 0 };
+	struct text parameters = TEXT_EMPTY;
+	char number[32];
+	snprintf(number, sizeof(number), "%zu", declared);
+	add_parameter(&parameters, "REQUEST_METHOD", method);
+	add_parameter(&parameters, "DOCUMENT_URI", path);
+	add_parameter(&parameters, "QUERY_STRING", "a=1&b=2");
+	add_parameter(&parameters, "CONTENT_LENGTH", number);
+	put_record(fd, FCGI_BEGIN_REQUEST, &begin, sizeof(begin));
+	put_record(fd, FCGI_PARAMS, parameters.data, parameters.length);
+	put_record(fd, FCGI_PARAMS, "", 0);
+	for (size_t sent = 0; sent < length;) {
+		size_t piece = length - sent < 60000 ? length - sent : 60000;
+		put_record(fd, FCGI_STDIN, body + sent, piece);
+		sent += piece;
+	}
+	put_record(fd, FCGI_STDIN, "", 0);
+	text_free(&parameters);
+}
+
+static bool get_all(int fd, void *bytes, size_t length)
+{
+	return length == 0 || recv(fd, bytes, length, MSG_WAITALL) == (ssize_t)length;
+}
+
+/* Reads until the end of the request; false when the connection ends before. */
+static bool client_receive(int fd, struct text *ret_answer)
+{
+	FCGI_Header header;
+	char content[65536 + 256];
+	text_reset(ret_answer);
+	while (get_all(fd, &header, sizeof(header))) {
+		size_t length = (size_t)header.contentLengthB1 << 8 | header.contentLengthB0;
+		if (!get_all(fd, content, length + header.paddingLength))
+			return false;
+		if (header.type == FCGI_STDOUT)
+			text_append(ret_answer, content, length);
+		if (header.type == FCGI_END_REQUEST)
+			return true;
+	}
+	return false;
+}
+
+static bool has(const struct text *answer, const char *words)
+{
+	return answer->data && strstr(answer->data, words);
+}
+
+/* ---- what the pool calls ---- */
+
+static void handle(void *user, struct request *request, struct response *response)
+{
+	CHECK(user == &address);
+	if (strcmp(request->path, "/hold") == 0) {
+		sem_post(&held);
+		/* No signal of the pool's cuts what a handler waits for. */
+		CHECK(sem_wait(&go_on) == 0);
+	} else if (strcmp(request->path, "/large") == 0) {
+		for (int i = 0; i < 300000; i++)
+			text_append_string(&response->body, "0123456789");
+		return;
+	} else if (strcmp(request->path, "/no-memory") == 0) {
+		text_append_string(&response->body, "a part");
+		response->body.failed = true;
+		return;
+	} else if (strcmp(request->path, "/busy") == 0) {
+		response->retry_after_s = 5;
+		response->allow = "PUT";
+		response_error(response, 503, "data[3].\"x\"", "it is %s", "busy\n");
+		return;
+	}
+	CHECK(request->body[request->body_length] == '\0');
+	text_printf(&response->body, "%s %s ?%s %zu%s%s ", request->method, request->path, request->query,
+	            request->body_length, request->body_too_large ? " too large" : "", request->body_cut ? " cut" : "");
+	text_append(&response->body, request->body, request->body_length < 100 ? request->body_length : 100);
+}
+
+/* ---- the cases, each in a child ---- */
+
+static void listen_on_0(const char *folder)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/socket", folder);
+	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 128) == 0);
+	CHECK(dup2(fd, 0) == 0);
+	close(fd);
+}
+
+static void run_case(void (*body)(void))
+{
+	char folder[FOLDER_SIZE];
+	int status = -1;
+	folder_open(folder);
+	fflush(NULL);
+	pid_t child = fork();
+	if (child == 0) {
+		alarm(CASE_SECONDS);
+		listen_on_0(folder);
+		sem_init(&held, 0, 0);
+		sem_init(&go_on, 0, 0);
+		sem_init(&being_stopped, 0, 0);
+		CHECK(request_init() == 0);
+		CHECK(pool_start(THREADS, MAX_BODY, handle, &address, &pool) == 0);
+		body();
+		exit(0);
+	}
+	waitpid(child, &status, 0);
+	folder_remove(folder);
+	assert_int_equal(status, 0);
+}
+
+static int64_t stop_ms(void)
+{
+	int64_t start_ns = clock_monotonic_ns();
+	pool_stop(pool);
+	return (clock_monotonic_ns() - start_ns) / 1000000;
+}
+
+static void requests_of_every_kind(void)
+{
+	struct text answer = TEXT_EMPTY;
+	static char body[MAX_BODY + 1];
+	memset(body, 'x', sizeof(body));
+	static const struct {
+		const char *method, *path;
+		size_t length, declared;
+		const char *words[3];
+	} cases[] = {
+		{ "GET", "/a", 0, 0, { "Status: 200 OK\r\n", "\r\n\r\nGET /a ?a=1&b=2 0 ", "Content-Type: application/json\r\n" } },
+		{ "PUT", "/a", 5, 5, { "\r\n\r\nPUT /a ?a=1&b=2 5 xxxxx", "Cache-Control: no-store\r\n" } },
+		{ "PUT", "/a", MAX_BODY, MAX_BODY, { " 100000 xxx" } },
+		{ "PUT", "/a", MAX_BODY + 1, MAX_BODY + 1, { " 0 too large " } },
+		{ "PUT", "/a", 5, 6, { " 5 cut xxxxx" } },
+		{ "PUT", "/a", 0, 1000, { " 0 cut " } },
+		{ "GET", "/busy", 0, 0, { "Status: 503 Service Unavailable\r\n", "Retry-After: 5\r\n", "Allow: PUT\r\n" } },
+		{ "GET", "/busy", 0, 0, { "{\"Response\": \"NOk\", \"error\": \"it is busy\\u000a\", \"field\": \"data[3].\\\"x\\\"\"}\n" } },
+		{ "GET", "/no-memory", 0, 0, { "Status: 503", "out of memory" } },
+		{ "GET", "/a", 0, 0, { "Status: 200 OK\r\n" } },
+	};
+	for (int keep = 0; keep < 2; keep++) {
+		int fd = client_open();
+		for (size_t i = 0; i < COUNT_OF(cases); i++) {
+			if (!keep && i) {
+				close(fd);
+				fd = client_open();
+			}
+			client_send(fd, cases[i].method, cases[i].path, body, cases[i].length, cases[i].declared, keep);
+			CHECK(client_receive(fd, &answer));
+			for (size_t j = 0; j < 3 && cases[i].words[j]; j++) {
+				const char *words = cases[i].words[j];
+				if (!has(&answer, words))
+					fprintf(stderr, "%s %s: %.300s\n", cases[i].method, cases[i].path, answer.data);
+				CHECK(has(&answer, words));
+			}
+			if (strcmp(cases[i].path, "/a") == 0)
+				CHECK(!has(&answer, "Retry-After") && !has(&answer, "Allow"));
+		}
+		close(fd);
+	}
+
+	int fd = client_open();
+	client_send(fd, "HEAD", "/large", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer));
+	CHECK(has(&answer, "Content-Length: 3000000\r\n"));
+	CHECK(strcmp(strstr(answer.data, "\r\n\r\n"), "\r\n\r\n") == 0);
+	client_send(fd, "GET", "/large", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer));
+	CHECK(strlen(strstr(answer.data, "\r\n\r\n") + 4) == 3000000);
+	pool_set_max_body(pool, 10);
+	client_send(fd, "PUT", "/a", body, 11, 11, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, "too large"));
+	client_send(fd, "PUT", "/a", body, 10, 10, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, " 10 xxxxxxxxxx"));
+	close(fd);
+	text_free(&answer);
+	CHECK(stop_ms() < 2000);
+}
+
+/* Whatever of a request libfcgi has in its buffer when the answer is sent, the next one
+ * on the connection is read from its beginning. */
+static void kept_connection_with_bodies_of_every_length(void)
+{
+	struct text answer = TEXT_EMPTY;
+	static char body[MAX_BODY * 2];
+	char words[32];
+	int fd = client_open();
+	for (size_t length = 7900; length < 8300; length++) {
+		client_send(fd, "PUT", "/a", body, length, length, true);
+		CHECK(client_receive(fd, &answer));
+		snprintf(words, sizeof(words), " %zu ", length);
+		CHECK(has(&answer, words));
+	}
+	for (size_t length = MAX_BODY + 1; length < MAX_BODY + 20; length++) {
+		client_send(fd, "PUT", "/a", body, length, length, true);
+		CHECK(client_receive(fd, &answer) && has(&answer, "too large"));
+	}
+	client_send(fd, "PUT", "/a", body, 20000, 10, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, " 10 "));
+	client_send(fd, "GET", "/a", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, "GET"));
+	close(fd);
+	text_free(&answer);
+	CHECK(stop_ms() < 2000);
+}
+
+static void *send_many(void *user)
+{
+	struct text answer = TEXT_EMPTY;
+	char path[32], words[64];
+	for (int i = 0; i < 30; i++) {
+		int fd = client_open();
+		snprintf(path, sizeof(path), "/%d/%d", *(int *)user, i);
+		snprintf(words, sizeof(words), "\r\n\r\nGET %s ?", path);
+		client_send(fd, "GET", path, "", 0, 0, false);
+		CHECK(client_receive(fd, &answer) && has(&answer, words));
+		close(fd);
+	}
+	text_free(&answer);
+	return NULL;
+}
+
+static void more_clients_than_threads(void)
+{
+	pthread_t threads[THREADS * 5];
+	int numbers[THREADS * 5];
+	for (int i = 0; i < THREADS * 5; i++) {
+		numbers[i] = i;
+		pthread_create(&threads[i], NULL, send_many, &numbers[i]);
+	}
+	for (int i = 0; i < THREADS * 5; i++)
+		pthread_join(threads[i], NULL);
+	CHECK(stop_ms() < 2000);
+}
+
+static void *stop(void *user)
+{
+	(void)user;
+	pool_stop(pool);
+	return NULL;
+}
+
+/* Whether the other side has closed the connection; waits for it. */
+static bool is_closed(int fd)
+{
+	char byte;
+	return recv(fd, &byte, 1, 0) == 0;
+}
+
+static void stop_while_a_request_is_under_way(void)
+{
+	struct text answer = TEXT_EMPTY;
+	pthread_t stopper;
+	struct timespec until;
+	int idle = client_open(), busy = client_open();
+	client_send(idle, "GET", "/a", "", 0, 0, true);
+	CHECK(client_receive(idle, &answer));
+	client_send(busy, "PUT", "/hold", "hello", 5, 5, true);
+	while (sem_wait(&held) != 0)
+		;
+	pthread_create(&stopper, NULL, stop, NULL);
+	while (sem_wait(&being_stopped) != 0)
+		;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 200000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	CHECK(pthread_timedjoin_np(stopper, NULL, &until) == ETIMEDOUT);
+	CHECK(poll(&(struct pollfd){ .fd = busy, .events = POLLIN }, 1, 0) == 0);
+	sem_post(&go_on);
+	CHECK(client_receive(busy, &answer) && has(&answer, "PUT /hold ?a=1&b=2 5 hello"));
+	pthread_join(stopper, NULL);
+	CHECK(is_closed(busy) && is_closed(idle));
+	close(idle);
+	close(busy);
+	text_free(&answer);
+}
+
+static void stop_with_idle_connections(void)
+{
+	struct text answer = TEXT_EMPTY;
+	int idle[THREADS];
+	for (int i = 0; i < THREADS; i++) {
+		idle[i] = client_open();
+		client_send(idle[i], "GET", "/a", "", 0, 0, true);
+		CHECK(client_receive(idle[i], &answer));
+	}
+	CHECK(stop_ms() < 1000);
+	for (int i = 0; i < THREADS; i++) {
+		CHECK(is_closed(idle[i]));
+		close(idle[i]);
+	}
+	text_free(&answer);
+}
+
+/* A new version of the program takes over on the same socket. */
+static void stop_leaves_the_listening_socket(void)
+{
+	CHECK(stop_ms() < 1000);
+	int fd = client_open();
+	int other_end = accept(0, NULL, NULL);
+	CHECK(other_end >= 0);
+	put_all(fd, "x", 1);
+	char byte;
+	CHECK(get_all(other_end, &byte, 1) && byte == 'x');
+	close(fd);
+	close(other_end);
+}
+
+/* Clients that go away in the middle, or talk nonsense, cost nobody else anything. */
+static void bad_clients(void)
+{
+	struct text answer = TEXT_EMPTY;
+	static const char garbage[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+	for (int i = 0; i < THREADS * 3; i++) {
+		int fd = client_open();
+		if (i % 3 == 0) {
+			put_all(fd, garbage, sizeof(garbage));
+		} else if (i % 3 == 1) {
+			client_send(fd, "GET", "/large", "", 0, 0, false);
+		} else {
+			FCGI_BeginRequestBody begin = { .roleB0 = FCGI_RESPONDER };
+			put_record(fd, FCGI_BEGIN_REQUEST, &begin, sizeof(begin));
+		}
+		close(fd);
+	}
+	for (int i = 0; i < THREADS * 3; i++) {
+		int fd = client_open();
+		client_send(fd, "GET", "/a", "", 0, 0, false);
+		CHECK(client_receive(fd, &answer) && has(&answer, "200 OK"));
+		close(fd);
+	}
+	text_free(&answer);
+	CHECK(stop_ms() < 2000);
+}
+
+static void test_pool_start_requests_of_every_kind_are_answered(void **state)
+{
+	(void)state;
+	run_case(requests_of_every_kind);
+}
+
+static void test_pool_start_kept_connection_bodies_of_every_length_are_read(void **state)
+{
+	(void)state;
+	run_case(kept_connection_with_bodies_of_every_length);
+}
+
+static void test_pool_start_more_clients_than_threads_all_are_answered(void **state)
+{
+	(void)state;
+	run_case(more_clients_than_threads);
+}
+
+static void test_pool_start_bad_clients_cost_nobody_else_anything(void **state)
+{
+	(void)state;
+	run_case(bad_clients);
+}
+
+static void test_pool_stop_request_under_way_is_finished(void **state)
+{
+	(void)state;
+	run_case(stop_while_a_request_is_under_way);
+}
+
+static void test_pool_stop_idle_connections_do_not_delay_it(void **state)
+{
+	(void)state;
+	/* Some threads may be just behind their answer then. */
+	for (int i = 0; i < 12; i++)
+		run_case(stop_with_idle_connections);
+}
+
+static void test_pool_stop_listening_socket_stays(void **state)
+{
+	(void)state;
+	run_case(stop_leaves_the_listening_socket);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pool_start_requests_of_every_kind_are_answered),
+		cmocka_unit_test(test_pool_start_kept_connection_bodies_of_every_length_are_read),
+		cmocka_unit_test(test_pool_start_more_clients_than_threads_all_are_answered),
+		cmocka_unit_test(test_pool_start_bad_clients_cost_nobody_else_anything),
+		cmocka_unit_test(test_pool_stop_request_under_way_is_finished),
+		cmocka_unit_test(test_pool_stop_idle_connections_do_not_delay_it),
+		cmocka_unit_test(test_pool_stop_listening_socket_stays),
+	};
+	pool_stop(NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,472 @@
+/* fcgi/routes.h and the service behind it, with a real store in a folder of its own */
+#include "helpers.h"
+
+#include <cjson/cJSON.h>
+#include <ctype.h>
+#include <math.h>
+
+#include "common/clock.h"
+#include "fcgi/body.h"
+#include "fcgi/routes.h"
+
+struct fixture {
+	char folder[FOLDER_SIZE];
+	struct config *config;
+	struct service *service;
+	struct response response; /* of the last request */
+	int64_t now_ms;           /* when the case began, on a tick */
+};
+
+static int set_up_with(void **state, const char *option)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	assert_non_null(f);
+	folder_open(f->folder);
+	f->config = config_in(f->folder, option);
+	f->now_ms = clock_wall_ms() / 10000 * 10000;
+	assert_int_equal(service_open(f->config, 8, &f->service), 0);
+	*state = f;
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_with(state, NULL);
+}
+
+static int set_up_few_points(void **state)
+{
+	return set_up_with(state, "server.max_points=3");
+}
+
+static int set_up_few_series(void **state)
+{
+	return set_up_with(state, "server.max_series=1");
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	service_close(f->service);
+	text_free(&f->response.body);
+	config_free(f->config);
+	folder_remove(f->folder);
+	free(f);
+	return 0;
+}
+
+/* One request; the status of its answer. */
+static int ask(struct fixture *f, const char *method, const char *path, const char *query, const char *body)
+{
+	char full[512];
+	char *copy = strdup(body ? body : "");
+	assert_non_null(copy);
+	snprintf(full, sizeof(full), "%s%s", path[0] == '/' ? "" : WIRE_PREFIX, path);
+	struct request request = { .method = method, .path = full, .query = query, .body = copy, .body_length = strlen(copy) };
+	text_reset(&f->response.body);
+	f->response.status = 200;
+	f->response.content_type = "application/json";
+	f->response.allow = NULL;
+	f->response.retry_after_s = 0;
+	routes_handle(f->service, &request, &f->response);
+	free(copy);
+	assert_non_null(f->response.body.data);
+	if (strcmp(f->response.content_type, "application/json") == 0) {
+		cJSON *tree = cJSON_ParseWithOpts(f->response.body.data, NULL, true);
+		if (!tree)
+			fail_msg("%s %s: no JSON: %s", method, path, f->response.body.data);
+		if (f->response.status != 200 && strcmp(path, "health") != 0) {
+			assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(tree, "Response")), "NOk");
+			assert_non_null(cJSON_GetStringValue(cJSON_GetObjectItem(tree, "error")));
+		}
+		cJSON_Delete(tree);
+	}
+	return f->response.status;
+}
+
+static void get(struct fixture *f, const char *path, const char *query, const char *wanted)
+{
+	if (ask(f, "GET", path, query, NULL) != 200)
+		fail_msg("GET %s?%s: %d %s", path, query, f->response.status, f->response.body.data);
+	char line[2048];
+	snprintf(line, sizeof(line), "%s\n", wanted);
+	assert_string_equal(f->response.body.data, line);
+}
+
+/* Stores samples of one host, each "process resource seconds_ago value". */
+static void save(struct fixture *f, const char *ip, const char *samples)
+{
+	struct text body = TEXT_EMPTY;
+	char process[64], resource[8];
+	double ago_s, value;
+	int length;
+	text_printf(&body, "{\"ipaddress\": \"%s\", \"data\": [", ip);
+	for (const char *at = samples; sscanf(at, " %63s %7s %lf %lf%n", process, resource, &ago_s, &value, &length) == 4;
+	     at += length)
+		text_printf(&body, "%s{\"timestamp\": %.3f, \"value\": %.10g, \"process_name\": \"%s\", \"type_data\": \"%s\"}",
+		            at == samples ? "" : ", ", (double)f->now_ms / 1000 - ago_s, value, process, resource);
+	text_append_string(&body, "], \"collector\": {\"hostname\": \"h1\", \"partial\": false, \"clock_offset_s\": 0.5}}");
+	if (ask(f, "PUT", "save-all", "", body.data) != 200)
+		fail_msg("%s", f->response.body.data);
+	assert_string_equal(f->response.body.data, "{\"Response\": \"Ok\"}\n");
+	text_free(&body);
+}
+
+static void save_three(struct fixture *f)
+{
+	save(f, "10.0.0.5", "bash mem 20 1 bash mem 10 3 bash cpu 10 50 java mem 10 80");
+	save(f, "2001:db8::1", "bash mem 10 11 zsh cpu 10 7.5");
+}
+
+static void test_routes_get_all_means_over_the_window(void **state)
+{
+	struct fixture *f = *state;
+	get(f, "get-all", "", "{}");
+	save_three(f);
+	get(f, "get-all", "", "{\"bash\": [5, 50], \"java\": [80, null], \"zsh\": [null, 7.5]}");
+	get(f, "get-all/", "", "{\"bash\": [5, 50], \"java\": [80, null], \"zsh\": [null, 7.5]}");
+	get(f, "get-all", "resource=mem", "{\"bash\": [5, null], \"java\": [80, null]}");
+	get(f, "get-all", "by=host", "{\"10.0.0.5\": {\"bash\": [2, 50], \"java\": [80, null]}, "
+	                             "\"2001:db8::1\": {\"bash\": [11, null], \"zsh\": [null, 7.5]}}");
+	get(f, "get-all", "by=host&process=none", "{}");
+	get(f, "get-all", "above=49.9", "{\"bash\": [5, 50], \"java\": [80, null]}");
+	get(f, "get-all", "above=50", "{\"java\": [80, null]}");
+	get(f, "get-all", "above=10&resource=mem", "{\"bash\": [5, null], \"java\": [80, null]}");
+	get(f, "get-all", "limit=2", "{\"bash\": [5, 50], \"java\": [80, null]}");
+	get(f, "get-all", "limit=1", "{\"java\": [80, null]}");
+	get(f, "get-all", "process=bash&ip=10-0-0-5", "{\"bash\": [2, 50]}");
+	get(f, "get-all/10.0.0.5", "", "{\"bash\": [2, 50], \"java\": [80, null]}");
+	get(f, "get-all/10-0-0-5/", "process=java", "{\"java\": [80, null]}");
+	get(f, "get-all/2001-db8--1", "", "{\"bash\": [11, null], \"zsh\": [null, 7.5]}");
+	get(f, "get-all/2001:DB8:0::1/", "", "{\"bash\": [11, null], \"zsh\": [null, 7.5]}");
+	get(f, "get-all/10.0.0.6", "", "{}");
+}
+
+static void test_routes_get_all_detailed_values_oldest_first(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[256];
+	save_three(f);
+	get(f, "get-all-detailed", "ip=10.0.0.5", "{\"bash\": [1, 3], \"java\": [80]}");
+	get(f, "get-all-detailed/", "resource=cpu", "{\"bash\": [50], \"zsh\": [7.5]}");
+	get(f, "get-all-detailed", "process=bash&by=host", "{\"10.0.0.5\": {\"bash\": [1, 3]}, \"2001:db8::1\": {\"bash\": [11]}}");
+	get(f, "get-all-detailed", "process=bash&step=2d&fn=max", "{\"bash\": [11]}");
+	get(f, "get-all-detailed", "process=bash&step=2d", "{\"bash\": [5]}");
+	get(f, "get-all-detailed", "above=11", "{\"java\": [80]}");
+	get(f, "get-all-detailed", "above=80", "{}");
+	get(f, "get-all-detailed", "limit=1&by=host", "{\"10.0.0.5\": {\"java\": [80]}}");
+	snprintf(wanted, sizeof(wanted), "{\"bash\": [[%lld, 1], [%lld, 3]]}", (long long)(f->now_ms / 1000 - 20),
+	         (long long)(f->now_ms / 1000 - 10));
+	get(f, "get-all-detailed", "ip=10.0.0.5&process=bash&timestamps=1", wanted);
+}
+
+static void test_routes_latest_newest_of_three_intervals(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[512];
+	long long now_s = f->now_ms / 1000;
+	save(f, "10.0.0.5", "bash mem 12.5 1 bash mem 10 3 bash cpu 12.5 50 old mem 60 9");
+	save(f, "10.0.0.6", "zsh cpu 0 0");
+	snprintf(wanted, sizeof(wanted),
+	         "{\"10.0.0.5\": {\"bash\": {\"mem\": [%lld, 3], \"cpu\": [%lld.5, 50]}}, \"10.0.0.6\": {\"zsh\": {\"cpu\": [%lld, 0]}}}",
+	         now_s - 10, now_s - 13, now_s);
+	get(f, "latest", "", wanted);
+	snprintf(wanted, sizeof(wanted), "{\"10.0.0.5\": {\"bash\": {\"mem\": [%lld, 3]}}}", now_s - 10);
+	get(f, "latest", "resource=mem", wanted);
+	get(f, "latest/", "process=bash&resource=mem&ip=10-0-0-5", wanted);
+	get(f, "latest", "process=old", "{}");
+}
+
+static void test_routes_hosts_with_what_their_collectors_said(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[512];
+	get(f, "hosts", "", "{}");
+	save(f, "10.0.0.5", "bash mem 20 1 java mem 20 1");
+	assert_int_equal(ask(f, "PUT", "save-all", "", "{\"ipaddress\": \"10.0.0.7\", \"data\": [], \"collector\": {}}"), 200);
+	snprintf(wanted, sizeof(wanted),
+	         "{\"10.0.0.5\": {\"last_seen\": %lld, \"processes\": 2, \"hostname\": \"h1\", \"version\": null, \"state\": null, "
+	         "\"clock_offset_s\": 0.5, \"partial\": false}}",
+	         (long long)(f->now_ms / 1000 - 20));
+	get(f, "hosts", "", wanted);
+	get(f, "hosts/", "ip=10-0-0-5", wanted);
+	get(f, "hosts", "ip=10.0.0.6", "{}");
+}
+
+static void test_routes_health_and_metrics_are_answered(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "\"status\": \"ok\""));
+	assert_non_null(strstr(f->response.body.data, "\"alert\": {\"status\": \"unknown\", \"last_report\": null}"));
+	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 200);
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "\"alert\": {\"status\": \"ok\", \"last_report\": 1"));
+
+	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
+	assert_string_equal(f->response.content_type, "text/plain; version=0.0.4; charset=utf-8");
+	assert_non_null(strstr(f->response.body.data, "vigie_requests_total{route=\"save-alarms\",status=\"200\"} 1\n"));
+	for (char *line = strtok(f->response.body.data, "\n"); line; line = strtok(NULL, "\n")) {
+		char *blank = strrchr(line, ' '), *end;
+		if (line[0] == '#')
+			continue;
+		assert_true(isalpha((unsigned char)line[0]) && blank);
+		assert_true(isfinite(strtod(blank + 1, &end)) && end != blank + 1 && *end == '\0');
+	}
+}
+
+static void test_routes_wrong_requests_get_their_status(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *method, *path, *query;
+		int status;
+		const char *words; /* of the answer or its Allow header */
+	} cases[] = {
+		{ "GET", "/", "", 404, "no such" },
+		{ "GET", "/get-all", "", 404, "" },
+		{ "GET", "/ressources-usage", "", 404, "" },
+		{ "GET", "", "", 404, "" },
+		{ "GET", "get-al", "", 404, "" },
+		{ "GET", "get-all2", "", 404, "" },
+		{ "GET", "Get-All", "", 404, "" },
+		{ "GET", "latest/10.0.0.5", "", 404, "" },
+		{ "GET", "save-all/x", "", 404, "" },
+		{ "PUT", "nothing", "", 404, "" },
+		{ "GET", "save-all", "", 405, "PUT" },
+		{ "HEAD", "save-alarms", "", 405, "PUT" },
+		{ "POST", "save-all/", "", 405, "PUT" },
+		{ "PUT", "get-all", "", 405, "GET, HEAD" },
+		{ "POST", "get-all/10.0.0.5", "", 405, "GET, HEAD" },
+		{ "DELETE", "latest", "bad=1", 405, "GET, HEAD" },
+		{ "get", "hosts", "", 405, "GET, HEAD" },
+		{ "", "metrics", "", 405, "GET, HEAD" },
+		{ "GET", "get-all", "windows=5m", 400, "\"field\": \"windows\"" },
+		{ "GET", "get-all", "window=1s", 400, "\"field\": \"window\"" },
+		{ "GET", "get-all", "window=3d", 400, "\"field\": \"window\"" },
+		{ "GET", "get-all", "step=10s", 400, "unknown" },
+		{ "GET", "get-all", "timestamps=1", 400, "unknown" },
+		{ "GET", "get-all/10.0.0.5", "ip=10.0.0.5", 400, "unknown" },
+		{ "GET", "get-all/10.0.0.5", "by=host", 400, "unknown" },
+		{ "GET", "get-all-detailed", "fn=max", 400, "needs step" },
+		{ "GET", "latest", "window=5m", 400, "unknown" },
+		{ "GET", "query-alarm", "window=5m", 400, "unknown" },
+		{ "GET", "hosts", "process=a", 400, "unknown" },
+		{ "GET", "health", "x=1", 400, "unknown" },
+		{ "GET", "metrics", "ip=::1", 400, "unknown" },
+		{ "PUT", "save-all", "ip=::1", 400, "unknown" },
+		{ "GET", "get-all/10.0.0", "", 400, "\"field\": \"ip\"" },
+		{ "GET", "get-all/10.0.0.5/x", "", 400, "" },
+		{ "GET", "get-all/bash", "", 400, "" },
+		{ "GET", "get-all/0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000", "", 400, "" },
+		{ "PUT", "save-all", "", 400, "not JSON" },
+		{ "PUT", "save-alarms", "", 400, "not JSON" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		int status = ask(f, cases[i].method, cases[i].path, cases[i].query, "");
+		if (status != cases[i].status)
+			fail_msg("%s %s?%s: %d", cases[i].method, cases[i].path, cases[i].query, status);
+		if (status == 405)
+			assert_string_equal(f->response.allow, cases[i].words);
+		else
+			assert_non_null(strstr(f->response.body.data, cases[i].words));
+	}
+}
+
+static void test_routes_head_works_where_get_does(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const paths[] = { "get-all", "get-all/::1", "get-all-detailed", "latest", "query-alarm", "alarms", "hosts",
+		                             "health", "metrics" };
+	for (size_t i = 0; i < COUNT_OF(paths); i++)
+		assert_int_equal(ask(f, "HEAD", paths[i], "", NULL), 200);
+}
+
+static void test_routes_save_all_bad_batches_leave_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char body[512];
+	for (int i = 0; i < 3; i++) {
+		snprintf(body, sizeof(body),
+		         "{\"ipaddress\": \"10.0.0.5\", \"data\": [{\"timestamp\": %lld, \"value\": 1, \"process_name\": \"a\", "
+		         "\"type_data\": \"cpu\"}, {\"timestamp\": %lld, \"value\": %d, \"process_name\": \"a\", \"type_data\": \"cpu\"}],"
+		         "\"collector\": {\"hostname\": \"x\"}}",
+		         (long long)f->now_ms / 1000, (long long)f->now_ms / 1000 + (i == 1 ? 90 : i == 2 ? -172900 : 0), i ? 1 : -1);
+		int64_t before_ms = clock_wall_ms();
+		assert_int_equal(ask(f, "PUT", "save-all", "", body), i ? 409 : 400);
+		assert_non_null(strstr(f->response.body.data, i ? "\"field\": \"data[1].timestamp\"" : "\"field\": \"data[1].value\""));
+		const char *time = strstr(f->response.body.data, "\"server_time\": ");
+		assert_true((time != NULL) == (i > 0));
+		if (time)
+			assert_true(strtod(time + strlen("\"server_time\": "), NULL) * 1000 >= (double)before_ms - 1);
+		get(f, "get-all", "", "{}");
+	}
+	struct request request = { .method = "PUT", .path = WIRE_PREFIX "save-all", .query = "", .body = body, .body_too_large = true };
+	text_reset(&f->response.body);
+	routes_handle(f->service, &request, &f->response);
+	assert_int_equal(f->response.status, 413);
+	request.body_too_large = false;
+	request.body_cut = true;
+	text_reset(&f->response.body);
+	routes_handle(f->service, &request, &f->response);
+	assert_int_equal(f->response.status, 400);
+	get(f, "hosts", "", "{}");
+}
+
+static void test_routes_get_all_detailed_too_many_points_says_how_to_narrow(void **state)
+{
+	struct fixture *f = *state;
+	save(f, "10.0.0.5", "a mem 50 1 a mem 40 1 a mem 30 1 a mem 20 1");
+	assert_int_equal(ask(f, "GET", "get-all-detailed", "", NULL), 400);
+	assert_non_null(strstr(f->response.body.data, "over 3 points"));
+	get(f, "get-all-detailed", "step=2d", "{\"a\": [1]}");
+}
+
+static void test_routes_save_all_no_room_for_a_host_is_to_be_sent_again(void **state)
+{
+	struct fixture *f = *state;
+	char body[256];
+	save(f, "10.0.0.5", "a mem 10 1");
+	snprintf(body, sizeof(body), "{\"ipaddress\": \"10.0.0.6\", \"data\": [{\"timestamp\": %lld, \"value\": 1, "
+	                             "\"process_name\": \"a\", \"type_data\": \"cpu\"}]}", (long long)f->now_ms / 1000);
+	assert_int_equal(ask(f, "PUT", "save-all", "", body), 503);
+	assert_true(f->response.retry_after_s > 0);
+	assert_non_null(strstr(f->response.body.data, "max_series"));
+	/* That is no failure of the store. */
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	get(f, "get-all", "", "{\"a\": [1, null]}");
+}
+
+/* ---- alarms ---- */
+
+static void save_alarm(struct fixture *f, const char *ip, const char *process, const char *resource, const char *color,
+                       double ago_s, double since_ago_s, const char *more)
+{
+	char body[512];
+	snprintf(body, sizeof(body),
+	         "{\"data\": [{\"ipaddress\": \"%s\", \"process_name\": \"%s\", \"type_data\": \"%s\", \"color\": \"%s\", "
+	         "\"timestamp\": %.3f, \"since\": %.3f, \"threshold\": 80%s}]}",
+	         ip, process, resource, color, (double)f->now_ms / 1000 - ago_s, (double)f->now_ms / 1000 - since_ago_s, more);
+	if (ask(f, "PUT", "save-alarms", "", body) != 200)
+		fail_msg("%s", f->response.body.data);
+}
+
+static void assert_color(struct fixture *f, const char *query, const char *color, int alarms)
+{
+	assert_int_equal(ask(f, "GET", "query-alarm", query, NULL), 200);
+	cJSON *tree = cJSON_Parse(f->response.body.data);
+	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(tree, "color")), color);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(tree, "alarms")), alarms);
+	cJSON_Delete(tree);
+}
+
+static void test_routes_query_alarm_worst_color_counts(void **state)
+{
+	struct fixture *f = *state;
+	get(f, "query-alarm", "", "{\"color\": \"unknown\", \"alarms\": []}");
+	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 200);
+	get(f, "query-alarm", "", "{\"color\": \"green\", \"alarms\": []}");
+	save_alarm(f, "10.0.0.5", "calm", "mem", "green", 10, 30, "");
+	assert_color(f, "", "green", 0);
+	save_alarm(f, "10.0.0.5", "*", "cpu", "unknown", 10, 30, "");
+	assert_color(f, "", "unknown", 1);
+	save_alarm(f, "10.0.0.6", "java", "mem", "orange", 10, 30, ", \"forecast\": 91.5");
+	assert_color(f, "", "orange", 2);
+	save_alarm(f, "10.0.0.5", "bash", "cpu", "red", 10, 30, "");
+	assert_color(f, "", "red", 3);
+	assert_color(f, "ip=10.0.0.6", "orange", 1);
+	assert_color(f, "process=bash", "red", 1);
+	assert_color(f, "resource=mem", "orange", 1);
+	assert_color(f, "ip=10.0.0.9", "green", 0);
+	/* A later colour replaces it. */
+	save_alarm(f, "10.0.0.5", "bash", "cpu", "green", 5, 5, "");
+	assert_color(f, "", "orange", 2);
+	/* What is older than three intervals does not stand. */
+	save_alarm(f, "10.0.0.7", "gone", "cpu", "red", 60, 90, "");
+	assert_color(f, "", "orange", 2);
+}
+
+static void test_routes_query_alarm_tells_all_of_an_alarm(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[1024], more[128];
+	long long now_s = f->now_ms / 1000;
+	save(f, "10.0.0.5", "java mem 10 61 bash cpu 10 99");
+	snprintf(more, sizeof(more), ", \"value\": 61, \"forecast\": 91.5, \"expected_at\": %lld", now_s + 600);
+	save_alarm(f, "10.0.0.5", "java", "mem", "orange", 10, 20, more);
+	save_alarm(f, "10.0.0.5", "bash", "cpu", "red", 10, 40, "");
+	snprintf(wanted, sizeof(wanted),
+	         "{\"color\": \"red\", \"alarms\": ["
+	         "{\"process\": \"bash\", \"ip\": \"10.0.0.5\", \"resource\": \"cpu\", \"color\": \"red\", \"value\": 99, "
+	         "\"forecast\": null, \"expected_at\": null, \"threshold\": 80, \"since\": %lld}, "
+	         "{\"process\": \"java\", \"ip\": \"10.0.0.5\", \"resource\": \"mem\", \"color\": \"orange\", \"value\": 61, "
+	         "\"forecast\": 91.5, \"expected_at\": %lld, \"threshold\": 80, \"since\": %lld}]}",
+	         now_s - 40, now_s + 600, now_s - 20);
+	get(f, "query-alarm", "", wanted);
+	get(f, "query-alarm/", "ip=10-0-0-5", wanted);
+}
+
+static void test_routes_alarms_colors_that_changed(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[1024];
+	long long now_s = f->now_ms / 1000;
+	get(f, "alarms", "", "[]");
+	/* It began before the window: standing, not new. */
+	for (int ago = 290; ago >= 250; ago -= 10)
+		save_alarm(f, "10.0.0.5", "old", "mem", "red", ago, 900, "");
+	save_alarm(f, "10.0.0.5", "old", "mem", "green", 240, 240, "");
+	/* It begins within it, is told again, becomes worse and ends. */
+	save_alarm(f, "10.0.0.6", "new", "cpu", "orange", 100, 100, "");
+	save_alarm(f, "10.0.0.6", "new", "cpu", "orange", 90, 100, "");
+	save_alarm(f, "10.0.0.6", "new", "cpu", "red", 80, 80, "");
+	save_alarm(f, "10.0.0.6", "new", "cpu", "red", 70, 80, "");
+	save_alarm(f, "10.0.0.6", "new", "cpu", "green", 60, 60, "");
+	snprintf(wanted, sizeof(wanted),
+	         "[{\"time\": %lld, \"ip\": \"10.0.0.5\", \"process\": \"old\", \"resource\": \"mem\", \"color\": \"green\"}, "
+	         "{\"time\": %lld, \"ip\": \"10.0.0.6\", \"process\": \"new\", \"resource\": \"cpu\", \"color\": \"orange\"}, "
+	         "{\"time\": %lld, \"ip\": \"10.0.0.6\", \"process\": \"new\", \"resource\": \"cpu\", \"color\": \"red\"}, "
+	         "{\"time\": %lld, \"ip\": \"10.0.0.6\", \"process\": \"new\", \"resource\": \"cpu\", \"color\": \"green\"}]",
+	         now_s - 240, now_s - 100, now_s - 80, now_s - 60);
+	get(f, "alarms", "", wanted);
+	get(f, "alarms/", "window=10s", "[]");
+	get(f, "alarms", "resource=mem&ip=10.0.0.6", "[]");
+	snprintf(wanted, sizeof(wanted), "[{\"time\": %lld, \"ip\": \"10.0.0.5\", \"process\": \"old\", \"resource\": \"mem\", \"color\": \"green\"}]",
+	         now_s - 240);
+	get(f, "alarms", "process=old", wanted);
+}
+
+/* What the names of processes do to JSON. */
+static void test_routes_hostile_names_come_back(void **state)
+{
+	struct fixture *f = *state;
+	save(f, "10.0.0.5", "a\\\"b mem 10 1 \\\\ mem 10 2 \\u0001 mem 10 3 \\u20ac mem 10 4 \\u0000 cpu 10 5");
+	get(f, "get-all", "", "{\"?\": [3, 5], \"\\\\\": [2, null], \"a\\\"b\": [1, null], \"\xe2\x82\xac\": [4, null]}");
+	get(f, "get-all", "process=%E2%82%AC", "{\"\xe2\x82\xac\": [4, null]}");
+	get(f, "get-all", "process=a%22b", "{\"a\\\"b\": [1, null]}");
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		CASE(test_routes_get_all_means_over_the_window),
+		CASE(test_routes_get_all_detailed_values_oldest_first),
+		CASE(test_routes_latest_newest_of_three_intervals),
+		CASE(test_routes_hosts_with_what_their_collectors_said),
+		CASE(test_routes_health_and_metrics_are_answered),
+		CASE(test_routes_wrong_requests_get_their_status),
+		CASE(test_routes_head_works_where_get_does),
+		CASE(test_routes_save_all_bad_batches_leave_nothing),
+		cmocka_unit_test_setup_teardown(test_routes_get_all_detailed_too_many_points_says_how_to_narrow, set_up_few_points, tear_down),
+		cmocka_unit_test_setup_teardown(test_routes_save_all_no_room_for_a_host_is_to_be_sent_again, set_up_few_series, tear_down),
+		CASE(test_routes_query_alarm_worst_color_counts),
+		CASE(test_routes_query_alarm_tells_all_of_an_alarm),
+		CASE(test_routes_alarms_colors_that_changed),
+		CASE(test_routes_hostile_names_come_back),
+	};
+	log_set_level(LOG_LEVEL_ERROR);
+	body_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
