@@ -119,7 +119,7 @@ static struct item read_item(const cJSON *object)
 	size_t key = 0; /* keys mostly come in the order above: the search goes on where it was */
 	for (const cJSON *child = object->child; child; child = child->next) {
 		for (size_t i = 0; i < KEYS; i++, key = (key + 1) % KEYS) {
-			if (strcmp(child->string, keys[key].key) == 0) {
+			if (child->string[0] == keys[key].key[0] && strcmp(child->string, keys[key].key) == 0) {
 				memcpy((char *)&item + keys[key].offset, &child, sizeof(child));
 				break;
 			}
@@ -128,20 +128,35 @@ static struct item read_item(const cJSON *object)
 	return item;
 }
 
+/* The length of what is printable ASCII at the start of a string. */
+static size_t plain_length(const char *string)
+{
+	size_t length = 0;
+	while (string[length] >= 0x20 && string[length] < 0x7f)
+		length++;
+	return length;
+}
+
 /* Makes the string of a process name clean where it stands; NULL when it is no name. */
 static const char *clean_process(const cJSON *item)
 {
 	if (!cJSON_IsString(item))
 		return NULL;
-	size_t length = strlen(item->valuestring);
+	char *string = item->valuestring;
+	size_t length = plain_length(string);
+	bool plain = string[length] == '\0'; /* as nearly all are: it is clean as it stands */
+	if (!plain)
+		length += strlen(string + length);
 	if (length > WIRE_NAME_MAX)
 		return NULL;
 	if (length == 0)
 		return "?";
-	char name[WIRE_NAME_SIZE];
-	wire_clean_name(item->valuestring, length, name);
-	memcpy(item->valuestring, name, strlen(name) + 1); /* never longer than it was */
-	return item->valuestring;
+	if (!plain) {
+		char name[WIRE_NAME_SIZE];
+		wire_clean_name(string, length, name);
+		memcpy(string, name, strlen(name) + 1); /* never longer than it was */
+	}
+	return string;
 }
 
 /* A number from 0 to VALUE_MAX. */
