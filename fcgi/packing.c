@@ -1,6 +1,8 @@
 #include "fcgi/packing.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 static void append_varint(struct text *row, uint64_t number)
 {
@@ -57,4 +59,69 @@ void packing_encode(const struct packing_entry entries[], size_t count, struct t
 		append_value(row, entry->value[RESOURCE_CPU], cpu);
 		before = entry->series;
 	}
+}
+
+static int compare_entries(const struct packing_entry *a, const struct packing_entry *b)
+{
+	if (a->offset_ms != b->offset_ms)
+		return a->offset_ms < b->offset_ms ? -1 : 1;
+	return a->series < b->series ? -1 : a->series > b->series;
+}
+
+static void overlay(struct packing_entry *entry, const struct packing_entry *over)
+{
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		if (!over->present[i])
+			continue;
+		entry->present[i] = true;
+		entry->value[i] = over->value[i];
+	}
+}
+
+int packing_merge(const void *row, size_t length, const struct packing_entry entries[], size_t count,
+                  struct text *merged)
+{
+	/* An entry takes at least one byte. */
+	struct packing_entry *both = malloc((length + count) * sizeof(*both));
+	if (!both)
+		return -ENOMEM;
+
+	struct packing_reader reader = packing_read(row, length);
+	size_t used = 0, next = 0;
+	int more = packing_next(&reader);
+	while (more == 1 || (more == 0 && next < count)) {
+		int order = more == 0 ? 1 : next == count ? -1 : compare_entries(&reader.entry, &entries[next]);
+		both[used] = order <= 0 ? reader.entry : entries[next];
+		if (order == 0)
+			overlay(&both[used], &entries[next]);
+		used++;
+		if (order >= 0)
+			next++;
+		if (order <= 0)
+			more = packing_next(&reader);
+	}
+	if (more == 0)
+		packing_encode(both, used, merged);
+	free(both);
+	return more == 0 ? 0 : -EBADMSG;
+}
+
+int packing_newest(const void *row, size_t length, uint32_t *ret_offset_ms, size_t *ret_entries)
+{
+	struct packing_reader reader = packing_read(row, length);
+	uint32_t newest = 0;
+	size_t entries = 0;
+	int more;
+	for (more = packing_next(&reader); more == 1; more = packing_next(&reader)) {
+		if (reader.entry.offset_ms > newest) {
+			newest = reader.entry.offset_ms;
+			entries = 0;
+		}
+		entries++;
+	}
+	if (more < 0)
+		return -EBADMSG;
+	*ret_offset_ms = newest;
+	*ret_entries = entries;
+	return 0;
 }

@@ -40,6 +40,15 @@ struct packing_entry {
 /* Appends the row of entries[count], sorted by (offset_ms, series), no pair twice. */
 void packing_encode(const struct packing_entry entries[], size_t count, struct text *row);
 
+/* Appends the row that `row` becomes with entries[count] merged over it: what both
+ * have counts as the entries say. 0, -ENOMEM, or -EBADMSG when the row is damaged. */
+int packing_merge(const void *row, size_t length, const struct packing_entry entries[], size_t count,
+                  struct text *merged) __attribute__((warn_unused_result));
+
+/* The newest time in a row, from its start, and how many entries have it. 0 or -EBADMSG. */
+int packing_newest(const void *row, size_t length, uint32_t *ret_offset_ms, size_t *ret_entries)
+	__attribute__((warn_unused_result));
+
 /* Reads a row entry by entry; inline, because a read goes over millions of them. */
 struct packing_reader {
 	const unsigned char *at, *end;

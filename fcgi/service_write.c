@@ -1,4 +1,7 @@
 /* PUT save-all and PUT save-alarms. */
+
+/* uthash: an item that there is no memory for is not added. */
+#define HASH_NONFATAL_OOM 1
 #include "fcgi/service_internal.h"
 
 #include <errno.h>
@@ -69,6 +72,10 @@ static void keep_report(struct service *service, const struct body *body)
 		if (report) {
 			memcpy(report->ip, body->ip, sizeof(report->ip));
 			HASH_ADD_STR(service->reports, ip, report);
+			if (!report->hh.tbl) {
+				free(report);
+				report = NULL;
+			}
 		}
 	}
 	if (report)

@@ -35,13 +35,11 @@
 #include "fcgi/dictionary.h"
 #include "fcgi/grouping.h"
 #include "fcgi/packing.h"
+#include "fcgi/placement.h"
 #include "fcgi/store.h"
 
 enum {
 	SCHEMA_VERSION = 1,
-	ROW_MS = 10000,           /* what a row spans */
-	HOST_BITS = 24,           /* of a key, below 32 bits of time and the metric */
-	METRIC_SHIFT = 56,
 	SERIES_LAG_MS = 6 * 3600 * 1000, /* at most, and an eighth of the retention */
 	HOST_LAG_MS = 600 * 1000,
 	EXPIRE_ROWS_FACTOR = 4,   /* rows deleted at most for each row written … */
@@ -60,7 +58,8 @@ struct reader {
 struct store {
 	char *path;
 	int lock_fd;
-	int64_t retention_ms, max_series, max_series_per_host;
+	int64_t retention_ms;
+	struct placement_limits limits;
 	int64_t series_lag_ms, host_lag_ms; /* how far the tables' `seen` may lag */
 
 	pthread_rwlock_t dictionary_lock;
@@ -94,16 +93,6 @@ static int64_t minimum(int64_t a, int64_t b)
 static int64_t maximum(int64_t a, int64_t b)
 {
 	return a > b ? a : b;
-}
-
-static int64_t row_key(enum metric metric, int64_t time_ms, uint32_t host)
-{
-	return (int64_t)metric << METRIC_SHIFT | time_ms / ROW_MS << HOST_BITS | host;
-}
-
-static int64_t row_start_ms(int64_t key)
-{
-	return (key >> HOST_BITS & UINT32_MAX) * ROW_MS;
 }
 
 /* The errno of a SQLite result; its words go to the log when it is the first failure. */
@@ -320,25 +309,6 @@ static int load_table(struct store *store, const char *sql, bool (*load)(struct 
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-/* The newest time in a row and how many entries have it. */
-static bool row_newest(const void *data, int length, int64_t start_ms, int64_t *ret_time_ms, size_t *ret_entries)
-{
-	struct packing_reader reader = packing_read(data, (size_t)length);
-	uint32_t newest = 0;
-	size_t entries = 0;
-	int more;
-	for (more = packing_next(&reader); more == 1; more = packing_next(&reader)) {
-		if (reader.entry.offset_ms > newest) {
-			newest = reader.entry.offset_ms;
-			entries = 0;
-		}
-		entries++;
-	}
-	*ret_time_ms = start_ms + newest;
-	*ret_entries = entries;
-	return more == 0;
-}
-
 /* The table knows a host's newest sample to within host_lag_ms; its rows know it. */
 static int find_last_times(struct store *store)
 {
@@ -346,14 +316,18 @@ static int find_last_times(struct store *store)
 		struct dictionary_host *host = dictionary_host_at(&store->dictionary, i);
 		if (!host || host->seen_ms == 0)
 			continue;
-		for (int64_t time_ms = host->seen_ms + store->host_lag_ms + ROW_MS; time_ms >= host->seen_ms; time_ms -= ROW_MS) {
-			sqlite3_bind_int64(store->select, 1, row_key(METRIC_USAGE, time_ms, host->number));
+		for (int64_t time_ms = host->seen_ms + store->host_lag_ms + PLACEMENT_ROW_MS; time_ms >= host->seen_ms;
+		     time_ms -= PLACEMENT_ROW_MS) {
+			sqlite3_bind_int64(store->select, 1, placement_key(METRIC_USAGE, time_ms, host->number));
 			int code = sqlite3_step(store->select);
+			uint32_t offset_ms = 0;
 			size_t entries;
 			if (code == SQLITE_ROW &&
-			    !row_newest(sqlite3_column_blob(store->select, 0), sqlite3_column_bytes(store->select, 0),
-			                time_ms / ROW_MS * ROW_MS, &host->last_ms, &entries))
+			    packing_newest(sqlite3_column_blob(store->select, 0),
+			                   (size_t)sqlite3_column_bytes(store->select, 0), &offset_ms, &entries))
 				code = SQLITE_CORRUPT;
+			if (code == SQLITE_ROW)
+				host->last_ms = time_ms / PLACEMENT_ROW_MS * PLACEMENT_ROW_MS + offset_ms;
 			sqlite3_reset(store->select);
 			if (code == SQLITE_ROW)
 				break;
@@ -394,8 +368,8 @@ static int sqlite_open(const struct config *config, struct store **ret_store)
 	store->retention_ms = config->server.retention_ms;
 	store->series_lag_ms = minimum(SERIES_LAG_MS, store->retention_ms / 8);
 	store->host_lag_ms = minimum(HOST_LAG_MS, store->retention_ms / 8);
-	store->max_series = config->server.max_series;
-	store->max_series_per_host = config->server.max_series_per_host;
+	store->limits.series = config->server.max_series;
+	store->limits.series_per_host = config->server.max_series_per_host;
 	store->path = strdup(config->sqlite.path);
 
 	int result = store->path ? lock_database(store) : -ENOMEM;
@@ -446,185 +420,20 @@ fail:
 
 /* ---- writing ---- */
 
-/* A sample with its numbers. */
-struct placed {
-	int64_t key;
-	struct dictionary_series *series;
-	double value;
-	uint32_t offset_ms;
-	uint32_t order; /* in which it came */
-	enum resource resource;
-	uint16_t batch; /* in which it came, of those of this write */
-	bool folded;    /* one of several that count as "other": they are added up */
-};
-
-static int compare_placed(const void *left, const void *right)
-{
-	const struct placed *a = left, *b = right;
-	if (a->key != b->key)
-		return a->key < b->key ? -1 : 1;
-	if (a->offset_ms != b->offset_ms)
-		return a->offset_ms < b->offset_ms ? -1 : 1;
-	if (a->series->number != b->series->number)
-		return a->series->number < b->series->number ? -1 : 1;
-	if (a->resource != b->resource)
-		return a->resource < b->resource ? -1 : 1;
-	/* A client's own "other" before what is added to it. */
-	if (a->batch == b->batch && a->folded != b->folded)
-		return a->folded ? 1 : -1;
-	return a->order < b->order ? -1 : a->order > b->order;
-}
-
-/* What one host sends for one tick is in order already. */
-static void sort_placed(struct placed placed[], size_t count)
-{
-	for (size_t i = 1; i < count; i++) {
-		if (compare_placed(&placed[i - 1], &placed[i]) > 0) {
-			qsort(placed, count, sizeof(*placed), compare_placed);
-			return;
-		}
-	}
-}
-
-/* The series of a sample; over the limits that of "other". *series is the host's
- * series before it, or NULL. The dictionary's lock is held for writing. */
-static int find_series(struct store *store, struct dictionary_host *host, const char *process,
-                       struct dictionary_series **series, bool *ret_folded)
-{
-	struct dictionary *dictionary = &store->dictionary;
-	*ret_folded = false;
-	*series = *series ? dictionary_find_next(dictionary, *series, process) : NULL;
-	if (!*series)
-		*series = dictionary_find_series(dictionary, host, process);
-	if (*series)
-		return 0;
-	if (host->series_count >= store->max_series_per_host || dictionary->series.used >= store->max_series) {
-		*ret_folded = true;
-		process = "other";
-		*series = dictionary_find_series(dictionary, host, process);
-		counters_add(COUNTER_SERIES_FOLDED, 1);
-	}
-	if (!*series)
-		*series = dictionary_add_series(dictionary, host, process, 0);
-	return *series ? 0 : -ENOMEM;
-}
-
-/* Gives every sample its host and series. */
-static int place_samples(struct store *store, const struct batch *const batches[], size_t count, struct placed placed[])
-{
-	struct dictionary *dictionary = &store->dictionary;
-	size_t used = 0;
-	for (size_t i = 0; i < count; i++) {
-		struct dictionary_host *host = NULL;
-		const char *ip = NULL, *process = NULL;
-		struct dictionary_series *series = NULL;
-		bool folded = false;
-		for (size_t j = 0; j < batches[i]->count; j++) {
-			const struct sample *sample = &batches[i]->samples[j];
-			/* Neighbours mostly share host and process. */
-			if (sample->ip != ip) {
-				ip = sample->ip;
-				process = NULL;
-				series = NULL;
-				host = dictionary_find_host(dictionary, ip);
-				/* A flood of addresses: each would have a series "other". */
-				if (!host && (dictionary->series.used >= store->max_series ||
-				              dictionary->hosts.end >> HOST_BITS))
-					return -EDQUOT;
-				if (!host)
-					host = dictionary_add_host(dictionary, ip, 0);
-				if (!host)
-					return -ENOMEM;
-			}
-			if (!process || strcmp(sample->process, process) != 0) {
-				process = sample->process;
-				int result = find_series(store, host, process, &series, &folded);
-				if (result)
-					return result;
-			}
-			placed[used] = (struct placed){
-				.key = row_key(sample->metric, sample->time_ms, host->number),
-				.series = series,
-				.value = sample->value,
-				.offset_ms = (uint32_t)(sample->time_ms % ROW_MS),
-				.order = (uint32_t)used,
-				.resource = sample->resource,
-				.batch = (uint16_t)i,
-				.folded = folded,
-			};
-			used++;
-		}
-	}
-	return 0;
-}
-
-/* Makes the entries of one row from placed[count], sorted; returns how many. */
-static size_t make_entries(const struct placed placed[], size_t count, struct packing_entry entries[])
-{
-	size_t used = 0;
-	for (size_t i = 0; i < count; i++) {
-		const struct placed *sample = &placed[i];
-		struct packing_entry *entry = used ? &entries[used - 1] : NULL;
-		if (!entry || entry->offset_ms != sample->offset_ms || entry->series != sample->series->number) {
-			entry = &entries[used++];
-			*entry = (struct packing_entry){ .offset_ms = sample->offset_ms, .series = sample->series->number };
-		}
-		/* Of an earlier batch, it is what a retry repeats. */
-		bool add = sample->folded && entry->present[sample->resource] && sample[-1].batch == sample->batch;
-		entry->value[sample->resource] = (add ? entry->value[sample->resource] : 0) + sample->value;
-		entry->present[sample->resource] = true;
-	}
-	return used;
-}
-
-/* -1, 0 or 1 as the place of an entry in a row. */
-static int compare_entries(const struct packing_entry *a, const struct packing_entry *b)
-{
-	if (a->offset_ms != b->offset_ms)
-		return a->offset_ms < b->offset_ms ? -1 : 1;
-	return a->series < b->series ? -1 : a->series > b->series;
-}
-
 /* Merges the new entries over the row that is there, into store->row. */
 static int merge_row(struct store *store, int64_t key, const struct packing_entry entries[], size_t count)
 {
 	sqlite3_bind_int64(store->select, 1, key);
 	int code = sqlite3_step(store->select);
-	if (code != SQLITE_ROW) {
-		sqlite3_reset(store->select);
-		return store_result(store, code == SQLITE_DONE ? SQLITE_CORRUPT : code, store->db, "read a row to merge");
-	}
-	size_t length = (size_t)sqlite3_column_bytes(store->select, 0);
-	struct packing_reader reader = packing_read(sqlite3_column_blob(store->select, 0), length);
-	/* An entry takes at least one byte. */
-	struct packing_entry *merged = malloc((length + count) * sizeof(*merged));
-	size_t used = 0, next = 0;
-	int more = merged ? packing_next(&reader) : 0;
-	while (merged && (more == 1 || next < count)) {
-		int order = more != 1 ? 1 : next == count ? -1 : compare_entries(&reader.entry, &entries[next]);
-		merged[used] = order <= 0 ? reader.entry : entries[next];
-		for (int i = 0; order == 0 && i < RESOURCE_COUNT; i++) {
-			if (!entries[next].present[i])
-				continue;
-			merged[used].present[i] = true;
-			merged[used].value[i] = entries[next].value[i];
-		}
-		used++;
-		if (order >= 0)
-			next++;
-		if (order <= 0)
-			more = packing_next(&reader);
-		if (more < 0)
-			break;
-	}
-	sqlite3_reset(store->select);
-
-	int result = !merged ? -ENOMEM : more < 0 ? damaged(store, key) : 0;
+	int result;
 	text_reset(&store->row);
-	if (result == 0)
-		packing_encode(merged, used, &store->row);
-	free(merged);
-	return result;
+	if (code == SQLITE_ROW)
+		result = packing_merge(sqlite3_column_blob(store->select, 0), (size_t)sqlite3_column_bytes(store->select, 0),
+		                       entries, count, &store->row);
+	else
+		result = store_result(store, code == SQLITE_DONE ? SQLITE_CORRUPT : code, store->db, "read a row to merge");
+	sqlite3_reset(store->select);
+	return result == -EBADMSG ? damaged(store, key) : result;
 }
 
 static int write_row(struct store *store, int64_t key, const struct packing_entry entries[], size_t count)
@@ -660,7 +469,7 @@ static int write_rows(struct store *store, const struct placed placed[], size_t 
 	for (size_t i = 0, end; i < count && result == 0; i = end) {
 		for (end = i + 1; end < count && placed[end].key == placed[i].key;)
 			end++;
-		size_t used = make_entries(placed + i, end - i, entries);
+		size_t used = placement_entries(placed + i, end - i, entries);
 		result = write_row(store, placed[i].key, entries, used);
 		++*ret_rows;
 	}
@@ -674,7 +483,7 @@ static int write_dictionary(struct store *store, const struct placed placed[], s
 	for (size_t i = 0; i < count; i++) {
 		struct dictionary_series *series = placed[i].series;
 		struct dictionary_host *host = dictionary_host_at(&store->dictionary, series->key.host);
-		int64_t time_ms = row_start_ms(placed[i].key) + placed[i].offset_ms;
+		int64_t time_ms = placed_time_ms(&placed[i]);
 		int code = SQLITE_OK;
 		if (!series->stored || time_ms > series->seen_ms + store->series_lag_ms) {
 			const char *process = dictionary_name_at(&store->dictionary, series->key.name)->text;
@@ -686,7 +495,7 @@ static int write_dictionary(struct store *store, const struct placed placed[], s
 			code = run(store->put_series);
 			series->stored = true;
 		}
-		bool usage = placed[i].key >> METRIC_SHIFT == METRIC_USAGE;
+		bool usage = placement_metric(placed[i].key) == METRIC_USAGE;
 		if (code == SQLITE_OK && (!host->stored || (usage && time_ms > host->seen_ms + store->host_lag_ms))) {
 			host->seen_ms = usage ? maximum(host->last_ms, time_ms) : host->last_ms;
 			sqlite3_bind_int64(store->put_host, 1, host->number);
@@ -717,8 +526,8 @@ static int expire_rows(struct store *store, int64_t now_ms, size_t most)
 	store->expire_metric = store->expire_metric % (METRIC_COUNT - 1) + 1;
 	const enum metric metrics[] = { METRIC_USAGE, (enum metric)store->expire_metric };
 	for (int i = 0; i < 2; i++) {
-		sqlite3_bind_int64(store->expire, 1, row_key(metrics[i], 0, 0));
-		sqlite3_bind_int64(store->expire, 2, row_key(metrics[i], now_ms - store->retention_ms, 0));
+		sqlite3_bind_int64(store->expire, 1, placement_key(metrics[i], 0, 0));
+		sqlite3_bind_int64(store->expire, 2, placement_key(metrics[i], now_ms - store->retention_ms, 0));
 		sqlite3_bind_int64(store->expire, 3, (int64_t)most);
 		int code = run(store->expire);
 		if (code != SQLITE_OK)
@@ -731,7 +540,7 @@ static int expire_rows(struct store *store, int64_t now_ms, size_t most)
 /* Whether no row within the retention can have the series' number any more. */
 static bool is_expired(const struct store *store, const struct dictionary_series *series, int64_t now_ms)
 {
-	return series->seen_ms + store->series_lag_ms + store->retention_ms + 2 * ROW_MS < now_ms;
+	return series->seen_ms + store->series_lag_ms + store->retention_ms + 2 * PLACEMENT_ROW_MS < now_ms;
 }
 
 /* How many of a host's series are among expired[count]. */
@@ -791,8 +600,8 @@ static void note_last_times(struct store *store, const struct placed placed[], s
 	pthread_rwlock_wrlock(&store->dictionary_lock);
 	for (size_t i = 0; i < count; i++) {
 		struct dictionary_host *host = dictionary_host_at(&store->dictionary, placed[i].series->key.host);
-		int64_t time_ms = row_start_ms(placed[i].key) + placed[i].offset_ms;
-		if (placed[i].key >> METRIC_SHIFT == METRIC_USAGE && time_ms > host->last_ms)
+		int64_t time_ms = placed_time_ms(&placed[i]);
+		if (placement_metric(placed[i].key) == METRIC_USAGE && time_ms > host->last_ms)
 			host->last_ms = time_ms;
 	}
 	pthread_rwlock_unlock(&store->dictionary_lock);
@@ -811,13 +620,13 @@ static int sqlite_append(struct store *store, const struct batch *const batches[
 		return -ENOMEM;
 
 	pthread_rwlock_wrlock(&store->dictionary_lock);
-	int result = place_samples(store, batches, count, placed);
+	int result = placement_place(&store->dictionary, &store->limits, batches, count, placed);
 	pthread_rwlock_unlock(&store->dictionary_lock);
 	if (result) {
 		free(placed);
 		return result;
 	}
-	sort_placed(placed, samples);
+	placement_sort(placed, samples);
 
 	result = store_result(store, run(store->begin), store->db, "begin");
 	if (result == 0)
@@ -852,7 +661,7 @@ static int visit_row(struct store *store, sqlite3_stmt *statement, const struct 
                      const struct grouping *grouping, visitor *visit, void *state)
 {
 	int64_t key = sqlite3_column_int64(statement, 0);
-	int64_t start_ms = row_start_ms(key);
+	int64_t start_ms = placement_start_ms(key);
 	const void *data = sqlite3_column_blob(statement, 1);
 	struct packing_reader reader = packing_read(data, (size_t)sqlite3_column_bytes(statement, 1));
 	int more;
@@ -887,13 +696,14 @@ static int scan(struct store *store, struct reader *reader, const struct query *
 		return 0;
 	int64_t first_ms = query->from_ms + 1 > 0 ? query->from_ms + 1 : 0;
 	if (grouping->host == 0) {
-		sqlite3_bind_int64(reader->range, 1, row_key(query->metric, first_ms, 0));
-		sqlite3_bind_int64(reader->range, 2, row_key(query->metric, query->to_ms, (1U << HOST_BITS) - 1));
+		sqlite3_bind_int64(reader->range, 1, placement_key(query->metric, first_ms, 0));
+		sqlite3_bind_int64(reader->range, 2, placement_key(query->metric, query->to_ms, PLACEMENT_HOST_MAX));
 		return visit_rows(store, reader, reader->range, query, grouping, visit, state);
 	}
 	int result = 0;
-	for (int64_t time_ms = first_ms / ROW_MS * ROW_MS; result == 0 && time_ms <= query->to_ms; time_ms += ROW_MS) {
-		sqlite3_bind_int64(reader->row, 1, row_key(query->metric, time_ms, grouping->host));
+	for (int64_t time_ms = first_ms / PLACEMENT_ROW_MS * PLACEMENT_ROW_MS; result == 0 && time_ms <= query->to_ms;
+	     time_ms += PLACEMENT_ROW_MS) {
+		sqlite3_bind_int64(reader->row, 1, placement_key(query->metric, time_ms, grouping->host));
 		result = visit_rows(store, reader, reader->row, query, grouping, visit, state);
 	}
 	return result;
@@ -1039,13 +849,13 @@ static int sqlite_hosts(struct store *store, int64_t from_ms, struct store_hosts
 		result = reader_take(store, &reader);
 	for (size_t i = 0; i < hosts.count && result == 0; i++) {
 		struct store_host *host = &hosts.items[i];
-		sqlite3_bind_int64(reader->row, 1, row_key(METRIC_USAGE, host->last_seen_ms, (uint32_t)host->processes));
+		sqlite3_bind_int64(reader->row, 1, placement_key(METRIC_USAGE, host->last_seen_ms, (uint32_t)host->processes));
 		host->processes = 0;
 		int code = sqlite3_step(reader->row);
-		int64_t time_ms;
+		uint32_t offset_ms;
 		if (code == SQLITE_ROW &&
-		    !row_newest(sqlite3_column_blob(reader->row, 1), sqlite3_column_bytes(reader->row, 1), 0, &time_ms,
-		                &host->processes))
+		    packing_newest(sqlite3_column_blob(reader->row, 1), (size_t)sqlite3_column_bytes(reader->row, 1),
+		                   &offset_ms, &host->processes))
 			code = SQLITE_CORRUPT;
 		sqlite3_reset(reader->row);
 		result = store_result(store, code, reader->db, "read");
