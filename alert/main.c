@@ -161,7 +161,8 @@ static bool open_states(struct alert *alert, const struct config *config)
 	result = save_states(alert);
 	if (result)
 		log_error("cannot write the state to %s: %s", path, strerror(-result));
-	return result == 0;
+	/* A disk that is full now is no reason to watch nothing. */
+	return result == 0 || result == -ENOSPC;
 }
 
 static bool open_all(struct alert *alert, const struct config *config)

@@ -127,11 +127,14 @@ static void append_item(struct text *body, const struct alarm *alarm, enum resou
 		text_append_string(body, ",\n");
 	text_printf(body, "{\"ipaddress\": \"%s\", \"process_name\": ", alarm->ip);
 	json_append_string(body, alarm->process);
-	text_printf(body, ", \"type_data\": \"%s\", \"color\": \"%s\", \"value\": ", wire_resource_name(resource),
+	text_printf(body, ", \"type_data\": \"%s\", \"color\": \"%s\"", wire_resource_name(resource),
 	            wire_color_name(alarm->color));
-	json_append_number(body, alarm->value);
-	text_append_string(body, ", \"threshold\": ");
-	json_append_number(body, alarm->threshold);
+	if (alarm->resource != RESOURCE_COUNT) {
+		text_append_string(body, ", \"value\": ");
+		json_append_number(body, alarm->value);
+		text_append_string(body, ", \"threshold\": ");
+		json_append_number(body, alarm->threshold);
+	}
 	text_append_string(body, ", \"since\": ");
 	json_append_seconds(body, alarm->since_ms);
 	text_append_char(body, '}');

@@ -37,7 +37,7 @@ static const struct option options[] = {
 	{ "server", "store", STRING, FIELD(server.store), "sqlite", 0, 0, NULL,
 	  "where the samples are kept: sqlite" },
 	{ "server", "threads", INTEGER, FIELD(server.threads), "0", 0, 1024, NULL,
-	  "threads that answer requests; 0: eight a core, at least 16" },
+	  "threads that answer requests; 0: eight a core, 16 to 64" },
 	{ "server", "max_body", BYTES, FIELD(server.max_body), "4MiB", 1024, 256 * MIB, NULL,
 	  "the largest body of a PUT; nginx has the same limit of its own" },
 	{ "server", "interval", DURATION, FIELD(server.interval_ms), "10s", 1e3, HOUR, NULL,
@@ -216,7 +216,9 @@ static void set_option(struct parser *parser, const struct option *option, const
 		return;
 	}
 	if (option->type == LIST) {
-		if (!list_add(field, value, parser->line))
+		if (!value[0])
+			fail(parser, -EINVAL, "%s: it has no value", option->key);
+		else if (!list_add(field, value, parser->line))
 			fail(parser, -ENOMEM, "out of memory");
 		return;
 	}

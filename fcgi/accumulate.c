@@ -96,10 +96,10 @@ int accumulate_history_add(struct accumulate_history *history, int32_t group, in
 	if (query->step_ms)
 		time_ms = step_start(time_ms, query->step_ms);
 
-	/* Rows come by rising time, to within ten seconds, so the place is at most a few
-	 * points back. */
+	/* Rows come by rising time, to within ten seconds: a step's place is at most a few
+	 * points back. Samples stay in the order they come, and are sorted in the end. */
 	uint32_t *link = &history->newest[group];
-	while (*link && history->points[*link - 1].time_ms > time_ms)
+	while (query->step_ms && *link && history->points[*link - 1].time_ms > time_ms)
 		link = &history->points[*link - 1].older;
 
 	if (query->step_ms && *link && history->points[*link - 1].time_ms == time_ms) {
@@ -125,6 +125,23 @@ int accumulate_history_add(struct accumulate_history *history, int32_t group, in
 	*link = ++history->count;
 	history->counts[group]++;
 	return 0;
+}
+
+static int compare_points(const void *left, const void *right)
+{
+	const struct store_point *a = left, *b = right;
+	return (a->time_ms > b->time_ms) - (a->time_ms < b->time_ms);
+}
+
+/* Most series are of one host, and in order. (glibc's qsort() is stable.) */
+static void sort_points(struct store_point points[], size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (points[i - 1].time_ms > points[i].time_ms) {
+			qsort(points, count, sizeof(*points), compare_points);
+			return;
+		}
+	}
 }
 
 int accumulate_history_finish(const struct accumulate_history *history, struct grouping *grouping,
@@ -156,6 +173,7 @@ int accumulate_history_finish(const struct accumulate_history *history, struct g
 			};
 			link = point->older;
 		}
+		sort_points(points + used - count, count);
 	}
 	*ret_history = (struct store_history){
 		.items = series,

@@ -70,9 +70,9 @@ static bool claim_number(struct dictionary_table *table, uint32_t *number)
 	if (wanted == 0) {
 		wanted = table->end ? table->end : FIRST_NUMBER;
 		bool has_gap = table->end > FIRST_NUMBER + table->used;
-		for (uint32_t i = FIRST_NUMBER; has_gap && i < table->end; i++) {
+		for (uint32_t i = table->lowest > FIRST_NUMBER ? table->lowest : FIRST_NUMBER; has_gap && i < table->end; i++) {
 			if (!table->items[i]) {
-				wanted = i;
+				wanted = table->lowest = i;
 				break;
 			}
 		}
@@ -103,12 +103,16 @@ static void take_number(struct dictionary_table *table, uint32_t number, void *i
 	table->used++;
 	if (number >= table->end)
 		table->end = number + 1;
+	if (number == table->lowest)
+		table->lowest = number + 1;
 }
 
 static void free_number(struct dictionary_table *table, uint32_t number)
 {
 	table->items[number] = NULL;
 	table->used--;
+	if (number < table->lowest)
+		table->lowest = number;
 }
 
 struct dictionary_host *dictionary_add_host(struct dictionary *dictionary, const char *ip, uint32_t number)

@@ -56,6 +56,7 @@ struct dictionary_table {
 	uint32_t end;      /* one over the highest number used */
 	uint32_t capacity;
 	uint32_t used;     /* numbers that are taken */
+	uint32_t lowest;   /* none below this is free */
 };
 
 struct dictionary {

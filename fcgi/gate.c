@@ -22,29 +22,20 @@ void gate_destroy(struct gate *gate)
 	pthread_mutex_destroy(&gate->lock);
 }
 
-/* When those that wait give up. */
-static int64_t patience_end_ns(const struct gate *gate)
-{
-	return gate->progress_ns + gate->patience_ms * 1000000;
-}
-
 int gate_enter(struct gate *gate)
 {
-	int result = 0;
+	int64_t until_ns = clock_monotonic_ns() + gate->patience_ms * 1000000;
+	struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
 	pthread_mutex_lock(&gate->lock);
-	while (gate->inside >= gate->limit) {
-		int64_t until_ns = patience_end_ns(gate);
-		if (clock_monotonic_ns() >= until_ns) {
-			result = -EBUSY;
-			break;
+	while (gate->inside >= gate->limit && !gate->stuck) {
+		if (pthread_cond_timedwait(&gate->left, &gate->lock, &until) == ETIMEDOUT && gate->inside >= gate->limit) {
+			gate->stuck = true;
+			pthread_cond_broadcast(&gate->left);
 		}
-		struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
-		pthread_cond_timedwait(&gate->left, &gate->lock, &until);
 	}
-	if (result == 0) {
+	int result = gate->inside < gate->limit ? 0 : -EBUSY;
+	if (result == 0)
 		gate->inside++;
-		gate->progress_ns = clock_monotonic_ns();
-	}
 	pthread_mutex_unlock(&gate->lock);
 	return result;
 }
@@ -53,7 +44,7 @@ void gate_leave(struct gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);
 	gate->inside--;
-	gate->progress_ns = clock_monotonic_ns();
+	gate->stuck = false;
 	pthread_cond_signal(&gate->left);
 	pthread_mutex_unlock(&gate->lock);
 }
@@ -61,7 +52,7 @@ void gate_leave(struct gate *gate)
 bool gate_is_stuck(struct gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);
-	bool stuck = gate->inside >= gate->limit && clock_monotonic_ns() >= patience_end_ns(gate);
+	bool stuck = gate->stuck;
 	pthread_mutex_unlock(&gate->lock);
 	return stuck;
 }

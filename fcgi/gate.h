@@ -1,6 +1,8 @@
 /*
  * Keeps threads free of the store: only so many calls of it at a time, and none
- * while it hangs, so that health, metrics and errors are always answered.
+ * wait once one of those that wait has given up, until a call ends. So a store
+ * that hangs holds the other threads for the patience's time at most, and then
+ * health, metrics and errors are answered at once.
  *
  * Thread-safe.
  */
@@ -16,20 +18,20 @@ struct gate {
 	pthread_cond_t left;
 	unsigned limit;        /* calls at a time */
 	unsigned inside;
-	int64_t patience_ms;   /* how long the calls inside may all go on before others give up */
-	int64_t progress_ns;   /* when a call last began or ended */
+	int64_t patience_ms;   /* how long a call waits for a place */
+	bool stuck;            /* one has waited for that time, and no call has ended since */
 };
 
 /* `limit` is at least 1. */
 void gate_init(struct gate *gate, unsigned limit, int64_t patience_ms);
 void gate_destroy(struct gate *gate);
 
-/* Waits for a place. 0: the caller is inside until gate_leave(); -EBUSY: there is none,
- * and no call has begun or ended for the patience's time. */
+/* Waits for a place. 0: the caller is inside until gate_leave(); -EBUSY: there was none
+ * within the patience's time, or the gate is stuck. */
 int gate_enter(struct gate *gate) __attribute__((warn_unused_result));
 void gate_leave(struct gate *gate);
 
-/* Whether gate_enter() would give up now. */
+/* Whether gate_enter() would give up at once. */
 bool gate_is_stuck(struct gate *gate);
 
 #endif

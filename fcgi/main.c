@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -13,12 +14,18 @@
 
 /* Many more than cores: batches that wait for a commit go together with the next, and a
  * commit of one costs as much as of sixteen. */
-enum { THREADS_PER_CORE = 8, THREADS_DEFAULT_MIN = 16, THREADS_MIN = 4 };
+enum { THREADS_PER_CORE = 8, THREADS_DEFAULT_MIN = 16, THREADS_DEFAULT_MAX = 64, THREADS_MIN = 4 };
 
 static int check(const struct config *config, struct text *ret_error)
 {
 	if (!store_find(config->server.store)) {
 		text_printf(ret_error, "server.store: '%s' is no engine", config->server.store);
+		return -EINVAL;
+	}
+	/* SQLite's own words for databases that are no files. */
+	const char *path = config->sqlite.path;
+	if (!path[0] || path[0] == ':' || strncmp(path, "file:", 5) == 0) {
+		text_printf(ret_error, "sqlite.path: '%s' is no path of a file", path);
 		return -EINVAL;
 	}
 	if (config->server.threads > 0 && config->server.threads < THREADS_MIN) {
@@ -34,7 +41,20 @@ static unsigned thread_count(const struct config *config)
 		return (unsigned)config->server.threads;
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	long threads = cores * THREADS_PER_CORE;
-	return threads > THREADS_DEFAULT_MIN ? (unsigned)threads : THREADS_DEFAULT_MIN;
+	if (threads < THREADS_DEFAULT_MIN)
+		return THREADS_DEFAULT_MIN;
+	return threads > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX : (unsigned)threads;
+}
+
+/* A thread holds a connection and files of the store; the usual soft limit is for
+ * programs that call select(). */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
 }
 
 int main(int argc, char *argv[])
@@ -51,6 +71,7 @@ int main(int argc, char *argv[])
 		goto out;
 
 	exit_status = EXIT_FAILURE;
+	raise_descriptor_limit();
 	unsigned threads = thread_count(program.config);
 	if (request_init() != 0) {
 		log_error("descriptor 0 is no listening socket: start it with spawn-fcgi");

@@ -10,7 +10,10 @@
 
 #include "common/json.h"
 
-enum { BODY_KEEP = 1 << 20 }; /* a larger buffer is given back after its request */
+enum {
+	BODY_KEEP = 1 << 20, /* a larger buffer is given back after its request */
+	RETRY_AFTER_S = 5,
+};
 
 struct connection {
 	FCGX_Request fcgi;
@@ -45,6 +48,7 @@ void response_error(struct response *response, int status, const char *field, co
 	va_end(arguments);
 
 	response->status = status;
+	response->retry_after_s = status == 503 ? RETRY_AFTER_S : 0;
 	text_reset(&response->body);
 	text_append_string(&response->body, "{\"Response\": \"NOk\", \"error\": ");
 	json_append_string(&response->body, sentence);

@@ -32,7 +32,8 @@ struct response {
 	struct text body;
 };
 
-/* Makes an answer of {"Response": "NOk", "error": …, "field": …}; `field` may be NULL. */
+/* Makes an answer of {"Response": "NOk", "error": …, "field": …}; `field` may be NULL.
+ * A 503 asks to come back in five seconds. */
 void response_error(struct response *response, int status, const char *field, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

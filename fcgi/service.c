@@ -11,7 +11,6 @@
 enum {
 	FREE_THREADS = 2,        /* never held by the store */
 	STORE_PATIENCE_MS = 2000, /* how long requests wait for a store that does not answer */
-	RETRY_AFTER_S = 5,
 };
 
 int service_open(const struct config *config, unsigned threads, struct service **ret_service)
@@ -70,18 +69,12 @@ int64_t service_max_window_ms(const struct service *service)
 	return service->ops->retention(service->store);
 }
 
-static void answer_busy(struct response *response, const char *sentence)
-{
-	response_error(response, 503, NULL, "%s", sentence);
-	response->retry_after_s = RETRY_AFTER_S;
-}
-
 bool service_enter_store(struct service *service, struct response *response)
 {
 	if (gate_enter(&service->gate) == 0)
 		return true;
 	counters_add(COUNTER_BUSY, 1);
-	answer_busy(response, "the store does not answer");
+	response_error(response, 503, NULL, "the store does not answer");
 	return false;
 }
 
@@ -98,19 +91,25 @@ bool service_leave_store(struct service *service, int result, int64_t start_ns, 
 		return false;
 	}
 	if (result == -EDQUOT) {
-		answer_busy(response, "the server has as many series as server.max_series allows");
+		response_error(response, 503, NULL, "the server has as many series as server.max_series allows");
 		return false;
 	}
-	atomic_store(&service->store_error, result);
+	atomic_store(start_ns ? &service->read_error : &service->write_error, result);
 	if (result)
-		answer_busy(response, result == -ENOSPC ? "the store is full" : "the store failed");
+		response_error(response, 503, NULL, result == -ENOSPC ? "the store is full" : "the store failed");
 	return result == 0;
 }
 
-struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
-                           int64_t window_ms)
+bool service_alert_is_alive(struct service *service)
 {
-	int64_t now_ms = clock_wall_ms();
+	int64_t reported_ns = atomic_load(&service->alarms_reported_ns);
+	int64_t patience_ns = INTERVALS_FRESH * atomic_load(&service->interval_ms) * 1000000;
+	return reported_ns && clock_monotonic_ns() - reported_ns <= patience_ns;
+}
+
+struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
+                           int64_t now_ms, int64_t window_ms)
+{
 	return (struct query){
 		.metric = metric,
 		.from_ms = now_ms - window_ms,
@@ -131,10 +130,10 @@ bool service_wants(const struct parameters *parameters, enum resource resource)
 }
 
 bool service_read_latest(struct service *service, const struct parameters *parameters, enum metric metric,
-                         struct store_rows *ret_rows, struct response *response)
+                         int64_t now_ms, struct store_rows *ret_rows, struct response *response)
 {
 	struct query query =
-		service_query(service, parameters, metric, INTERVALS_FRESH * atomic_load(&service->interval_ms));
+		service_query(service, parameters, metric, now_ms, INTERVALS_FRESH * atomic_load(&service->interval_ms));
 	/* A sample may be ahead of our clock by as much as save-all accepts. */
 	query.to_ms += SERVICE_AHEAD_MS;
 	if (!service_enter_store(service, response))

@@ -1,9 +1,7 @@
 /* GET query-alarm and GET alarms: what the alert service has reported. */
 #include "fcgi/service_internal.h"
 
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -86,16 +84,15 @@ void service_query_alarm(struct service *service, const struct parameters *param
 	(void)request;
 	struct store_rows columns[COLUMN_COUNT] = { 0 };
 	struct text alarms = TEXT_EMPTY;
+	int64_t now_ms = clock_wall_ms();
 	for (int i = 0; i < COLUMN_COUNT; i++) {
-		if (!service_read_latest(service, parameters, column_metrics[i], &columns[i], response))
+		if (!service_read_latest(service, parameters, column_metrics[i], now_ms, &columns[i], response))
 			goto out;
 		if (i == COLUMN_COLOR && columns[i].count == 0)
 			break; /* the usual case */
 	}
 
-	int64_t reported_ms = atomic_load(&service->alarms_reported_ms);
-	bool alive = clock_wall_ms() - reported_ms <= INTERVALS_FRESH * atomic_load(&service->interval_ms);
-	enum color worst = alive ? COLOR_GREEN : COLOR_UNKNOWN;
+	enum color worst = service_alert_is_alive(service) ? COLOR_GREEN : COLOR_UNKNOWN;
 	for (size_t i = 0; i < columns[COLUMN_COLOR].count; i++) {
 		const struct store_row *row = &columns[COLUMN_COLOR].items[i];
 		for (int j = 0; j < RESOURCE_COUNT; j++) {
@@ -135,42 +132,21 @@ static int compare_transitions(const void *left, const void *right)
 	return order ? order : (int)a->resource - (int)b->resource;
 }
 
-/* The `since` that was reported with the colour at `time_ms`; -1 when there was none. */
-static double since_at(const struct store_series *since, int64_t time_ms)
-{
-	for (size_t i = 0; since && i < since->count; i++) {
-		if (since->points[i].time_ms == time_ms)
-			return since->points[i].value;
-	}
-	return -1;
-}
-
-static const struct store_series *find_series(const struct store_history *history, const struct series_key *key)
-{
-	for (size_t i = 0; i < history->count; i++) {
-		if (service_compare_keys(&history->items[i].key, key) == 0)
-			return &history->items[i];
-	}
-	return NULL;
-}
-
 /*
  * Standing alarms are reported at every tick: a transition is a colour that differs
- * from the one before. The first report of the window is one only when it says that
- * it began within the window. Returns how many were written to transitions[].
+ * from the one before, or has none before it. The histories begin some ticks before
+ * the window, at `from_ms`, so that an alarm that stands at its start is none.
+ * Returns how many were written to transitions[].
  */
-static size_t find_transitions(const struct store_history *colors, const struct store_history *sinces,
-                               enum resource resource, int64_t from_ms, struct transition transitions[])
+static size_t find_transitions(const struct store_history *colors, enum resource resource, int64_t from_ms,
+                               struct transition transitions[])
 {
 	size_t count = 0;
 	for (size_t i = 0; i < colors->count; i++) {
 		const struct store_series *series = &colors->items[i];
 		for (size_t j = 0; j < series->count; j++) {
 			const struct store_point *point = &series->points[j];
-			if (j > 0 && point->value == series->points[j - 1].value)
-				continue;
-			if (j == 0 &&
-			    since_at(find_series(sinces, &series->key), point->time_ms) * 1000 <= (double)from_ms)
+			if (point->time_ms <= from_ms || (j > 0 && point->value == series->points[j - 1].value))
 				continue;
 			transitions[count++] = (struct transition){
 				.time_ms = point->time_ms,
@@ -195,9 +171,12 @@ void service_alarms(struct service *service, const struct parameters *parameters
                     struct response *response)
 {
 	(void)request;
-	struct store_history colors[RESOURCE_COUNT] = { 0 }, sinces[RESOURCE_COUNT] = { 0 };
+	struct store_history colors[RESOURCE_COUNT] = { 0 };
 	struct transition *transitions = NULL;
-	struct query query = service_query(service, parameters, METRIC_ALARM, parameters->window_ms);
+	int64_t now_ms = clock_wall_ms();
+	int64_t before_ms = INTERVALS_FRESH * atomic_load(&service->interval_ms);
+	struct query query =
+		service_query(service, parameters, METRIC_ALARM, now_ms, parameters->window_ms + before_ms);
 	query.by_host = true;
 
 	int64_t start_ns = clock_monotonic_ns();
@@ -209,11 +188,7 @@ void service_alarms(struct service *service, const struct parameters *parameters
 		if (!service_wants(parameters, (enum resource)i))
 			continue;
 		query.resource = (enum resource)i;
-		query.metric = METRIC_ALARM;
 		result = service->ops->history(service->store, &query, &colors[i]);
-		query.metric = METRIC_ALARM_SINCE;
-		if (result == 0)
-			result = service->ops->history(service->store, &query, &sinces[i]);
 		points += count_points(&colors[i]);
 	}
 	if (!service_leave_store(service, result, start_ns, response))
@@ -226,7 +201,7 @@ void service_alarms(struct service *service, const struct parameters *parameters
 	}
 	size_t count = 0;
 	for (int i = 0; i < RESOURCE_COUNT; i++)
-		count += find_transitions(&colors[i], &sinces[i], (enum resource)i, query.from_ms, transitions + count);
+		count += find_transitions(&colors[i], (enum resource)i, now_ms - parameters->window_ms, transitions + count);
 	qsort(transitions, count, sizeof(*transitions), compare_transitions);
 
 	struct text *body = &response->body;
@@ -244,8 +219,6 @@ void service_alarms(struct service *service, const struct parameters *parameters
 	text_append_string(body, "]\n");
 out:
 	free(transitions);
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < RESOURCE_COUNT; i++)
 		store_history_free(&colors[i]);
-		store_history_free(&sinces[i]);
-	}
 }

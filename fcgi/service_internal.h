@@ -33,8 +33,9 @@ struct service {
 	int64_t started_ns;
 	atomic_llong interval_ms;
 	atomic_llong max_points;
-	atomic_llong alarms_reported_ms; /* when an alert service last reported; 0: never */
-	atomic_int store_error;          /* of the last call of the store; 0: it works */
+	atomic_llong alarms_reported_ms; /* when an alert service last reported, for people; 0: never */
+	atomic_llong alarms_reported_ns; /* the same on the monotonic clock, to judge by */
+	atomic_int write_error, read_error; /* of the last such call of the store; 0: it works */
 
 	pthread_mutex_t reports_lock;
 	struct host_report *reports;     /* at most REPORTS_MAX */
@@ -47,17 +48,20 @@ bool service_enter_store(struct service *service, struct response *response);
  * `start_ns` (0: it was a write). False: the response says what went wrong. */
 bool service_leave_store(struct service *service, int result, int64_t start_ns, struct response *response);
 
-/* A query of the window that ends now, with the parameters that every read has. */
+/* Whether an alert service has reported within three intervals. */
+bool service_alert_is_alive(struct service *service);
+
+/* A query of the window that ends at `now_ms`, with the parameters that every read has. */
 struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
-                           int64_t window_ms);
+                           int64_t now_ms, int64_t window_ms);
 
 /* The resources the parameters ask for; both unless one is given. */
 bool service_wants(const struct parameters *parameters, enum resource resource);
 
-/* Each series' newest sample of a metric that is no older than three intervals, sorted
- * by host and process. False: the response says what went wrong. */
+/* Each series' newest sample of a metric that is no older than three intervals at
+ * `now_ms`, sorted by host and process. False: the response says what went wrong. */
 bool service_read_latest(struct service *service, const struct parameters *parameters, enum metric metric,
-                         struct store_rows *ret_rows, struct response *response);
+                         int64_t now_ms, struct store_rows *ret_rows, struct response *response);
 
 /* Orders store rows and series by host, then process; the key is their first member. */
 int service_compare_keys(const void *left, const void *right);

@@ -112,7 +112,7 @@ void service_get_all(struct service *service, const struct parameters *parameter
                      struct response *response)
 {
 	(void)request;
-	struct query query = service_query(service, parameters, METRIC_USAGE, parameters->window_ms);
+	struct query query = service_query(service, parameters, METRIC_USAGE, clock_wall_ms(), parameters->window_ms);
 	struct store_rows rows;
 	if (!read_means(service, parameters, &query, &rows, response))
 		return;
@@ -182,7 +182,7 @@ void service_get_all_detailed(struct service *service, const struct parameters *
                               struct response *response)
 {
 	(void)request;
-	struct query query = service_query(service, parameters, METRIC_USAGE, parameters->window_ms);
+	struct query query = service_query(service, parameters, METRIC_USAGE, clock_wall_ms(), parameters->window_ms);
 	struct store_rows chosen = { 0 };
 	struct series_key *keys = NULL;
 	if ((parameters->given & (PARAMETER_ABOVE | PARAMETER_LIMIT)) &&
@@ -220,7 +220,7 @@ void service_latest(struct service *service, const struct parameters *parameters
 {
 	(void)request;
 	struct store_rows rows;
-	if (!service_read_latest(service, parameters, METRIC_USAGE, &rows, response))
+	if (!service_read_latest(service, parameters, METRIC_USAGE, clock_wall_ms(), &rows, response))
 		return;
 
 	struct text *body = &response->body;

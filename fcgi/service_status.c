@@ -1,7 +1,6 @@
 /* GET hosts and GET health. */
 #include "fcgi/service_internal.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,10 +80,10 @@ void service_health(struct service *service, const struct parameters *parameters
 {
 	(void)parameters;
 	(void)request;
-	int64_t now_ms = clock_wall_ms();
 	int64_t reported_ms = atomic_load(&service->alarms_reported_ms);
-	bool alert = now_ms - reported_ms <= INTERVALS_FRESH * atomic_load(&service->interval_ms);
-	bool store = atomic_load(&service->store_error) == 0 && !gate_is_stuck(&service->gate);
+	bool alert = service_alert_is_alive(service);
+	bool store = atomic_load(&service->write_error) == 0 && atomic_load(&service->read_error) == 0 &&
+	             !gate_is_stuck(&service->gate);
 
 	struct text *body = &response->body;
 	response->status = store ? 200 : 503;

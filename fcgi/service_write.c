@@ -127,5 +127,6 @@ void service_save_alarms(struct service *service, const struct parameters *param
 	if (!save(service, request, body_parse_alarms, &body, response))
 		return;
 	atomic_store(&service->alarms_reported_ms, clock_wall_ms());
+	atomic_store(&service->alarms_reported_ns, clock_monotonic_ns());
 	body_free(&body);
 }

@@ -6,7 +6,8 @@
  * time. Every function of the table is required. They return 0 or a negative
  * errno, and leave their outputs untouched on failure:
  *   -ENOMEM, -EIO (the engine failed: its words are in the log), -ENOSPC,
- *   -EDQUOT (append: no room for another host), -E2BIG (history: more points than
+ *   -EDQUOT (append: no room for another host), -EBADMSG (append: what is stored at
+ *   the place of a sample is damaged), -E2BIG (history: more points than
  *   query.max_points).
  *
  * Every sample weighs the same in a mean. A window is (from, to]; a bucket of

@@ -17,7 +17,6 @@
  * readers_lock; neither is held during SQL, but for dictionary_lock while the
  * writer, alone, adds to it.
  */
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -27,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -76,12 +76,14 @@ struct store {
 	int expire_metric;      /* the metric besides usage whose rows were last deleted */
 	uint32_t expire_cursor; /* the series number that was last looked at */
 
-	atomic_bool failing; /* the last call failed: said in the log once */
+	dev_t device; /* of the file that is open, for when another takes its place */
+	ino_t inode;
+	atomic_bool write_failing, read_failing; /* the last such call failed: said in the log once */
 };
 
 static const char schema[] =
 	"PRAGMA user_version = 1;"
-	"CREATE TABLE host (id INTEGER PRIMARY KEY, ip TEXT NOT NULL UNIQUE, seen_ms INTEGER NOT NULL);"
+	"CREATE TABLE host (id INTEGER PRIMARY KEY, ip TEXT NOT NULL, seen_ms INTEGER NOT NULL);"
 	"CREATE TABLE series (id INTEGER PRIMARY KEY, host INTEGER NOT NULL, process TEXT NOT NULL, seen_ms INTEGER NOT NULL);"
 	"CREATE TABLE sample (key INTEGER PRIMARY KEY, data BLOB NOT NULL);";
 
@@ -95,16 +97,14 @@ static int64_t maximum(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* The errno of a SQLite result; its words go to the log when it is the first failure. */
+/* The errno of a SQLite result. Its words go to the log when it is the first failure
+ * to write (what the appending connection does) or to read. */
 static int store_result(struct store *store, int code, sqlite3 *db, const char *operation)
 {
-	if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW) {
-		if (atomic_exchange(&store->failing, false))
-			log_info("store %s: works again", store->path);
+	if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW)
 		return 0;
-	}
-	if (!atomic_exchange(&store->failing, true))
-		log_error("store %s: %s: %s", store->path, operation, db ? sqlite3_errmsg(db) : sqlite3_errstr(code));
+	if (!atomic_exchange(db == store->db ? &store->write_failing : &store->read_failing, true))
+		log_error("store %s: %s: %s", store->path, operation, sqlite3_errmsg(db));
 	switch (code & 0xff) {
 	case SQLITE_NOMEM:
 		return -ENOMEM;
@@ -115,11 +115,12 @@ static int store_result(struct store *store, int code, sqlite3 *db, const char *
 	}
 }
 
-static int damaged(struct store *store, int64_t key)
+/* A whole append or read has ended. */
+static int finish(struct store *store, atomic_bool *failing, int result)
 {
-	if (!atomic_exchange(&store->failing, true))
-		log_error("store %s: row %lld is damaged", store->path, (long long)key);
-	return -EIO;
+	if (result == 0 && atomic_exchange(failing, false))
+		log_info("store %s: %s works again", store->path, failing == &store->write_failing ? "writing" : "reading");
+	return result;
 }
 
 /* Runs a statement that gives no rows. */
@@ -132,9 +133,11 @@ static int run(sqlite3_stmt *statement)
 
 /* ---- opening ---- */
 
-static int open_connection(const char *path, sqlite3 **ret_db)
+/* Without memory-mapped reads: a file that shrinks or cannot be read would be a
+ * SIGBUS. `create` is SQLITE_OPEN_CREATE for the appending connection, 0 for readers. */
+static int open_connection(const char *path, int create, sqlite3 **ret_db)
 {
-	int code = sqlite3_open_v2(path, ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+	int code = sqlite3_open_v2(path, ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | create, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(*ret_db,
 		                    "PRAGMA busy_timeout = 5000;" /* another connection that opens holds a lock for a moment */
@@ -142,7 +145,7 @@ static int open_connection(const char *path, sqlite3 **ret_db)
 		                    "PRAGMA synchronous = FULL;"
 		                    "PRAGMA temp_store = MEMORY;"
 		                    "PRAGMA cache_size = -4096;"
-		                    "PRAGMA mmap_size = 1073741824;",
+		                    "PRAGMA journal_size_limit = 67108864;", /* after readers that took long */
 		                    NULL, NULL, NULL);
 	return code;
 }
@@ -195,7 +198,7 @@ static int reader_take(struct store *store, struct reader **ret_reader)
 	reader = calloc(1, sizeof(*reader));
 	if (!reader)
 		return -ENOMEM;
-	int code = open_connection(store->path, &reader->db);
+	int code = open_connection(store->path, 0, &reader->db);
 	if (code == SQLITE_OK) {
 		const struct statement statements[] = {
 			{ &reader->begin, "BEGIN" },
@@ -245,6 +248,34 @@ static int lock_database(struct store *store)
 		usleep(50000);
 	}
 	return 0;
+}
+
+/* A file system without shared memory refuses the write-ahead log, silently. */
+static int check_wal(sqlite3 *db, bool *ret_wal)
+{
+	sqlite3_stmt *mode = NULL;
+	int code = sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &mode, NULL);
+	if (code != SQLITE_OK)
+		return code;
+	code = sqlite3_step(mode);
+	const char *text = code == SQLITE_ROW ? (const char *)sqlite3_column_text(mode, 0) : NULL;
+	*ret_wal = text && strcmp(text, "wal") == 0;
+	if (code == SQLITE_ROW && !text)
+		code = SQLITE_NOMEM;
+	sqlite3_finalize(mode);
+	return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+/* Whether the file that is open is still the one of that name: what is written to a
+ * file that was removed is gone with it. */
+static bool is_in_place(struct store *store)
+{
+	struct stat named;
+	if (stat(store->path, &named) == 0 && named.st_dev == store->device && named.st_ino == store->inode)
+		return true;
+	if (!atomic_exchange(&store->write_failing, true))
+		log_error("store %s: the file was moved or removed; put it back, or start again", store->path);
+	return false;
 }
 
 static int prepare_schema(sqlite3 *db, bool *ret_foreign)
@@ -362,7 +393,12 @@ static int sqlite_open(const struct config *config, struct store **ret_store)
 	struct store *store = calloc(1, sizeof(*store));
 	if (!store)
 		return -ENOMEM;
-	pthread_rwlock_init(&store->dictionary_lock, NULL);
+	/* Else readers that overlap keep the writer out. */
+	pthread_rwlockattr_t attributes;
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&store->dictionary_lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
 	pthread_mutex_init(&store->readers_lock, NULL);
 	store->lock_fd = -1;
 	store->retention_ms = config->server.retention_ms;
@@ -375,8 +411,15 @@ static int sqlite_open(const struct config *config, struct store **ret_store)
 	int result = store->path ? lock_database(store) : -ENOMEM;
 	if (result)
 		goto fail;
-	bool foreign = false;
-	int code = open_connection(store->path, &store->db);
+	bool foreign = false, wal = false;
+	int code = open_connection(store->path, SQLITE_OPEN_CREATE, &store->db);
+	if (code == SQLITE_OK)
+		code = check_wal(store->db, &wal);
+	if (code == SQLITE_OK && !wal) {
+		log_error("store %s: its file system cannot have a write-ahead log", store->path);
+		result = -EINVAL;
+		goto fail;
+	}
 	if (code == SQLITE_OK)
 		code = prepare_schema(store->db, &foreign);
 	if (foreign) {
@@ -408,8 +451,13 @@ static int sqlite_open(const struct config *config, struct store **ret_store)
 	if (code == SQLITE_OK)
 		code = find_last_times(store);
 	result = store_result(store, code, store->db, "open");
+	struct stat file;
+	if (result == 0 && stat(store->path, &file) != 0)
+		result = -errno;
 	if (result)
 		goto fail;
+	store->device = file.st_dev;
+	store->inode = file.st_ino;
 	*ret_store = store;
 	return 0;
 
@@ -433,7 +481,9 @@ static int merge_row(struct store *store, int64_t key, const struct packing_entr
 	else
 		result = store_result(store, code == SQLITE_DONE ? SQLITE_CORRUPT : code, store->db, "read a row to merge");
 	sqlite3_reset(store->select);
-	return result == -EBADMSG ? damaged(store, key) : result;
+	if (result == -EBADMSG && !atomic_exchange(&store->write_failing, true))
+		log_error("store %s: row %lld is damaged, it takes no more samples", store->path, (long long)key);
+	return result;
 }
 
 static int write_row(struct store *store, int64_t key, const struct packing_entry entries[], size_t count)
@@ -628,7 +678,7 @@ static int sqlite_append(struct store *store, const struct batch *const batches[
 	}
 	placement_sort(placed, samples);
 
-	result = store_result(store, run(store->begin), store->db, "begin");
+	result = is_in_place(store) ? store_result(store, run(store->begin), store->db, "begin") : -EIO;
 	if (result == 0)
 		result = write_dictionary(store, placed, samples);
 	if (result == 0)
@@ -648,7 +698,7 @@ static int sqlite_append(struct store *store, const struct batch *const batches[
 		drop_expired(store, expired, expired_count);
 	}
 	free(placed);
-	return result;
+	return finish(store, &store->write_failing, result);
 }
 
 /* ---- reading ---- */
@@ -674,7 +724,9 @@ static int visit_row(struct store *store, sqlite3_stmt *statement, const struct 
 		if (result)
 			return result;
 	}
-	return more < 0 ? damaged(store, key) : 0;
+	if (more < 0 && !atomic_exchange(&store->read_failing, true))
+		log_error("store %s: row %lld is damaged", store->path, (long long)key);
+	return more < 0 ? -EIO : 0;
 }
 
 /* All rows of one statement's run. */
@@ -774,7 +826,7 @@ static int read_rows(struct store *store, const struct query *query, visitor *vi
 	free(cells);
 	grouping_free(&grouping);
 	snapshot_close(store, reader);
-	return result;
+	return finish(store, &store->read_failing, result);
 }
 
 static int sqlite_mean(struct store *store, const struct query *query, struct store_rows *ret_rows)
@@ -813,7 +865,7 @@ static int sqlite_history(struct store *store, const struct query *query, struct
 	}
 	grouping_free(&grouping);
 	snapshot_close(store, reader);
-	return result;
+	return finish(store, &store->read_failing, result);
 }
 
 /* Copies the hosts seen after `from_ms`; their process counts hold the numbers for now. */
@@ -866,7 +918,7 @@ static int sqlite_hosts(struct store *store, int64_t from_ms, struct store_hosts
 		store_hosts_free(&hosts);
 	else
 		*ret_hosts = hosts;
-	return result;
+	return finish(store, &store->read_failing, result);
 }
 
 static int64_t sqlite_retention(struct store *store)

@@ -69,7 +69,7 @@ static void write_group(struct writer *writer, struct entry *const entries[], si
 		batches[i] = entries[i]->batch;
 
 	int result = append(writer, batches, count);
-	bool one_by_one = result == -EDQUOT && count > 1;
+	bool one_by_one = (result == -EDQUOT || result == -EBADMSG) && count > 1;
 	for (size_t i = 0; i < count; i++)
 		entries[i]->result = one_by_one ? append(writer, &batches[i], 1) : result;
 }

@@ -19,7 +19,7 @@ void writer_close(struct writer *writer);
 /*
  * Returns once the batch is stored durably: 0, or the store's negative errno for
  * this batch. A write of several batches that the store refuses for what is in
- * them (-EDQUOT) is repeated batch by batch, so that only the guilty one fails.
+ * them (-EDQUOT, -EBADMSG) is repeated batch by batch, so that only the guilty one fails.
  */
 int writer_append(struct writer *writer, const struct batch *batch) __attribute__((warn_unused_result));
 

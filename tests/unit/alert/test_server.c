@@ -240,13 +240,13 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"ended\", \"type_data\": \"cpu\", \"color\": \"green\", "
 		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
 		"{\"ipaddress\": \"10.0.0.6\", \"process_name\": \"*\", \"type_data\": \"mem\", \"color\": \"unknown\", "
-		"\"value\": 0, \"threshold\": 0, \"since\": 1795350000},\n"
+		"\"since\": 1795350000},\n"
 		"{\"ipaddress\": \"10.0.0.6\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"unknown\", "
-		"\"value\": 0, \"threshold\": 0, \"since\": 1795350000},\n"
+		"\"since\": 1795350000},\n"
 		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"mem\", \"color\": \"green\", "
-		"\"value\": 0, \"threshold\": 0, \"since\": 1795350000},\n"
+		"\"since\": 1795350000},\n"
 		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"green\", "
-		"\"value\": 0, \"threshold\": 0, \"since\": 1795350000}]}");
+		"\"since\": 1795350000}]}");
 	server_close(server);
 	sink_close(&sink);
 	states_close(states);

@@ -193,6 +193,28 @@ static void test_routes_hosts_with_what_their_collectors_said(void **state)
 	get(f, "hosts", "ip=10.0.0.6", "{}");
 }
 
+/* Reads that work say nothing of writes that fail. */
+static void test_routes_health_stays_failing_until_a_write_works(void **state)
+{
+	struct fixture *f = *state;
+	char away[4096 + 8];
+	save(f, "10.0.0.5", "a mem 10 1");
+	snprintf(away, sizeof(away), "%s.away", f->config->sqlite.path);
+	assert_int_equal(rename(f->config->sqlite.path, away), 0);
+	char body[256];
+	snprintf(body, sizeof(body),
+	         "{\"ipaddress\": \"10.0.0.5\", \"data\": [{\"timestamp\": %lld, \"value\": 1, \"process_name\": \"a\", "
+	         "\"type_data\": \"mem\"}]}",
+	         (long long)(f->now_ms / 1000));
+	assert_int_equal(ask(f, "PUT", "save-all", "", body), 503);
+	assert_int_equal(f->response.retry_after_s, 5);
+	assert_int_equal(rename(away, f->config->sqlite.path), 0);
+	assert_int_equal(ask(f, "GET", "get-all", "", NULL), 200);
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 503);
+	assert_int_equal(ask(f, "PUT", "save-all", "", body), 200);
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+}
+
 static void test_routes_health_and_metrics_are_answered(void **state)
 {
 	struct fixture *f = *state;
@@ -413,7 +435,7 @@ static void test_routes_alarms_colors_that_changed(void **state)
 	long long now_s = f->now_ms / 1000;
 	get(f, "alarms", "", "[]");
 	/* It began before the window: standing, not new. */
-	for (int ago = 290; ago >= 250; ago -= 10)
+	for (int ago = 320; ago >= 250; ago -= 10)
 		save_alarm(f, "10.0.0.5", "old", "mem", "red", ago, 900, "");
 	save_alarm(f, "10.0.0.5", "old", "mem", "green", 240, 240, "");
 	/* It begins within it, is told again, becomes worse and ends. */
@@ -456,6 +478,7 @@ int main(void)
 		CASE(test_routes_latest_newest_of_three_intervals),
 		CASE(test_routes_hosts_with_what_their_collectors_said),
 		CASE(test_routes_health_and_metrics_are_answered),
+		CASE(test_routes_health_stays_failing_until_a_write_works),
 		CASE(test_routes_wrong_requests_get_their_status),
 		CASE(test_routes_head_works_where_get_does),
 		CASE(test_routes_save_all_bad_batches_leave_nothing),

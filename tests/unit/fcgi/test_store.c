@@ -896,7 +896,7 @@ static void test_sqlite_reads_damaged_row_is_an_error_and_others_go_on(void **st
 	assert_int_equal(f->ops->history(f->store, QUERY(f, 0, 30000, .ip = "10.0.0.1"), &points), -EIO);
 	assert_string_equal(means(f, QUERY(f, 20000, 30000)), "a mem=2^2 cpu=-");
 	struct sample sample = SAMPLE("10.0.0.1", "a", MEM, 1001, 1);
-	assert_int_equal(append(f, &sample, 1), -EIO);
+	assert_int_equal(append(f, &sample, 1), -EBADMSG);
 	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 31000, 3));
 	assert_string_equal(means(f, QUERY(f, 30000, 40000)), "a mem=3^3 cpu=-");
 }
@@ -925,6 +925,21 @@ static void test_sqlite_append_after_a_failure_times_do_not_go_back(void **state
 	reopen(f);
 	assert_string_equal(hosts(f, 0), "10.0.0.1 3600000 1");
 	assert_int_equal(count_rows(f, "SELECT min(seen_ms) FROM series") - f->base, HOUR);
+}
+
+/* What is written to a file that is gone is gone with it: nobody may be told that it is kept. */
+static void test_sqlite_append_file_moved_is_refused_until_it_is_back(void **state)
+{
+	struct fixture *f = *state;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	char away[4096 + 8];
+	snprintf(away, sizeof(away), "%s.away", f->config->sqlite.path);
+	assert_int_equal(rename(f->config->sqlite.path, away), 0);
+	struct sample sample = SAMPLE("10.0.0.1", "a", MEM, 2000, 2);
+	assert_int_equal(append(f, &sample, 1), -EIO);
+	assert_int_equal(rename(away, f->config->sqlite.path), 0);
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 2000, 2));
+	assert_string_equal(history(f, QUERY(f, 0, DAY)), "a 1000=1 2000=2");
 }
 
 /* A host and a name that a failed write was the first to bring are written by the next. */
@@ -1163,6 +1178,7 @@ int main(void)
 		CASE(test_sqlite_reads_damaged_row_is_an_error_and_others_go_on),
 		CASE(test_sqlite_append_after_a_failure_times_do_not_go_back),
 		CASE(test_sqlite_append_after_a_failure_new_names_are_written_again),
+		CASE(test_sqlite_append_file_moved_is_refused_until_it_is_back),
 		CASE(test_sqlite_append_expiry_is_undone_by_a_failure),
 	};
 	int failed = 0;
