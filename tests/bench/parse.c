@@ -15,14 +15,15 @@
 
 enum { BODIES = 64, PROCESSES = 150, POINTS = 2 * PROCESSES };
 
+#define POINT "%s{\"timestamp\": %d.0, \"value\": %.*f, \"process_name\": \"process-%03d\", \"type_data\": \"%s\"}"
+
 static void make_body(struct text *body, int number)
 {
 	text_printf(body, "{\"ipaddress\": \"10.0.0.%d\", \"data\": [", number);
 	for (int i = 0; i < PROCESSES; i++) {
 		double cpu = rand() % 10 < 8 ? 0 : (double)(rand() % 999) / 10;
-		const char *format = "%s{\"timestamp\": %d.0, \"value\": %.*f, \"process_name\": \"process-%03d\", \"type_data\": \"%s\"}";
-		text_printf(body, format, i ? ", " : "", 1795356870 + 10 * number, 3, (double)(rand() % 3000) / 1000, i, "mem");
-		text_printf(body, format, ", ", 1795356870 + 10 * number, 1, cpu, i, "cpu");
+		text_printf(body, POINT, i ? ", " : "", 1795356870 + 10 * number, 3, (double)(rand() % 3000) / 1000, i, "mem");
+		text_printf(body, POINT, ", ", 1795356870 + 10 * number, 1, cpu, i, "cpu");
 	}
 	text_append_string(body, "]}");
 }
