@@ -30,7 +30,7 @@ int state_file_parse(const char *content, size_t length, struct states *states, 
 int state_file_read(const char *path, int64_t interval_ms, struct states **ret_states, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
-/* 0 or a negative errno: the file is then as it was. */
+/* 0 or a negative errno: the file is then as it was, or new but not synced. */
 int state_file_write(const char *path, const struct states *states) __attribute__((warn_unused_result));
 
 #endif

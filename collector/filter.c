@@ -119,10 +119,10 @@ static void choose_kept(struct filter *filter, const struct rate *values, size_t
 	size_t s = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct filter_choice *choice = &filter->choices[i];
-		int order = 1;
-		while (s < filter->sent_count && (order = strcmp(filter->sent[s].name, values[i].name)) < 0)
+		while (s < filter->sent_count && strcmp(filter->sent[s].name, values[i].name) < 0)
 			s++;
-		const struct filter_name *sent = s < filter->sent_count && order == 0 ? &filter->sent[s] : NULL;
+		bool found = s < filter->sent_count && strcmp(filter->sent[s].name, values[i].name) == 0;
+		const struct filter_name *sent = found ? &filter->sent[s] : NULL;
 
 		const int32_t *thousandths = values[i].thousandths;
 		choice->rank = thousandths[RESOURCE_CPU] > thousandths[RESOURCE_MEM] ? thousandths[RESOURCE_CPU]

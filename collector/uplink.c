@@ -114,7 +114,7 @@ static void append_collector(const struct uplink *uplink, const struct uplink_re
 	text_append_string(body, ",\"version\":");
 	json_append_string(body, VIGIE_VERSION);
 	text_printf(body,
-	            ",\"state\":\"run\",\"clock_offset_s\":0,\"partial\":%s,\"counters\":{\"sent\":%lld,\"dropped\":%lld,"
+	            ",\"state\":\"run\",\"partial\":%s,\"counters\":{\"sent\":%lld,\"dropped\":%lld,"
 	            "\"rejected\":%lld,\"missed_ticks\":%lld}}",
 	            report->partial ? "true" : "false", (long long)report->sent, (long long)report->dropped,
 	            (long long)report->rejected, (long long)report->missed_ticks);

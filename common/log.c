@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 
@@ -25,7 +27,13 @@ static atomic_int log_level = LOG_LEVEL_INFO;
 void log_init(const char *program)
 {
 	log_program = program;
-	log_to_journal = getenv("JOURNAL_STREAM") != NULL;
+	/* The variable is inherited; it means standard error only while that is the same
+	 * stream: systemd.exec(5). */
+	unsigned long long device, inode;
+	struct stat stream;
+	const char *journal = getenv("JOURNAL_STREAM");
+	log_to_journal = journal && sscanf(journal, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &stream) == 0 &&
+	                 stream.st_dev == device && stream.st_ino == inode;
 }
 
 void log_set_level(enum log_level level)

@@ -1,7 +1,7 @@
 /*
  * The log of a program: one line an event, on standard error.
  *
- * Under systemd (JOURNAL_STREAM set) a line starts with the journal's priority
+ * Under systemd (standard error is its JOURNAL_STREAM) a line starts with the journal's priority
  * prefix, see sd-daemon(3); elsewhere with the time, the program and the level.
  * Libraries return their errors; main functions and loops log them. Thread-safe.
  */

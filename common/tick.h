@@ -4,8 +4,9 @@
  * drift.
  *
  * Each wait is planned anew from the wall clock and slept on the monotonic one,
- * so a wall clock that is set moves the next tick back to the boundary and no
- * tick comes twice. One thread uses a tick.
+ * so a wall clock that is set moves the next tick back to the boundary. Only a
+ * wall clock that is set back by more than an interval makes a boundary come
+ * again. One thread uses a tick.
  */
 #ifndef VIGIE_COMMON_TICK_H
 #define VIGIE_COMMON_TICK_H

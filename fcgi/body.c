@@ -93,7 +93,7 @@ static int parse_json(char *json, size_t length, struct body *body, struct body_
 /* What one item of `data` may hold; NULL where it does not. */
 struct item {
 	const cJSON *timestamp, *value, *process_name, *type_data, *ipaddress, *color, *threshold, *since, *forecast,
-		*expected_at, *probability;
+		*expected_at;
 };
 
 static struct item read_item(const cJSON *object)
@@ -112,7 +112,6 @@ static struct item read_item(const cJSON *object)
 		{ "since", offsetof(struct item, since) },
 		{ "forecast", offsetof(struct item, forecast) },
 		{ "expected_at", offsetof(struct item, expected_at) },
-		{ "probability", offsetof(struct item, probability) },
 	};
 	enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 	struct item item = { 0 };
@@ -299,13 +298,12 @@ static int parse_alarm(const cJSON *object, size_t index, const struct body_time
 		const char *key;
 		const cJSON *item;
 		enum metric metric;
-		bool is_time;
 	} numbers[] = {
-		{ "since", item.since, METRIC_ALARM_SINCE, true },
-		{ "threshold", item.threshold, METRIC_ALARM_THRESHOLD, false },
-		{ "forecast", item.forecast, METRIC_FORECAST, false },
-		{ "expected_at", item.expected_at, METRIC_FORECAST_LEAD, true },
-		{ "value", item.value, METRIC_USAGE, false }, /* checked, not stored */
+		{ "since", item.since, METRIC_ALARM_SINCE },
+		{ "threshold", item.threshold, METRIC_ALARM_THRESHOLD },
+		{ "forecast", item.forecast, METRIC_FORECAST },
+		{ "expected_at", item.expected_at, METRIC_FORECAST_LEAD },
+		{ "value", item.value, METRIC_USAGE }, /* checked, not stored */
 	};
 	struct sample *samples = body->batch.samples;
 	samples[body->batch.count] = base;

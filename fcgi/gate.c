@@ -49,6 +49,14 @@ void gate_leave(struct gate *gate)
 	pthread_mutex_unlock(&gate->lock);
 }
 
+unsigned gate_inside(struct gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	unsigned inside = gate->inside;
+	pthread_mutex_unlock(&gate->lock);
+	return inside;
+}
+
 bool gate_is_stuck(struct gate *gate)
 {
 	pthread_mutex_lock(&gate->lock);

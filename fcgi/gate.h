@@ -31,6 +31,9 @@ void gate_destroy(struct gate *gate);
 int gate_enter(struct gate *gate) __attribute__((warn_unused_result));
 void gate_leave(struct gate *gate);
 
+/* How many calls are inside. */
+unsigned gate_inside(struct gate *gate);
+
 /* Whether gate_enter() would give up at once. */
 bool gate_is_stuck(struct gate *gate);
 

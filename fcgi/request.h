@@ -48,8 +48,9 @@ void connection_close(struct connection *connection);
 
 /*
  * Waits for the next request on the connection, or on a new one. 0, or -EINTR when
- * request_shutdown() has been called and the wait was interrupted by a signal. An
- * I/O error on a connection is the client's own: the next request is waited for.
+ * none could be had: request_shutdown() has been called and a signal interrupted
+ * the wait, or the process has no descriptor left. An I/O error on a connection is
+ * the client's own: the next request is waited for.
  */
 int connection_accept(struct connection *connection) __attribute__((warn_unused_result));
 

@@ -40,7 +40,6 @@ _Static_assert((int)ROUTE_COUNT < (int)COUNTERS_ROUTES, "counters.h has room for
 static void metrics(struct service *service, const struct parameters *parameters, struct request *request,
                     struct response *response)
 {
-	(void)service;
 	(void)parameters;
 	(void)request;
 	const char *names[ROUTE_COUNT + 1];
@@ -49,6 +48,7 @@ static void metrics(struct service *service, const struct parameters *parameters
 	names[ROUTE_COUNT] = "none";
 	response->content_type = "text/plain; version=0.0.4; charset=utf-8";
 	counters_append(&response->body, names, ROUTE_COUNT + 1);
+	service_append_gauges(service, &response->body);
 }
 
 /* The route of a path below the prefix; *ret_ip is what follows its name, or "". */

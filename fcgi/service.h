@@ -29,6 +29,9 @@ void service_reload(struct service *service, const struct config *config);
 /* How far back a window may reach, milliseconds. */
 int64_t service_max_window_ms(const struct service *service);
 
+/* Appends what GET metrics says of the present moment, as Prometheus text. */
+void service_append_gauges(struct service *service, struct text *text);
+
 typedef void service_handler(struct service *service, const struct parameters *parameters, struct request *request,
                              struct response *response);
 

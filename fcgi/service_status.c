@@ -75,6 +75,16 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 	store_hosts_free(&hosts);
 }
 
+void service_append_gauges(struct service *service, struct text *text)
+{
+	text_printf(text,
+	            "# HELP vigie_store_calls Calls of the store under way.\n# TYPE vigie_store_calls gauge\n"
+	            "vigie_store_calls %u\n"
+	            "# HELP vigie_queue_batches Batches that wait for the next write.\n# TYPE vigie_queue_batches gauge\n"
+	            "vigie_queue_batches %zu\n",
+	            gate_inside(&service->gate), writer_waiting(service->writer));
+}
+
 void service_health(struct service *service, const struct parameters *parameters, struct request *request,
                     struct response *response)
 {

@@ -124,3 +124,13 @@ int writer_append(struct writer *writer, const struct batch *batch)
 	pthread_cond_destroy(&own.changed);
 	return own.result;
 }
+
+size_t writer_waiting(struct writer *writer)
+{
+	size_t count = 0;
+	pthread_mutex_lock(&writer->lock);
+	for (const struct entry *entry = writer->first; entry; entry = entry->next)
+		count++;
+	pthread_mutex_unlock(&writer->lock);
+	return count;
+}

@@ -23,4 +23,7 @@ void writer_close(struct writer *writer);
  */
 int writer_append(struct writer *writer, const struct batch *batch) __attribute__((warn_unused_result));
 
+/* How many batches wait for a write that has not begun. */
+size_t writer_waiting(struct writer *writer);
+
 #endif

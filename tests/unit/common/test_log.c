@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -45,6 +46,19 @@ static char *collect_end(void)
 	if (length < 0)
 		content[0] = '\0';
 	return content;
+}
+
+/* From here on the collected stream is the journal's. */
+static void init_for_journal(void)
+{
+	struct stat stream;
+	char text[64];
+	collect_start();
+	assert_int_equal(fstat(STDERR_FILENO, &stream), 0);
+	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)stream.st_dev, (unsigned long long)stream.st_ino);
+	setenv("JOURNAL_STREAM", text, 1);
+	log_init("vigie-test");
+	free(collect_end());
 }
 
 static void log_all(void)
@@ -85,6 +99,22 @@ static void test_log_before_init_is_info_and_has_a_name(void **state)
 	free(written);
 }
 
+/* Inherited, and standard error is another stream by now. */
+static void test_log_init_journal_of_another_stream_is_not_ours(void **state)
+{
+	(void)state;
+	setenv("JOURNAL_STREAM", "8:123", 1);
+	log_init("vigie-test");
+	collect_start();
+	log_error("e");
+	char *written = collect_end();
+	assert_non_null(strstr(written, " vigie-test error: e\n"));
+	assert_null(strchr(written, '<'));
+	free(written);
+	unsetenv("JOURNAL_STREAM");
+	log_init("vigie-test");
+}
+
 static void test_log_set_level_filters_what_is_under_it(void **state)
 {
 	(void)state;
@@ -97,8 +127,7 @@ static void test_log_set_level_filters_what_is_under_it(void **state)
 		{ LOG_LEVEL_INFO, "<3>e 1\n<4>w 2\n<6>i 3\n" },
 		{ LOG_LEVEL_DEBUG, "<3>e 1\n<4>w 2\n<6>i 3\n<7>d 4\n" },
 	};
-	setenv("JOURNAL_STREAM", "8:123", 1);
-	log_init("vigie-test");
+	init_for_journal();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		collect_start();
 		log_set_level(cases[i].level);
@@ -169,8 +198,7 @@ static void test_log_error_long_line_ends_with_newline(void **state)
 	(void)state;
 	log_init("vigie-test");
 	check_long_lines();
-	setenv("JOURNAL_STREAM", "8:123", 1);
-	log_init("vigie-test");
+	init_for_journal();
 	check_long_lines();
 	unsetenv("JOURNAL_STREAM");
 	log_init("vigie-test");
@@ -180,8 +208,7 @@ static void test_log_error_long_line_ends_with_newline(void **state)
 static void test_log_error_control_characters_stay_in_one_line(void **state)
 {
 	(void)state;
-	setenv("JOURNAL_STREAM", "8:123", 1);
-	log_init("vigie-test");
+	init_for_journal();
 	collect_start();
 	log_error("a%sb", "\n<3>forged\r\t\x1b[31m\x7f \xc3\xa9");
 	char *written = collect_end();
@@ -205,8 +232,7 @@ static void test_log_info_lines_of_threads_stay_whole(void **state)
 	(void)state;
 	static char messages[WRITERS][600];
 	pthread_t threads[WRITERS];
-	setenv("JOURNAL_STREAM", "8:123", 1);
-	log_init("vigie-test");
+	init_for_journal();
 	collect_start();
 	for (int i = 0; i < WRITERS; i++) {
 		memset(messages[i], 'a' + i, sizeof(messages[i]) - 1);
@@ -234,6 +260,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_log_before_init_is_info_and_has_a_name),
+		cmocka_unit_test(test_log_init_journal_of_another_stream_is_not_ours),
 		cmocka_unit_test(test_log_set_level_filters_what_is_under_it),
 		cmocka_unit_test(test_log_without_journal_has_time_program_and_level),
 		cmocka_unit_test(test_log_error_long_line_ends_with_newline),

@@ -228,6 +228,8 @@ static void test_routes_health_and_metrics_are_answered(void **state)
 	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
 	assert_string_equal(f->response.content_type, "text/plain; version=0.0.4; charset=utf-8");
 	assert_non_null(strstr(f->response.body.data, "vigie_requests_total{route=\"save-alarms\",status=\"200\"} 1\n"));
+	assert_non_null(strstr(f->response.body.data, "\nvigie_store_calls 0\n"));
+	assert_non_null(strstr(f->response.body.data, "\nvigie_queue_batches 0\n"));
 	for (char *line = strtok(f->response.body.data, "\n"); line; line = strtok(NULL, "\n")) {
 		char *blank = strrchr(line, ' '), *end;
 		if (line[0] == '#')
