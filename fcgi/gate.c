@@ -24,9 +24,9 @@ void gate_destroy(struct gate *gate)
 
 int gate_enter(struct gate *gate)
 {
+	pthread_mutex_lock(&gate->lock);
 	int64_t until_ns = clock_monotonic_ns() + gate->patience_ms * 1000000;
 	struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
-	pthread_mutex_lock(&gate->lock);
 	while (gate->inside >= gate->limit && !gate->stuck) {
 		if (pthread_cond_timedwait(&gate->left, &gate->lock, &until) == ETIMEDOUT && gate->inside >= gate->limit) {
 			gate->stuck = true;

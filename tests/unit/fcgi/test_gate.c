@@ -95,7 +95,10 @@ static void test_gate_enter_one_gives_up_all_that_wait_give_up(void **state)
 		visitors[i] = (struct visitor){ &gate, -1 };
 		pthread_create(&threads[i], NULL, visit, &visitors[i]);
 	}
-	gate.patience_ms = 1; /* of this one; a thread that has not looked yet has the same */
+	usleep(20000); /* most of them wait by now, for a minute; one that does not yet gives up by itself */
+	pthread_mutex_lock(&gate.lock);
+	gate.patience_ms = 1;
+	pthread_mutex_unlock(&gate.lock);
 	int64_t start_ms = now_ms();
 	assert_int_equal(gate_enter(&gate), -EBUSY);
 	for (size_t i = 0; i < COUNT_OF(threads); i++) {
