@@ -84,7 +84,10 @@ static bool read_command_line(struct program *program, int argc, char *argv[], b
 		{ NULL, 0, NULL, 0 },
 	};
 
-	for (int option; option = getopt_long(argc, argv, "c:s:", long_options, NULL), option != -1;) {
+	for (;;) {
+		int option = getopt_long(argc, argv, "c:s:", long_options, NULL);
+		if (option == -1)
+			break;
 		switch (option) {
 		case 'c':
 			program->config_path = optarg;

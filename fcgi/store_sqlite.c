@@ -131,8 +131,6 @@ static int run(sqlite3_stmt *statement)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-/* ---- opening ---- */
-
 /* Without memory-mapped reads: a file that shrinks or cannot be read would be a
  * SIGBUS. `create` is SQLITE_OPEN_CREATE for the appending connection, 0 for readers. */
 static int open_connection(const char *path, int create, sqlite3 **ret_db)
@@ -466,8 +464,6 @@ fail:
 	return result;
 }
 
-/* ---- writing ---- */
-
 /* Merges the new entries over the row that is there, into store->row. */
 static int merge_row(struct store *store, int64_t key, const struct packing_entry entries[], size_t count)
 {
@@ -700,8 +696,6 @@ static int sqlite_append(struct store *store, const struct batch *const batches[
 	free(placed);
 	return finish(store, &store->write_failing, result);
 }
-
-/* ---- reading ---- */
 
 /* Takes one entry of a wanted series; another result than 0 ends the read with it. */
 typedef int visitor(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry);
