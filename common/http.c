@@ -7,7 +7,9 @@
 
 struct http {
 	CURL *curl;
-	struct curl_slist *headers;
+	const struct http_message *message; /* of the request that is under way */
+	struct http_answer *answer;
+	int sink_result;
 	char error[CURL_ERROR_SIZE];
 	char own_ip[WIRE_IP_SIZE]; /* "" before the first answer */
 	bool headers_ended;        /* of the answer that is being read */
@@ -24,28 +26,43 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
 	return size * count;
 }
 
+static size_t on_body(char *bytes, size_t size, size_t count, void *user)
+{
+	struct http *http = user;
+	struct text *body = &http->answer->body;
+	size_t length = size * count;
+	long status = 0;
+	if (http->message->sink)
+		curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status >= 200 && status < 300) {
+		http->sink_result = http->message->sink(http->message->sink_user, bytes, length);
+		return http->sink_result ? 0 : length;
+	}
+	if (length > HTTP_ANSWER_MAX - body->length)
+		return 0;
+	text_append(body, bytes, length);
+	return text_failed(body) ? 0 : length;
+}
+
 struct http *http_open(int64_t timeout_ms)
 {
 	struct http *http = calloc(1, sizeof(*http));
 	if (!http)
 		return NULL;
 	http->curl = curl_easy_init();
-	/* No "Expect: 100-continue": it costs a round trip. */
-	http->headers = curl_slist_append(NULL, "Expect:");
-	struct curl_slist *headers = curl_slist_append(http->headers, "Content-Type: application/json");
-	if (!http->curl || !headers) {
-		http_close(http);
+	if (!http->curl) {
+		free(http);
 		return NULL;
 	}
-	http->headers = headers;
 	curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->error);
-	curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, http->headers);
 	curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(http->curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(http->curl, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(http->curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(http->curl, CURLOPT_HEADERDATA, http);
+	curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, http);
 	return http;
 }
 
@@ -54,18 +71,7 @@ void http_close(struct http *http)
 	if (!http)
 		return;
 	curl_easy_cleanup(http->curl);
-	curl_slist_free_all(http->headers);
 	free(http);
-}
-
-static size_t on_body(char *bytes, size_t size, size_t count, void *user)
-{
-	struct text *body = user;
-	size_t length = size * count;
-	if (length > HTTP_ANSWER_MAX - body->length)
-		return 0;
-	text_append(body, bytes, length);
-	return text_failed(body) ? 0 : length;
 }
 
 static int error_of(CURLcode code, const struct text *body)
@@ -89,31 +95,64 @@ static int error_of(CURLcode code, const struct text *body)
 	}
 }
 
-int http_request(struct http *http, const char *method, const char *url, const char *body, size_t body_length,
-                 struct http_answer *ret_answer)
+/* The headers of a message, to be freed with curl_slist_free_all(); NULL: out of memory. */
+static struct curl_slist *headers_of(const struct http_message *message)
 {
-	CURL *curl = http->curl;
-	text_reset(&ret_answer->body);
-	ret_answer->status = 0;
-	ret_answer->retry_after_s = -1;
-	http->error[0] = '\0';
+	/* No "Expect: 100-continue": it costs a round trip. */
+	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+	const struct {
+		const char *name, *value;
+	} lines[] = {
+		{ "Content-Type", message->content_type ? message->content_type : "application/json" },
+		{ "Accept", message->accept },
+		{ "Authorization", message->authorization },
+	};
+	struct text line = TEXT_EMPTY;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]) && headers; i++) {
+		if (!lines[i].value || !lines[i].value[0])
+			continue;
+		text_reset(&line);
+		text_printf(&line, "%s: %s", lines[i].name, lines[i].value);
+		struct curl_slist *longer = text_failed(&line) ? NULL : curl_slist_append(headers, line.data);
+		if (!longer)
+			curl_slist_free_all(headers);
+		headers = longer;
+	}
+	text_free(&line);
+	return headers;
+}
 
-	if (body) {
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_length);
+static const char *given(const char *string)
+{
+	return string && string[0] ? string : NULL;
+}
+
+static void set_message(CURL *curl, const struct http_message *message)
+{
+	if (message->body) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, message->body);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)message->body_length);
 	} else {
 		curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
 	}
-	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-	curl_easy_setopt(curl, CURLOPT_URL, url);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &ret_answer->body);
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, message->method);
+	curl_easy_setopt(curl, CURLOPT_URL, message->url);
+	curl_easy_setopt(curl, CURLOPT_USERNAME, given(message->user));
+	curl_easy_setopt(curl, CURLOPT_PASSWORD, given(message->password));
+	if (given(message->ca_file))
+		curl_easy_setopt(curl, CURLOPT_CAINFO, message->ca_file);
+}
 
+static int perform(struct http *http, struct http_answer *ret_answer)
+{
+	CURL *curl = http->curl;
 	http->headers_ended = false;
 	CURLcode code = curl_easy_perform(curl);
 	if (code != CURLE_OK) {
 		if (!http->error[0])
 			strncpy(http->error, curl_easy_strerror(code), sizeof(http->error) - 1);
+		if (http->sink_result)
+			return http->sink_result;
 		return error_of(code, &ret_answer->body);
 	}
 	if (!http->headers_ended) {
@@ -132,6 +171,44 @@ int http_request(struct http *http, const char *method, const char *url, const c
 	if (curl_easy_getinfo(curl, CURLINFO_LOCAL_IP, &own_ip) == CURLE_OK && own_ip)
 		(void)wire_ip_parse(own_ip, http->own_ip);
 	return 0;
+}
+
+int http_send(struct http *http, const struct http_message *message, struct http_answer *ret_answer)
+{
+	text_reset(&ret_answer->body);
+	ret_answer->status = 0;
+	ret_answer->retry_after_s = -1;
+	http->error[0] = '\0';
+	http->message = message;
+	http->answer = ret_answer;
+	http->sink_result = 0;
+
+	struct curl_slist *headers = headers_of(message);
+	if (!headers)
+		return -ENOMEM;
+	set_message(http->curl, message);
+	curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
+	int result = perform(http, ret_answer);
+	curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
+	curl_slist_free_all(headers);
+	return result;
+}
+
+int http_request(struct http *http, const char *method, const char *url, const char *body, size_t body_length,
+                 struct http_answer *ret_answer)
+{
+	const struct http_message message = { .method = method, .url = url, .body = body, .body_length = body_length };
+	return http_send(http, &message, ret_answer);
+}
+
+void http_append_escaped(struct text *text, const char *string)
+{
+	char *escaped = curl_easy_escape(NULL, string, 0);
+	if (escaped)
+		text_append_string(text, escaped);
+	else
+		text->failed = true;
+	curl_free(escaped);
 }
 
 const char *http_error(const struct http *http)

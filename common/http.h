@@ -24,17 +24,41 @@ struct http_answer {
 	struct text body;     /* the caller keeps it from request to request and frees it */
 };
 
+/* Takes the next bytes of a body. 0, or a negative errno that ends the request. */
+typedef int http_sink(void *user, const char *bytes, size_t length);
+
+/* What is sent. Where a pointer may be NULL or "", the thing is left out. */
+struct http_message {
+	const char *method, *url;
+	const char *body; /* body_length bytes; NULL: none */
+	size_t body_length;
+	const char *content_type;   /* NULL: application/json */
+	const char *accept;
+	const char *authorization;  /* the header's whole value */
+	const char *user, *password; /* HTTP's basic authentication */
+	const char *ca_file; /* of certificates to trust, PEM; none: the system's */
+	http_sink *sink;     /* takes the body of an answer of status 200 to 299 in the place of `body` */
+	void *sink_user;
+};
+
 /* `timeout_ms` bounds a whole request. NULL: out of memory. */
 struct http *http_open(int64_t timeout_ms);
 void http_close(struct http *http);
 
 /*
- * Sends one request and waits for its answer, whatever its status. `body` may be
- * NULL. Returns 0; or -ECONNREFUSED, -ETIMEDOUT, -EINVAL (no URL), -EMSGSIZE,
- * -ENOMEM or -EIO when there was no whole answer, with a sentence in http_error().
+ * Sends one request and waits for its answer, whatever its status. Returns 0; or
+ * -ECONNREFUSED, -ETIMEDOUT, -EINVAL (no URL), -EMSGSIZE, -ENOMEM or -EIO when there
+ * was no whole answer, with a sentence in http_error(); or what the sink returned.
  */
+int http_send(struct http *http, const struct http_message *message, struct http_answer *ret_answer)
+	__attribute__((warn_unused_result));
+
+/* The same for JSON without more. `body` may be NULL. */
 int http_request(struct http *http, const char *method, const char *url, const char *body, size_t body_length,
                  struct http_answer *ret_answer) __attribute__((warn_unused_result));
+
+/* Appends a string as it may stand in the query of a URL or in a form. */
+void http_append_escaped(struct text *text, const char *string);
 
 /* Why the last request failed; borrowed until the next one. */
 const char *http_error(const struct http *http);
