@@ -12,7 +12,7 @@ WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wformat=2 $(
 COMPILE = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -pthread
 
 COMMON_LIBS = -lcjson -linih -lm
-LIBS_fcgi = -lfcgi -lsqlite3 $(COMMON_LIBS)
+LIBS_fcgi = -lfcgi -lsqlite3 -lcurl $(COMMON_LIBS)
 LIBS_collector = -lproc2 -lcurl $(COMMON_LIBS)
 LIBS_alert = -lcurl $(COMMON_LIBS)
 LIBS_common = -lcurl $(COMMON_LIBS)
@@ -22,7 +22,7 @@ BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
-TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate,$(UNIT_TESTS))
+TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
 .PHONY: all run test check check-unit check-integration check-asan check-tsan bench benches install clean help

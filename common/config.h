@@ -41,10 +41,34 @@ struct config {
 		int64_t max_series_per_host;
 		int64_t max_series;
 		int64_t max_points; /* of one answer */
+		int64_t cache_ms;   /* how old an answer may be that is given again */
+		int64_t store_timeout_ms;
+		int64_t store_queue; /* bytes */
+		char *store_ca_file;
+		bool manage_retention;
 	} server;
 	struct {
 		char *path;
 	} sqlite;
+	struct {
+		char *url;
+		char *org;
+		char *bucket;
+		char *token_file;
+	} influxdb2;
+	struct {
+		char *url;
+		char *database;
+		char *user;
+		char *password_file;
+	} influxql;
+	struct {
+		char *insert_url; /* what /write is appended to */
+		char *select_url; /* what /api/v1/query is appended to */
+		char *user;
+		char *password_file;
+		char *token_file;
+	} victoriametrics;
 	struct {
 		char *url; /* of the REST interface, with WIRE_PREFIX */
 		char *ip;  /* "": the one the connection to the server uses */

@@ -29,6 +29,7 @@ void *arena_allocate(struct arena *arena, size_t size)
 		block->size = block_size;
 		arena->newest = block;
 		arena->left = block_size;
+		arena->size += block_size;
 	}
 	void *bytes = arena->newest->data + (arena->newest->size - arena->left);
 	arena->left -= size;

@@ -16,6 +16,7 @@ struct arena_block;
 struct arena {
 	struct arena_block *newest;
 	size_t left; /* bytes free in the newest block */
+	size_t size; /* bytes of all blocks */
 	bool failed; /* an allocation failed, ever */
 };
 

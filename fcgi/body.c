@@ -357,6 +357,8 @@ static int parse(char *json, size_t length, parser *parse_data, const struct bod
 		result = parse_data(ret_body, times, error);
 	if (result)
 		body_free(ret_body);
+	else
+		ret_body->batch.bytes = ret_body->arena.size;
 	return result;
 }
 

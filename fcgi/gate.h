@@ -1,8 +1,10 @@
 /*
- * Keeps threads free of the store: only so many calls of it at a time, and none
- * wait once one of those that wait has given up, until a call ends. So a store
- * that hangs holds the other threads for the patience's time at most, and then
+ * Keeps threads free of the store: only so many requests call it at a time, and none
+ * wait once one of those that wait has given up, until one of those inside leaves. So
+ * a store that hangs holds the other threads for the patience's time at most, and then
  * health, metrics and errors are answered at once.
+ *
+ * Who waits for the answer of one that is inside is inside too. Nobody enters twice.
  *
  * Thread-safe.
  */
@@ -16,10 +18,10 @@
 struct gate {
 	pthread_mutex_t lock;
 	pthread_cond_t left;
-	unsigned limit;        /* calls at a time */
+	unsigned limit;        /* requests at a time */
 	unsigned inside;
-	int64_t patience_ms;   /* how long a call waits for a place */
-	bool stuck;            /* one has waited for that time, and no call has ended since */
+	int64_t patience_ms;   /* how long one waits for a place */
+	bool stuck;            /* one has waited for that time, and none has left since */
 };
 
 /* `limit` is at least 1. */
@@ -31,7 +33,7 @@ void gate_destroy(struct gate *gate);
 int gate_enter(struct gate *gate) __attribute__((warn_unused_result));
 void gate_leave(struct gate *gate);
 
-/* How many calls are inside. */
+/* How many are inside. */
 unsigned gate_inside(struct gate *gate);
 
 /* Whether gate_enter() would give up at once. */

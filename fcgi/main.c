@@ -16,6 +16,16 @@
  * commit of one costs as much as of sixteen. */
 enum { THREADS_PER_CORE = 8, THREADS_DEFAULT_MIN = 16, THREADS_DEFAULT_MAX = 64, THREADS_MIN = 4 };
 
+/* Whether what the engine of `section` is reached by is a URL. */
+static bool check_url(const struct config *config, const char *section, const char *key, const char *url,
+                      struct text *ret_error)
+{
+	if (strcmp(config->server.store, section) != 0 || strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0)
+		return true;
+	text_printf(ret_error, "%s.%s: '%s' is no http:// or https:// URL", section, key, url);
+	return false;
+}
+
 static int check(const struct config *config, struct text *ret_error)
 {
 	if (!store_find(config->server.store)) {
@@ -28,6 +38,11 @@ static int check(const struct config *config, struct text *ret_error)
 		text_printf(ret_error, "sqlite.path: '%s' is no path of a file", path);
 		return -EINVAL;
 	}
+	if (!check_url(config, "influxdb2", "url", config->influxdb2.url, ret_error) ||
+	    !check_url(config, "influxql", "url", config->influxql.url, ret_error) ||
+	    !check_url(config, "victoriametrics", "insert_url", config->victoriametrics.insert_url, ret_error) ||
+	    !check_url(config, "victoriametrics", "select_url", config->victoriametrics.select_url, ret_error))
+		return -EINVAL;
 	if (config->server.threads > 0 && config->server.threads < THREADS_MIN) {
 		text_printf(ret_error, "server.threads: at least %d are needed", THREADS_MIN);
 		return -EINVAL;

@@ -7,7 +7,11 @@
 
 static service_handler metrics;
 
-enum methods { METHODS_GET, METHODS_PUT };
+enum kind {
+	WRITE,  /* PUT */
+	READ,   /* GET and HEAD of what is in the store: those who ask the same share an answer */
+	STATUS, /* GET and HEAD of what is known without the store */
+};
 
 #define OF_MEANS (PARAMETER_WINDOW | PARAMETER_PROCESS | PARAMETER_RESOURCE | PARAMETER_ABOVE | PARAMETER_LIMIT)
 #define OF_ALL_HOSTS (PARAMETER_IP | PARAMETER_BY)
@@ -15,23 +19,23 @@ enum methods { METHODS_GET, METHODS_PUT };
 
 static const struct route {
 	const char *name; /* below WIRE_PREFIX */
-	enum methods methods;
+	enum kind kind;
 	bool has_ip;      /* an address follows the name: get-all/<ip> */
 	unsigned parameters;
 	service_handler *handler;
 } routes[] = {
-	{ "save-all", METHODS_PUT, false, 0, service_save_all },
-	{ "save-alarms", METHODS_PUT, false, 0, service_save_alarms },
-	{ "get-all", METHODS_GET, false, OF_MEANS | OF_ALL_HOSTS, service_get_all },
-	{ "get-all", METHODS_GET, true, OF_MEANS, service_get_all },
-	{ "get-all-detailed", METHODS_GET, false,
+	{ "save-all", WRITE, false, 0, service_save_all },
+	{ "save-alarms", WRITE, false, 0, service_save_alarms },
+	{ "get-all", READ, false, OF_MEANS | OF_ALL_HOSTS, service_get_all },
+	{ "get-all", READ, true, OF_MEANS, service_get_all },
+	{ "get-all-detailed", READ, false,
 	  OF_MEANS | OF_ALL_HOSTS | PARAMETER_TIMESTAMPS | PARAMETER_STEP | PARAMETER_FN, service_get_all_detailed },
-	{ "latest", METHODS_GET, false, OF_LATEST, service_latest },
-	{ "query-alarm", METHODS_GET, false, OF_LATEST, service_query_alarm },
-	{ "alarms", METHODS_GET, false, OF_LATEST | PARAMETER_WINDOW, service_alarms },
-	{ "hosts", METHODS_GET, false, PARAMETER_IP, service_hosts },
-	{ "health", METHODS_GET, false, 0, service_health },
-	{ "metrics", METHODS_GET, false, 0, metrics },
+	{ "latest", READ, false, OF_LATEST, service_latest },
+	{ "query-alarm", READ, false, OF_LATEST, service_query_alarm },
+	{ "alarms", READ, false, OF_LATEST | PARAMETER_WINDOW, service_alarms },
+	{ "hosts", READ, false, PARAMETER_IP, service_hosts },
+	{ "health", STATUS, false, 0, service_health },
+	{ "metrics", STATUS, false, 0, metrics },
 };
 
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
@@ -75,7 +79,7 @@ static const struct route *find_route(const char *path, const char **ret_ip)
 
 static bool method_fits(const struct route *route, const char *method)
 {
-	if (route->methods == METHODS_PUT)
+	if (route->kind == WRITE)
 		return strcmp(method, "PUT") == 0;
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
@@ -99,7 +103,7 @@ static void handle_route(struct service *service, const struct route *route, con
                          struct response *response)
 {
 	if (!method_fits(route, request->method)) {
-		response->allow = route->methods == METHODS_PUT ? "PUT" : "GET, HEAD";
+		response->allow = route->kind == WRITE ? "PUT" : "GET, HEAD";
 		response_error(response, 405, NULL, "the method is not one of %s", response->allow);
 		return;
 	}
@@ -113,7 +117,10 @@ static void handle_route(struct service *service, const struct route *route, con
 		response_error(response, 400, "ip", "what follows get-all/ is not an IPv4 or IPv6 address");
 		return;
 	}
-	route->handler(service, &parameters, request, response);
+	if (route->kind == READ)
+		service_read(service, route->handler, &parameters, request, response);
+	else
+		route->handler(service, &parameters, request, response);
 }
 
 void routes_handle(void *service, struct request *request, struct response *response)

@@ -33,10 +33,14 @@ struct sample {
 	enum resource resource;
 };
 
+/* The measurement of a metric of a resource: "cpu_usage_percent". A constant. */
+const char *sample_measurement(enum metric metric, enum resource resource);
+
 /* What one request brings: stored whole or not at all. */
 struct batch {
 	struct sample *samples; /* in the order of the body: the later of two for one series and time counts */
 	size_t count;
+	size_t bytes; /* of memory that it and what it came from hold */
 };
 
 #endif

@@ -9,8 +9,9 @@
 #include "fcgi/counters.h"
 
 enum {
-	FREE_THREADS = 2,        /* never held by the store */
+	FREE_THREADS = 2,         /* never held by the store */
 	STORE_PATIENCE_MS = 2000, /* how long requests wait for a store that does not answer */
+	INTERVAL_CACHES = 10,     /* an interval is at least this many times as long as an answer is kept */
 };
 
 int service_open(const struct config *config, unsigned threads, struct service **ret_service)
@@ -27,17 +28,18 @@ int service_open(const struct config *config, unsigned threads, struct service *
 	service->started_ns = clock_monotonic_ns();
 	pthread_mutex_init(&service->reports_lock, NULL);
 	gate_init(&service->gate, threads > FREE_THREADS ? threads - FREE_THREADS : 1, STORE_PATIENCE_MS);
-	service_reload(service, config);
+	service->reads = shared_reads_open();
 
-	int result = ops->open(config, &service->store);
+	int result = service->reads ? ops->open(config, &service->store) : -ENOMEM;
 	if (result == 0) {
-		service->writer = writer_open(ops, service->store);
+		service->writer = writer_open(ops, service->store, (size_t)config->server.store_queue);
 		result = service->writer ? 0 : -ENOMEM;
 	}
 	if (result) {
 		service_close(service);
 		return result;
 	}
+	service_reload(service, config);
 	*ret_service = service;
 	return 0;
 }
@@ -53,6 +55,7 @@ void service_close(struct service *service)
 		HASH_DEL(service->reports, report);
 		free(report);
 	}
+	shared_reads_close(service->reads);
 	gate_destroy(&service->gate);
 	pthread_mutex_destroy(&service->reports_lock);
 	free(service);
@@ -62,6 +65,10 @@ void service_reload(struct service *service, const struct config *config)
 {
 	atomic_store(&service->interval_ms, config->server.interval_ms);
 	atomic_store(&service->max_points, config->server.max_points);
+	/* Who reads once an interval, like vigie-alert, gets an answer of that interval. */
+	int64_t longest_ms = config->server.interval_ms / INTERVAL_CACHES;
+	shared_reads_set_max_age(service->reads,
+	                         config->server.cache_ms < longest_ms ? config->server.cache_ms : longest_ms);
 }
 
 int64_t service_max_window_ms(const struct service *service)
@@ -78,26 +85,43 @@ bool service_enter_store(struct service *service, struct response *response)
 	return false;
 }
 
-bool service_leave_store(struct service *service, int result, int64_t start_ns, struct response *response)
+bool service_check_read(struct service *service, int result, int64_t start_ns, struct response *response)
 {
-	gate_leave(&service->gate);
-	if (start_ns)
-		counters_time(TIMER_READ, clock_monotonic_ns() - start_ns);
-	if (result == -E2BIG) {
+	counters_time(TIMER_READ, clock_monotonic_ns() - start_ns);
+	if (result == -E2BIG)
 		response_error(response, 400, NULL,
 		               "the answer would have over %lld points: ask for a shorter window, a longer step, "
 		               "one ip or process, above= or limit=",
 		               (long long)atomic_load(&service->max_points));
-		return false;
-	}
-	if (result == -EDQUOT) {
-		response_error(response, 503, NULL, "the server has as many series as server.max_series allows");
-		return false;
-	}
-	atomic_store(start_ns ? &service->read_error : &service->write_error, result);
-	if (result)
-		response_error(response, 503, NULL, result == -ENOSPC ? "the store is full" : "the store failed");
+	else if (result)
+		service_answer_failure(result, response);
 	return result == 0;
+}
+
+void service_answer_failure(int result, struct response *response)
+{
+	response_error(response, 503, NULL, result == -ENOSPC ? "the store is full" : "the store failed");
+}
+
+void service_read(struct service *service, service_handler *handler, const struct parameters *parameters,
+                  struct request *request, struct response *response)
+{
+	if (shared_reads_find(service->reads, request, response)) {
+		counters_add(COUNTER_SHARED, 1);
+		return;
+	}
+	/* Before it begins: who leads or waits has its place, and nobody waits for one that
+	 * waits for a place. */
+	if (!service_enter_store(service, response))
+		return;
+	struct shared_read *read;
+	if (shared_reads_begin(service->reads, request, response, &read)) {
+		counters_add(COUNTER_SHARED, 1);
+	} else {
+		handler(service, parameters, request, response);
+		shared_reads_end(service->reads, read, response);
+	}
+	gate_leave(&service->gate);
 }
 
 bool service_alert_is_alive(struct service *service)
@@ -110,7 +134,7 @@ bool service_alert_is_alive(struct service *service)
 struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
                            int64_t now_ms, int64_t window_ms)
 {
-	return (struct query){
+	struct query query = {
 		.metric = metric,
 		.from_ms = now_ms - window_ms,
 		.to_ms = now_ms,
@@ -120,8 +144,12 @@ struct query service_query(const struct service *service, const struct parameter
 		.resource = parameters->resource,
 		.step_ms = parameters->step_ms,
 		.aggregate = parameters->aggregate,
+		.without_maximum = !(parameters->given & PARAMETER_ABOVE),
 		.max_points = (size_t)atomic_load(&service->max_points),
 	};
+	for (int i = 0; i < RESOURCE_COUNT; i++)
+		query.unwanted[i] = !service_wants(parameters, (enum resource)i);
+	return query;
 }
 
 bool service_wants(const struct parameters *parameters, enum resource resource)
@@ -136,11 +164,9 @@ bool service_read_latest(struct service *service, const struct parameters *param
 		service_query(service, parameters, metric, now_ms, INTERVALS_FRESH * atomic_load(&service->interval_ms));
 	/* A sample may be ahead of our clock by as much as save-all accepts. */
 	query.to_ms += SERVICE_AHEAD_MS;
-	if (!service_enter_store(service, response))
-		return false;
 	int64_t start_ns = clock_monotonic_ns();
 	int result = service->ops->latest(service->store, &query, ret_rows);
-	if (!service_leave_store(service, result, start_ns, response))
+	if (!service_check_read(service, result, start_ns, response))
 		return false;
 	qsort(ret_rows->items, ret_rows->count, sizeof(*ret_rows->items), service_compare_keys);
 	return true;

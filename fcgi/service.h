@@ -3,7 +3,8 @@
  * one handler an endpoint, called by the routes with the parameters parsed.
  *
  * Any thread may call a handler. A handler fills the response, which comes with
- * status 200 and an empty body of JSON.
+ * status 200 and an empty body of JSON. Handlers that read the store are called by
+ * service_read() alone.
  */
 #ifndef VIGIE_FCGI_SERVICE_H
 #define VIGIE_FCGI_SERVICE_H
@@ -34,6 +35,11 @@ void service_append_gauges(struct service *service, struct text *text);
 
 typedef void service_handler(struct service *service, const struct parameters *parameters, struct request *request,
                              struct response *response);
+
+/* Answers a read of the store with another's answer to the same request, as
+ * shared_reads.h has it, or by the handler, inside the gate. */
+void service_read(struct service *service, service_handler *handler, const struct parameters *parameters,
+                  struct request *request, struct response *response);
 
 service_handler service_save_all, service_save_alarms;             /* service_write.c */
 service_handler service_get_all, service_get_all_detailed, service_latest; /* service_read.c */

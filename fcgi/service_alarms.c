@@ -180,8 +180,6 @@ void service_alarms(struct service *service, const struct parameters *parameters
 	query.by_host = true;
 
 	int64_t start_ns = clock_monotonic_ns();
-	if (!service_enter_store(service, response))
-		return;
 	int result = 0;
 	size_t points = 0;
 	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++) {
@@ -191,7 +189,7 @@ void service_alarms(struct service *service, const struct parameters *parameters
 		result = service->ops->history(service->store, &query, &colors[i]);
 		points += count_points(&colors[i]);
 	}
-	if (!service_leave_store(service, result, start_ns, response))
+	if (!service_check_read(service, result, start_ns, response))
 		goto out;
 
 	transitions = malloc((points + 1) * sizeof(*transitions));

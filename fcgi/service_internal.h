@@ -10,6 +10,7 @@
 #include "fcgi/body.h"
 #include "fcgi/gate.h"
 #include "fcgi/service.h"
+#include "fcgi/shared_reads.h"
 #include "fcgi/writer.h"
 
 enum {
@@ -29,24 +30,27 @@ struct service {
 	const struct store_ops *ops;
 	struct store *store;
 	struct writer *writer;
-	struct gate gate;
+	struct gate gate; /* of the requests that call the store */
+	struct shared_reads *reads;
 	int64_t started_ns;
 	atomic_llong interval_ms;
 	atomic_llong max_points;
 	atomic_llong alarms_reported_ms; /* when an alert service last reported, for people; 0: never */
 	atomic_llong alarms_reported_ns; /* the same on the monotonic clock, to judge by */
-	atomic_int write_error, read_error; /* of the last such call of the store; 0: it works */
 
 	pthread_mutex_t reports_lock;
 	struct host_report *reports;     /* at most REPORTS_MAX */
 };
 
-/* Enters the gate for one call of the store. False: the response says 503. */
+/* Enters the gate with a request that calls the store, until gate_leave(). False: the
+ * response says 503. */
 bool service_enter_store(struct service *service, struct response *response);
 
-/* Leaves the gate, remembers how the call ended, and counts the time of a read since
- * `start_ns` (0: it was a write). False: the response says what went wrong. */
-bool service_leave_store(struct service *service, int result, int64_t start_ns, struct response *response);
+/* Counts the time of a read since `start_ns`. False: the response says what went wrong. */
+bool service_check_read(struct service *service, int result, int64_t start_ns, struct response *response);
+
+/* Answers for a store that has failed with `result`. */
+void service_answer_failure(int result, struct response *response);
 
 /* Whether an alert service has reported within three intervals. */
 bool service_alert_is_alive(struct service *service);

@@ -72,8 +72,6 @@ static double tidy(double mean)
 static bool read_means(struct service *service, const struct parameters *parameters, const struct query *query,
                        struct store_rows *ret_rows, struct response *response)
 {
-	if (!service_enter_store(service, response))
-		return false;
 	int64_t start_ns = clock_monotonic_ns();
 	int result = service->ops->mean(service->store, query, ret_rows);
 	if (result == 0) {
@@ -81,7 +79,7 @@ static bool read_means(struct service *service, const struct parameters *paramet
 		if (result)
 			store_rows_free(ret_rows);
 	}
-	return service_leave_store(service, result, start_ns, response);
+	return service_check_read(service, result, start_ns, response);
 }
 
 /*
@@ -144,6 +142,8 @@ static bool choose_series(struct service *service, const struct parameters *para
 {
 	struct parameters one_resource = *parameters;
 	one_resource.given |= PARAMETER_RESOURCE;
+	for (int i = 0; i < RESOURCE_COUNT; i++)
+		query->unwanted[i] = i != (int)parameters->resource;
 	if (!read_means(service, &one_resource, query, ret_rows, response))
 		return false;
 	struct series_key *keys = malloc((ret_rows->count + 1) * sizeof(*keys));
@@ -190,15 +190,11 @@ void service_get_all_detailed(struct service *service, const struct parameters *
 		return;
 
 	struct store_history history;
-	bool done = service_enter_store(service, response);
-	if (done) {
-		int64_t start_ns = clock_monotonic_ns();
-		int result = service->ops->history(service->store, &query, &history);
-		done = service_leave_store(service, result, start_ns, response);
-	}
+	int64_t start_ns = clock_monotonic_ns();
+	int result = service->ops->history(service->store, &query, &history);
 	free(keys);
 	store_rows_free(&chosen);
-	if (!done)
+	if (!service_check_read(service, result, start_ns, response))
 		return;
 
 	struct text *body = &response->body;

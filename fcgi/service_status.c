@@ -45,11 +45,9 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 {
 	(void)request;
 	struct store_hosts hosts;
-	if (!service_enter_store(service, response))
-		return;
 	int64_t start_ns = clock_monotonic_ns();
 	int result = service->ops->hosts(service->store, clock_wall_ms() - service_max_window_ms(service), &hosts);
-	if (!service_leave_store(service, result, start_ns, response))
+	if (!service_check_read(service, result, start_ns, response))
 		return;
 	qsort(hosts.items, hosts.count, sizeof(*hosts.items), compare_hosts);
 
@@ -78,11 +76,14 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 void service_append_gauges(struct service *service, struct text *text)
 {
 	text_printf(text,
-	            "# HELP vigie_store_calls Calls of the store under way.\n# TYPE vigie_store_calls gauge\n"
+	            "# HELP vigie_store_calls Requests that call the store or wait for another's answer.\n"
+	            "# TYPE vigie_store_calls gauge\n"
 	            "vigie_store_calls %u\n"
+	            "# HELP vigie_reads_waiting Reads that wait for another's answer.\n# TYPE vigie_reads_waiting gauge\n"
+	            "vigie_reads_waiting %u\n"
 	            "# HELP vigie_queue_batches Batches that wait for the next write.\n# TYPE vigie_queue_batches gauge\n"
 	            "vigie_queue_batches %zu\n",
-	            gate_inside(&service->gate), writer_waiting(service->writer));
+	            gate_inside(&service->gate), shared_reads_waiting(service->reads), writer_waiting(service->writer));
 }
 
 void service_health(struct service *service, const struct parameters *parameters, struct request *request,
@@ -92,8 +93,7 @@ void service_health(struct service *service, const struct parameters *parameters
 	(void)request;
 	int64_t reported_ms = atomic_load(&service->alarms_reported_ms);
 	bool alert = service_alert_is_alive(service);
-	bool store = atomic_load(&service->write_error) == 0 && atomic_load(&service->read_error) == 0 &&
-	             !gate_is_stuck(&service->gate);
+	bool store = service->ops->check(service->store) == 0 && !gate_is_stuck(&service->gate);
 
 	struct text *body = &response->body;
 	response->status = store ? 200 : 503;

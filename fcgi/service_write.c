@@ -57,8 +57,20 @@ static void store_batch(struct service *service, const struct batch *batch, stru
 {
 	if (!service_enter_store(service, response))
 		return;
-	int result = batch->count ? writer_append(service->writer, batch) : 0;
-	if (service_leave_store(service, result, 0, response))
+	char refusal[STORE_REFUSAL_SIZE] = "";
+	int result = batch->count ? writer_append(service->writer, batch, refusal) : 0;
+	gate_leave(&service->gate);
+	counters_add(COUNTER_REJECTED, result == -EINVAL);
+	counters_add(COUNTER_BUSY, result == -EBUSY);
+	if (result == -EINVAL)
+		response_error(response, 400, NULL, "the store refuses it: %s", refusal);
+	else if (result == -EBUSY)
+		response_error(response, 503, NULL, "too many samples wait for the store");
+	else if (result == -EDQUOT)
+		response_error(response, 503, NULL, "the server has as many series as server.max_series allows");
+	else if (result)
+		service_answer_failure(result, response);
+	else
 		text_append_string(&response->body, "{\"Response\": \"Ok\"}\n");
 }
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct store_ops *const engines[] = { &store_sqlite };
+static const struct store_ops *const engines[] = { &store_sqlite, &store_influxdb2, &store_influxql, &store_victoriametrics };
 
 const struct store_ops *store_find(const char *name)
 {

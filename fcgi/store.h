@@ -6,9 +6,12 @@
  * time. Every function of the table is required. They return 0 or a negative
  * errno, and leave their outputs untouched on failure:
  *   -ENOMEM, -EIO (the engine failed: its words are in the log), -ENOSPC,
+ *   -EINVAL (append: the engine refuses a sample: its words are in `ret_refusal`),
  *   -EDQUOT (append: no room for another host), -EBADMSG (append: what is stored at
  *   the place of a sample is damaged), -E2BIG (history: more points than
- *   query.max_points).
+ *   query.max_points; any read: more than the engine reads for one query).
+ * Engines beyond the network also fail with what tells how: -ECONNREFUSED,
+ * -ETIMEDOUT, -EAGAIN (it is busy or broken: 429, 5xx), -EACCES, -ENOENT.
  *
  * Every sample weighs the same in a mean. A window is (from, to]; a bucket of
  * step s is [k·s, (k+1)·s), stamped at its start, and left out when it is empty.
@@ -24,6 +27,11 @@
 #include "fcgi/sample.h"
 
 struct store;
+
+enum { STORE_REFUSAL_SIZE = 256 }; /* bytes of an engine's words, with their NUL */
+
+/* A time after that of any sample: the year 2200, which every engine can say. */
+#define STORE_LATEST_MS INT64_C(7258118400000)
 
 enum aggregate { AGGREGATE_MEAN, AGGREGATE_MAX };
 
@@ -41,6 +49,9 @@ struct query {
 	bool by_host;                /* a series for each host; otherwise hosts are put together */
 	const struct series_key *only; /* history: none but these series; NULL: all */
 	size_t only_count;
+	/* mean() and latest(): what is not asked for, and may be left out: */
+	bool unwanted[RESOURCE_COUNT];
+	bool without_maximum;
 	/* history alone: */
 	enum resource resource;
 	int64_t step_ms;             /* 0: the samples as stored */
@@ -101,12 +112,13 @@ struct store_ops {
 	/* Accepts NULL. No other call may be under way. */
 	void (*close)(struct store *store);
 
-	/* Stores all samples of all batches durably, or none. The same series and time
-	 * written again replaces the value. Also does a share of the retention's
-	 * deletions. `now_ms`: the wall clock. */
-	int (*append)(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms);
+	/* Stores all samples of all batches durably, or none (an engine that refuses one
+	 * sample may have stored others). The same series and time written again replaces
+	 * the value. Also does a share of the retention's deletions. `now_ms`: the wall clock. */
+	int (*append)(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+	              char ret_refusal[static STORE_REFUSAL_SIZE]);
 
-	/* Means and maxima of both resources over the window. */
+	/* Means and maxima over the window. */
 	int (*mean)(struct store *store, const struct query *query, struct store_rows *ret_rows);
 
 	/* The values of one resource over the window. */
@@ -120,12 +132,16 @@ struct store_ops {
 
 	/* How long the engine keeps samples, milliseconds. */
 	int64_t (*retention)(struct store *store);
+
+	/* Whether the store works, as far as is known without waiting: 0, or the negative
+	 * errno of what failed last. */
+	int (*check)(struct store *store);
 };
 
 /* The engines; NULL when `name` is none of them. */
 const struct store_ops *store_find(const char *name);
 
-extern const struct store_ops store_sqlite;
+extern const struct store_ops store_sqlite, store_influxdb2, store_influxql, store_victoriametrics;
 
 void store_rows_free(struct store_rows *rows);
 void store_history_free(struct store_history *history);

@@ -653,8 +653,10 @@ static void note_last_times(struct store *store, const struct placed placed[], s
 	pthread_rwlock_unlock(&store->dictionary_lock);
 }
 
-static int sqlite_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms)
+static int sqlite_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+                         char ret_refusal[static STORE_REFUSAL_SIZE])
 {
+	(void)ret_refusal;
 	size_t samples = 0, rows = 0, expired_count = 0;
 	struct dictionary_series *expired[EXPIRE_SERIES];
 	for (size_t i = 0; i < count; i++)
@@ -920,6 +922,11 @@ static int64_t sqlite_retention(struct store *store)
 	return store->retention_ms;
 }
 
+static int sqlite_check(struct store *store)
+{
+	return atomic_load(&store->write_failing) || atomic_load(&store->read_failing) ? -EIO : 0;
+}
+
 const struct store_ops store_sqlite = {
 	.name = "sqlite",
 	.open = sqlite_open,
@@ -930,4 +937,5 @@ const struct store_ops store_sqlite = {
 	.latest = sqlite_latest,
 	.hosts = sqlite_hosts,
 	.retention = sqlite_retention,
+	.check = sqlite_check,
 };

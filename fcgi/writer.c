@@ -12,6 +12,7 @@ enum { GROUP_MAX = 64 }; /* batches in one write */
 /* One waiting batch, on the stack of its thread. */
 struct entry {
 	const struct batch *batch;
+	char *refusal; /* STORE_REFUSAL_SIZE */
 	int result;
 	bool done;
 	pthread_cond_t changed; /* it is done, or its thread is to write */
@@ -23,16 +24,18 @@ struct writer {
 	struct store *store;
 	pthread_mutex_t lock;
 	struct entry *first, **last;
+	size_t bytes, max_bytes; /* of the batches in the queue */
 	bool writing;
 };
 
-struct writer *writer_open(const struct store_ops *ops, struct store *store)
+struct writer *writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes)
 {
 	struct writer *writer = calloc(1, sizeof(*writer));
 	if (!writer)
 		return NULL;
 	writer->ops = ops;
 	writer->store = store;
+	writer->max_bytes = max_bytes;
 	writer->last = &writer->first;
 	pthread_mutex_init(&writer->lock, NULL);
 	return writer;
@@ -46,10 +49,10 @@ void writer_close(struct writer *writer)
 	free(writer);
 }
 
-static int append(struct writer *writer, const struct batch *const batches[], size_t count)
+static int append(struct writer *writer, const struct batch *const batches[], size_t count, char *refusal)
 {
 	int64_t start_ns = clock_monotonic_ns();
-	int result = writer->ops->append(writer->store, batches, count, clock_wall_ms());
+	int result = writer->ops->append(writer->store, batches, count, clock_wall_ms(), refusal);
 	counters_time(TIMER_APPEND, clock_monotonic_ns() - start_ns);
 	if (result) {
 		counters_add(COUNTER_APPEND_FAILURES, 1);
@@ -68,10 +71,10 @@ static void write_group(struct writer *writer, struct entry *const entries[], si
 	for (size_t i = 0; i < count; i++)
 		batches[i] = entries[i]->batch;
 
-	int result = append(writer, batches, count);
-	bool one_by_one = (result == -EDQUOT || result == -EBADMSG) && count > 1;
+	int result = append(writer, batches, count, entries[0]->refusal);
+	bool one_by_one = (result == -EINVAL || result == -EDQUOT || result == -EBADMSG) && count > 1;
 	for (size_t i = 0; i < count; i++)
-		entries[i]->result = one_by_one ? append(writer, &batches[i], 1) : result;
+		entries[i]->result = one_by_one ? append(writer, &batches[i], 1, entries[i]->refusal) : result;
 }
 
 /* Takes up to GROUP_MAX entries off the queue. The lock is held. */
@@ -80,6 +83,7 @@ static size_t take_entries(struct writer *writer, struct entry *entries[])
 	size_t count = 0;
 	while (writer->first && count < GROUP_MAX) {
 		entries[count++] = writer->first;
+		writer->bytes -= writer->first->batch->bytes;
 		writer->first = writer->first->next;
 	}
 	if (!writer->first)
@@ -87,12 +91,17 @@ static size_t take_entries(struct writer *writer, struct entry *entries[])
 	return count;
 }
 
-int writer_append(struct writer *writer, const struct batch *batch)
+int writer_append(struct writer *writer, const struct batch *batch, char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	struct entry own = { .batch = batch, .changed = PTHREAD_COND_INITIALIZER };
+	struct entry own = { .batch = batch, .refusal = ret_refusal, .changed = PTHREAD_COND_INITIALIZER };
 	pthread_mutex_lock(&writer->lock);
+	if (writer->first && writer->bytes + batch->bytes > writer->max_bytes) {
+		pthread_mutex_unlock(&writer->lock);
+		return -EBUSY;
+	}
 	*writer->last = &own;
 	writer->last = &own.next;
+	writer->bytes += batch->bytes;
 
 	/*
 	 * The queue is in the order of arrival, and an entry that is not done is in it or
@@ -106,7 +115,7 @@ int writer_append(struct writer *writer, const struct batch *batch)
 			pthread_cond_wait(&own.changed, &writer->lock);
 			continue;
 		}
-		struct entry *entries[GROUP_MAX];
+		struct entry *entries[GROUP_MAX] = { NULL };
 		size_t count = take_entries(writer, entries);
 		writer->writing = true;
 		pthread_mutex_unlock(&writer->lock);

@@ -1,5 +1,7 @@
 """The REST interface: every endpoint with every query parameter and every error, through the real nginx."""
 
+import re
+import threading
 import time
 import unittest
 import urllib.parse
@@ -277,6 +279,49 @@ class ReadTest(ServerTest):
                 self.assertGreaterEqual(float(value), 0)
         self.assertTrue([line for line in lines if not line.startswith("#") and "points" in line and
                          float(line.rsplit(" ", 1)[1]) >= 1], lines)
+
+
+class SharedReadTest(ServerTest):
+    config = "[server]\ncache = 1s\n"
+
+    def metric(self, name):
+        return float(re.search(rf"^{name} (\S+)$", self.vigie.get("metrics").body.decode(), re.M).group(1))
+
+    def test_answer_is_given_again_for_a_second(self):
+        self.save("10.2.1.1", sample("a", "mem", 1))
+        begun = time.monotonic()
+        old = self.json_of("get-all-detailed?ip=10.2.1.1")
+        answered = time.monotonic()
+        self.save("10.2.1.1", sample("a", "mem", 2))
+        again = self.json_of("get-all-detailed?ip=10.2.1.1")
+        if time.monotonic() < begun + 1:
+            self.assertEqual((old, again), ({"a": [1]}, {"a": [1]}))
+        self.assertEqual(self.json_of("get-all-detailed?ip=10.2.1.1&resource=mem"), {"a": [1, 2]})
+        while (asked := time.monotonic()) < answered + 1.001:
+            self.assertIn(self.json_of("get-all-detailed?ip=10.2.1.1"), ({"a": [1]}, {"a": [1, 2]}))
+            time.sleep(0.02)
+        self.assertEqual(self.json_of("get-all-detailed?ip=10.2.1.1"), {"a": [1, 2]}, asked)
+
+    def test_many_who_ask_the_same_cost_one_read_a_second(self):
+        self.save("10.2.1.2", *(sample(f"p{number}", "cpu", number) for number in range(300)))
+        expected = self.json_of("get-all/10.2.1.2")
+        reads, shared = self.metric("vigie_store_read_seconds_count"), self.metric("vigie_shared_reads_total")
+        wrong = []
+
+        def ask():
+            for _ in range(20):
+                if (answer := self.vigie.get("get-all/10.2.1.2")).status != 200 or answer.json() != expected:
+                    wrong.append(answer)
+        clients = [threading.Thread(target=ask) for _ in range(32)]
+        begun = time.monotonic()
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        reads = self.metric("vigie_store_read_seconds_count") - reads
+        self.assertEqual(wrong, [])
+        self.assertLessEqual(reads, time.monotonic() - begun + 1)
+        self.assertEqual(reads + self.metric("vigie_shared_reads_total") - shared, 32 * 20)
 
 
 class AlarmTest(ServerTest):

@@ -222,13 +222,14 @@ class Vigie:
 
 
 class ServerTest(unittest.TestCase):
-    """Tests that share one server without collector and alert service."""
+    """Tests that share one server without collector and alert service. It keeps no answers, unless `config` has it so:
+    they read again what they have just written."""
 
     config = ""
 
     @classmethod
     def setUpClass(cls):
-        cls.vigie = Vigie("--server", config=cls.config).start()
+        cls.vigie = Vigie("--server", config="[server]\ncache = 0\n" + cls.config).start()
         cls.addClassCleanup(cls.vigie.stop)
 
     def save(self, ip, *samples, **more):

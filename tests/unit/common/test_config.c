@@ -74,6 +74,7 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->server.interval_ms, 10000);
 	assert_int_equal(config->server.retention_ms, 2 * 24 * 3600 * 1000);
 	assert_int_equal(config->server.max_points, 5000000);
+	assert_int_equal(config->server.cache_ms, 1000);
 	assert_string_equal(config->collector.url, "http://127.0.0.1:8000/ressources-usage/");
 	assert_string_equal(config->collector.ip, "");
 	assert_int_equal(config->collector.interval_ms, 10000);
@@ -145,6 +146,8 @@ static void test_config_load_units_are_converted(void **state)
 		{ "server.retention=1m", offsetof(struct config, server.retention_ms), 60000 },
 		{ "server.retention=12h", offsetof(struct config, server.retention_ms), 43200000 },
 		{ "server.retention=3660d", offsetof(struct config, server.retention_ms), 3660 * 86400000LL },
+		{ "server.cache=0", offsetof(struct config, server.cache_ms), 0 },
+		{ "server.cache=1s", offsetof(struct config, server.cache_ms), 1000 },
 		{ "server.max_body=1024B", offsetof(struct config, server.max_body), 1024 },
 		{ "server.max_body=1KiB", offsetof(struct config, server.max_body), 1024 },
 		{ "server.max_body=1.5MiB", offsetof(struct config, server.max_body), 1572864 },
@@ -225,6 +228,8 @@ static void test_config_load_wrong_values_are_refused(void **state)
 		{ "alert.timeout=99ms", "timeout: '99ms' is out of range" },
 		{ "alert.timeout=61s", "timeout: '61s' is out of range" },
 		{ "server.retention=3661d", "retention: '3661d' is out of range" },
+		{ "server.cache=1001ms", "cache: '1001ms' is out of range" },
+		{ "server.cache=1", "cache: '1' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
 		{ "server.max_body=4096", "max_body: '4096' is not a size like 512KiB or 4MiB" },
 		{ "server.max_body=4MB", "max_body: '4MB' is not a size like 512KiB or 4MiB" },
 		{ "server.max_body=4mib", "max_body: '4mib' is not a size like 512KiB or 4MiB" },
@@ -529,8 +534,13 @@ static void test_config_print_defaults_read_back(void **state)
 /* Each value differs from its default. */
 static const char every_option[] = "[log]\nlevel = debug\n"
                                    "[server]\nstore = x\nthreads = 12\nmax_body = 3KiB\ninterval = 90s\n"
-                                   "retention = 90000ms\nmax_series_per_host = 11\nmax_series = 12\nmax_points = 13\n"
+                                   "retention = 90000ms\nmax_series_per_host = 11\nmax_series = 12\nmax_points = 13\ncache = 250ms\n"
+                                   "store_timeout = 3s\nstore_queue = 2MiB\nstore_ca_file = ca\nmanage_retention = yes\n"
                                    "[sqlite]\npath = /a b/c\n"
+                                   "[influxdb2]\nurl = http://i2\norg = o\nbucket = b\ntoken_file = t2\n"
+                                   "[influxql]\nurl = http://i1\ndatabase = d\nuser = u\npassword_file = p1\n"
+                                   "[victoriametrics]\ninsert_url = http://vi\nselect_url = http://vs\nuser = v\n"
+                                   "password_file = pv\ntoken_file = tv\n"
                                    "[collector]\nurl = http://x/\nip = 10.0.0.5\ninterval = 1500ms\ntimeout = 1m\n"
                                    "cpu_scale = machine\nkernel_threads = yes\ninclude = a*\ninclude = b\n"
                                    "exclude = c\ntop = 5\nmin_cpu = 0.1\nmin_mem = 12.345\nmax_processes = 14\n"
@@ -553,8 +563,13 @@ static void test_config_print_has_every_option(void **state)
 	(void)state;
 	static const char *const lines[] = {
 		"[log]", "level = debug", "[server]", "store = x", "threads = 12", "max_body = 3KiB", "interval = 90s",
-		"retention = 90s", "max_series_per_host = 11", "max_series = 12", "max_points = 13", "[sqlite]",
-		"path = /a b/c", "[collector]", "url = http://x/", "ip = 10.0.0.5", "interval = 1500ms", "timeout = 1m",
+		"retention = 90s", "max_series_per_host = 11", "max_series = 12", "max_points = 13", "cache = 250ms",
+		"store_timeout = 3s", "store_queue = 2MiB", "store_ca_file = ca", "manage_retention = yes",
+		"[sqlite]", "path = /a b/c",
+		"[influxdb2]", "url = http://i2", "org = o", "bucket = b", "token_file = t2",
+		"[influxql]", "url = http://i1", "database = d", "user = u", "password_file = p1",
+		"[victoriametrics]", "insert_url = http://vi", "select_url = http://vs", "user = v", "password_file = pv",
+		"token_file = tv", "[collector]", "url = http://x/", "ip = 10.0.0.5", "interval = 1500ms", "timeout = 1m",
 		"cpu_scale = machine", "kernel_threads = yes", "include = a*", "include = b", "exclude = c", "top = 5",
 		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "buffer = 15", "[alert]", "url = https://y/",
 		"interval = 2m", "phase = 0d", "timeout = 150ms", "threshold = 123456.789", "clear = 0.001",
@@ -589,7 +604,8 @@ static void test_config_print_has_every_option(void **state)
 static void test_config_print_sections_stand_once(void **state)
 {
 	(void)state;
-	static const char *const sections[] = { "[log]\n", "[server]\n", "[sqlite]\n", "[collector]\n", "[alert]\n" };
+	static const char *const sections[] = { "[log]\n", "[server]\n", "[sqlite]\n", "[influxdb2]\n", "[influxql]\n",
+	                                       "[victoriametrics]\n", "[collector]\n", "[alert]\n" };
 	struct text error = TEXT_EMPTY, text = TEXT_EMPTY;
 	struct config *config;
 	assert_int_equal(config_load(NULL, NULL, 0, &config, &error), 0);

@@ -1,8 +1,8 @@
 /*
- * Makes the Nth allocation of this thread fail. To be included by one file of a test:
- * it defines malloc(), calloc() and realloc() for the whole program, libraries
- * included. The sanitizers have an allocator of their own: there is nothing to fail
- * under them (FAILING_MALLOC is 0).
+ * Makes the Nth allocation of this thread fail, and counts what it has allocated and not
+ * freed. To be included by one file of a test: it defines malloc(), calloc(), realloc()
+ * and free() for the whole program, libraries included. The sanitizers have an allocator
+ * of their own: there is nothing to fail under them (FAILING_MALLOC is 0).
  */
 #ifndef VIGIE_TESTS_FCGI_FAILING_MALLOC_H
 #define VIGIE_TESTS_FCGI_FAILING_MALLOC_H
@@ -19,6 +19,7 @@
 
 static _Thread_local long failing_left; /* allocations until one fails; 0: none does */
 static _Thread_local bool failing_done;
+static _Thread_local long failing_live; /* allocations of this thread less what it freed; 0 under a sanitizer */
 
 /* The `number`th allocation from now (from 1) will fail. */
 static inline void failing_start(long number)
@@ -39,6 +40,7 @@ static inline bool failing_stop(void)
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
 void *__libc_realloc(void *bytes, size_t size);
+void __libc_free(void *bytes);
 
 static bool failing_now(void)
 {
@@ -49,19 +51,33 @@ static bool failing_now(void)
 	return true;
 }
 
+static void *failing_count(void *bytes)
+{
+	failing_live += bytes != NULL;
+	return bytes;
+}
+
 void *malloc(size_t size)
 {
-	return failing_now() ? NULL : __libc_malloc(size);
+	return failing_now() ? NULL : failing_count(__libc_malloc(size));
 }
 
 void *calloc(size_t count, size_t size)
 {
-	return failing_now() ? NULL : __libc_calloc(count, size);
+	return failing_now() ? NULL : failing_count(__libc_calloc(count, size));
 }
 
 void *realloc(void *bytes, size_t size)
 {
-	return failing_now() ? NULL : __libc_realloc(bytes, size);
+	if (failing_now())
+		return NULL;
+	return bytes ? __libc_realloc(bytes, size) : failing_count(__libc_malloc(size));
+}
+
+void free(void *bytes)
+{
+	failing_live -= bytes != NULL;
+	__libc_free(bytes);
 }
 #endif
 

@@ -3,11 +3,14 @@
 
 #include <cjson/cJSON.h>
 #include <ctype.h>
+#include <errno.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "fcgi/body.h"
 #include "fcgi/routes.h"
+#include "fcgi/service_internal.h"
 
 struct fixture {
 	char folder[FOLDER_SIZE];
@@ -29,7 +32,13 @@ static int set_up_with(void **state, const char *option)
 	return 0;
 }
 
+/* Most cases write and read the same again. */
 static int set_up(void **state)
+{
+	return set_up_with(state, "server.cache=0");
+}
+
+static int set_up_cached(void **state)
 {
 	return set_up_with(state, NULL);
 }
@@ -229,6 +238,7 @@ static void test_routes_health_and_metrics_are_answered(void **state)
 	assert_string_equal(f->response.content_type, "text/plain; version=0.0.4; charset=utf-8");
 	assert_non_null(strstr(f->response.body.data, "vigie_requests_total{route=\"save-alarms\",status=\"200\"} 1\n"));
 	assert_non_null(strstr(f->response.body.data, "\nvigie_store_calls 0\n"));
+	assert_non_null(strstr(f->response.body.data, "\nvigie_reads_waiting 0\n"));
 	assert_non_null(strstr(f->response.body.data, "\nvigie_queue_batches 0\n"));
 	for (char *line = strtok(f->response.body.data, "\n"); line; line = strtok(NULL, "\n")) {
 		char *blank = strrchr(line, ' '), *end;
@@ -470,6 +480,199 @@ static void test_routes_hostile_names_come_back(void **state)
 	get(f, "get-all", "process=a%22b", "{\"a\\\"b\": [1, null]}");
 }
 
+/* ---- reads that share an answer ---- */
+
+/* What metrics says of `name`. */
+static double metric_of(struct fixture *f, const char *name)
+{
+	char start[64];
+	snprintf(start, sizeof(start), "\n%s ", name);
+	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
+	const char *line = strstr(f->response.body.data, start);
+	assert_non_null(line);
+	return strtod(line + strlen(start), NULL);
+}
+
+static void test_routes_same_read_within_a_second_gets_the_same_answer(void **state)
+{
+	struct fixture *f = *state;
+	static const char before[] = "{\"a\": [1, null]}", after[] = "{\"a\": [2, null]}";
+	save(f, "10.0.0.5", "a mem 20 1");
+	int64_t start_ns = clock_monotonic_ns();
+	get(f, "get-all", "", before);
+	double shared = metric_of(f, "vigie_shared_reads_total"), calls = metric_of(f, "vigie_store_read_seconds_count");
+	save(f, "10.0.0.5", "a mem 10 3");
+	assert_int_equal(ask(f, "HEAD", "get-all", "", NULL), 200);
+	assert_int_equal(ask(f, "GET", "get-all", "", NULL), 200);
+	if (clock_monotonic_ns() - start_ns < 1000000000) {
+		assert_memory_equal(f->response.body.data, before, strlen(before));
+		assert_true(metric_of(f, "vigie_shared_reads_total") == shared + 2);
+		assert_true(metric_of(f, "vigie_store_read_seconds_count") == calls);
+	}
+	/* Other words are another read. */
+	get(f, "get-all", "process=a", after);
+	get(f, "get-all/", "", after);
+
+	/* For so long; an interval of a second makes it a tenth of that. */
+	f->config->server.interval_ms = 1000;
+	service_reload(f->service, f->config);
+	usleep(100000);
+	get(f, "get-all", "", after);
+	save(f, "10.0.0.5", "a mem 5 5");
+	usleep(100000);
+	get(f, "get-all", "", "{\"a\": [3, null]}");
+	f->config->server.interval_ms = 10000;
+	f->config->server.cache_ms = 0;
+	service_reload(f->service, f->config);
+	save(f, "10.0.0.5", "a mem 2 7");
+	get(f, "get-all", "", "{\"a\": [4, null]}");
+}
+
+/* An engine whose means take as long as a case wants, or fail. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool held;
+	int result;
+	unsigned calls;
+} slow = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static int slow_mean(struct store *store, const struct query *query, struct store_rows *ret_rows)
+{
+	pthread_mutex_lock(&slow.lock);
+	slow.calls++;
+	while (slow.held)
+		pthread_cond_wait(&slow.changed, &slow.lock);
+	int result = slow.result;
+	pthread_mutex_unlock(&slow.lock);
+	return result ? result : store_sqlite.mean(store, query, ret_rows);
+}
+
+static int broken_check(struct store *store)
+{
+	(void)store;
+	return -EIO;
+}
+
+static void set_slow(bool held, int result)
+{
+	pthread_mutex_lock(&slow.lock);
+	slow.held = held;
+	slow.result = result;
+	slow.calls = 0;
+	pthread_cond_broadcast(&slow.changed);
+	pthread_mutex_unlock(&slow.lock);
+}
+
+struct reader {
+	struct service *service;
+	pthread_t thread;
+	struct response response;
+};
+
+static void *read_all(void *user)
+{
+	struct reader *reader = user;
+	struct request request = { .method = "GET", .path = WIRE_PREFIX "get-all", .query = "" };
+	reader->response.status = 200;
+	routes_handle(reader->service, &request, &reader->response);
+	return NULL;
+}
+
+enum { PLACES = 6 }; /* what the gate has with the eight threads of set_up() */
+
+static void start_readers(struct service *service, struct reader readers[static PLACES])
+{
+	for (int i = 0; i < PLACES; i++) {
+		readers[i] = (struct reader){ .service = service };
+		pthread_create(&readers[i].thread, NULL, read_all, &readers[i]);
+	}
+	int64_t until_ns = clock_monotonic_ns() + 20 * 1000000000LL;
+	while (shared_reads_waiting(service->reads) < PLACES - 1) {
+		if (clock_monotonic_ns() > until_ns)
+			fail_msg("%u readers wait", shared_reads_waiting(service->reads));
+		usleep(1000);
+	}
+}
+
+static void test_routes_same_reads_in_flight_run_once_and_health_is_answered(void **state)
+{
+	struct fixture *f = *state;
+	static const struct store_ops *engine;
+	static struct store_ops ops;
+	struct reader readers[PLACES];
+	engine = f->service->ops;
+	ops = *engine;
+	ops.mean = slow_mean;
+	f->service->ops = &ops;
+	save(f, "10.0.0.5", "a mem 20 1");
+	shared_reads_set_max_age(f->service->reads, 60000);
+	get(f, "get-all", "process=a", "{\"a\": [1, null]}");
+	set_slow(true, 0);
+	start_readers(f->service, readers);
+
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_true(metric_of(f, "vigie_store_calls") == PLACES);
+	assert_true(metric_of(f, "vigie_reads_waiting") == PLACES - 1);
+	/* They hold all places: who needs the store is told so, and nobody else is held up. */
+	pthread_mutex_lock(&f->service->gate.lock);
+	f->service->gate.patience_ms = 20;
+	pthread_mutex_unlock(&f->service->gate.lock);
+	assert_int_equal(ask(f, "GET", "hosts", "", NULL), 503);
+	assert_int_equal(ask(f, "GET", "get-all", "", NULL), 503);
+	assert_int_equal(ask(f, "GET", "get-all", "process=a", NULL), 200); /* it is kept */
+	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 503);
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 503);
+	assert_int_equal(ask(f, "GET", "get-all", "limit=0", NULL), 400);
+	assert_int_equal(ask(f, "GET", "nothing", "", NULL), 404);
+
+	pthread_mutex_lock(&slow.lock);
+	assert_int_equal(slow.calls, 1);
+	pthread_mutex_unlock(&slow.lock);
+	set_slow(false, 0);
+	for (int i = 0; i < PLACES; i++) {
+		pthread_join(readers[i].thread, NULL);
+		assert_int_equal(readers[i].response.status, 200);
+		assert_string_equal(readers[i].response.body.data, "{\"a\": [1, null]}\n");
+		text_free(&readers[i].response.body);
+	}
+	assert_int_equal(slow.calls, 0); /* since then */
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_true(metric_of(f, "vigie_store_calls") == 0);
+	f->service->ops = engine;
+}
+
+static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **state)
+{
+	struct fixture *f = *state;
+	static const struct store_ops *engine;
+	static struct store_ops ops;
+	struct reader readers[PLACES];
+	engine = f->service->ops;
+	ops = *engine;
+	ops.mean = slow_mean;
+	f->service->ops = &ops;
+	save(f, "10.0.0.5", "a mem 20 1");
+	set_slow(true, -EIO);
+	start_readers(f->service, readers);
+	set_slow(false, -EIO);
+	for (int i = 0; i < PLACES; i++) {
+		pthread_join(readers[i].thread, NULL);
+		assert_int_equal(readers[i].response.status, 503);
+		assert_true(readers[i].response.retry_after_s > 0);
+		assert_non_null(strstr(readers[i].response.body.data, "the store failed"));
+		text_free(&readers[i].response.body);
+	}
+	set_slow(false, 0);
+	get(f, "get-all", "", "{\"a\": [1, null]}");
+
+	/* Health has the store's own word. */
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	ops.check = broken_check;
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 503);
+	f->service->ops = engine;
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -490,6 +693,9 @@ int main(void)
 		CASE(test_routes_query_alarm_tells_all_of_an_alarm),
 		CASE(test_routes_alarms_colors_that_changed),
 		CASE(test_routes_hostile_names_come_back),
+		cmocka_unit_test_setup_teardown(test_routes_same_read_within_a_second_gets_the_same_answer, set_up_cached, tear_down),
+		CASE(test_routes_same_reads_in_flight_run_once_and_health_is_answered),
+		cmocka_unit_test_setup_teardown(test_routes_failed_read_is_for_those_who_wait_and_not_kept, set_up_cached, tear_down),
 	};
 	log_set_level(LOG_LEVEL_ERROR);
 	body_init();

@@ -19,9 +19,11 @@ struct store {
 	struct timespec pause;
 };
 
-static int fake_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms)
+static int fake_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+                       char ret_refusal[static STORE_REFUSAL_SIZE])
 {
 	int result = 0;
+	ret_refusal[0] = '\0';
 	pthread_mutex_lock(&store->lock);
 	if (store->inside || now_ms < 1700000000000 || count == 0 || count > GROUP_MAX)
 		abort();
@@ -59,10 +61,11 @@ static void *send(void *user)
 {
 	struct client *client = user;
 	struct sample sample = { .time_ms = client->number, .value = client->wish };
-	struct batch batch = { &sample, 1 };
+	struct batch batch = { .samples = &sample, .count = 1 };
+	char refusal[STORE_REFUSAL_SIZE];
 	pthread_barrier_wait(client->start);
 	for (unsigned i = 0; i < client->batches; i++) {
-		client->result = writer_append(client->writer, &batch);
+		client->result = writer_append(client->writer, &batch, refusal);
 		client->failures += client->result != 0;
 	}
 	return NULL;
@@ -73,7 +76,7 @@ static void run(struct store *store, struct client clients[], unsigned count, un
 {
 	pthread_t threads[THREADS * 4];
 	pthread_barrier_t start;
-	struct writer *writer = writer_open(&fake, store);
+	struct writer *writer = writer_open(&fake, store, SIZE_MAX);
 	assert_non_null(writer);
 	pthread_barrier_init(&start, NULL, count);
 	for (unsigned i = 0; i < count; i++) {

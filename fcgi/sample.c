@@ -1,0 +1,17 @@
+#include "fcgi/sample.h"
+
+#define OF_BOTH(name) { [RESOURCE_MEM] = "mem_" name, [RESOURCE_CPU] = "cpu_" name }
+
+const char *sample_measurement(enum metric metric, enum resource resource)
+{
+	static const char *const names[METRIC_COUNT][RESOURCE_COUNT] = {
+		[METRIC_USAGE] = OF_BOTH("usage_percent"),
+		[METRIC_ALARM] = OF_BOTH("alarm"),
+		[METRIC_ALARM_SINCE] = OF_BOTH("alarm_since"),
+		[METRIC_ALARM_THRESHOLD] = OF_BOTH("alarm_threshold"),
+		[METRIC_FORECAST] = OF_BOTH("forecast_percent"),
+		[METRIC_FORECAST_PROBABILITY] = OF_BOTH("forecast_probability"),
+		[METRIC_FORECAST_LEAD] = OF_BOTH("forecast_lead_s"),
+	};
+	return names[metric][resource];
+}

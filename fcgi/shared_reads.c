@@ -1,0 +1,267 @@
+#include "fcgi/shared_reads.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* uthash: an item that there is no memory for is not added. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+#include <utlist.h>
+
+#include "common/clock.h"
+
+enum {
+	KEY_SIZE = 1002, /* of the path, the query and a NUL behind each */
+	KEPT_MAX = 1000,
+	KEPT_BYTES_MAX = 32 << 20, /* of all bodies that are kept */
+	KEPT_BODY_MAX = 8 << 20,
+};
+
+struct shared_read {
+	UT_hash_handle hh;               /* in the table until it is dropped */
+	struct shared_read *prev, *next; /* among those that are kept */
+	/* The table's, the leader's, and one each for those that wait or copy; who gives
+	 * back the last frees it. Taken under the lock. */
+	atomic_uint references;
+	enum { MAKING, MADE, LOST } state; /* LOST: there was no memory for the answer */
+	bool wanted;            /* somebody waits for it */
+	pthread_cond_t changed; /* the state has */
+	int64_t made_ns;        /* on the monotonic clock */
+	struct response answer; /* does not change once it is made */
+	char key[];
+};
+
+struct shared_reads {
+	pthread_mutex_t lock;
+	int64_t max_age_ns;
+	struct shared_read *table; /* all that are being made or kept */
+	struct shared_read *kept;  /* those that are kept, oldest first */
+	unsigned kept_count;
+	size_t kept_bytes;
+	unsigned waiting;
+};
+
+struct shared_reads *shared_reads_open(void)
+{
+	struct shared_reads *reads = calloc(1, sizeof(*reads));
+	if (reads)
+		pthread_mutex_init(&reads->lock, NULL);
+	return reads;
+}
+
+/* Writes the key of a request; its length, or 0 for one that is too long. */
+static size_t make_key(const struct request *request, char ret_key[static KEY_SIZE])
+{
+	size_t path_size = strlen(request->path) + 1, query_size = strlen(request->query) + 1;
+	if (path_size + query_size > KEY_SIZE)
+		return 0;
+	memcpy(ret_key, request->path, path_size);
+	memcpy(ret_key + path_size, request->query, query_size);
+	return path_size + query_size;
+}
+
+static void give_back(struct shared_read *read)
+{
+	if (atomic_fetch_sub(&read->references, 1) > 1)
+		return;
+	pthread_cond_destroy(&read->changed);
+	text_free(&read->answer.body);
+	free(read);
+}
+
+/* Takes a read out of the table: nobody will find it any more. The lock is held. */
+static void drop(struct shared_reads *reads, struct shared_read *read)
+{
+	HASH_DEL(reads->table, read);
+	give_back(read);
+}
+
+/* Drops one that is kept. The lock is held. */
+static void forget(struct shared_reads *reads, struct shared_read *read)
+{
+	DL_DELETE(reads->kept, read);
+	reads->kept_count--;
+	reads->kept_bytes -= read->answer.body.length;
+	drop(reads, read);
+}
+
+/* The lock is held. */
+static bool is_fresh(const struct shared_reads *reads, const struct shared_read *read, int64_t now_ns)
+{
+	return read->state == MADE && now_ns - read->made_ns < reads->max_age_ns;
+}
+
+/* Drops those that are too old and, where there is too much, the oldest. The lock is held. */
+static void trim(struct shared_reads *reads, int64_t now_ns)
+{
+	while (reads->kept && (reads->kept_count > KEPT_MAX || reads->kept_bytes > KEPT_BYTES_MAX ||
+	                       !is_fresh(reads, reads->kept, now_ns)))
+		forget(reads, reads->kept);
+}
+
+/* Keeps one that is made. The lock is held. */
+static void keep(struct shared_reads *reads, struct shared_read *read)
+{
+	DL_APPEND(reads->kept, read);
+	reads->kept_count++;
+	reads->kept_bytes += read->answer.body.length;
+	trim(reads, read->made_ns);
+}
+
+void shared_reads_close(struct shared_reads *reads)
+{
+	if (!reads)
+		return;
+	while (reads->kept)
+		forget(reads, reads->kept);
+	pthread_mutex_destroy(&reads->lock);
+	free(reads);
+}
+
+void shared_reads_set_max_age(struct shared_reads *reads, int64_t max_age_ms)
+{
+	pthread_mutex_lock(&reads->lock);
+	reads->max_age_ns = max_age_ms * 1000000;
+	trim(reads, clock_monotonic_ns());
+	pthread_mutex_unlock(&reads->lock);
+}
+
+/* Adds a read that the caller leads: one reference is its, one the table's. NULL: out
+ * of memory. The lock is held. */
+static struct shared_read *add(struct shared_reads *reads, const char *key, size_t length)
+{
+	struct shared_read *read = calloc(1, sizeof(*read) + length);
+	if (!read)
+		return NULL;
+	read->references = 2;
+	memcpy(read->key, key, length);
+	pthread_cond_init(&read->changed, NULL);
+	HASH_ADD(hh, reads->table, key, length, read);
+	if (!read->hh.tbl) {
+		read->references = 1;
+		give_back(read);
+		return NULL;
+	}
+	return read;
+}
+
+/* Fills the response with an answer that is made, in the memory it has. */
+static void fill(struct response *response, const struct shared_read *read)
+{
+	struct text body = response->body;
+	*response = read->answer;
+	response->body = body;
+	text_reset(&response->body);
+	text_append(&response->body, read->answer.body.data, read->answer.body.length);
+}
+
+bool shared_reads_find(struct shared_reads *reads, const struct request *request, struct response *response)
+{
+	char key[KEY_SIZE];
+	size_t length = make_key(request, key);
+	if (length == 0)
+		return false;
+
+	struct shared_read *read;
+	pthread_mutex_lock(&reads->lock);
+	HASH_FIND(hh, reads->table, key, length, read);
+	if (read && is_fresh(reads, read, clock_monotonic_ns()))
+		atomic_fetch_add(&read->references, 1);
+	else
+		read = NULL;
+	pthread_mutex_unlock(&reads->lock);
+	if (!read)
+		return false;
+	fill(response, read);
+	give_back(read);
+	return true;
+}
+
+bool shared_reads_begin(struct shared_reads *reads, const struct request *request, struct response *response,
+                        struct shared_read **ret_read)
+{
+	char key[KEY_SIZE];
+	size_t length = make_key(request, key);
+	*ret_read = NULL;
+	if (length == 0)
+		return false;
+
+	struct shared_read *read;
+	pthread_mutex_lock(&reads->lock);
+	HASH_FIND(hh, reads->table, key, length, read);
+	if (read && read->state == MADE && !is_fresh(reads, read, clock_monotonic_ns())) {
+		forget(reads, read);
+		read = NULL;
+	}
+	if (!read) {
+		*ret_read = add(reads, key, length);
+		pthread_mutex_unlock(&reads->lock);
+		return false;
+	}
+	atomic_fetch_add(&read->references, 1);
+	reads->waiting++;
+	while (read->state == MAKING) {
+		read->wanted = true;
+		pthread_cond_wait(&read->changed, &reads->lock);
+	}
+	reads->waiting--;
+	pthread_mutex_unlock(&reads->lock);
+
+	/* The state does not change any more. */
+	bool made = read->state == MADE;
+	if (made)
+		fill(response, read);
+	give_back(read);
+	return made;
+}
+
+/* Copies an answer, with no more memory than it takes. False: out of memory, or the
+ * answer is itself cut short for want of it. */
+static bool copy_answer(const struct response *response, struct response *ret_answer)
+{
+	if (text_failed(&response->body))
+		return false;
+	size_t length = response->body.length;
+	struct text body = { .data = malloc(length + 1), .capacity = length + 1 };
+	if (!body.data)
+		return false;
+	text_append(&body, response->body.data, length);
+	*ret_answer = *response;
+	ret_answer->body = body;
+	return true;
+}
+
+void shared_reads_end(struct shared_reads *reads, struct shared_read *read, const struct response *response)
+{
+	if (!read)
+		return;
+	pthread_mutex_lock(&reads->lock);
+	bool kept = reads->max_age_ns > 0 && response->status == 200 && response->body.length <= KEPT_BODY_MAX;
+	/* An answer that nobody wants is not copied: the lock is held until it is out of the
+	 * table, so that nobody can come to want it. */
+	if (kept || read->wanted) {
+		pthread_mutex_unlock(&reads->lock);
+		bool copied = copy_answer(response, &read->answer);
+		pthread_mutex_lock(&reads->lock);
+		read->state = copied ? MADE : LOST;
+		read->made_ns = clock_monotonic_ns();
+		pthread_cond_broadcast(&read->changed);
+		kept = kept && copied;
+	}
+	if (kept)
+		keep(reads, read);
+	else
+		drop(reads, read);
+	pthread_mutex_unlock(&reads->lock);
+	give_back(read);
+}
+
+unsigned shared_reads_waiting(struct shared_reads *reads)
+{
+	pthread_mutex_lock(&reads->lock);
+	unsigned waiting = reads->waiting;
+	pthread_mutex_unlock(&reads->lock);
+	return waiting;
+}
