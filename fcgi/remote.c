@@ -16,7 +16,6 @@
 enum {
 	KEEPER_MS = 2000,            /* between two tries to set the engine up */
 	REQUEST_BYTES = 8 << 20,     /* of line protocol; InfluxDB 1 takes 25 MB unless told otherwise */
-	LINES_KEPT = 4 << 20,        /* bytes of memory kept from one write to the next */
 };
 
 /* One of the connections, in the list of those not in use. */
@@ -31,7 +30,6 @@ struct remote {
 	char *ca_file, *token_file, *password_file, *user;
 	const char *token_scheme;
 	int64_t timeout_ms;
-	struct text lines; /* of the thread that writes */
 
 	pthread_mutex_t lock; /* of what follows; not held during requests */
 	struct connection *connections;
@@ -147,7 +145,6 @@ void remote_close(struct remote *remote)
 	}
 	pthread_cond_destroy(&remote->wake);
 	pthread_mutex_destroy(&remote->lock);
-	text_free(&remote->lines);
 	free(remote->ca_file);
 	free(remote->token_file);
 	free(remote->password_file);
@@ -282,6 +279,8 @@ int remote_send(struct remote *remote, enum remote_purpose purpose, const struct
 		result = http_send(connection->http, &full, &connection->answer);
 		if (result) {
 			snprintf(ret_words, REMOTE_WORDS_SIZE, "%s", http_error(connection->http));
+			if (result == -EINVAL)
+				result = -EIO; /* our URL is none: no fault of what is sent */
 		} else {
 			result = result_of(connection->answer.status);
 			if (result)
@@ -301,21 +300,26 @@ int remote_send(struct remote *remote, enum remote_purpose purpose, const struct
 	return result;
 }
 
-/* Whether a new set-up that succeeds shows that the reason of a failure is gone. */
-static bool is_of_contact(int error)
+/* Whether a set-up that succeeds shows that the reason of a failure is gone: that the
+ * engine is there, or has now what was absent. Where it is there all the time, and set-ups
+ * succeed, nothing is shown unless they have failed as well: `again`. */
+static bool is_cured(int error, bool again)
 {
-	return error == -ECONNREFUSED || error == -ETIMEDOUT || error == -EIO || error == -EACCES || error == -ENOENT;
+	if (error == -ECONNREFUSED || error == -ETIMEDOUT || error == -ENOENT)
+		return true;
+	return again && (error == -EIO || error == -EACCES);
 }
 
 static void try_to_set_up(struct remote *remote)
 {
 	int result = remote->set_up(remote->store);
+	bool again = result || atomic_load(&remote->errors[REMOTE_SET_UP]);
 	if (result == -EACCES && read_identity(remote) == 0)
 		result = remote->set_up(remote->store);
-	note(remote, REMOTE_SET_UP, result, remote->set_up_words);
+	note(remote, REMOTE_SET_UP, result, remote->set_up_words[0] ? remote->set_up_words : strerror(-result));
 	if (result == 0) {
 		for (int i = REMOTE_SET_UP + 1; i < REMOTE_PURPOSES; i++) {
-			if (is_of_contact(atomic_load(&remote->errors[i])))
+			if (is_cured(atomic_load(&remote->errors[i]), again))
 				note(remote, (enum remote_purpose)i, 0, "");
 		}
 	}
@@ -370,21 +374,21 @@ char *remote_url(const char *base, const char *path, const char *const parameter
 	return NULL;
 }
 
-static int send_lines(struct remote *remote, const char *url, char refusal[static STORE_REFUSAL_SIZE])
+/* Sends the lines, and empties them. */
+static int send_lines(struct remote *remote, const char *url, struct text *lines,
+                      char refusal[static STORE_REFUSAL_SIZE])
 {
 	const struct http_message message = {
 		.method = "POST",
 		.url = url,
-		.body = remote->lines.data,
-		.body_length = remote->lines.length,
+		.body = lines->data,
+		.body_length = lines->length,
 		.content_type = "text/plain; charset=utf-8",
 	};
-	int result = text_failed(&remote->lines) ? -ENOMEM : 0;
-	if (result == 0 && remote->lines.length)
+	int result = text_failed(lines) ? -ENOMEM : 0;
+	if (result == 0 && lines->length)
 		result = remote_send(remote, REMOTE_WRITE, &message, NULL, refusal);
-	if (remote->lines.capacity > LINES_KEPT)
-		text_free(&remote->lines);
-	text_reset(&remote->lines);
+	text_reset(lines);
 	return result;
 }
 
@@ -392,6 +396,7 @@ int remote_append(struct remote *remote, const char *url, const struct batch *co
                   char ret_refusal[static STORE_REFUSAL_SIZE])
 {
 	enum { LINES_AT_ONCE = 4096 };
+	struct text lines = TEXT_EMPTY;
 	int result = 0;
 	for (size_t i = 0; i < count && result == 0; i++) {
 		for (size_t done = 0; done < batches[i]->count && result == 0; done += LINES_AT_ONCE) {
@@ -400,10 +405,13 @@ int remote_append(struct remote *remote, const char *url, const struct batch *co
 				.samples = batches[i]->samples + done,
 				.count = rest < LINES_AT_ONCE ? rest : LINES_AT_ONCE,
 			};
-			line_protocol_append(&remote->lines, &part);
-			if (remote->lines.length >= REQUEST_BYTES)
-				result = send_lines(remote, url, ret_refusal);
+			line_protocol_append(&lines, &part);
+			if (lines.length >= REQUEST_BYTES)
+				result = send_lines(remote, url, &lines, ret_refusal);
 		}
 	}
-	return result ? result : send_lines(remote, url, ret_refusal);
+	if (result == 0)
+		result = send_lines(remote, url, &lines, ret_refusal);
+	text_free(&lines);
+	return result;
 }

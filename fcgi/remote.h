@@ -22,7 +22,10 @@ struct remote_identity {
 	const char *user, *password_file;
 };
 
-enum { REMOTE_WORDS_SIZE = STORE_REFUSAL_SIZE }; /* bytes of an engine's words, with their NUL */
+enum {
+	REMOTE_WORDS_SIZE = STORE_REFUSAL_SIZE, /* bytes of an engine's words, with their NUL */
+	REMOTE_APPENDS = 4, /* writes at a time: an engine works on each in one thread, more or less */
+};
 
 /* Makes and checks what the engine needs: bucket, retention. 0 or a negative errno of
  * remote_send(). Called when the store is opened, and by the keeper until it succeeds. */
@@ -50,11 +53,11 @@ enum remote_purpose { REMOTE_SET_UP, REMOTE_WRITE, REMOTE_READ, REMOTE_PURPOSES 
 /*
  * Sends one request, with our identity. 0 when its status was 2xx; -EINVAL (400, 413,
  * 422), -EACCES (401, 403), -ENOENT (404), -EAGAIN (429, 5xx and what is left), or what
- * http_send() returned. `ret_body` (NULL: not wanted) gets the answer's body where the
- * message has no sink; `ret_words` what the engine, or the network, says to a failure.
- * Of writes and reads the first failure of its kind is logged, and when all works again;
- * of a set-up what it returns in the end. What a sink returns of -EREMOTEIO and -EBADMSG
- * is the caller's to tell with remote_note().
+ * http_send() returned, -EIO in the place of its -EINVAL. `ret_body` (NULL: not wanted)
+ * gets the answer's body where the message has no sink; `ret_words` what the engine, or the
+ * network, says to a failure. Of writes and reads the first failure of its kind is logged,
+ * and when all works again; of a set-up what it returns in the end. What a sink returns of
+ * -EREMOTEIO and -EBADMSG is the caller's to tell with remote_note().
  */
 int remote_send(struct remote *remote, enum remote_purpose purpose, const struct http_message *message,
                 struct text *ret_body, char ret_words[static REMOTE_WORDS_SIZE]) __attribute__((warn_unused_result));
@@ -67,7 +70,7 @@ void remote_note(struct remote *remote, enum remote_purpose purpose, int result,
 char *remote_url(const char *base, const char *path, const char *const parameters[]);
 
 /* store_ops.append(): the samples as line protocol to `url`, in as few requests as
- * engines take. One thread at a time. */
+ * engines take. */
 int remote_append(struct remote *remote, const char *url, const struct batch *const batches[], size_t count,
                   char ret_refusal[static STORE_REFUSAL_SIZE]) __attribute__((warn_unused_result));
 

@@ -2,8 +2,8 @@
  * The store's contract: one const table of functions an engine, in the one file
  * that knows the engine's words (store_<engine>.c).
  *
- * A store may be called by any number of threads at once, append() by one at a
- * time. Every function of the table is required. They return 0 or a negative
+ * A store may be called by any number of threads at once, append() by as many at a
+ * time as the table says. Every function of the table is required. They return 0 or a negative
  * errno, and leave their outputs untouched on failure:
  *   -ENOMEM, -EIO (the engine failed: its words are in the log), -ENOSPC,
  *   -EINVAL (append: the engine refuses a sample: its words are in `ret_refusal`),
@@ -106,6 +106,7 @@ struct store_hosts {
 
 struct store_ops {
 	const char *name; /* the value of `store =` */
+	unsigned appends; /* calls of append() at a time; at least 1 */
 
 	int (*open)(const struct config *config, struct store **ret_store);
 

@@ -27,6 +27,7 @@
 enum {
 	ONLY_A_QUERY = 50, /* series that one filter names; 200 are "nested too deep" */
 	ONLY_MAX = 500,    /* beyond it all are read, and most dropped here */
+	RETENTION_MIN_S = 3600, /* InfluxDB's own */
 };
 
 struct store {
@@ -36,6 +37,7 @@ struct store {
 	int64_t wanted_retention_ms;
 	bool manage_retention;
 	atomic_llong retention_ms; /* the shorter of ours and the engine's */
+	int64_t warned_s; /* of the engine's retention; -1: not yet */
 };
 
 /* ---- set-up ---- */
@@ -74,10 +76,16 @@ static const char *string_of(const cJSON *object, const char *name)
 	return string ? string : "";
 }
 
+static int64_t wanted_retention_s(const struct store *store)
+{
+	int64_t seconds = store->wanted_retention_ms / 1000;
+	return seconds > RETENTION_MIN_S ? seconds : RETENTION_MIN_S;
+}
+
 static void append_rules(struct text *body, const struct store *store)
 {
 	text_printf(body, "\"retentionRules\": [{\"type\": \"expire\", \"everySeconds\": %lld}]}",
-	            (long long)store->wanted_retention_ms / 1000);
+	            (long long)wanted_retention_s(store));
 }
 
 static int create_bucket(struct store *store)
@@ -123,7 +131,7 @@ static int change_retention(struct store *store, const cJSON *bucket)
 	int result = call(store, "PATCH", path, (const char *const[]){ NULL }, &body, &changed);
 	if (result == 0)
 		log_info("store influxdb2: the retention of bucket %s is now %lld s", store->bucket,
-		         (long long)store->wanted_retention_ms / 1000);
+		         (long long)wanted_retention_s(store));
 	cJSON_Delete(changed);
 	text_free(&body);
 	return result;
@@ -131,12 +139,13 @@ static int change_retention(struct store *store, const cJSON *bucket)
 
 static int check_retention(struct store *store, const cJSON *bucket)
 {
-	int64_t wanted_s = store->wanted_retention_ms / 1000, engine_s = retention_s_of(bucket);
+	int64_t wanted_s = wanted_retention_s(store), engine_s = retention_s_of(bucket);
 	int result = 0;
 	if (engine_s != wanted_s && store->manage_retention) {
 		result = change_retention(store, bucket);
 		engine_s = result ? engine_s : wanted_s;
-	} else if (engine_s != wanted_s) {
+	} else if (engine_s != wanted_s && engine_s != store->warned_s) {
+		store->warned_s = engine_s;
 		log_warning("store influxdb2: bucket %s keeps samples for %lld s (0: for ever), not for %lld s as "
 		            "server.retention says; server.manage_retention = yes changes it",
 		            store->bucket, (long long)engine_s, (long long)wanted_s);
@@ -466,6 +475,7 @@ static int influxdb2_open(const struct config *config, struct store **ret_store)
 	store->wanted_retention_ms = config->server.retention_ms;
 	store->manage_retention = config->server.manage_retention;
 	atomic_store(&store->retention_ms, store->wanted_retention_ms);
+	store->warned_s = -1;
 	store->url = strdup(config->influxdb2.url);
 	store->org = strdup(org);
 	store->bucket = strdup(bucket);
@@ -503,6 +513,7 @@ static int influxdb2_check(struct store *store)
 
 const struct store_ops store_influxdb2 = {
 	.name = "influxdb2",
+	.appends = REMOTE_APPENDS,
 	.open = influxdb2_open,
 	.close = influxdb2_close,
 	.append = influxdb2_append,

@@ -472,6 +472,7 @@ static int influxql_check(struct store *store)
 
 const struct store_ops store_influxql = {
 	.name = "influxql",
+	.appends = REMOTE_APPENDS,
 	.open = influxql_open,
 	.close = influxql_close,
 	.append = influxql_append,

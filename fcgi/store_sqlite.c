@@ -929,6 +929,7 @@ static int sqlite_check(struct store *store)
 
 const struct store_ops store_sqlite = {
 	.name = "sqlite",
+	.appends = 1,
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.append = sqlite_append,

@@ -645,6 +645,7 @@ static int victoriametrics_check(struct store *store)
 
 const struct store_ops store_victoriametrics = {
 	.name = "victoriametrics",
+	.appends = REMOTE_APPENDS,
 	.open = victoriametrics_open,
 	.close = victoriametrics_close,
 	.append = victoriametrics_append,

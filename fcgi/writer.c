@@ -14,6 +14,7 @@ struct entry {
 	const struct batch *batch;
 	char *refusal; /* STORE_REFUSAL_SIZE */
 	int result;
+	bool taken; /* it is being written, or done */
 	bool done;
 	pthread_cond_t changed; /* it is done, or its thread is to write */
 	struct entry *next;
@@ -25,7 +26,7 @@ struct writer {
 	pthread_mutex_t lock;
 	struct entry *first, **last;
 	size_t bytes, max_bytes; /* of the batches in the queue */
-	bool writing;
+	unsigned writes; /* under way */
 };
 
 struct writer *writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes)
@@ -83,6 +84,7 @@ static size_t take_entries(struct writer *writer, struct entry *entries[])
 	size_t count = 0;
 	while (writer->first && count < GROUP_MAX) {
 		entries[count++] = writer->first;
+		writer->first->taken = true;
 		writer->bytes -= writer->first->batch->bytes;
 		writer->first = writer->first->next;
 	}
@@ -111,17 +113,17 @@ int writer_append(struct writer *writer, const struct batch *batch, char ret_ref
 	 * nothing.
 	 */
 	while (!own.done) {
-		if (writer->writing) {
+		if (own.taken || writer->writes >= writer->ops->appends) {
 			pthread_cond_wait(&own.changed, &writer->lock);
 			continue;
 		}
 		struct entry *entries[GROUP_MAX] = { NULL };
 		size_t count = take_entries(writer, entries);
-		writer->writing = true;
+		writer->writes++;
 		pthread_mutex_unlock(&writer->lock);
 		write_group(writer, entries, count);
 		pthread_mutex_lock(&writer->lock);
-		writer->writing = false;
+		writer->writes--;
 		for (size_t i = 0; i < count; i++) {
 			entries[i]->done = true;
 			pthread_cond_signal(&entries[i]->changed);

@@ -1,7 +1,7 @@
 /*
- * Group commit: batches that arrive while a write is under way are written
- * together by the next one. No timer, no thread of its own: the first thread that
- * finds no write under way writes for all that wait.
+ * Group commit: batches that arrive while as many writes are under way as the store
+ * takes are written together by the next one. No timer, no thread of its own: the first
+ * thread that finds a write free writes for all that wait.
  *
  * What waits is bounded in bytes. Any thread may append. One lock; it is not held
  * during the store's append().

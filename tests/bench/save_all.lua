@@ -4,6 +4,7 @@
 --   TICKS   ticks of ten seconds, the newest now, gone through again and again (2000)
 --   PAUSE   milliseconds each connection waits before a request (0)
 --   STYLE   vigie: JSON for save-all; influx: the same points as line protocol
+--   MERGED  bodies in one request (1), of line protocol; 0: each line is a request
 --
 -- The points of a tick are made beforehand and shared by all hosts; a request puts a host's address in front of them
 -- (with line protocol, which has it in every line, each host has points of its own and there are fewer ticks). No
@@ -12,6 +13,7 @@
 local hosts = tonumber(os.getenv("HOSTS") or 100)
 local ticks = tonumber(os.getenv("TICKS") or 2000)
 local pause = tonumber(os.getenv("PAUSE") or 0)
+local merged = tonumber(os.getenv("MERGED") or 1)
 local influx = os.getenv("STYLE") == "influx"
 local processes = 150
 
@@ -48,6 +50,21 @@ end
 local blocks, heads = {}, {}
 local count, at = 0, 0
 
+-- The blocks, so many together, or each line apart.
+local function regroup()
+	local groups = {}
+	for first = 1, #blocks, math.max(1, merged) do
+		if merged > 1 then
+			groups[#groups + 1] = table.concat(blocks, "\n", first, math.min(#blocks, first + merged - 1))
+		else
+			for one in blocks[first]:gmatch("[^\n]+") do
+				groups[#groups + 1] = one
+			end
+		end
+	end
+	return groups
+end
+
 function init(args)
 	math.randomseed(4711)
 	local now = math.floor(os.time() / 10) * 10
@@ -62,6 +79,9 @@ function init(args)
 		for host = 1, influx and hosts or 1 do
 			blocks[#blocks + 1] = points(time, address(host))
 		end
+	end
+	if influx and merged ~= 1 then
+		blocks = regroup()
 	end
 	count = influx and #blocks or #blocks * hosts
 end

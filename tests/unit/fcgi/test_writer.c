@@ -47,7 +47,7 @@ static int fake_append(struct store *store, const struct batch *const batches[],
 	return result;
 }
 
-static const struct store_ops fake = { .name = "fake", .append = fake_append };
+static const struct store_ops fake = { .name = "fake", .appends = 1, .append = fake_append };
 
 struct client {
 	struct writer *writer;
