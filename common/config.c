@@ -37,7 +37,7 @@ static const struct option options[] = {
 	{ "server", "store", STRING, FIELD(server.store), "sqlite", 0, 0, NULL,
 	  "where the samples are kept: sqlite, influxdb2, influxql (InfluxDB 1) or victoriametrics; each has a section below" },
 	{ "server", "threads", INTEGER, FIELD(server.threads), "0", 0, 1024, NULL,
-	  "threads that answer requests; 0: eight a core, 16 to 64" },
+	  "threads that answer requests; 0: sixteen a core, 32 to 64" },
 	{ "server", "max_body", BYTES, FIELD(server.max_body), "4MiB", 1024, 256 * MIB, NULL,
 	  "the largest body of a PUT; nginx has the same limit of its own" },
 	{ "server", "interval", DURATION, FIELD(server.interval_ms), "10s", 1e3, HOUR, NULL,

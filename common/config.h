@@ -34,7 +34,7 @@ struct config {
 	} log;
 	struct {
 		char *store;
-		int64_t threads;  /* 0: eight a core, 16 to 64 */
+		int64_t threads;  /* 0: sixteen a core, 32 to 64 */
 		int64_t max_body; /* bytes */
 		int64_t interval_ms;
 		int64_t retention_ms;

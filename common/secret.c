@@ -18,6 +18,8 @@ int secret_read(const char *path, struct text *ret_secret)
 		return -errno;
 	const char *read = fgets(line, sizeof(line), file);
 	int result = !read && ferror(file) ? -EIO : 0;
+	if (read && strlen(line) == sizeof(line) - 1 && line[sizeof(line) - 2] != '\n')
+		result = -EFBIG; /* it goes on: a secret that is cut would only be refused */
 	if (fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & (S_IRGRP | S_IROTH)))
 		log_warning("%s: others than its owner may read this secret (chmod 600)", path);
 	fclose(file);

@@ -8,8 +8,8 @@
 
 /*
  * Appends the first line of the file at `path`, without white space around it. 0;
- * -EINVAL for an empty line; or why the file cannot be read. Logs a warning when
- * others than its owner may read it.
+ * -EINVAL for an empty line; -EFBIG for one of over 4094 bytes; -ENOMEM; or why the file
+ * cannot be read. Logs a warning when others than its owner may read it.
  */
 int secret_read(const char *path, struct text *ret_secret) __attribute__((warn_unused_result));
 

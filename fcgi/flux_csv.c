@@ -71,7 +71,8 @@ static int take_record(struct flux_csv *csv)
 	if (csv->header_next) {
 		csv->header_next = false;
 		take_header(csv);
-		return 0;
+		/* The first column is that of the annotations, but in errors of older engines. */
+		return first[0] && csv->error_place != 0 ? -EBADMSG : 0;
 	}
 	if (csv->error_place != NOWHERE && field(csv, csv->error_place)[0]) {
 		snprintf(csv->error, sizeof(csv->error), "%s", field(csv, csv->error_place));

@@ -39,7 +39,8 @@ struct flux_csv {
 void flux_csv_open(struct flux_csv *csv, const char *const wanted[], flux_csv_row *take_row, void *user);
 
 /* Takes the next bytes: an http_sink. 0, -ENOMEM, -EBADMSG for more columns than
- * FLUX_CSV_COLUMNS, -EREMOTEIO when the engine tells an error, or what take_row returned. */
+ * FLUX_CSV_COLUMNS or what is no such table, -EREMOTEIO when the engine tells an error, or
+ * what take_row returned. */
 int flux_csv_feed(void *csv, const char *bytes, size_t length) __attribute__((warn_unused_result));
 
 /* After the last bytes: 0, or -EBADMSG when a record is not at its end. */

@@ -14,7 +14,7 @@
 
 /* Many more than cores: batches that wait for a commit go together with the next, and a
  * commit of one costs as much as of sixteen. */
-enum { THREADS_PER_CORE = 8, THREADS_DEFAULT_MIN = 16, THREADS_DEFAULT_MAX = 64, THREADS_MIN = 4 };
+enum { THREADS_PER_CORE = 16, THREADS_DEFAULT_MIN = 32, THREADS_DEFAULT_MAX = 64, THREADS_MIN = 4 };
 
 /* Whether what the engine of `section` is reached by is a URL. */
 static bool check_url(const struct config *config, const char *section, const char *key, const char *url,

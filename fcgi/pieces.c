@@ -2,12 +2,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <string.h>
-
-static bool is_blank(const struct text *text)
-{
-	return text->length == 0 || strspn(text->data, " \t\r\n") == text->length;
-}
 
 /* Parses what is in `text` and hands it on. */
 static int finish(struct text *text, pieces_take *take, void *user)
@@ -26,14 +20,10 @@ static int finish(struct text *text, pieces_take *take, void *user)
 	return result;
 }
 
-/* Ends a document that is a piece itself: the frame has what was before it. */
-static int finish_blank(struct text *frame)
+/* Whether a byte may stand between documents, or begin one. */
+static bool may_be_outside(char byte)
 {
-	if (text_failed(frame))
-		return -ENOMEM;
-	int result = is_blank(frame) ? 0 : -EBADMSG;
-	text_reset(frame);
-	return result;
+	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n' || byte == '{' || byte == '[';
 }
 
 /* Moves the scanner over one byte that is not inside a string's plain run. Returns the
@@ -58,7 +48,7 @@ static unsigned step(struct pieces *pieces, char byte)
 		return ++pieces->level;
 	case '}':
 	case ']':
-		return pieces->level ? pieces->level-- : 0;
+		return pieces->level--;
 	default:
 		return pieces->level;
 	}
@@ -70,6 +60,8 @@ int pieces_feed(void *user, const char *bytes, size_t length)
 	size_t start = 0; /* of the bytes that are not in a text yet */
 	for (size_t i = 0; i < length; i++) {
 		unsigned before = pieces->level;
+		if (before == 0 && !may_be_outside(bytes[i]))
+			return -EBADMSG;
 		unsigned level = step(pieces, bytes[i]);
 		bool opens = pieces->level > before && level == pieces->depth;
 		bool closes = pieces->level < before && level == pieces->depth;
@@ -86,9 +78,10 @@ int pieces_feed(void *user, const char *bytes, size_t length)
 			if (!ends)
 				text_append_string(&pieces->frame, "null");
 		}
-		if (ends && result == 0)
-			result = closes ? finish_blank(&pieces->frame) :
-			                  finish(&pieces->frame, pieces->take_frame, pieces->user);
+		if (ends && closes)
+			text_reset(&pieces->frame); /* the piece is the document */
+		else if (ends)
+			result = finish(&pieces->frame, pieces->take_frame, pieces->user);
 		if (result)
 			return result;
 	}
@@ -98,7 +91,7 @@ int pieces_feed(void *user, const char *bytes, size_t length)
 
 int pieces_end(const struct pieces *pieces)
 {
-	return pieces->level == 0 && is_blank(&pieces->frame) ? 0 : -EBADMSG;
+	return pieces->level == 0 ? 0 : -EBADMSG;
 }
 
 void pieces_free(struct pieces *pieces)

@@ -30,8 +30,7 @@ struct pieces {
  * a callback returned. */
 int pieces_feed(void *pieces, const char *bytes, size_t length) __attribute__((warn_unused_result));
 
-/* After the last bytes: 0, or -EBADMSG when a document is not at its end or what came last
- * is none. */
+/* After the last bytes: 0, or -EBADMSG when a document is not at its end. */
 int pieces_end(const struct pieces *pieces) __attribute__((warn_unused_result));
 
 void pieces_free(struct pieces *pieces);

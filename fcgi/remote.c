@@ -15,6 +15,7 @@
 
 enum {
 	KEEPER_MS = 2000,            /* between two tries to set the engine up */
+	START_MS = 2000,             /* how long the start waits for the first of them */
 	REQUEST_BYTES = 8 << 20,     /* of line protocol; InfluxDB 1 takes 25 MB unless told otherwise */
 };
 
@@ -40,8 +41,10 @@ struct remote {
 	char set_up_words[REMOTE_WORDS_SIZE]; /* of its last request */
 	pthread_t keeper;
 	bool keeping; /* the keeper was started */
+	bool tried;   /* it has tried once */
 	bool closing;
-	pthread_cond_t wake; /* the keeper */
+	pthread_cond_t wake;  /* the keeper */
+	pthread_cond_t begun; /* `tried` is true now */
 
 	atomic_int errors[REMOTE_PURPOSES]; /* of the last such request: negative errno */
 };
@@ -108,6 +111,7 @@ int remote_open(const char *name, const struct config *config, const struct remo
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&remote->wake, &attributes);
+	pthread_cond_init(&remote->begun, &attributes);
 	pthread_condattr_destroy(&attributes);
 
 	int result = -ENOMEM;
@@ -144,6 +148,7 @@ void remote_close(struct remote *remote)
 		remote->connections = next;
 	}
 	pthread_cond_destroy(&remote->wake);
+	pthread_cond_destroy(&remote->begun);
 	pthread_mutex_destroy(&remote->lock);
 	free(remote->ca_file);
 	free(remote->token_file);
@@ -246,7 +251,7 @@ static void note(struct remote *remote, enum remote_purpose purpose, int result,
 		said = said || (i != (int)purpose && atomic_load(&remote->errors[i]) == result);
 	if (result && !said)
 		log_error("store %s: %s: %s", remote->name, verbs[purpose], words);
-	else if (!result && !remote_check(remote))
+	else if (!result && before != -EINPROGRESS && !remote_check(remote))
 		log_info("store %s: works again", remote->name);
 	if (result && purpose != REMOTE_SET_UP) {
 		pthread_mutex_lock(&remote->lock);
@@ -312,6 +317,9 @@ static bool is_cured(int error, bool again)
 
 static void try_to_set_up(struct remote *remote)
 {
+	/* A set-up may be allowed what the request was not. */
+	if (atomic_load(&remote->errors[REMOTE_WRITE]) == -EACCES || atomic_load(&remote->errors[REMOTE_READ]) == -EACCES)
+		(void)read_identity(remote);
 	int result = remote->set_up(remote->store);
 	bool again = result || atomic_load(&remote->errors[REMOTE_SET_UP]);
 	if (result == -EACCES && read_identity(remote) == 0)
@@ -323,6 +331,12 @@ static void try_to_set_up(struct remote *remote)
 				note(remote, (enum remote_purpose)i, 0, "");
 		}
 	}
+}
+
+static struct timespec after_ms(int64_t ms)
+{
+	int64_t at_ns = clock_monotonic_ns() + ms * INT64_C(1000000);
+	return (struct timespec){ .tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000 };
 }
 
 static void *keep(void *user)
@@ -337,8 +351,9 @@ static void *keep(void *user)
 		pthread_mutex_unlock(&remote->lock);
 		try_to_set_up(remote);
 		pthread_mutex_lock(&remote->lock);
-		int64_t until_ns = clock_monotonic_ns() + KEEPER_MS * INT64_C(1000000);
-		struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
+		remote->tried = true;
+		pthread_cond_signal(&remote->begun);
+		struct timespec until = after_ms(KEEPER_MS);
 		while (!remote->closing && pthread_cond_timedwait(&remote->wake, &remote->lock, &until) != ETIMEDOUT)
 			;
 	}
@@ -350,10 +365,19 @@ int remote_start(struct remote *remote, remote_set_up *set_up, struct store *sto
 {
 	remote->set_up = set_up;
 	remote->store = store;
-	try_to_set_up(remote);
+	atomic_store(&remote->errors[REMOTE_SET_UP], -EINPROGRESS);
 	int result = -pthread_create(&remote->keeper, NULL, keep, remote);
 	remote->keeping = result == 0;
-	return result;
+	if (result)
+		return result;
+
+	/* An engine that does not answer shall not keep us from answering. */
+	struct timespec until = after_ms(START_MS);
+	pthread_mutex_lock(&remote->lock);
+	while (!remote->tried && pthread_cond_timedwait(&remote->begun, &remote->lock, &until) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&remote->lock);
+	return 0;
 }
 
 char *remote_url(const char *base, const char *path, const char *const parameters[])

@@ -38,7 +38,8 @@ typedef int remote_set_up(struct store *store);
 int remote_open(const char *name, const struct config *config, const struct remote_identity *identity,
                 struct remote **ret_remote) __attribute__((warn_unused_result));
 
-/* Sets the engine up, which may fail, and starts the keeper. 0 or a negative errno. */
+/* Starts the keeper, and waits for its first try to set the engine up, which may fail,
+ * but no longer than two seconds. 0 or a negative errno. */
 int remote_start(struct remote *remote, remote_set_up *set_up, struct store *store)
 	__attribute__((warn_unused_result));
 

@@ -33,6 +33,7 @@ struct store {
 	char *database; /* escaped for use in double quotes */
 	int64_t wanted_retention_ms;
 	bool manage_retention;
+	int64_t warned_s; /* of the engine's retention; -1: not yet */
 	atomic_llong retention_ms; /* the shorter of ours and the engine's */
 };
 
@@ -198,7 +199,8 @@ static int check_retention(struct store *store, const struct policy *policy)
 	if (engine_s != wanted_s && store->manage_retention) {
 		result = change_retention(store, policy);
 		engine_s = result ? engine_s : wanted_s;
-	} else if (engine_s != wanted_s) {
+	} else if (engine_s != wanted_s && engine_s != store->warned_s) {
+		store->warned_s = engine_s;
 		log_warning("store influxql: database %s keeps samples for %lld s (0: for ever), not for %lld s as "
 		            "server.retention says; server.manage_retention = yes changes it",
 		            store->database, (long long)engine_s, (long long)wanted_s);
@@ -431,6 +433,7 @@ static int influxql_open(const struct config *config, struct store **ret_store)
 		return -ENOMEM;
 	store->wanted_retention_ms = config->server.retention_ms;
 	store->manage_retention = config->server.manage_retention;
+	store->warned_s = -1;
 	atomic_store(&store->retention_ms, store->wanted_retention_ms);
 	append_quoted(&database, config->influxql.database, '"');
 	store->database = database.data;

@@ -8,6 +8,8 @@
  *   - its answers are held back and cached unless `nocache` and `latency_offset` say
  *     otherwise, and which series a filter finds is remembered for ten seconds, however
  *     new a process is: each second's filters are different ones, see append_selector();
+ *   - over the last 30 seconds of a range whose step is under a minute it repeats older
+ *     points (adjustLastPoints, -search.latencyOffset), unless the range goes on after now;
  *   - samples of one series and time are all kept, unless -dedup.minScrapeInterval is set;
  *   - a query finds at most -search.maxUniqueTimeseries series.
  */
@@ -30,6 +32,7 @@ enum {
 	EXPORT_DEPTH = 1,   /* of one in an export, a document a line */
 	ONLY_MAX = 500,     /* series that are named in a query; beyond it all are read, and most dropped here */
 	STEPS_A_QUERY = 10000, /* buckets; the engine gives at most 30,000 */
+	MINUTE_MS = 60000,
 	RECENT_MS = 300000, /* where hosts are looked for first */
 	DAY_MS = 86400000,
 };
@@ -38,6 +41,8 @@ struct store {
 	struct remote *remote;
 	char *write_url, *ping_url, *query_url, *range_url, *export_url, *labels_url, *flags_url;
 	int64_t retention_ms;
+	double warned_days;  /* of the engine's retention; 0: not yet */
+	bool warned_doubles; /* of the lack of -dedup.minScrapeInterval */
 };
 
 /* ---- set-up ---- */
@@ -69,18 +74,22 @@ static double parse_days(const char *text)
 	return number * 31;
 }
 
-static void check_flags(const struct store *store, const char *flags)
+static void check_flags(struct store *store, const char *flags)
 {
 	char retention[64], dedup[64];
 	find_flag(flags, "retentionPeriod", retention);
 	find_flag(flags, "dedup.minScrapeInterval", dedup);
 	double days = parse_days(retention[0] ? retention : "1"), wanted = (double)store->retention_ms / DAY_MS;
-	if (days != wanted)
+	if (days != wanted && days != store->warned_days) {
+		store->warned_days = days;
 		log_warning("store victoriametrics: it keeps samples for %g days, not %g as server.retention says: start it "
 		            "with -retentionPeriod=%gd", days, wanted, wanted);
-	if (!dedup[0] || strtod(dedup, NULL) == 0)
+	}
+	if ((!dedup[0] || strtod(dedup, NULL) == 0) && !store->warned_doubles) {
+		store->warned_doubles = true;
 		log_warning("store victoriametrics: it counts a sample that is written again twice: start it with "
 		            "-dedup.minScrapeInterval=1ms");
+	}
 }
 
 static int victoriametrics_set_up(struct store *store)
@@ -107,6 +116,7 @@ struct taker {
 	struct answer answer;
 	enum resource resource;
 	enum answer_column column; /* where the series does not say it */
+	int64_t end_ms; /* of a range: later points were not asked for; 0: of no range */
 	int (*take)(struct taker *taker, const cJSON *series);
 	struct text missing; /* hosts(): addresses, each with its NUL */
 };
@@ -285,8 +295,11 @@ static int take_result(struct taker *taker, const cJSON *series)
 	if (value && result == 0)
 		result = take_pair(taker, column, value);
 	const cJSON *values = cJSON_GetObjectItemCaseSensitive(series, "values");
-	for (pair = values ? values->child : NULL; pair && result == 0; pair = pair->next)
-		result = take_pair(taker, column, pair);
+	for (pair = values ? values->child : NULL; pair && result == 0; pair = pair->next) {
+		const cJSON *time = pair->child;
+		if (!taker->end_ms || (cJSON_IsNumber(time) && time->valuedouble * 1000 < (double)taker->end_ms))
+			result = take_pair(taker, column, pair);
+	}
 	return result;
 }
 
@@ -399,6 +412,9 @@ static int ask_range(struct store *store, struct taker *taker, bool maximum, int
 {
 	const struct query *query = taker->answer.query;
 	struct text form = TEXT_EMPTY, expression = TEXT_EMPTY;
+	taker->end_ms = first_ms + steps * query->step_ms;
+	if (query->step_ms < MINUTE_MS && taker->end_ms > clock_wall_ms() - MINUTE_MS)
+		steps += MINUTE_MS / query->step_ms + 3; /* it goes on until after now, by its clock as well */
 	append_expression(&expression, query, taker->resource, maximum, query->step_ms);
 	begin_form(&form);
 	append_parameter(&form, "query", &expression);

@@ -3,7 +3,7 @@
  * every request on descriptor 0 with so many bytes.
  */
 #include <pthread.h>
-#include <stdint.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +33,7 @@ int main(int argc, char *argv[])
 	body = malloc(size + 1);
 	if (!body || FCGX_Init() != 0)
 		return EXIT_FAILURE;
+	signal(SIGTERM, SIG_DFL); /* FCGX_Init() has a handler of its own */
 	memset(body, 'x', size);
 	body[size] = '\0';
 	for (int i = 0; i < THREADS; i++)

@@ -492,6 +492,276 @@ static void test_http_request_chunked_answer_is_joined(void **state)
 	text_free(&answer.body);
 }
 
+/* ---- what a message says beside its body ---- */
+
+static void test_http_send_message_is_in_the_headers(void **state)
+{
+	(void)state;
+	OPEN(server, OK("", "0", ""));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	struct http_message message = {
+		.method = "POST", .url = server.url, .body = "a=b", .body_length = 3,
+		.content_type = "application/x-www-form-urlencoded", .accept = "application/csv", .authorization = "Token a-token==",
+	};
+	assert_int_equal(http_send(http, &message, &answer), 0);
+	assert_memory_equal(server.asked.data, "POST /path?query=1 HTTP/1.1\r\n", 29);
+	assert_non_null(strstr(server.asked.data, "\r\nContent-Type: application/x-www-form-urlencoded\r\n"));
+	assert_non_null(strstr(server.asked.data, "\r\nAccept: application/csv\r\n"));
+	assert_non_null(strstr(server.asked.data, "\r\nAuthorization: Token a-token==\r\n"));
+	assert_null(strcasestr(server.asked.data, "Expect"));
+	assert_string_equal(strstr(server.asked.data, "\r\n\r\n") + 4, "a=b");
+
+	/* Nothing of it is left for the next one on the handle, said as NULL or as "". */
+	for (int i = 0; i < 2; i++) {
+		const char *none = i ? "" : NULL;
+		message = (struct http_message){ .method = "GET", .url = server.url, .accept = none, .authorization = none,
+			                             .user = none, .password = none, .ca_file = none };
+		assert_int_equal(http_send(http, &message, &answer), 0);
+		assert_null(strcasestr(server.asked.data, "Authorization"));
+		assert_null(strstr(server.asked.data, "application/csv"));
+		assert_non_null(strstr(server.asked.data, "\r\nContent-Type: application/json\r\n"));
+	}
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_send_user_and_password_are_basic_authentication(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *user, *password, *authorization, *wanted;
+	} cases[] = {
+		{ "ali", "open sesame", NULL, "Basic YWxpOm9wZW4gc2VzYW1l" },
+		/* A user may have a password that is empty, or has colons. */
+		{ "ali", "", NULL, "Basic YWxpOg==" },
+		{ "ali", "a:b", "", "Basic YWxpOmE6Yg==" },
+		{ "", "", "Bearer x", "Bearer x" },
+		{ NULL, NULL, "Bearer x", "Bearer x" },
+		{ NULL, NULL, NULL, NULL },
+	};
+	OPEN(server, OK("", "0", ""));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char header[128];
+		const struct http_message message = {
+			.method = "GET", .url = server.url, .user = cases[i].user, .password = cases[i].password,
+			.authorization = cases[i].authorization,
+		};
+		assert_int_equal(http_send(http, &message, &answer), 0);
+		const char *found = strcasestr(server.asked.data, "\r\nAuthorization: ");
+		if (!cases[i].wanted) {
+			assert_null(found);
+			continue;
+		}
+		snprintf(header, sizeof(header), "\r\nAuthorization: %s\r\n", cases[i].wanted);
+		assert_non_null(strstr(server.asked.data, header));
+		assert_null(strcasestr(found + 2, "\r\nAuthorization: "));
+	}
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+/* A file of certificates is read when it is needed: its absence is the request's failure. */
+static void test_http_send_certificates_that_are_absent_are_told(void **state)
+{
+	(void)state;
+	OPEN(server, OK("", "0", ""));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	char url[128];
+	snprintf(url, sizeof(url), "https%s", server.url + strlen("http"));
+	const struct http_message message = { .method = "GET", .url = url, .ca_file = "/nowhere/ca.pem" };
+	assert_int_equal(http_send(http, &message, &answer), -EIO);
+	assert_non_null(strstr(http_error(http), "/nowhere/ca.pem"));
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+/* ---- sinks ---- */
+
+struct sink {
+	struct text text;
+	int calls, fail; /* the number of the call that fails, from 1; 0: none */
+};
+
+static int take_bytes(void *user, const char *bytes, size_t length)
+{
+	struct sink *sink = user;
+	text_append(&sink->text, bytes, length);
+	return ++sink->calls == sink->fail ? -EREMOTEIO : 0;
+}
+
+static void test_http_send_sink_takes_a_good_answer_in_pieces(void **state)
+{
+	(void)state;
+	enum { BIG = 3 << 20 };
+	struct text big = TEXT_EMPTY;
+	text_printf(&big, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BIG);
+	size_t start = big.length;
+	for (int i = 0; i < BIG; i++)
+		text_append_char(&big, (char)('a' + i % 23));
+	const char *const answers[] = {
+		big.data,
+		"HTTP/1.1 206 Partial\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
+		"HTTP/1.1 299 Fine\r\nContent-Length: 2\r\n\r\nok",
+		"HTTP/1.1 204 No Content\r\n\r\n",
+	};
+	struct server server;
+	server_open(&server, AF_INET, answers, 4);
+	struct http *http = http_open(20000);
+	struct http_answer answer = { 0 };
+	struct sink sink = { 0 };
+	const struct http_message message = { .method = "GET", .url = server.url, .sink = take_bytes, .sink_user = &sink };
+	assert_int_equal(http_send(http, &message, &answer), 0);
+	assert_int_equal(sink.text.length, BIG);
+	assert_int_equal(memcmp(sink.text.data, big.data + start, BIG), 0);
+	assert_true(sink.calls > 1);
+	/* None of it is kept here. */
+	assert_int_equal(answer.body.length, 0);
+	assert_true(answer.body.capacity < BIG);
+
+	static const char *const wanted[] = { "hello world", "ok", "" };
+	for (int i = 0; i < 3; i++) {
+		text_reset(&sink.text);
+		assert_int_equal(http_send(http, &message, &answer), 0);
+		assert_string_equal(sink.text.data, wanted[i]);
+		assert_int_equal(answer.body.length, 0);
+	}
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+	text_free(&sink.text);
+	text_free(&big);
+}
+
+static void test_http_send_sink_gets_nothing_of_an_error(void **state)
+{
+	(void)state;
+	static const int statuses[] = { 301, 400, 404, 422, 500, 503 };
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		char text[128];
+		snprintf(text, sizeof(text), "HTTP/1.1 %d Some\r\nContent-Length: 3\r\n\r\nwhy", statuses[i]);
+		const char *const answers[] = { text, OK("", "2", "ok") };
+		struct server server;
+		server_open(&server, AF_INET, answers, 2);
+		struct http *http = http_open(5000);
+		struct http_answer answer = { 0 };
+		struct sink sink = { 0 };
+		struct http_message message = { .method = "GET", .url = server.url, .sink = take_bytes, .sink_user = &sink };
+		assert_int_equal(http_send(http, &message, &answer), 0);
+		assert_int_equal(answer.status, statuses[i]);
+		assert_string_equal(answer.body.data, "why");
+		assert_int_equal(sink.calls, 0);
+		/* Without a sink the next answer is in its body again. */
+		message.sink = NULL;
+		assert_int_equal(http_send(http, &message, &answer), 0);
+		assert_string_equal(answer.body.data, "ok");
+		assert_int_equal(sink.calls, 0);
+		http_close(http);
+		server_close(&server);
+		text_free(&answer.body);
+		text_free(&sink.text);
+	}
+}
+
+static void test_http_send_sink_fails_its_error_is_returned_and_the_next_request_works(void **state)
+{
+	(void)state;
+	enum { BIG = 1 << 20 };
+	struct text big = TEXT_EMPTY;
+	text_printf(&big, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", BIG);
+	for (int i = 0; i < BIG; i++)
+		text_append_char(&big, 'x');
+	const char *const answers[] = { big.data, OK("", "3", "bad"), OK("", "4", "good") };
+	struct server server;
+	server_open(&server, AF_INET, answers, 3);
+	struct http *http = http_open(20000);
+	struct http_answer answer = { 0 };
+	struct sink sink = { .fail = 2 };
+	const struct http_message message = { .method = "GET", .url = server.url, .sink = take_bytes, .sink_user = &sink };
+	/* In the middle of a long answer, and with a short one whole. */
+	assert_int_equal(http_send(http, &message, &answer), -EREMOTEIO);
+	assert_int_equal(sink.calls, 2);
+	assert_true(sink.text.length < BIG);
+	assert_string_not_equal(http_error(http), "");
+	sink.fail = 3;
+	assert_int_equal(http_send(http, &message, &answer), -EREMOTEIO);
+	assert_int_equal(sink.calls, 3);
+	text_reset(&sink.text);
+	assert_int_equal(http_send(http, &message, &answer), 0);
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(sink.text.data, "good");
+	assert_string_equal(http_error(http), "");
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+	text_free(&sink.text);
+	text_free(&big);
+}
+
+/* What came before the end is with the sink, but the request has failed. */
+static void test_http_send_cut_answer_is_told_beside_the_sink(void **state)
+{
+	(void)state;
+	OPEN(server, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+	server.close_after = true;
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	struct sink sink = { 0 };
+	const struct http_message message = { .method = "GET", .url = server.url, .sink = take_bytes, .sink_user = &sink };
+	assert_int_equal(http_send(http, &message, &answer), -EIO);
+	assert_string_equal(sink.text.data, "half");
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+	text_free(&sink.text);
+}
+
+/* ---- escaping ---- */
+
+static void test_http_append_escaped_all_but_the_unreserved(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *string, *wanted;
+	} cases[] = {
+		{ "", ">" },
+		{ "AZaz09-._~", ">AZaz09-._~" },
+		{ "a b", ">a%20b" },
+		{ "a+b", ">a%2Bb" },
+		{ "&=?/#:;,", ">%26%3D%3F%2F%23%3A%3B%2C" },
+		{ "100%", ">100%25" },
+		{ "%41", ">%2541" },
+		{ "\"'\\<>", ">%22%27%5C%3C%3E" },
+		{ "\r\n\t", ">%0D%0A%09" },
+		{ "\xc3\xa9", ">%C3%A9" },
+		{ "\xff", ">%FF" },
+	};
+	struct text text = TEXT_EMPTY;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		text_reset(&text);
+		text_append_char(&text, '>');
+		http_append_escaped(&text, cases[i].string);
+		assert_false(text_failed(&text));
+		assert_string_equal(text.data, cases[i].wanted);
+	}
+	/* A query may be long. */
+	struct text long_string = TEXT_EMPTY;
+	for (int i = 0; i < 100000; i++)
+		text_append_char(&long_string, i % 2 ? ' ' : 'x');
+	text_reset(&text);
+	http_append_escaped(&text, long_string.data);
+	assert_int_equal(text.length, 200000);
+	assert_memory_equal(text.data, "x%20x%20", 8);
+	text_free(&long_string);
+	text_free(&text);
+}
+
 static void test_http_close_null_is_harmless(void **state)
 {
 	(void)state;
@@ -520,6 +790,14 @@ int main(void)
 		cmocka_unit_test(test_http_request_cut_answer_is_no_answer),
 		cmocka_unit_test(test_http_request_big_answer_is_whole),
 		cmocka_unit_test(test_http_request_chunked_answer_is_joined),
+		cmocka_unit_test(test_http_send_message_is_in_the_headers),
+		cmocka_unit_test(test_http_send_user_and_password_are_basic_authentication),
+		cmocka_unit_test(test_http_send_certificates_that_are_absent_are_told),
+		cmocka_unit_test(test_http_send_sink_takes_a_good_answer_in_pieces),
+		cmocka_unit_test(test_http_send_sink_gets_nothing_of_an_error),
+		cmocka_unit_test(test_http_send_sink_fails_its_error_is_returned_and_the_next_request_works),
+		cmocka_unit_test(test_http_send_cut_answer_is_told_beside_the_sink),
+		cmocka_unit_test(test_http_append_escaped_all_but_the_unreserved),
 		cmocka_unit_test(test_http_close_null_is_harmless),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

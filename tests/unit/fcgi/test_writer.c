@@ -9,14 +9,22 @@
 enum { THREADS = 24, ROUNDS = 10, GROUP_MAX = 64 };
 
 /* The fake store. A batch's first sample tells what it wants: */
-enum wish { WISH_OK, WISH_GUILTY /* -EDQUOT for any write with it */, WISH_BROKEN /* -EIO likewise */ };
+enum wish {
+	WISH_OK,
+	WISH_GUILTY,  /* -EDQUOT for any write with it */
+	WISH_BROKEN,  /* -EIO likewise */
+	WISH_REFUSED, /* -EINVAL likewise, with "<its thread's number> is bad" */
+};
 
 struct store {
 	pthread_mutex_t lock;
-	bool inside;          /* a call is under way: append() is called by one thread at a time */
+	unsigned inside, most, limit; /* calls under way, the most there were, and the most there may be */
 	unsigned appends, batches, largest;
 	unsigned stored[THREADS * 4]; /* by the number of the batch's thread */
+	unsigned sizes[16]; /* of the first groups */
 	struct timespec pause;
+	bool held; /* writes wait until it is false */
+	pthread_cond_t released;
 };
 
 static int fake_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
@@ -25,29 +33,41 @@ static int fake_append(struct store *store, const struct batch *const batches[],
 	int result = 0;
 	ret_refusal[0] = '\0';
 	pthread_mutex_lock(&store->lock);
-	if (store->inside || now_ms < 1700000000000 || count == 0 || count > GROUP_MAX)
+	if (store->inside >= store->limit || now_ms < 1700000000000 || count == 0 || count > GROUP_MAX)
 		abort();
-	store->inside = true;
+	store->inside++;
+	store->most = store->inside > store->most ? store->inside : store->most;
+	while (store->held)
+		pthread_cond_wait(&store->released, &store->lock);
 	pthread_mutex_unlock(&store->lock);
 	nanosleep(&store->pause, NULL);
 	for (size_t i = 0; i < count; i++) {
-		if (batches[i]->samples[0].value == WISH_BROKEN)
+		if (batches[i]->samples[0].value == WISH_BROKEN) {
 			result = -EIO;
-		else if (batches[i]->samples[0].value == WISH_GUILTY && result == 0)
+		} else if (batches[i]->samples[0].value == WISH_GUILTY && result == 0) {
 			result = -EDQUOT;
+		} else if (batches[i]->samples[0].value == WISH_REFUSED && result == 0) {
+			result = -EINVAL;
+			snprintf(ret_refusal, STORE_REFUSAL_SIZE, "%lld is bad", (long long)batches[i]->samples[0].time_ms);
+		}
 	}
 	pthread_mutex_lock(&store->lock);
+	if (store->appends < COUNT_OF(store->sizes))
+		store->sizes[store->appends] = (unsigned)count;
 	store->appends++;
 	store->batches += (unsigned)count;
 	store->largest = count > store->largest ? (unsigned)count : store->largest;
 	for (size_t i = 0; i < count && result == 0; i++)
 		store->stored[batches[i]->samples[0].time_ms]++;
-	store->inside = false;
+	store->inside--;
 	pthread_mutex_unlock(&store->lock);
 	return result;
 }
 
+enum { APPENDS = 3 };
+
 static const struct store_ops fake = { .name = "fake", .appends = 1, .append = fake_append };
+static const struct store_ops broad_fake = { .name = "broad", .appends = APPENDS, .append = fake_append };
 
 struct client {
 	struct writer *writer;
@@ -55,17 +75,20 @@ struct client {
 	unsigned number, batches, failures;
 	enum wish wish;
 	int result; /* of the last */
+	size_t bytes; /* of each batch */
+	char refusal[STORE_REFUSAL_SIZE]; /* of the last */
 };
 
 static void *send(void *user)
 {
 	struct client *client = user;
 	struct sample sample = { .time_ms = client->number, .value = client->wish };
-	struct batch batch = { .samples = &sample, .count = 1 };
-	char refusal[STORE_REFUSAL_SIZE];
-	pthread_barrier_wait(client->start);
+	struct batch batch = { .samples = &sample, .count = 1, .bytes = client->bytes };
+	if (client->start)
+		pthread_barrier_wait(client->start);
 	for (unsigned i = 0; i < client->batches; i++) {
-		client->result = writer_append(client->writer, &batch, refusal);
+		client->refusal[0] = '\0';
+		client->result = writer_append(client->writer, &batch, client->refusal);
 		client->failures += client->result != 0;
 	}
 	return NULL;
@@ -76,11 +99,12 @@ static void run(struct store *store, struct client clients[], unsigned count, un
 {
 	pthread_t threads[THREADS * 4];
 	pthread_barrier_t start;
-	struct writer *writer = writer_open(&fake, store, SIZE_MAX);
+	struct writer *writer = writer_open(store->limit > 1 ? &broad_fake : &fake, store, SIZE_MAX);
 	assert_non_null(writer);
 	pthread_barrier_init(&start, NULL, count);
 	for (unsigned i = 0; i < count; i++) {
-		clients[i] = (struct client){ writer, &start, i, batches, 0, wishes ? wishes[i] : WISH_OK, 1 };
+		clients[i] = (struct client){ .writer = writer, .start = &start, .number = i, .batches = batches,
+			                          .wish = wishes ? wishes[i] : WISH_OK, .result = 1 };
 		pthread_create(&threads[i], NULL, send, &clients[i]);
 	}
 	for (unsigned i = 0; i < count; i++)
@@ -91,7 +115,8 @@ static void run(struct store *store, struct client clients[], unsigned count, un
 
 static struct store make_store(long pause_ms)
 {
-	return (struct store){ .lock = PTHREAD_MUTEX_INITIALIZER, .pause = { 0, pause_ms * 1000000 } };
+	return (struct store){ .lock = PTHREAD_MUTEX_INITIALIZER, .limit = 1, .released = PTHREAD_COND_INITIALIZER,
+		                   .pause = { 0, pause_ms * 1000000 } };
 }
 
 static void test_writer_append_alone_is_one_write(void **state)
@@ -130,6 +155,23 @@ static void test_writer_append_more_than_a_group_all_are_written(void **state)
 	for (unsigned i = 0; i < THREADS * 4; i++)
 		assert_int_equal(store.stored[i], 5);
 	assert_int_equal(store.batches, THREADS * 4 * 5);
+}
+
+/* A store that takes several writes at a time has them, and no more. */
+static void test_writer_append_several_writes_at_a_time_all_are_written(void **state)
+{
+	(void)state;
+	struct store store = make_store(3);
+	struct client clients[THREADS * 4];
+	store.limit = APPENDS;
+	run(&store, clients, THREADS * 4, 5, NULL);
+	for (unsigned i = 0; i < THREADS * 4; i++) {
+		assert_int_equal(clients[i].failures, 0);
+		assert_int_equal(store.stored[i], 5);
+	}
+	assert_int_equal(store.batches, THREADS * 4 * 5);
+	assert_int_equal(store.most, APPENDS);
+	assert_true(store.largest > 1);
 }
 
 /* As often as it takes for guilty and innocent to meet in a group. */
@@ -177,14 +219,174 @@ static void test_writer_append_the_store_fails_the_whole_group_learns_it(void **
 	assert_true(shared > 0);
 }
 
+/* The others of the write do not hear of it. */
+static void test_writer_append_refused_batch_its_sender_alone_learns_why(void **state)
+{
+	(void)state;
+	static const enum wish wishes[THREADS] = { [0] = WISH_REFUSED, [7] = WISH_REFUSED, [15] = WISH_GUILTY };
+	unsigned met = 0;
+	for (int round = 0; round < 50 && met < 3; round++) {
+		struct store store = make_store(3);
+		struct client clients[THREADS];
+		run(&store, clients, THREADS, 3, wishes);
+		for (unsigned i = 0; i < THREADS; i++) {
+			char wanted[32] = "";
+			if (wishes[i] == WISH_REFUSED)
+				snprintf(wanted, sizeof(wanted), "%u is bad", i);
+			assert_int_equal(clients[i].result, wishes[i] == WISH_REFUSED ? -EINVAL : wishes[i] == WISH_GUILTY ? -EDQUOT : 0);
+			assert_string_equal(clients[i].refusal, wanted);
+			assert_int_equal(store.stored[i], wishes[i] ? 0 : 3);
+		}
+		met += store.largest > 1;
+	}
+	assert_true(met > 0);
+}
+
+/* ---- what may wait ---- */
+
+/* A write that is held, and what comes meanwhile, in this order. */
+struct queue {
+	struct store store;
+	struct writer *writer;
+	struct client clients[THREADS * 4];
+	pthread_t threads[THREADS * 4];
+	unsigned count;
+};
+
+static void queue_open(struct queue *queue, size_t max_bytes)
+{
+	*queue = (struct queue){ .store = make_store(0) };
+	queue->store.held = true;
+	queue->writer = writer_open(&fake, &queue->store, max_bytes);
+	assert_non_null(queue->writer);
+}
+
+static bool is_inside(struct queue *queue)
+{
+	pthread_mutex_lock(&queue->store.lock);
+	bool inside = queue->store.inside > 0;
+	pthread_mutex_unlock(&queue->store.lock);
+	return inside;
+}
+
+/* Sends a batch, which waits: the first of all in its write, others in the queue. */
+static void queue_add(struct queue *queue, size_t bytes)
+{
+	struct client *client = &queue->clients[queue->count];
+	size_t waiting = writer_waiting(queue->writer) + (queue->count > 0);
+	*client = (struct client){ .writer = queue->writer, .number = queue->count, .batches = 1, .result = 1, .bytes = bytes };
+	pthread_create(&queue->threads[queue->count++], NULL, send, client);
+	for (int i = 0; !is_inside(queue) || writer_waiting(queue->writer) != waiting; i++) {
+		if (i > 50000)
+			fail_msg("batch %u does not wait", queue->count - 1);
+		nanosleep(&(struct timespec){ 0, 100000 }, NULL);
+	}
+}
+
+/* The result of a batch that is sent from here: it must not wait. */
+static int queue_try(struct queue *queue, size_t bytes)
+{
+	struct client client = { .writer = queue->writer, .number = THREADS * 4 - 1, .batches = 1, .bytes = bytes };
+	send(&client);
+	return client.result;
+}
+
+/* Lets the writes go on, and waits for all; each has succeeded. */
+static void queue_release(struct queue *queue)
+{
+	pthread_mutex_lock(&queue->store.lock);
+	queue->store.held = false;
+	pthread_cond_broadcast(&queue->store.released);
+	pthread_mutex_unlock(&queue->store.lock);
+	for (unsigned i = 0; i < queue->count; i++) {
+		pthread_join(queue->threads[i], NULL);
+		assert_int_equal(queue->clients[i].result, 0);
+		assert_int_equal(queue->store.stored[i], 1);
+	}
+	assert_int_equal(writer_waiting(queue->writer), 0);
+}
+
+static void test_writer_append_more_than_may_wait_is_turned_away(void **state)
+{
+	(void)state;
+	static struct queue queue;
+	queue_open(&queue, 100);
+	queue_add(&queue, 60); /* it is being written: it does not wait */
+	queue_add(&queue, 60);
+	queue_add(&queue, 30);
+	assert_int_equal(queue_try(&queue, 11), -EBUSY);
+	assert_int_equal(queue_try(&queue, 1 << 30), -EBUSY);
+	queue_add(&queue, 10); /* up to the bound */
+	assert_int_equal(queue_try(&queue, 1), -EBUSY);
+	queue_add(&queue, 0);
+	assert_int_equal(writer_waiting(queue.writer), 4);
+	queue_release(&queue);
+	/* What waited went together, and what was turned away is not stored. */
+	assert_int_equal(queue.store.appends, 2);
+	assert_int_equal(queue.store.sizes[0], 1);
+	assert_int_equal(queue.store.sizes[1], 4);
+	assert_int_equal(queue.store.stored[THREADS * 4 - 1], 0);
+	/* Then there is room again. */
+	assert_int_equal(queue_try(&queue, 100), 0);
+	writer_close(queue.writer);
+}
+
+/* However small the bound, or big the batch, a server with nothing to do takes it. */
+static void test_writer_append_one_batch_may_always_wait(void **state)
+{
+	(void)state;
+	static const size_t bounds[] = { 0, 1, 100 };
+	for (size_t i = 0; i < COUNT_OF(bounds); i++) {
+		static struct queue queue;
+		queue_open(&queue, bounds[i]);
+		queue_add(&queue, 1000);
+		queue_add(&queue, 1000);
+		assert_int_equal(queue_try(&queue, 1), -EBUSY);
+		queue_release(&queue);
+		assert_int_equal(queue_try(&queue, 1000), 0);
+		writer_close(queue.writer);
+	}
+}
+
+/* More wait than one write takes: each write gives back the room of its own. */
+static void test_writer_append_more_than_a_group_waits_room_comes_back(void **state)
+{
+	(void)state;
+	enum { WAITING = GROUP_MAX + 6 };
+	static struct queue queue;
+	queue_open(&queue, WAITING * 10);
+	for (int i = 0; i < 1 + WAITING; i++)
+		queue_add(&queue, 10);
+	assert_int_equal(queue_try(&queue, 1), -EBUSY);
+	queue_release(&queue);
+	assert_int_equal(queue.store.appends, 3);
+	assert_int_equal(queue.store.sizes[1], GROUP_MAX);
+	assert_int_equal(queue.store.sizes[2], 6);
+
+	/* All of it: a second time as much may wait. */
+	queue.store.held = true;
+	memset(queue.store.stored, 0, sizeof(queue.store.stored));
+	queue.count = 0;
+	for (int i = 0; i < 1 + WAITING; i++)
+		queue_add(&queue, 10);
+	assert_int_equal(queue_try(&queue, 1), -EBUSY);
+	queue_release(&queue);
+	writer_close(queue.writer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_writer_append_alone_is_one_write),
 		cmocka_unit_test(test_writer_append_while_a_write_goes_on_batches_go_together),
 		cmocka_unit_test(test_writer_append_more_than_a_group_all_are_written),
+		cmocka_unit_test(test_writer_append_several_writes_at_a_time_all_are_written),
 		cmocka_unit_test(test_writer_append_no_room_for_one_the_others_are_stored),
 		cmocka_unit_test(test_writer_append_the_store_fails_the_whole_group_learns_it),
+		cmocka_unit_test(test_writer_append_refused_batch_its_sender_alone_learns_why),
+		cmocka_unit_test(test_writer_append_more_than_may_wait_is_turned_away),
+		cmocka_unit_test(test_writer_append_one_batch_may_always_wait),
+		cmocka_unit_test(test_writer_append_more_than_a_group_waits_room_comes_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,522 @@
+"""Engines beyond the network: what they refuse, that they are down, slow, locked or made differently, and that the
+answers are the same with each. Failures are a fake engine's; what is stored is told by the real ones."""
+
+import concurrent.futures
+import json
+import pathlib
+import re
+import shutil
+import tempfile
+import threading
+import time
+import unittest
+import urllib.parse
+
+from engines import FakeEngine, Influxd, VictoriaMetrics
+from vigie import Vigie, sample, wait_until
+
+RETRY_SECONDS = 2  # between two tries of vigie-fcgi to set an engine up
+FAILURES = {"429": (429, "too many requests"), "500": (500, "engine is broken"), "503": (503, "engine is busy")}
+
+
+def config_of(store, section="", **server):
+    options = {"store": store, "cache": "0", **server}
+    return "[server]\n" + "".join(f"{name} = {value}\n" for name, value in options.items()) + section
+
+
+class EngineTest(unittest.TestCase):
+    def use(self, context):
+        """A context until the end of the test."""
+        value = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        return value
+
+    def start_over_fake(self, engine, user="", **server):
+        return self.use(Vigie("--server", config=config_of("influxql", f"[influxql]\nurl = {engine.url}\n{user}", **server)))
+
+    def start_over(self, engine, **server):
+        store = "influxql" if isinstance(engine, Influxd) else "victoriametrics"
+        return self.use(Vigie("--server", config=config_of(store, engine.config(), **server)))
+
+    def start_clients(self, count):
+        pool = concurrent.futures.ThreadPoolExecutor(count)
+        self.addCleanup(pool.shutdown)
+        return pool
+
+    def log_lines(self, vigie, word):
+        return [line for line in vigie.logs()["vigie-fcgi.log"].splitlines() if word in line]
+
+    def metric(self, vigie, name):
+        return float(re.search(rf"^{name} (\S+)$", vigie.get("metrics").body.decode(), re.M)[1])
+
+    def assert_saved(self, answer):
+        self.assertEqual((answer.status, answer.body), (200, b'{"Response": "Ok"}\n'))
+
+    def assert_unavailable(self, answer):
+        self.assertEqual(answer.status, 503, answer)
+        self.assertGreater(int(answer.headers["Retry-After"]), 0)
+        self.assertEqual(answer.json()["Response"], "NOk")
+        return answer.json()["error"]
+
+    def assert_failing(self, vigie):
+        answer = vigie.get("health")
+        health = answer.json()
+        self.assertEqual((answer.status, health["status"], health["store"]["status"]), (503, "failing", "failing"))
+
+    def wait_for_health(self, vigie, seconds=RETRY_SECONDS + 3):
+        wait_until(lambda: vigie.get("health").status == 200, seconds, "health is ok")
+
+
+class RefusalTest(EngineTest):
+    CLIENTS = 8
+
+    def save_together(self, vigie, engine, pool, names):
+        """The answers to PUTs of one sample each, all of which wait for one write, after others that do not wait."""
+        def waiting():
+            return self.metric(vigie, "vigie_queue_batches")
+        others = []
+        with engine.holding("write"):
+            while not waiting():
+                writes = engine.count("write")
+                others.append(pool.submit(vigie.save, "10.8.0.1", sample("other", "cpu", len(others))))
+                wait_until(lambda: engine.count("write") > writes or waiting(), 5, "it is written or waits")
+            answers = [pool.submit(vigie.save, "10.8.0.2", sample(name, "cpu", 1)) for name in names]
+            wait_until(lambda: waiting() == len(names) + 1, 5, "all wait")
+        for other in others:
+            self.assert_saved(other.result())
+        return len(others), [answer.result() for answer in answers]
+
+    def test_of_a_merged_write_only_the_guilty_client_is_refused(self):
+        engine = self.use(FakeEngine())
+        vigie = self.start_over_fake(engine)
+        pool = self.start_clients(self.CLIENTS + 6)
+        for status, words in ((400, "partial write: field type conflict"), (422, "outside retention"), (413, "too large")):
+            with self.subTest(status):
+                engine.lines.clear()
+                engine.refuses = lambda text: (status, words) if "guilty" in text else None
+                names = [f"p{status}-{number}" for number in range(self.CLIENTS)]
+                names[3] += "-guilty"
+                others, answers = self.save_together(vigie, engine, pool, names)
+                together = [text for kind, text in engine.requests
+                            if kind == "write" and all(f"process={name} " in text for name in names)]
+                self.assertEqual(len(together), 1, "they were written together, once")
+                for name, answer in zip(names, answers):
+                    if "guilty" in name:
+                        self.assertEqual((answer.status, answer.json()["Response"]), (400, "NOk"))
+                        self.assertIn(words, answer.json()["error"])
+                        self.assertNotIn("Retry-After", answer.headers)
+                    else:
+                        self.assert_saved(answer)
+                stored = [re.search("process=([^ ]*) ", line)[1] for line in engine.lines]
+                self.assertEqual(sorted(stored), sorted(["other"] * others + [name for name in names if "guilty" not in name]))
+        # It is the client's failure, not the store's.
+        self.assertEqual(vigie.get("health").status, 200)
+        self.assertEqual(self.log_lines(vigie, " error: "), [])
+
+    def test_field_type_conflict_of_influxdb(self):
+        engine = self.use(Influxd())
+        vigie = self.start_over(engine)
+        status, text = engine.request("POST", "/write?db=monitoring", "cpu_usage_percent,ip=10.8.0.3,process=y value=1i")
+        self.assertEqual(status, 204, text)
+        answer = vigie.save("10.8.0.3", sample("a", "cpu", 1), sample("b", "cpu", 2.5))
+        self.assertEqual(answer.status, 400, answer)
+        self.assertIn("field type conflict", answer.json()["error"])
+        self.assert_saved(vigie.save("10.8.0.3", sample("a", "mem", 1)))
+        self.assertEqual(vigie.get("get-all/10.8.0.3?resource=mem").json(), {"a": [1, None]})
+        self.assertEqual(vigie.get("health").status, 200)
+
+
+class OutageTest(EngineTest):
+    def assert_outage(self, vigie, engine, name):
+        at = time.time()
+        self.assert_unavailable(vigie.save("10.8.1.1", sample(name, "mem", 1, at)))
+        self.assert_unavailable(vigie.get("get-all"))
+        self.assert_failing(vigie)
+        self.assertEqual([line for line in engine.lines if name in line], [])
+        return at
+
+    def assert_works(self, vigie, engine, name, at):
+        self.assert_saved(vigie.save("10.8.1.1", sample(name, "mem", 1, at)))
+        self.assertEqual([line for line in engine.lines if name in line],
+                         [f"mem_usage_percent,ip=10.8.1.1,process={name} value=1 {at * 1000:.0f}"])
+        self.assertEqual(vigie.get("get-all").json(), {})
+
+    def test_engine_that_is_down_slow_or_busy_is_503_until_it_works(self):
+        engine = self.use(FakeEngine())
+        vigie = self.start_over_fake(engine, store_timeout="300ms")
+        for name, failure in FAILURES.items():
+            with self.subTest(name):
+                engine.failures = {"write": failure, "query": failure}
+                at = self.assert_outage(vigie, engine, name)
+                engine.failures = {}
+                self.assert_works(vigie, engine, name, at)
+                self.assertTrue([line for line in self.log_lines(vigie, " error: ") if f"{name} {failure[1]}" in line])
+        with self.subTest("timeout"):
+            with engine.holding("write", "query"):
+                begun = time.monotonic()
+                at = self.assert_outage(vigie, engine, "slow")
+                self.assertLess(time.monotonic() - begun, 5)
+                engine.failures = {"write": (500, "too late for those that were held")}
+            wait_until(lambda: engine.waiting == 0, 5, "nothing is held")
+            engine.failures = {}
+            self.assert_works(vigie, engine, "slow", at)
+        with self.subTest("refused"):
+            engine.stop()
+            at = self.assert_outage(vigie, engine, "down")
+            engine.start()
+            self.assert_works(vigie, engine, "down", at)
+        self.wait_for_health(vigie)
+
+    def test_what_waits_is_bounded(self):
+        engine = self.use(FakeEngine())
+        vigie = self.start_over_fake(engine, store_queue="64KiB", threads=64)
+        pid = vigie.pid_of("vigie-fcgi")
+        engine.delay = 0.1
+
+        def resident_mib(name):
+            return int(re.search(rf"^{name}:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1]) / 1024
+
+        def save(number):
+            return vigie.save(f"10.8.2.{number % 200 + 1}", *(sample(f"p{number}-{item}", "mem", item) for item in range(300)))
+        before = resident_mib("VmRSS")
+        answers = list(self.start_clients(40).map(save, range(400)))
+        self.assertLess(resident_mib("VmHWM") - before, 64)
+        saved = {number for number, answer in enumerate(answers) if answer.status == 200}
+        busy = [self.assert_unavailable(answer) for answer in answers if answer.status != 200]
+        self.assertIn("too many samples wait for the store", busy)
+        self.assertGreater(len(saved), 10)
+        stored = {}
+        for line in engine.lines:
+            number = int(re.search("process=p([0-9]+)-", line)[1])
+            stored[number] = stored.get(number, 0) + 1
+        self.assertEqual(stored, {number: 300 for number in saved})
+        self.assertEqual(vigie.get("health").status, 200)
+
+    def test_hanging_engine_never_blocks_health_and_metrics(self):
+        threads = 16
+        engine = self.use(FakeEngine())
+        vigie = self.start_over_fake(engine, threads=threads, store_timeout="20s")
+        pool = self.start_clients(threads)
+
+        def ask(number):
+            if number % 2:
+                return vigie.get(f"get-all/10.8.3.{number}")
+            return vigie.save("10.8.3.1", sample(f"p{number}", "mem", 1))
+        with engine.holding("write", "query"):
+            answers = [pool.submit(ask, number) for number in range(threads)]
+            wait_until(lambda: vigie.get("health").status == 503, 5, "health says that the store does not answer")
+            end = time.monotonic() + 2
+            while time.monotonic() < end:
+                for path, status in (("health", 503), ("metrics", 200), ("get-all", 503), ("nothing", 404)):
+                    begun = time.monotonic()
+                    self.assertEqual(vigie.get(path).status, status)
+                    self.assertLess(time.monotonic() - begun, 1, path)
+            self.assertGreater(sum(not answer.done() for answer in answers), threads // 2, "threads are held")
+        statuses = [answer.result().status for answer in answers]
+        self.assertEqual(set(statuses), {200, 503}, statuses)
+        self.assert_saved(vigie.save("10.8.3.1", sample("after", "mem", 1)))
+        self.assertEqual(vigie.get("health").status, 200)
+
+    def test_engine_that_hangs_at_the_start_is_failing_at_once(self):
+        engine = self.use(FakeEngine())
+        with engine.holding("query"):
+            begun = time.monotonic()
+            vigie = self.start_over_fake(engine, store_timeout="20s")
+            self.assertLess(time.monotonic() - begun, 6)
+            self.assert_failing(vigie)
+        self.wait_for_health(vigie)
+
+
+class AccessTest(EngineTest):
+    def setUp(self):
+        self.engine = self.use(FakeEngine())
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-secret-"))
+        self.addCleanup(shutil.rmtree, folder)
+        self.password = folder / "password"
+        self.password.write_text("known\n")
+
+    def start(self):
+        return self.start_over_fake(self.engine, user=f"user = vigie\npassword_file = {self.password}\n")
+
+    def assert_denied(self, vigie, words):
+        """For longer than the engine is left alone, all requests fail, and it is said once."""
+        tries = self.engine.count("query", "SHOW") + 2
+        wait_until(lambda: vigie.save("10.8.4.1", sample("a", "mem", 1)).status != 503 or
+                   self.engine.count("query", "SHOW") >= tries, 3 * RETRY_SECONDS + 2, "vigie tries to set the engine up")
+        for number in range(20):
+            self.assert_unavailable(vigie.save("10.8.4.1", sample(f"p{number}", "mem", 1)))
+        self.assert_failing(vigie)
+        errors = self.log_lines(vigie, " error: ")
+        self.assertEqual(len(errors), 1, errors)
+        self.assertIn(words, errors[0])
+        self.assertEqual(self.log_lines(vigie, "works again"), [])
+
+    def assert_accepted_again(self, vigie):
+        self.assert_saved(vigie.save("10.8.4.1", sample("again", "mem", 1)))
+        self.assertEqual(vigie.get("get-all").status, 200)
+        self.assertEqual(len(self.log_lines(vigie, "works again")), 1)
+        self.assertEqual(len(self.log_lines(vigie, " error: ")), 1)
+
+    def test_wrong_password_is_said_once_and_a_new_one_is_read_from_its_file(self):
+        self.engine.password = "new"
+        vigie = self.start()
+        self.assert_denied(vigie, "401 authorization failed")
+        self.assert_unavailable(vigie.get("get-all"))
+        self.password.write_text("new\n")
+        self.wait_for_health(vigie)
+        self.assert_accepted_again(vigie)
+
+    def test_password_that_the_engine_no_longer_takes_and_takes_again(self):
+        self.engine.password = "known"
+        vigie = self.start()
+        self.assert_saved(vigie.save("10.8.4.1", sample("first", "mem", 1)))
+        self.engine.password = "other"
+        self.assert_denied(vigie, "401 authorization failed")
+        self.engine.password = "known"
+        self.wait_for_health(vigie)
+        self.assert_accepted_again(vigie)
+
+    def test_user_who_may_read_and_not_write(self):
+        vigie = self.start()
+        self.engine.failures = {"write": (403, "vigie not authorized to write to monitoring")}
+        self.assert_denied(vigie, "403 vigie not authorized to write")
+        self.assertEqual(vigie.get("get-all").status, 200)
+        self.engine.failures = {}
+        self.assert_saved(vigie.save("10.8.4.1", sample("allowed", "mem", 1)))
+        self.wait_for_health(vigie)
+        self.assert_accepted_again(vigie)
+
+
+class Load:
+    """Clients that put numbered samples, a millisecond apart, and repeat what is not answered with 200."""
+
+    CLIENTS, BATCH = 12, 4
+
+    def __init__(self, vigie):
+        self.vigie = vigie
+        self.first_ms = int(time.time() * 1000) - 60000
+        self.saved = [0] * self.CLIENTS  # samples
+        self.unavailable = 0
+        self.unexpected = []
+        self.running = True
+        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(self.CLIENTS)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, client):
+        repeat_until = None
+        while self.running or repeat_until and time.monotonic() < repeat_until:
+            numbers = range(self.saved[client], self.saved[client] + self.BATCH)
+            answer = self.vigie.save(f"10.8.5.{client + 1}", *(sample("p", "cpu", number, (self.first_ms + number) / 1000)
+                                                               for number in numbers))
+            if answer.status == 200:
+                self.saved[client] += self.BATCH
+                repeat_until = None
+                continue
+            if answer.status != 503:
+                self.unexpected.append(answer)
+            self.unavailable += 1
+            repeat_until = repeat_until or time.monotonic() + 15
+            time.sleep(0.05)
+        if repeat_until:
+            self.unexpected.append("a batch was never taken")
+
+    def wait_for(self, batches):
+        """Until that many more have been saved."""
+        saved = sum(self.saved) + batches * self.BATCH
+        wait_until(lambda: sum(self.saved) >= saved, 20, "more batches are saved")
+
+    def end(self):
+        self.running = False
+        for thread in self.threads:
+            thread.join()
+
+    def expected(self):
+        return {f"10.8.5.{client + 1}": [(self.first_ms + number, number) for number in range(count)]
+                for client, count in enumerate(self.saved)}
+
+
+class RestartTest(EngineTest):
+    def restart_under_load(self, engine):
+        vigie = self.start_over(engine)
+        load = Load(vigie)
+        self.addCleanup(load.end)
+        for _ in range(3):
+            load.wait_for(200)
+            unavailable = load.unavailable
+            engine.stop()
+            wait_until(lambda: load.unavailable > unavailable + load.CLIENTS, 10, "clients see the engine gone")
+            engine.start()
+        load.wait_for(200)
+        load.end()
+        engine.settle()
+        self.assertEqual(load.unexpected, [])
+        answer = vigie.get("get-all-detailed?timestamps=1&by=host&resource=cpu").json()
+        self.assertEqual({ip: [(round(at * 1000), value) for at, value in host["p"]] for ip, host in answer.items()},
+                         load.expected())
+        return load
+
+    def test_influxdb_restarted_under_load_loses_and_doubles_nothing(self):
+        engine = self.use(Influxd())
+        load = self.restart_under_load(engine)
+        counted = engine.query("SELECT count(value) FROM cpu_usage_percent", "monitoring")
+        self.assertEqual(counted[0][1], sum(load.saved))
+
+    def test_victoriametrics_restarted_under_load_loses_and_doubles_nothing(self):
+        engine = self.use(VictoriaMetrics())
+        load = self.restart_under_load(engine)
+        stored = engine.export("cpu_usage_percent_value")
+        self.assertEqual({ip: samples for (ip, _), samples in stored.items()}, load.expected())
+
+
+class SetUpTest(EngineTest):
+    def policy(self, engine, database="monitoring"):
+        """The name and the duration of the default retention policy."""
+        rows = engine.query(f'SHOW RETENTION POLICIES ON "{database}"')
+        return [(row[0], row[1]) for row in rows if row[-1]]
+
+    def test_engine_that_comes_after_vigie_is_set_up_without_any_request(self):
+        engine = Influxd()
+        self.addCleanup(engine.remove)
+        begun = time.monotonic()
+        vigie = self.start_over(engine)
+        self.assertLess(time.monotonic() - begun, 6)
+        self.assertRegex(vigie.printed(), f"^vigie: the store does not work yet: see {vigie.state}/vigie-fcgi.log\n"
+                                          f"vigie: http://127.0.0.1:{vigie.port}/ .*\n$")
+        self.assert_failing(vigie)
+        self.assert_unavailable(vigie.save("10.8.6.1", sample("a", "mem", 1)))
+        self.assert_unavailable(vigie.get("get-all"))
+        engine.start()
+        self.wait_for_health(vigie)
+        self.assertEqual(self.policy(engine), [("autogen", "48h0m0s")])
+        self.assertEqual(len(self.log_lines(vigie, 'database "monitoring" was created')), 1)
+        self.assert_saved(vigie.save("10.8.6.1", sample("a", "mem", 1)))
+        self.assertEqual(vigie.get("get-all").json(), {"a": [1, None]})
+        # And when somebody drops it.
+        engine.query('DROP DATABASE "monitoring"')
+        self.assert_unavailable(vigie.save("10.8.6.1", sample("a", "mem", 1)))
+        self.wait_for_health(vigie)
+        self.assert_saved(vigie.save("10.8.6.1", sample("a", "mem", 2)))
+        self.assertEqual(self.policy(engine), [("autogen", "48h0m0s")])
+
+    def test_retention_of_a_database_that_is_there_is_only_changed_on_demand(self):
+        engine = self.use(Influxd())
+        engine.query('CREATE DATABASE "kept" WITH DURATION 36h NAME "own"')
+        for manage, policy, warnings in (("no", ("own", "36h0m0s"), 1), ("yes", ("own", "48h0m0s"), 0),
+                                         ("no", ("own", "48h0m0s"), 0)):
+            with self.subTest(manage):
+                with Vigie("--server", config=config_of("influxql", engine.config("kept"), manage_retention=manage)) as vigie:
+                    found = self.log_lines(vigie, " warning: ")
+                    self.assert_saved(vigie.save("10.8.6.2", sample("a", "mem", 1)))
+                self.assertEqual(len(found), warnings, found)
+                self.assertTrue(all("keeps samples for 129600 s" in line and "not for 172800 s" in line for line in found), found)
+                self.assertEqual(self.policy(engine, "kept"), [policy])
+
+    def test_warning_is_not_repeated_while_the_engine_fails(self):
+        engine = self.use(FakeEngine())
+        engine.retention = "24h0m0s"
+        vigie = self.start_over_fake(engine)
+        engine.failures = {"write": FAILURES["503"]}
+        self.assert_unavailable(vigie.save("10.8.6.3", sample("a", "mem", 1)))
+        wait_until(lambda: engine.count("query", "SHOW") >= 4, 4 * RETRY_SECONDS + 2, "vigie tries to set the engine up")
+        self.assertEqual(len(self.log_lines(vigie, " warning: ")), 1)
+        engine.failures = {}
+        self.assert_saved(vigie.save("10.8.6.3", sample("a", "mem", 1)))
+
+    def test_flags_of_victoriametrics(self):
+        for flags, words in ((("-retentionPeriod=1",), ("-retentionPeriod=2d", "-dedup.minScrapeInterval=1ms")), ((), ())):
+            with self.subTest(flags), VictoriaMetrics(*flags) as engine:
+                with Vigie("--server", config=config_of("victoriametrics", engine.config())) as vigie:
+                    self.assertEqual(vigie.get("health").status, 200)
+                    warnings = self.log_lines(vigie, " warning: ")
+                self.assertEqual(len(warnings), len(words), warnings)
+                for line, word in zip(warnings, words):
+                    self.assertTrue(line.endswith(f"start it with {word}"), line)
+
+
+class SameAnswersTest(EngineTest):
+    NAMES = ['" or true or "', "${1+1}", "a\\", ",=", "a b", "%5C", "plain", "'; DROP DATABASE monitoring"]
+    HOSTS = ["10.8.7.1", "10.8.7.2", "2001:db8::7"]
+
+    def bodies(self, now):
+        """What is put: (path, body). Values whose means every engine can say exactly; the order of two hosts' samples of
+        one time is nobody's promise."""
+        base = (int(now) - 200) // 20 * 20
+        for place, ip in enumerate(self.HOSTS):
+            samples = []
+            at = round(now - 3 + place / 100, 3)
+            recent = [at - age for age in (4, 9, 13, 18, 27)]  # the last half minute is the newest that an engine shows
+            for number, name in enumerate(self.NAMES[place:]):
+                samples += [sample(name, "mem", value + number, base + offset)
+                            for offset, value in ((place / 1000, 8), (19.999 - place / 1000, 16), (20 + place / 1000, 32.5),
+                                                  (61 + place, 7.25))]
+                samples += [sample(name, "cpu", number * 32 + 4, at), sample(name, "mem", number + 0.5, at - 0.001)]
+                samples += [sample(name, "cpu", number * 32 + 8 * step, when) for step, when in enumerate(recent)]
+            if place == 0:
+                samples_of_first = samples[:20]
+            yield "save-all", {"ipaddress": ip, "data": samples,
+                               "collector": {"hostname": f"host-{place}", "version": "1", "state": "run"}}
+        # Written again. (Which of two different values of one time is kept, VictoriaMetrics alone decides.)
+        yield "save-all", {"ipaddress": self.HOSTS[0], "data": samples_of_first}
+        for color in ("orange", "red"):
+            yield "save-alarms", {"data": [
+                {"ipaddress": self.HOSTS[0], "process_name": name, "type_data": "cpu", "color": color, "value": 92.5,
+                 "threshold": 80, "since": at - 1, "timestamp": at - (color == "orange")} for name in self.NAMES[:3]]}
+
+    def paths(self):
+        for name in self.NAMES:
+            process = "process=" + urllib.parse.quote(name, safe="")
+            yield from (f"get-all?{process}", f"get-all-detailed?{process}&by=host&timestamps=1", f"latest?{process}",
+                        f"get-all-detailed?{process}&step=20s&timestamps=1", f"alarms?{process}", f"query-alarm?{process}")
+        for ip in (*self.HOSTS, "10.8.7.9"):
+            yield from (f"get-all/{ip}", f"latest?ip={ip}", f"hosts?ip={ip}", f"get-all-detailed?ip={ip}&resource=cpu")
+        for more in ("", "&by=host", "&resource=cpu", "&resource=mem&window=1m", "&above=66", "&above=66&by=host", "&limit=3",
+                     "&limit=3&by=host", "&limit=2&resource=cpu"):
+            yield f"get-all?{more[1:]}"
+            yield f"get-all-detailed?{more[1:]}"
+            yield f"get-all-detailed?timestamps=1{more}"
+        for step in ("10s", "20s", "7s", "1m"):
+            for more in ("", "&by=host", "&fn=max", "&fn=max&by=host", "&resource=cpu&above=100", "&fn=max&limit=2"):
+                yield f"get-all-detailed?timestamps=1&step={step}{more}"
+        yield from ("latest", "hosts", "query-alarm", "alarms", "alarms?window=1m&resource=cpu", "alarms?ip=10.8.7.2")
+
+    def test_every_engine_gives_the_same_answers(self):
+        engines = [self.use(Influxd()), self.use(VictoriaMetrics())]
+        vigies = {"sqlite": self.use(Vigie("--server", config=config_of("sqlite")))}
+        vigies.update((engine.command()[0], self.start_over(engine)) for engine in engines)
+        for path, body in self.bodies(time.time()):
+            for vigie in vigies.values():
+                self.assert_saved(vigie.put(path, body))
+        for engine in engines:
+            engine.settle()
+
+        def ask(vigie):
+            return {path: vigie.get(path) for path in self.paths()}
+        answers = dict(zip(vigies, self.start_clients(len(vigies)).map(ask, vigies.values())))
+        self.assertEqual(set(answers["sqlite"]["get-all?"].json()), set(self.NAMES))
+        empty = [path for path, answer in answers["sqlite"].items() if answer.json() in ({}, [])]
+        self.assertLess(len(empty), 20, empty)
+        for name in vigies:
+            for path, answer in answers[name].items():
+                with self.subTest(store=name, path=path):
+                    self.assertEqual(answer.status, 200, answer)
+                    # As pairs: the order counts as well.
+                    self.assertEqual(json.loads(answer.body, object_pairs_hook=list),
+                                     json.loads(answers["sqlite"][path].body, object_pairs_hook=list))
+
+
+class FreshTest(EngineTest):
+    def test_new_process_is_in_latest_within_five_seconds(self):
+        vigie = self.start_over(self.use(VictoriaMetrics()))
+        self.assert_saved(vigie.save("10.8.9.1", sample("old", "mem", 1), sample("old", "cpu", 1)))
+        for name in ("new", "newer", "newest"):
+            for path in ("latest", f"latest?process={name}", "latest?ip=10.8.9.1"):
+                self.assertEqual(vigie.get(path).status, 200)  # what is found now is not all there is
+            self.assert_saved(vigie.save("10.8.9.1", sample(name, "mem", 2)))
+            wait_until(lambda: all(name in vigie.get(path).json().get("10.8.9.1", {})
+                                   for path in ("latest", f"latest?process={name}", "latest?ip=10.8.9.1")),
+                       5, f"latest shows {name}")
+
+
+if __name__ == "__main__":
+    unittest.main()
