@@ -219,6 +219,12 @@ static void test_influxdb2_open_no_organization_is_told(void **state)
 	assert_int_equal(check(stage), -ENOENT);
 	assert_int_equal(log_count(stage->f.folder, "store influxdb2: set up: 404 organization name \"absent\" not found"), 1);
 	assert_int_equal(server_count(&stage->server, CREATE), 0);
+	/* An empty list says it as well. */
+	answer_with(stage, FIND_ORG, "200 OK", "{\"orgs\": []}");
+	reopen(&stage->f);
+	assert_int_equal(check(stage), -ENOENT);
+	assert_int_equal(log_count(stage->f.folder, "store influxdb2: set up: No such file or directory"), 1);
+	assert_int_equal(server_count(&stage->server, CREATE), 0);
 }
 
 /* What has no words of its own is told as well. */
