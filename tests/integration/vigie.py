@@ -23,6 +23,10 @@ PREFIX = "/ressources-usage/"
 SANITIZER_WORDS = ("Sanitizer", "runtime error:")
 
 
+def is_sanitized():
+    return b"__asan_init" in (BUILD / "vigie-fcgi").read_bytes()
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
