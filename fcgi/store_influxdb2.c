@@ -10,7 +10,6 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,21 +22,18 @@
 #include "fcgi/flux_csv.h"
 #include "fcgi/line_protocol.h"
 #include "fcgi/remote.h"
+#include "fcgi/retention.h"
 
 enum {
 	ONLY_A_QUERY = 50, /* series that one filter names; 200 are "nested too deep" */
 	ONLY_MAX = 500,    /* beyond it all are read, and most dropped here */
-	RETENTION_MIN_S = 3600, /* InfluxDB's own */
 };
 
 struct store {
 	struct remote *remote;
 	char *url, *org, *bucket;
 	char *write_url, *query_url;
-	int64_t wanted_retention_ms;
-	bool manage_retention;
-	atomic_llong retention_ms; /* the shorter of ours and the engine's */
-	int64_t warned_s; /* of the engine's retention; -1: not yet */
+	struct retention retention;
 };
 
 /* ---- set-up ---- */
@@ -76,16 +72,10 @@ static const char *string_of(const cJSON *object, const char *name)
 	return string ? string : "";
 }
 
-static int64_t wanted_retention_s(const struct store *store)
-{
-	int64_t seconds = store->wanted_retention_ms / 1000;
-	return seconds > RETENTION_MIN_S ? seconds : RETENTION_MIN_S;
-}
-
 static void append_rules(struct text *body, const struct store *store)
 {
 	text_printf(body, "\"retentionRules\": [{\"type\": \"expire\", \"everySeconds\": %lld}]}",
-	            (long long)wanted_retention_s(store));
+	            (long long)store->retention.wanted_s);
 }
 
 static int create_bucket(struct store *store)
@@ -131,7 +121,7 @@ static int change_retention(struct store *store, const cJSON *bucket)
 	int result = call(store, "PATCH", path, (const char *const[]){ NULL }, &body, &changed);
 	if (result == 0)
 		log_info("store influxdb2: the retention of bucket %s is now %lld s", store->bucket,
-		         (long long)wanted_retention_s(store));
+		         (long long)store->retention.wanted_s);
 	cJSON_Delete(changed);
 	text_free(&body);
 	return result;
@@ -139,19 +129,15 @@ static int change_retention(struct store *store, const cJSON *bucket)
 
 static int check_retention(struct store *store, const cJSON *bucket)
 {
-	int64_t wanted_s = wanted_retention_s(store), engine_s = retention_s_of(bucket);
+	char holder[256];
+	int64_t engine_s = retention_s_of(bucket);
 	int result = 0;
-	if (engine_s != wanted_s && store->manage_retention) {
+	snprintf(holder, sizeof(holder), "influxdb2: bucket %s", store->bucket);
+	if (retention_is_to_change(&store->retention, holder, engine_s)) {
 		result = change_retention(store, bucket);
-		engine_s = result ? engine_s : wanted_s;
-	} else if (engine_s != wanted_s && engine_s != store->warned_s) {
-		store->warned_s = engine_s;
-		log_warning("store influxdb2: bucket %s keeps samples for %lld s (0: for ever), not for %lld s as "
-		            "server.retention says; server.manage_retention = yes changes it",
-		            store->bucket, (long long)engine_s, (long long)wanted_s);
+		engine_s = result ? engine_s : store->retention.wanted_s;
 	}
-	bool shorter = engine_s > 0 && engine_s * 1000 < store->wanted_retention_ms;
-	atomic_store(&store->retention_ms, shorter ? engine_s * 1000 : store->wanted_retention_ms);
+	retention_set(&store->retention, engine_s);
 	return result;
 }
 
@@ -472,10 +458,7 @@ static int influxdb2_open(const struct config *config, struct store **ret_store)
 	if (!store)
 		return -ENOMEM;
 	const char *org = config->influxdb2.org, *bucket = config->influxdb2.bucket;
-	store->wanted_retention_ms = config->server.retention_ms;
-	store->manage_retention = config->server.manage_retention;
-	atomic_store(&store->retention_ms, store->wanted_retention_ms);
-	store->warned_s = -1;
+	retention_init(&store->retention, config);
 	store->url = strdup(config->influxdb2.url);
 	store->org = strdup(org);
 	store->bucket = strdup(bucket);
@@ -503,7 +486,7 @@ static int influxdb2_append(struct store *store, const struct batch *const batch
 
 static int64_t influxdb2_retention(struct store *store)
 {
-	return atomic_load(&store->retention_ms);
+	return retention_ms(&store->retention);
 }
 
 static int influxdb2_check(struct store *store)

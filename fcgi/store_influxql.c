@@ -9,7 +9,6 @@
  */
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,22 +18,19 @@
 #include "fcgi/line_protocol.h"
 #include "fcgi/pieces.h"
 #include "fcgi/remote.h"
+#include "fcgi/retention.h"
 
 enum {
 	SERIES_DEPTH = 5,      /* of a series in an answer */
 	ONLY_A_STATEMENT = 50, /* series that one statement names */
 	ONLY_MAX = 1000,       /* beyond it all are read, and most dropped here */
-	RETENTION_MIN_S = 3600, /* InfluxDB's own */
 };
 
 struct store {
 	struct remote *remote;
 	char *write_url, *query_url;
 	char *database; /* escaped for use in double quotes */
-	int64_t wanted_retention_ms;
-	bool manage_retention;
-	int64_t warned_s; /* of the engine's retention; -1: not yet */
-	atomic_llong retention_ms; /* the shorter of ours and the engine's */
+	struct retention retention;
 };
 
 /* Appends a string with a backslash before itself and before `quote`, in quotes. */
@@ -157,18 +153,12 @@ static int take_nothing(void *user, const cJSON *series)
 	return 0;
 }
 
-static int64_t wanted_retention_s(const struct store *store)
-{
-	int64_t seconds = store->wanted_retention_ms / 1000;
-	return seconds > RETENTION_MIN_S ? seconds : RETENTION_MIN_S;
-}
-
 static int create_database(struct store *store)
 {
 	char error[REMOTE_WORDS_SIZE];
 	struct text statement = TEXT_EMPTY;
 	text_printf(&statement, "CREATE DATABASE %s WITH DURATION %llds", store->database,
-	            (long long)wanted_retention_s(store));
+	            (long long)store->retention.wanted_s);
 	int result = ask(store, REMOTE_SET_UP, &statement, take_nothing, NULL, error);
 	if (result == 0)
 		log_info("store influxql: database %s was created", store->database);
@@ -182,31 +172,26 @@ static int change_retention(struct store *store, const struct policy *policy)
 	struct text statement = TEXT_EMPTY;
 	text_append_string(&statement, "ALTER RETENTION POLICY ");
 	append_quoted(&statement, policy->name, '"');
-	text_printf(&statement, " ON %s DURATION %llds", store->database, (long long)wanted_retention_s(store));
+	text_printf(&statement, " ON %s DURATION %llds", store->database, (long long)store->retention.wanted_s);
 	int result = ask(store, REMOTE_SET_UP, &statement, take_nothing, NULL, error);
 	if (result == 0)
 		log_info("store influxql: the retention of %s is now %lld s", store->database,
-		         (long long)wanted_retention_s(store));
+		         (long long)store->retention.wanted_s);
 	text_free(&statement);
 	return result;
 }
 
 static int check_retention(struct store *store, const struct policy *policy)
 {
-	int64_t wanted_s = wanted_retention_s(store);
-	int result = 0;
+	char holder[256];
 	int64_t engine_s = policy->duration_s;
-	if (engine_s != wanted_s && store->manage_retention) {
+	int result = 0;
+	snprintf(holder, sizeof(holder), "influxql: database %s", store->database);
+	if (retention_is_to_change(&store->retention, holder, engine_s)) {
 		result = change_retention(store, policy);
-		engine_s = result ? engine_s : wanted_s;
-	} else if (engine_s != wanted_s && engine_s != store->warned_s) {
-		store->warned_s = engine_s;
-		log_warning("store influxql: database %s keeps samples for %lld s (0: for ever), not for %lld s as "
-		            "server.retention says; server.manage_retention = yes changes it",
-		            store->database, (long long)engine_s, (long long)wanted_s);
+		engine_s = result ? engine_s : store->retention.wanted_s;
 	}
-	bool shorter = engine_s > 0 && engine_s * 1000 < store->wanted_retention_ms;
-	atomic_store(&store->retention_ms, shorter ? engine_s * 1000 : store->wanted_retention_ms);
+	retention_set(&store->retention, engine_s);
 	return result;
 }
 
@@ -431,10 +416,7 @@ static int influxql_open(const struct config *config, struct store **ret_store)
 	struct text database = TEXT_EMPTY;
 	if (!store)
 		return -ENOMEM;
-	store->wanted_retention_ms = config->server.retention_ms;
-	store->manage_retention = config->server.manage_retention;
-	store->warned_s = -1;
-	atomic_store(&store->retention_ms, store->wanted_retention_ms);
+	retention_init(&store->retention, config);
 	append_quoted(&database, config->influxql.database, '"');
 	store->database = database.data;
 	store->write_url = remote_url(config->influxql.url, "/write",
@@ -465,7 +447,7 @@ static int influxql_append(struct store *store, const struct batch *const batche
 
 static int64_t influxql_retention(struct store *store)
 {
-	return atomic_load(&store->retention_ms);
+	return retention_ms(&store->retention);
 }
 
 static int influxql_check(struct store *store)
