@@ -179,7 +179,8 @@ class OutageTest(EngineTest):
         def save(number):
             return vigie.save(f"10.8.2.{number % 200 + 1}", *(sample(f"p{number}-{item}", "mem", item) for item in range(300)))
         before = resident_mib("VmRSS")
-        answers = list(self.start_clients(40).map(save, range(400)))
+        pool = self.start_clients(40)
+        answers = list(pool.map(save, range(400)))
         if not is_sanitized():  # ASan keeps what was freed for a while
             self.assertLess(resident_mib("VmHWM") - before, 64)
         saved = {number for number, answer in enumerate(answers) if answer.status == 200}
@@ -191,6 +192,9 @@ class OutageTest(EngineTest):
             number = int(re.search("process=p([0-9]+)-", line)[1])
             stored[number] = stored.get(number, 0) + 1
         self.assertEqual(stored, {number: 300 for number in saved})
+        # And what has been written waits no longer.
+        for answer in pool.map(lambda number: vigie.save("10.8.2.250", sample(f"q{number}", "mem", 1)), range(10)):
+            self.assert_saved(answer)
         self.assertEqual(vigie.get("health").status, 200)
 
     def test_hanging_engine_never_blocks_health_and_metrics(self):
@@ -457,6 +461,9 @@ class SameAnswersTest(EngineTest):
                 samples_of_first = samples[:20]
             yield "save-all", {"ipaddress": ip, "data": samples,
                                "collector": {"hostname": f"host-{place}", "version": "1", "state": "run"}}
+        # One that is silent, and one whose clock is ahead.
+        yield "save-all", {"ipaddress": "10.8.7.3", "data": [sample("gone", "mem", 1, now - 1000), sample("gone", "cpu", 2, now - 990)]}
+        yield "save-all", {"ipaddress": "10.8.7.4", "data": [sample("plain", "mem", 3, now - 8), sample("plain", "mem", 4, now + 45)]}
         # Written again. (Which of two different values of one time is kept, VictoriaMetrics alone decides.)
         yield "save-all", {"ipaddress": self.HOSTS[0], "data": samples_of_first}
         for color in ("orange", "red"):
@@ -469,7 +476,7 @@ class SameAnswersTest(EngineTest):
             process = "process=" + urllib.parse.quote(name, safe="")
             yield from (f"get-all?{process}", f"get-all-detailed?{process}&by=host&timestamps=1", f"latest?{process}",
                         f"get-all-detailed?{process}&step=20s&timestamps=1", f"alarms?{process}", f"query-alarm?{process}")
-        for ip in (*self.HOSTS, "10.8.7.9"):
+        for ip in (*self.HOSTS, "10.8.7.3", "10.8.7.4", "10.8.7.9"):
             yield from (f"get-all/{ip}", f"latest?ip={ip}", f"hosts?ip={ip}", f"get-all-detailed?ip={ip}&resource=cpu")
         for more in ("", "&by=host", "&resource=cpu", "&resource=mem&window=1m", "&above=66", "&above=66&by=host", "&limit=3",
                      "&limit=3&by=host", "&limit=2&resource=cpu"):
