@@ -692,6 +692,10 @@ static void test_http_send_sink_fails_its_error_is_returned_and_the_next_request
 	sink.fail = 3;
 	assert_int_equal(http_send(http, &message, &answer), -EREMOTEIO);
 	assert_int_equal(sink.calls, 3);
+	/* Another failure behind it is its own. */
+	struct http_message nowhere = message;
+	nowhere.url = "nowhere://127.0.0.1/";
+	assert_int_equal(http_send(http, &nowhere, &answer), -EINVAL);
 	text_reset(&sink.text);
 	assert_int_equal(http_send(http, &message, &answer), 0);
 	assert_int_equal(answer.status, 200);

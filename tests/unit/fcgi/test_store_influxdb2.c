@@ -545,6 +545,30 @@ static void test_influxdb2_latest_recorded_answer_is_rows_and_hosts(void **state
 	assert_string_equal(hosts(&stage->f, 0), "10.0.0.1 1795357323000 1; 10.0.0.2 1795357323000 1; fe80::1 1795357323000 1");
 }
 
+/* Times have as many decimals as they need; samples have milliseconds. */
+static void test_influxdb2_latest_times_are_read_to_the_millisecond(void **state)
+{
+	static const struct {
+		const char *time;
+		int64_t wanted_ms;
+	} cases[] = {
+		{ "2026-11-22T14:22:03.7Z", 700 },      { "2026-11-22T14:22:03.07Z", 70 }, { "2026-11-22T14:22:03.007Z", 7 },
+		{ "2026-11-22T14:22:03.702Z", 702 },    { "2026-11-22T14:22:03.702646366Z", 702 },
+		{ "2026-11-22T14:22:03.999999999Z", 999 }, { "2026-11-22T14:22:03.000Z", 0 },
+		{ "2026-11-22T14:22:04Z", 1000 },       { "2026-11-23T00:00:00Z", 34677000 }, { "1970-01-01T00:00:00.001Z", 1 - LATER },
+	};
+	struct stage *stage = *state;
+	open_wire(stage);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char answer[512], wanted[64];
+		snprintf(answer, sizeof(answer), ",result,table,_measurement,ip,process,_time,_value\r\n"
+		         ",value,0,mem_usage_percent,10.0.0.1,a,%s,1\r\n\r\n", cases[i].time);
+		answer_with(stage, QUERY_, "200 OK", answer);
+		snprintf(wanted, sizeof(wanted), "10.0.0.1/a mem=1@%lld cpu=-", (long long)(LATER + cases[i].wanted_ms));
+		assert_string_equal(latest(&stage->f, QUERY(&stage->f, 0, LATER)), wanted);
+	}
+}
+
 /* The recording without the lines of another measurement, for which we would not have asked. */
 static void play_history_of(struct stage *stage, const char *measurement)
 {
@@ -881,6 +905,7 @@ int main(void)
 		STAGED(test_influxdb2_token_without_the_right_to_write_is_logged_once),
 		STAGED(test_influxdb2_mean_recorded_answer_is_rows),
 		STAGED(test_influxdb2_latest_recorded_answer_is_rows_and_hosts),
+		STAGED(test_influxdb2_latest_times_are_read_to_the_millisecond),
 		STAGED(test_influxdb2_history_recorded_answer_is_points),
 		STAGED(test_influxdb2_reads_empty_answer_is_empty),
 		STAGED(test_influxdb2_reads_recorded_failure_is_told),
