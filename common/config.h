@@ -46,6 +46,9 @@ struct config {
 		int64_t store_queue; /* bytes */
 		char *store_ca_file;
 		bool manage_retention;
+		char *write_tokens; /* files of tokens; "": everybody may */
+		char *read_tokens;
+		char *admin_tokens;
 	} server;
 	struct {
 		char *path;
@@ -89,6 +92,7 @@ struct config {
 		int64_t interval_ms;
 		int64_t phase_ms; /* after the boundary */
 		int64_t timeout_ms;
+		char *token_file;
 		double threshold; /* percent */
 		double clear;     /* percent */
 		int64_t raise_after; /* ticks */
