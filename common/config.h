@@ -26,6 +26,7 @@ struct config_list {
 };
 
 enum config_cpu_scale { CPU_SCALE_CORE, CPU_SCALE_MACHINE };
+enum config_gzip { GZIP_AUTO, GZIP_YES, GZIP_NO };
 
 /* Strings are never NULL; "" where nothing is set. */
 struct config {
@@ -85,7 +86,13 @@ struct config {
 		double min_cpu;  /* percent */
 		double min_mem;  /* percent */
 		int64_t max_processes;
-		int64_t buffer_ticks; /* kept in memory while the server is away */
+		char *spool; /* folder; "": none */
+		int64_t spool_bytes;
+		int64_t spool_age_ms;
+		int64_t buffer_ticks; /* kept in memory where the spool cannot take them */
+		int64_t gzip; /* enum config_gzip */
+		char *ca_file;
+		char *token_file;
 	} collector;
 	struct {
 		char *url;

@@ -88,6 +88,13 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->collector.include.count, 0);
 	assert_int_equal(config->collector.max_processes, 2000);
 	assert_true(config->collector.min_cpu == 0);
+	assert_string_equal(config->collector.spool, "spool");
+	assert_int_equal(config->collector.spool_bytes, 64 << 20);
+	assert_int_equal(config->collector.spool_age_ms, 24 * 3600 * 1000);
+	assert_int_equal(config->collector.buffer_ticks, 60);
+	assert_int_equal(config->collector.gzip, GZIP_AUTO);
+	assert_string_equal(config->collector.ca_file, "");
+	assert_string_equal(config->collector.token_file, "");
 	assert_true(config->alert.threshold == 80);
 	assert_true(config->alert.clear == 75);
 	assert_int_equal(config->alert.raise_after, 1);
@@ -165,6 +172,9 @@ static void test_config_load_units_are_converted(void **state)
 		{ "log.level=debug", offsetof(struct config, log.level), LOG_LEVEL_DEBUG },
 		{ "collector.cpu_scale=core", offsetof(struct config, collector.cpu_scale), CPU_SCALE_CORE },
 		{ "collector.cpu_scale=machine", offsetof(struct config, collector.cpu_scale), CPU_SCALE_MACHINE },
+		{ "collector.gzip=auto", offsetof(struct config, collector.gzip), GZIP_AUTO },
+		{ "collector.gzip=yes", offsetof(struct config, collector.gzip), GZIP_YES },
+		{ "collector.gzip=no", offsetof(struct config, collector.gzip), GZIP_NO },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct text error = TEXT_EMPTY;
@@ -549,7 +559,8 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "[collector]\nurl = http://x/\nip = 10.0.0.5\ninterval = 1500ms\ntimeout = 1m\n"
                                    "cpu_scale = machine\nkernel_threads = yes\ninclude = a*\ninclude = b\n"
                                    "exclude = c\ntop = 5\nmin_cpu = 0.1\nmin_mem = 12.345\nmax_processes = 14\n"
-                                   "buffer = 15\n"
+                                   "spool = /s p\nspool_bytes = 3MiB\nspool_age = 90m\nbuffer = 15\ngzip = no\n"
+                                   "ca_file = cc\ntoken_file = tc\n"
                                    "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\ntoken_file = ta\n"
                                    "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
                                    "rule = process=java threshold=90\nrule = ip=10.*\nlog = l\nstate = s\n";
@@ -577,7 +588,8 @@ static void test_config_print_has_every_option(void **state)
 		"[victoriametrics]", "insert_url = http://vi", "select_url = http://vs", "user = v", "password_file = pv",
 		"token_file = tv", "[collector]", "url = http://x/", "ip = 10.0.0.5", "interval = 1500ms", "timeout = 1m",
 		"cpu_scale = machine", "kernel_threads = yes", "include = a*", "include = b", "exclude = c", "top = 5",
-		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "buffer = 15", "[alert]", "url = https://y/",
+		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "spool = /s p",
+		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = cc", "token_file = tc", "[alert]", "url = https://y/",
 		"interval = 2m", "phase = 0d", "timeout = 150ms", "token_file = ta", "threshold = 123456.789", "clear = 0.001",
 		"raise_after = 16", "clear_after = 17", "rule = process=java threshold=90", "rule = ip=10.*", "log = l",
 		"state = s",
