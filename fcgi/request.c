@@ -25,8 +25,8 @@ static const struct {
 	int status;
 	const char *reason;
 } reasons[] = {
-	{ 200, "OK" }, { 400, "Bad Request" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
-	{ 409, "Conflict" }, { 413, "Content Too Large" }, { 500, "Internal Server Error" },
+	{ 200, "OK" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
+	{ 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" }, { 500, "Internal Server Error" },
 	{ 503, "Service Unavailable" },
 };
 
@@ -49,6 +49,7 @@ void response_error(struct response *response, int status, const char *field, co
 
 	response->status = status;
 	response->retry_after_s = status == 503 ? RETRY_AFTER_S : 0;
+	response->authenticate = status == 401;
 	text_reset(&response->body);
 	text_append_string(&response->body, "{\"Response\": \"NOk\", \"error\": ");
 	json_append_string(&response->body, sentence);
@@ -110,17 +111,22 @@ static int make_room(struct connection *connection, size_t size)
 	return 0;
 }
 
-int connection_read(struct connection *connection, size_t max_body, struct request *ret_request)
+void connection_read_head(struct connection *connection, struct request *ret_request)
 {
-	struct request request = {
+	*ret_request = (struct request){
 		.method = parameter(connection, "REQUEST_METHOD"),
 		.path = parameter(connection, "DOCUMENT_URI"),
 		.query = parameter(connection, "QUERY_STRING"),
+		.authorization = parameter(connection, "HTTP_AUTHORIZATION"),
 	};
+}
+
+int connection_read_body(struct connection *connection, size_t max_body, struct request *request)
+{
 	const char *length_text = parameter(connection, "CONTENT_LENGTH");
 	unsigned long long length = strtoull(length_text, NULL, 10);
-	request.body_too_large = length > max_body;
-	if (request.body_too_large)
+	request->body_too_large = length > max_body;
+	if (request->body_too_large)
 		length = 0;
 
 	int result = make_room(connection, (size_t)length + 1);
@@ -135,11 +141,10 @@ int connection_read(struct connection *connection, size_t max_body, struct reque
 			break;
 		got += (size_t)now;
 	}
-	request.body_cut = got < length;
+	request->body_cut = got < length;
 	connection->body[got] = '\0';
-	request.body = connection->body;
-	request.body_length = got;
-	*ret_request = request;
+	request->body = connection->body;
+	request->body_length = got;
 	return 0;
 }
 
@@ -157,6 +162,8 @@ void connection_answer(struct connection *connection, const struct request *requ
 	            response->status, reason_of(response->status), response->content_type, response->body.length);
 	if (response->allow)
 		text_printf(&header, "Allow: %s\r\n", response->allow);
+	if (response->authenticate)
+		text_append_string(&header, "WWW-Authenticate: Bearer\r\n");
 	if (response->retry_after_s)
 		text_printf(&header, "Retry-After: %d\r\n", response->retry_after_s);
 	text_append_string(&header, "\r\n");

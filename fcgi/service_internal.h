@@ -32,6 +32,7 @@ struct service {
 	struct writer *writer;
 	struct gate gate; /* of the requests that call the store */
 	struct shared_reads *reads;
+	struct tokens *tokens;
 	int64_t started_ns;
 	atomic_llong interval_ms;
 	atomic_llong max_points;

@@ -93,6 +93,7 @@ static void client_send(int fd, const char *method, const char *path, const char
 	add_parameter(&parameters, "DOCUMENT_URI", path);
 	add_parameter(&parameters, "QUERY_STRING", "a=1&b=2");
 	add_parameter(&parameters, "CONTENT_LENGTH", number);
+	add_parameter(&parameters, "HTTP_AUTHORIZATION", "Bearer x");
 	put_record(fd, FCGI_BEGIN_REQUEST, &begin, sizeof(begin));
 	put_record(fd, FCGI_PARAMS, parameters.data, parameters.length);
 	put_record(fd, FCGI_PARAMS, "", 0);
@@ -135,6 +136,18 @@ static bool has(const struct text *answer, const char *words)
 
 /* ---- what the pool calls ---- */
 
+/* "/closed" is answered before its body is read. */
+static bool admit(void *user, struct request *request, struct response *response)
+{
+	CHECK(user == &address);
+	CHECK(response->status == 200 && response->body.length == 0 && !response->authenticate);
+	CHECK(!request->body && request->body_length == 0);
+	if (strcmp(request->path, "/closed") != 0)
+		return true;
+	response_error(response, 401, NULL, "closed to '%s'", request->authorization);
+	return false;
+}
+
 static void handle(void *user, struct request *request, struct response *response)
 {
 	CHECK(user == &address);
@@ -162,6 +175,8 @@ static void handle(void *user, struct request *request, struct response *respons
 	text_append(&response->body, request->body, request->body_length < 100 ? request->body_length : 100);
 }
 
+static const struct pool_handler handler = { .admit = admit, .handle = handle };
+
 /* ---- the cases, each in a child ---- */
 
 static void listen_on_0(const char *folder)
@@ -187,7 +202,7 @@ static void run_case(void (*body)(void))
 		sem_init(&go_on, 0, 0);
 		sem_init(&being_stopped, 0, 0);
 		CHECK(request_init() == 0);
-		CHECK(pool_start(THREADS, MAX_BODY, handle, &address, &pool) == 0);
+		CHECK(pool_start(THREADS, MAX_BODY, &handler, &address, &pool) == 0);
 		body();
 		exit(0);
 	}
@@ -223,6 +238,11 @@ static void requests_of_every_kind(void)
 		{ "GET", "/busy", 0, 0, { "{\"Response\": \"NOk\", \"error\": \"it is busy\\u000a\", \"field\": \"data[3].\\\"x\\\"\"}\n" } },
 		{ "GET", "/no-memory", 0, 0, { "Status: 503", "out of memory" } },
 		{ "GET", "/a", 0, 0, { "Status: 200 OK\r\n" } },
+		{ "GET", "/closed", 0, 0, { "Status: 401 Unauthorized\r\n", "WWW-Authenticate: Bearer\r\n", "closed to 'Bearer x'" } },
+		{ "PUT", "/closed", MAX_BODY, MAX_BODY, { "Status: 401 Unauthorized\r\n" } },
+		{ "PUT", "/closed", MAX_BODY + 1, MAX_BODY + 1, { "Status: 401 Unauthorized\r\n" } },
+		{ "PUT", "/closed", 5, 1000, { "Status: 401 Unauthorized\r\n" } },
+		{ "PUT", "/a", 5, 5, { "Status: 200 OK\r\n", " 5 xxxxx" } },
 	};
 	for (int keep = 0; keep < 2; keep++) {
 		int fd = client_open();
@@ -240,7 +260,7 @@ static void requests_of_every_kind(void)
 				CHECK(has(&answer, words));
 			}
 			if (strcmp(cases[i].path, "/a") == 0)
-				CHECK(!has(&answer, "Retry-After") && !has(&answer, "Allow"));
+				CHECK(!has(&answer, "Retry-After") && !has(&answer, "Allow") && !has(&answer, "WWW-Authenticate"));
 		}
 		close(fd);
 	}
