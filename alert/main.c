@@ -178,7 +178,7 @@ static bool open_all(struct alert *alert, const struct config *config)
 	}
 	if (!open_states(alert, config))
 		return false;
-	result = tick_open(&alert->tick, config->alert.interval_ms, config->alert.phase_ms, 0, clock_wall_ms());
+	result = tick_open(&alert->tick, config->alert.interval_ms, config->alert.phase_ms, 0, clock_moment());
 	if (result)
 		log_error("cannot make a timer: %s", strerror(-result));
 	return result == 0;
@@ -191,7 +191,7 @@ static void reopen_tick(struct alert *alert, const struct config *config)
 	if (alert->tick.interval_ms == interval_ms && alert->tick.phase_ms == phase_ms % interval_ms)
 		return;
 	struct tick tick;
-	int result = tick_open(&tick, interval_ms, phase_ms, 0, clock_wall_ms());
+	int result = tick_open(&tick, interval_ms, phase_ms, 0, clock_moment());
 	if (result) {
 		log_error("cannot make a timer: %s", strerror(-result));
 		return;
@@ -225,12 +225,13 @@ static void close_all(struct alert *alert)
 static void run(struct alert *alert)
 {
 	for (;;) {
-		int64_t boundary_ms, now_ms;
+		int64_t boundary_ms;
+		struct moment now;
 		switch (program_wait(&program, alert->tick.timer_fd)) {
 		case PROGRAM_TIMER:
-			now_ms = clock_wall_ms();
-			if (tick_take(&alert->tick, now_ms, &boundary_ms))
-				evaluate(alert, now_ms);
+			now = clock_moment();
+			if (tick_take(&alert->tick, now, &boundary_ms))
+				evaluate(alert, now.wall_ms);
 			break;
 		case PROGRAM_RELOAD:
 			reload(alert);

@@ -407,7 +407,7 @@ static int timer_and_signals(struct program *program)
 {
 	struct tick tick;
 	int64_t boundary;
-	if (tick_open(&tick, 1000, 0, 20, 980) != 0)
+	if (tick_open(&tick, 1000, 0, 20, (struct moment){ 980, 980 }) != 0)
 		return 1;
 	if (program_wait(program, tick.timer_fd) != PROGRAM_TIMER)
 		return 2;
@@ -419,7 +419,7 @@ static int timer_and_signals(struct program *program)
 		return 4;
 	if (program_wait(program, tick.timer_fd) != PROGRAM_TIMER)
 		return 5;
-	if (!tick_take(&tick, 1000, &boundary) || boundary != 1000)
+	if (!tick_take(&tick, (struct moment){ 1000, 1000 }, &boundary) || boundary != 1000)
 		return 6;
 	struct pollfd fd = { .fd = tick.timer_fd, .events = POLLIN };
 	if (poll(&fd, 1, 0) != 0)
