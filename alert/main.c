@@ -236,6 +236,9 @@ static void run(struct alert *alert)
 		case PROGRAM_RELOAD:
 			reload(alert);
 			break;
+		case PROGRAM_TIMEOUT: /* never: it waits for ever */
+		case PROGRAM_DUMP:    /* nor does it ask for this */
+			break;
 		case PROGRAM_STOP:
 			watch(&alert->saving, save_states(alert), NULL);
 			flush_log(alert);

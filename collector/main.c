@@ -143,6 +143,9 @@ static int run(struct collector *collector, struct program *program)
 			if (program_reload(program) && collector_reload(collector, program->config) != 0)
 				return -1;
 			break;
+		case PROGRAM_TIMEOUT:
+		case PROGRAM_DUMP:
+			break;
 		case PROGRAM_TIMER:
 			if (!tick_take(&collector->tick, clock_moment(), &boundary_ms))
 				break;
