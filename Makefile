@@ -11,7 +11,7 @@ override CPPFLAGS += -I. -D_GNU_SOURCE -DVIGIE_VERSION='"$(VERSION)"'
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wformat=2 $(if $(WERROR),-Werror)
 COMPILE = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -pthread
 
-COMMON_LIBS = -lcjson -linih -lm
+COMMON_LIBS = -lz -lcjson -linih -lm
 LIBS_fcgi = -lfcgi -lsqlite3 -lcurl $(COMMON_LIBS)
 LIBS_collector = -lproc2 -lcurl $(COMMON_LIBS)
 LIBS_alert = -lcurl $(COMMON_LIBS)
