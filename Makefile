@@ -22,7 +22,7 @@ BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
-TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads,$(UNIT_TESTS))
+TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads %/test_tokens,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
 .PHONY: all run test check check-unit check-integration check-asan check-tsan bench benches install clean help

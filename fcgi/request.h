@@ -13,6 +13,15 @@
 
 #include "common/text.h"
 
+/* What became of a body; a part of it is there only where it was cut. */
+enum request_body {
+	REQUEST_BODY_WHOLE,
+	REQUEST_BODY_TOO_LARGE, /* over the limit, as it was sent or inflated */
+	REQUEST_BODY_CUT,       /* it ended before its Content-Length */
+	REQUEST_BODY_BROKEN,    /* it says that it is gzip, and is not, or not whole */
+	REQUEST_BODY_ENCODED,   /* in another content encoding */
+};
+
 struct route;
 
 /* Borrowed until the request is answered. */
@@ -29,8 +38,7 @@ struct request {
 	/* Not before connection_read_body(). */
 	char *body; /* body_length bytes and a NUL; may be changed */
 	size_t body_length;
-	bool body_too_large; /* over the limit: the body was not read */
-	bool body_cut;       /* it ended before its Content-Length */
+	enum request_body body_state;
 };
 
 struct response {
@@ -67,7 +75,8 @@ int connection_accept(struct connection *connection) __attribute__((warn_unused_
 /* What is known of the request that was accepted before its body is read. */
 void connection_read_head(struct connection *connection, struct request *ret_request);
 
-/* Reads its body, up to `max_body` bytes. 0 or -ENOMEM. */
+/* Reads its body, up to `max_body` bytes; gzip is inflated on the way, and counts as
+ * what it becomes. 0 or -ENOMEM. */
 int connection_read_body(struct connection *connection, size_t max_body, struct request *request)
 	__attribute__((warn_unused_result));
 

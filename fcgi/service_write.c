@@ -16,12 +16,22 @@ enum { REPORTS_MAX = 100000 };
 /* What cannot be read at all. False: the response says why. */
 static bool check_body(const struct request *request, struct response *response)
 {
-	if (request->body_too_large)
-		response_error(response, 413, NULL, "the body is larger than the server takes");
-	else if (request->body_cut)
-		response_error(response, 400, NULL, "the body ends before its Content-Length");
-	else
+	switch (request->body_state) {
+	case REQUEST_BODY_WHOLE:
 		return true;
+	case REQUEST_BODY_TOO_LARGE:
+		response_error(response, 413, NULL, "the body is larger than the server takes");
+		break;
+	case REQUEST_BODY_CUT:
+		response_error(response, 400, NULL, "the body ends before its Content-Length");
+		break;
+	case REQUEST_BODY_BROKEN:
+		response_error(response, 400, NULL, "the body is not whole gzip, as its Content-Encoding says");
+		break;
+	case REQUEST_BODY_ENCODED:
+		response_error(response, 415, NULL, "the Content-Encoding is neither gzip nor identity");
+		break;
+	}
 	counters_add(COUNTER_REJECTED, 1);
 	return false;
 }

@@ -19,13 +19,19 @@
 
 static _Thread_local long failing_left; /* allocations until one fails; 0: none does */
 static _Thread_local bool failing_done;
-static _Thread_local long failing_live; /* allocations of this thread less what it freed; 0 under a sanitizer */
+static _Thread_local long failing_live; /* allocations of this thread less what it freed */
 
 /* The `number`th allocation from now (from 1) will fail. */
 static inline void failing_start(long number)
 {
 	failing_left = number;
 	failing_done = false;
+}
+
+/* How many of this thread's allocations it has not freed; 0 under a sanitizer. */
+static inline long failing_unfreed(void)
+{
+	return failing_live;
 }
 
 /* No allocation fails any more. Whether one has failed. */

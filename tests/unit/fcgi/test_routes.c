@@ -130,6 +130,17 @@ static void save(struct fixture *f, const char *ip, const char *samples)
 	text_free(&body);
 }
 
+/* What metrics says of `name`. */
+static double metric_of(struct fixture *f, const char *name)
+{
+	char start[64];
+	snprintf(start, sizeof(start), "\n%s ", name);
+	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
+	const char *line = strstr(f->response.body.data, start);
+	assert_non_null(line);
+	return strtod(line + strlen(start), NULL);
+}
+
 static void save_three(struct fixture *f)
 {
 	save(f, "10.0.0.5", "bash mem 20 1 bash mem 10 3 bash cpu 10 50 java mem 10 80");
@@ -345,11 +356,24 @@ static void test_routes_save_all_bad_batches_leave_nothing(void **state)
 		get(f, "get-all", "", "{}");
 	}
 	struct request request = { .method = "PUT", .path = WIRE_PREFIX "save-all", .query = "", .authorization = "",
-		                       .body = body, .body_too_large = true };
-	assert_int_equal(answer(f, &request), 413);
-	request.body_too_large = false;
-	request.body_cut = true;
-	assert_int_equal(answer(f, &request), 400);
+		                       .body = body };
+	static const struct {
+		enum request_body state;
+		int status;
+		const char *words;
+	} bodies[] = {
+		{ REQUEST_BODY_TOO_LARGE, 413, "larger" },
+		{ REQUEST_BODY_CUT, 400, "Content-Length" },
+		{ REQUEST_BODY_BROKEN, 400, "gzip" },
+		{ REQUEST_BODY_ENCODED, 415, "Content-Encoding" },
+	};
+	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+		double rejected = metric_of(f, "vigie_rejected_total");
+		request.body_state = bodies[i].state;
+		assert_int_equal(answer(f, &request), bodies[i].status);
+		assert_non_null(strstr(f->response.body.data, bodies[i].words));
+		assert_true(metric_of(f, "vigie_rejected_total") == rejected + 1);
+	}
 	get(f, "hosts", "", "{}");
 }
 
@@ -487,17 +511,6 @@ static void test_routes_hostile_names_come_back(void **state)
 }
 
 /* ---- reads that share an answer ---- */
-
-/* What metrics says of `name`. */
-static double metric_of(struct fixture *f, const char *name)
-{
-	char start[64];
-	snprintf(start, sizeof(start), "\n%s ", name);
-	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
-	const char *line = strstr(f->response.body.data, start);
-	assert_non_null(line);
-	return strtod(line + strlen(start), NULL);
-}
 
 static void test_routes_same_read_within_a_second_gets_the_same_answer(void **state)
 {
