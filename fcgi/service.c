@@ -46,11 +46,11 @@ int service_open(const struct config *config, unsigned threads, struct service *
 		return -ENOMEM;
 	service->ops = ops;
 	service->started_ns = clock_monotonic_ns();
-	pthread_mutex_init(&service->reports_lock, NULL);
 	gate_init(&service->gate, threads > FREE_THREADS ? threads - FREE_THREADS : 1, STORE_PATIENCE_MS);
 	service->reads = shared_reads_open();
+	service->reports = reports_open();
 
-	int result = service->reads ? open_tokens(config, &service->tokens) : -ENOMEM;
+	int result = service->reads && service->reports ? open_tokens(config, &service->tokens) : -ENOMEM;
 	if (result == 0)
 		result = ops->open(config, &service->store);
 	if (result == 0) {
@@ -72,15 +72,10 @@ void service_close(struct service *service)
 		return;
 	writer_close(service->writer);
 	service->ops->close(service->store);
-	struct host_report *report, *next;
-	HASH_ITER(hh, service->reports, report, next) {
-		HASH_DEL(service->reports, report);
-		free(report);
-	}
+	reports_close(service->reports);
 	shared_reads_close(service->reads);
 	tokens_close(service->tokens);
 	gate_destroy(&service->gate);
-	pthread_mutex_destroy(&service->reports_lock);
 	free(service);
 }
 

@@ -215,11 +215,24 @@ static void test_routes_hosts_with_what_their_collectors_said(void **state)
 	assert_int_equal(ask(f, "PUT", "save-all", "", "{\"ipaddress\": \"10.0.0.7\", \"data\": [], \"collector\": {}}"), 200);
 	snprintf(wanted, sizeof(wanted),
 	         "{\"10.0.0.5\": {\"last_seen\": %lld, \"processes\": 2, \"hostname\": \"h1\", \"version\": null, \"state\": null, "
-	         "\"clock_offset_s\": 0.5, \"partial\": false}}",
+	         "\"clock_offset_s\": 0.5, \"partial\": false, \"counters\": null}}",
 	         (long long)(f->now_ms / 1000 - 20));
 	get(f, "hosts", "", wanted);
 	get(f, "hosts/", "ip=10-0-0-5", wanted);
 	get(f, "hosts", "ip=10.0.0.6", "{}");
+
+	/* What it says later counts. */
+	assert_int_equal(ask(f, "PUT", "save-all", "", "{\"ipaddress\": \"10.0.0.5\", \"data\": [], \"collector\": {\"hostname\": \"h\\\"2\", "
+	                     "\"partial\": true, \"clock_offset_s\": -1.25, \"counters\": {\"sent\": 12345678, \"missed_ticks\": 0}}}"), 200);
+	snprintf(wanted, sizeof(wanted),
+	         "{\"10.0.0.5\": {\"last_seen\": %lld, \"processes\": 2, \"hostname\": \"h\\\"2\", \"version\": null, \"state\": null, "
+	         "\"clock_offset_s\": -1.25, \"partial\": true, \"counters\": {\"sent\": 12345678, \"missed_ticks\": 0}}}",
+	         (long long)(f->now_ms / 1000 - 20));
+	get(f, "hosts", "", wanted);
+	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "\nvigie_collectors 2\n"));
+	assert_non_null(strstr(f->response.body.data,
+	                       "\nvigie_collector_samples_total{ip=\"10.0.0.5\",hostname=\"h\\\"2\",what=\"sent\"} 12345678\n"));
 }
 
 /* Reads that work say nothing of writes that fail. */
