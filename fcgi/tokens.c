@@ -152,7 +152,12 @@ int tokens_open(const struct config *config, struct tokens **ret_tokens, struct 
 		free(tokens);
 		return result;
 	}
-	pthread_rwlock_init(&tokens->lock, NULL);
+	/* A reload waits for those that check now, not for those that come after it. */
+	pthread_rwlockattr_t attributes;
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&tokens->lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
 	*ret_tokens = tokens;
 	return 0;
 }

@@ -334,6 +334,15 @@ static void bodies_that_are_encoded(void)
 	encoding = "gzip";
 	client_send(fd, "PUT", "/a", "x", 1, 1, true);
 	CHECK(client_receive(fd, &answer) && has(&answer, " broken "));
+	client_send(fd, "PUT", "/a", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, " 0 broken "));
+	struct text compressed = TEXT_EMPTY;
+	CHECK(gzip_append(&compressed, body, 1000) == 0);
+	client_send(fd, "PUT", "/a", compressed.data, compressed.length, compressed.length + 1, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, " 1000 cut "));
+	client_send(fd, "PUT", "/a", compressed.data, compressed.length - 9, compressed.length, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, " cut "));
+	text_free(&compressed);
 	client_send(fd, "GET", "/a", "", 0, 0, true);
 	CHECK(client_receive(fd, &answer) && has(&answer, "GET"));
 	close(fd);

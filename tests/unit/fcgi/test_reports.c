@@ -173,9 +173,16 @@ static void test_reports_keep_no_more_hosts_than_there_is_room(void **state)
 	assert_string_equal(reports_find(reports, ip, 0).hostname, "alive");
 	make_ip(6, ip);
 	assert_string_equal(reports_find(reports, ip, 0).hostname, "");
-	/* A clock that is set back does not stop that. */
-	keep("::2", "room", NOW);
-	assert_string_equal(reports_find(reports, "::2", 0).hostname, "room");
+}
+
+static void test_reports_keep_clock_set_back_old_ones_go_all_the_same(void **state)
+{
+	(void)state;
+	keep("10.0.0.5", "of a wrong clock", NOW + 100LL * RETENTION);
+	keep("10.0.0.6", "old", NOW);
+	keep("10.0.0.7", "new", NOW + RETENTION + 60000);
+	assert_string_equal(reports_find(reports, "10.0.0.6", 0).hostname, "");
+	assert_string_equal(reports_find(reports, "10.0.0.7", 0).hostname, "new");
 }
 
 static void test_reports_any_allocation_fails_nothing_breaks(void **state)
@@ -212,6 +219,7 @@ int main(void)
 		CASE(test_reports_find_older_than_the_retention_says_nothing),
 		CASE(test_reports_append_metrics_says_what_collectors_said),
 		CASE(test_reports_keep_no_more_hosts_than_there_is_room),
+		CASE(test_reports_keep_clock_set_back_old_ones_go_all_the_same),
 		CASE(test_reports_any_allocation_fails_nothing_breaks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
