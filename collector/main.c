@@ -83,7 +83,7 @@ static struct sender_state state_of(const struct collector *collector)
 static int open_tick(struct collector *collector, const struct config *config)
 {
 	collector->missed_before += collector->tick.missed;
-	int result = tick_open(&collector->tick, config->collector.interval_ms, 0, FIRST_TICK_MS, clock_wall_ms());
+	int result = tick_open(&collector->tick, config->collector.interval_ms, 0, FIRST_TICK_MS, clock_moment());
 	if (result)
 		log_error("opening the timer: %s", strerror(-result));
 	return result;
@@ -143,8 +143,11 @@ static int run(struct collector *collector, struct program *program)
 			if (program_reload(program) && collector_reload(collector, program->config) != 0)
 				return -1;
 			break;
+		case PROGRAM_TIMEOUT:
+		case PROGRAM_DUMP:
+			break;
 		case PROGRAM_TIMER:
-			if (!tick_take(&collector->tick, clock_wall_ms(), &boundary_ms))
+			if (!tick_take(&collector->tick, clock_moment(), &boundary_ms))
 				break;
 			measure(collector, program->config, boundary_ms);
 			struct sender_state state = state_of(collector);
