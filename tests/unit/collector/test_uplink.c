@@ -43,17 +43,18 @@ static void test_uplink_check_url_and_ip_are_looked_at(void **state)
 }
 
 /* Nothing listens on port 1. */
-static void test_uplink_learn_ip_no_server_stays_unknown(void **state)
+static void test_uplink_greet_no_server_is_told(void **state)
 {
 	(void)state;
 	char *overrides[] = { (char *)(uintptr_t)"collector.url=http://127.0.0.1:1/x" };
 	struct text error = TEXT_EMPTY;
 	struct config *config;
 	struct uplink *uplink;
+	struct server_clock clock = { 0 };
 	assert_int_equal(config_load(NULL, overrides, 1, &config, &error), 0);
-	assert_int_equal(uplink_open(config, &uplink), 0);
+	assert_int_equal(uplink_open(config, &clock, &uplink), 0);
 	assert_string_equal(uplink_url(uplink), "http://127.0.0.1:1/x/");
-	assert_false(uplink_learn_ip(uplink));
+	assert_false(uplink_greet(uplink, 1000));
 	assert_non_null(strstr(uplink_describe(uplink), "GET http://127.0.0.1:1/x/health: Failed to connect"));
 	uplink_close(uplink);
 	config_free(config);
@@ -63,7 +64,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_uplink_check_url_and_ip_are_looked_at),
-		cmocka_unit_test(test_uplink_learn_ip_no_server_stays_unknown),
+		cmocka_unit_test(test_uplink_greet_no_server_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
