@@ -11,7 +11,7 @@ override CPPFLAGS += -I. -D_GNU_SOURCE -DVIGIE_VERSION='"$(VERSION)"'
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wformat=2 $(if $(WERROR),-Werror)
 COMPILE = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -pthread
 
-COMMON_LIBS = -lcjson -linih -lm
+COMMON_LIBS = -lz -lcjson -linih -lm
 LIBS_fcgi = -lfcgi -lsqlite3 -lcurl $(COMMON_LIBS)
 LIBS_collector = -lproc2 -lcurl $(COMMON_LIBS)
 LIBS_alert = -lcurl $(COMMON_LIBS)
@@ -22,7 +22,7 @@ BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
-TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads,$(UNIT_TESTS))
+TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads %/test_tokens,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
 .PHONY: all run test check check-unit check-integration check-asan check-tsan bench benches install clean help
@@ -97,7 +97,7 @@ $(BUILD)/vigie-$(1): $(call objects,$(1)) $(BUILD)/libcommon.a
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
 
-$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcommon.a
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcollector.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(COMPILE) $(LDFLAGS) $^ -o $@ $(LIBS_collector) $(LIBS_fcgi)
 

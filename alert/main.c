@@ -48,7 +48,13 @@ static int check(const struct config *config, struct text *ret_error)
 	if (result)
 		return result;
 	rules_free(rules);
-	return server_check_url(config->alert.url, ret_error);
+	result = server_check_url(config->alert.url, ret_error);
+	if (result)
+		return result;
+	struct text token = TEXT_EMPTY;
+	result = server_read_token(config->alert.token_file, &token, ret_error);
+	text_free(&token);
+	return result;
 }
 
 /* `result` is the operation's; `reason` may be NULL: the errno says it. */
@@ -126,14 +132,18 @@ static void evaluate(struct alert *alert, int64_t now_ms)
 
 static bool open_rules_and_server(struct alert *alert, const struct config *config)
 {
-	struct text error = TEXT_EMPTY;
+	struct text error = TEXT_EMPTY, token = TEXT_EMPTY;
 	struct rules *rules = NULL;
+	struct server *server = NULL;
 	int result = rules_open(config, program.config_path, &rules, &error);
-	struct server *server = server_open(config->alert.url, config->alert.timeout_ms);
-	if (result || !server) {
+	if (!result)
+		result = server_read_token(config->alert.token_file, &token, &error);
+	if (!result)
+		server = server_open(config->alert.url, token.data, config->alert.timeout_ms);
+	text_free(&token);
+	if (!server) {
 		log_error("%s", error.data ? error.data : strerror(ENOMEM));
 		rules_free(rules);
-		server_close(server);
 	} else {
 		rules_free(alert->rules);
 		server_close(alert->server);
@@ -141,7 +151,7 @@ static bool open_rules_and_server(struct alert *alert, const struct config *conf
 		alert->server = server;
 	}
 	text_free(&error);
-	return !result && server;
+	return server != NULL;
 }
 
 static bool open_states(struct alert *alert, const struct config *config)
@@ -178,7 +188,7 @@ static bool open_all(struct alert *alert, const struct config *config)
 	}
 	if (!open_states(alert, config))
 		return false;
-	result = tick_open(&alert->tick, config->alert.interval_ms, config->alert.phase_ms, 0, clock_wall_ms());
+	result = tick_open(&alert->tick, config->alert.interval_ms, config->alert.phase_ms, 0, clock_moment());
 	if (result)
 		log_error("cannot make a timer: %s", strerror(-result));
 	return result == 0;
@@ -191,7 +201,7 @@ static void reopen_tick(struct alert *alert, const struct config *config)
 	if (alert->tick.interval_ms == interval_ms && alert->tick.phase_ms == phase_ms % interval_ms)
 		return;
 	struct tick tick;
-	int result = tick_open(&tick, interval_ms, phase_ms, 0, clock_wall_ms());
+	int result = tick_open(&tick, interval_ms, phase_ms, 0, clock_moment());
 	if (result) {
 		log_error("cannot make a timer: %s", strerror(-result));
 		return;
@@ -225,15 +235,19 @@ static void close_all(struct alert *alert)
 static void run(struct alert *alert)
 {
 	for (;;) {
-		int64_t boundary_ms, now_ms;
+		int64_t boundary_ms;
+		struct moment now;
 		switch (program_wait(&program, alert->tick.timer_fd)) {
 		case PROGRAM_TIMER:
-			now_ms = clock_wall_ms();
-			if (tick_take(&alert->tick, now_ms, &boundary_ms))
-				evaluate(alert, now_ms);
+			now = clock_moment();
+			if (tick_take(&alert->tick, now, &boundary_ms))
+				evaluate(alert, now.wall_ms);
 			break;
 		case PROGRAM_RELOAD:
 			reload(alert);
+			break;
+		case PROGRAM_TIMEOUT: /* never: it waits for ever */
+		case PROGRAM_DUMP:    /* nor does it ask for this */
 			break;
 		case PROGRAM_STOP:
 			watch(&alert->saving, save_states(alert), NULL);

@@ -8,6 +8,7 @@
 
 #include "common/http.h"
 #include "common/json.h"
+#include "common/secret.h"
 
 /* Of one PUT: well under the server's limit, however many alarms stand. */
 enum { SAVE_BODY_MAX = 512 * 1024 };
@@ -16,6 +17,7 @@ struct server {
 	struct http *http;
 	struct text latest_url;
 	struct text save_url;
+	struct text authorization; /* the header's value; empty: none */
 	struct text request;
 	struct http_answer answer;
 };
@@ -32,7 +34,17 @@ int server_check_url(const char *url, struct text *ret_error)
 	return -EINVAL;
 }
 
-struct server *server_open(const char *url, int64_t timeout_ms)
+int server_read_token(const char *path, struct text *ret_token, struct text *ret_error)
+{
+	text_append_string(ret_token, "");
+	int result = path[0] ? secret_read(path, ret_token) : text_failed(ret_token) ? -ENOMEM : 0;
+	if (result)
+		text_printf(ret_error, "[alert] token_file: %s: %s", path,
+		            result == -EINVAL ? "it holds no token" : strerror(-result));
+	return result;
+}
+
+struct server *server_open(const char *url, const char *token, int64_t timeout_ms)
 {
 	struct server *server = calloc(1, sizeof(*server));
 	if (!server)
@@ -40,8 +52,11 @@ struct server *server_open(const char *url, int64_t timeout_ms)
 	const char *slash = url[0] && url[strlen(url) - 1] == '/' ? "" : "/";
 	text_printf(&server->latest_url, "%s%slatest", url, slash);
 	text_printf(&server->save_url, "%s%ssave-alarms", url, slash);
+	if (token[0])
+		text_printf(&server->authorization, "Bearer %s", token);
 	server->http = http_open(timeout_ms);
-	if (!server->http || text_failed(&server->latest_url) || text_failed(&server->save_url)) {
+	if (!server->http || text_failed(&server->latest_url) || text_failed(&server->save_url) ||
+	    text_failed(&server->authorization)) {
 		server_close(server);
 		return NULL;
 	}
@@ -55,6 +70,7 @@ void server_close(struct server *server)
 	http_close(server->http);
 	text_free(&server->latest_url);
 	text_free(&server->save_url);
+	text_free(&server->authorization);
 	text_free(&server->request);
 	text_free(&server->answer.body);
 	free(server);
@@ -77,8 +93,14 @@ static void explain_status(const struct http_answer *answer, struct text *ret_er
 static int request(struct server *server, const char *method, const struct text *url, const struct text *body,
                    struct text *ret_error)
 {
-	int result = http_request(server->http, method, url->data, body ? body->data : NULL, body ? body->length : 0,
-	                          &server->answer);
+	const struct http_message message = {
+		.method = method,
+		.url = url->data,
+		.body = body ? body->data : NULL,
+		.body_length = body ? body->length : 0,
+		.authorization = server->authorization.data,
+	};
+	int result = http_send(server->http, &message, &server->answer);
 	if (result) {
 		text_printf(ret_error, "%s %s: %s", method, url->data, http_error(server->http));
 		return result;

@@ -10,7 +10,7 @@ struct packed_values {
 	int32_t thousandths[RESOURCE_COUNT];
 };
 
-struct batch *batch_pack(int64_t time_ms, const struct rate *values, size_t count)
+struct batch *batch_pack(const struct stamp *stamp, const struct rate *values, size_t count)
 {
 	size_t size = 0;
 	for (size_t i = 0; i < count; i++)
@@ -18,9 +18,7 @@ struct batch *batch_pack(int64_t time_ms, const struct rate *values, size_t coun
 	struct batch *batch = malloc(sizeof(*batch) + size);
 	if (!batch)
 		return NULL;
-	batch->time_ms = time_ms;
-	batch->count = count;
-	batch->done = 0;
+	*batch = (struct batch){ .stamp = *stamp, .count = count, .size = size };
 
 	char *at = batch->packed;
 	for (size_t i = 0; i < count; i++) {
@@ -50,6 +48,30 @@ static const char *skip(const struct batch *batch, size_t count)
 	return at;
 }
 
+bool batch_is_sound(const struct batch *batch)
+{
+	const char *at = batch->packed, *end = batch->packed + batch->size;
+	for (size_t i = 0; i < batch->count; i++) {
+		if ((size_t)(end - at) <= sizeof(struct packed_values))
+			return false;
+		at += sizeof(struct packed_values);
+		const char *nul = memchr(at, '\0', (size_t)(end - at));
+		if (!nul)
+			return false;
+		at = nul + 1;
+	}
+	return at == end;
+}
+
+void batch_forget_done(struct batch *batch)
+{
+	size_t done_size = (size_t)(skip(batch, batch->done) - batch->packed);
+	batch->size -= done_size;
+	memmove(batch->packed, batch->packed + done_size, batch->size);
+	batch->count -= batch->done;
+	batch->done = 0;
+}
+
 size_t batch_samples(const struct batch *batch, size_t first, size_t count)
 {
 	struct packed_values values;
@@ -68,7 +90,7 @@ void batch_append_json(const struct batch *batch, size_t first, size_t count, st
 {
 	struct text start = TEXT_EMPTY; /* what all items start with */
 	text_append_string(&start, "{\"timestamp\":");
-	json_append_seconds(&start, batch->time_ms);
+	json_append_seconds(&start, batch->stamp.time_ms);
 	text_append_string(&start, ",\"value\":");
 
 	struct packed_values values;

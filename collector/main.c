@@ -18,8 +18,10 @@
 
 enum {
 	FIRST_TICK_MS = 2000, /* from the first reading to the first values, at least */
-	FLUSH_MS = 3000,      /* for what waits when the program is told to end */
+	FLUSH_MS = 3000,      /* for what is on no disk when the program is told to end */
 };
+
+#define COUNTERS_NS (3600 * INT64_C(1000000000)) /* how often they are logged */
 
 struct collector {
 	struct sampler *sampler;
@@ -29,6 +31,9 @@ struct collector {
 	struct sender *sender;
 	struct tick tick;
 	int64_t missed_before; /* ticks, before the present tick was opened */
+	int64_t read_ns;       /* when the last reading began, monotonic */
+	bool sending;          /* its values are still to be sent */
+	int64_t logged_ns;     /* when the counters were logged */
 	bool failing;          /* the last tick could not be measured, and that was logged */
 	bool folding;          /* likewise, of names over max_processes */
 	bool partial;
@@ -49,7 +54,7 @@ static int take_reading(struct collector *collector, const struct config *config
 }
 
 /* Measures a tick and makes its values wait for the server. */
-static void measure(struct collector *collector, const struct config *config, int64_t boundary_ms)
+static void measure(struct collector *collector, const struct config *config, int64_t boundary_ms, struct moment now)
 {
 	struct rate *values;
 	size_t count, folded;
@@ -69,7 +74,7 @@ static void measure(struct collector *collector, const struct config *config, in
 	if (folded && !collector->folding)
 		log_warning("over max_processes: %zu names are summed under \"%s\"", folded, FILTER_OTHER);
 	collector->folding = folded > 0;
-	sender_add(collector->sender, boundary_ms, values, count);
+	sender_add(collector->sender, boundary_ms, now, values, count);
 }
 
 static struct sender_state state_of(const struct collector *collector)
@@ -82,8 +87,9 @@ static struct sender_state state_of(const struct collector *collector)
 
 static int open_tick(struct collector *collector, const struct config *config)
 {
+	struct moment now = sender_judge(collector->sender, clock_moment());
 	collector->missed_before += collector->tick.missed;
-	int result = tick_open(&collector->tick, config->collector.interval_ms, 0, FIRST_TICK_MS, clock_wall_ms());
+	int result = tick_open(&collector->tick, config->collector.interval_ms, 0, FIRST_TICK_MS, now);
 	if (result)
 		log_error("opening the timer: %s", strerror(-result));
 	return result;
@@ -93,7 +99,7 @@ static int collector_open(struct collector *collector, const struct config *conf
 {
 	struct rate *values;
 	size_t count;
-	*collector = (struct collector){ .tick.timer_fd = -1 };
+	*collector = (struct collector){ .tick.timer_fd = -1, .logged_ns = clock_monotonic_ns() };
 	int result = sampler_open(config->collector.kernel_threads, &collector->sampler);
 	if (result == 0)
 		result = take_reading(collector, config, &values, &count);
@@ -132,23 +138,63 @@ static int collector_reload(struct collector *collector, const struct config *co
 	return open_tick(collector, config);
 }
 
+static void log_counters(struct collector *collector)
+{
+	struct text text = TEXT_EMPTY;
+	sender_describe(collector->sender, &text);
+	log_info("%s", text.data ? text.data : "out of memory");
+	text_free(&text);
+	collector->logged_ns = clock_monotonic_ns();
+}
+
+static void take_tick(struct collector *collector, const struct config *config)
+{
+	int64_t boundary_ms;
+	struct moment now = sender_judge(collector->sender, clock_moment());
+	if (!tick_take(&collector->tick, now, &boundary_ms))
+		return;
+	collector->read_ns = clock_monotonic_ns();
+	measure(collector, config, boundary_ms, now);
+	collector->sending = true;
+}
+
+static void send_values(struct collector *collector)
+{
+	struct sender_state state = state_of(collector);
+	sender_send(collector->sender, &state, collector->read_ns);
+	collector->sending = false;
+	if (clock_monotonic_ns() - collector->logged_ns >= COUNTERS_NS)
+		log_counters(collector);
+}
+
+/* How long to wait for the moment to send; -1: nothing is to be sent. */
+static int64_t wait_ms(const struct collector *collector)
+{
+	if (!collector->sending)
+		return -1;
+	int64_t due_ns = collector->read_ns + sender_delay_ms(collector->sender) * 1000000;
+	int64_t now_ns = clock_monotonic_ns();
+	return due_ns > now_ns ? (due_ns - now_ns) / 1000000 + 1 : 0;
+}
+
 static int run(struct collector *collector, struct program *program)
 {
 	for (;;) {
-		int64_t boundary_ms;
-		switch (program_wait(program, collector->tick.timer_fd)) {
+		switch (program_wait_for(program, collector->tick.timer_fd, wait_ms(collector))) {
 		case PROGRAM_STOP:
 			return 0;
 		case PROGRAM_RELOAD:
 			if (program_reload(program) && collector_reload(collector, program->config) != 0)
 				return -1;
 			break;
+		case PROGRAM_DUMP:
+			log_counters(collector);
+			break;
 		case PROGRAM_TIMER:
-			if (!tick_take(&collector->tick, clock_wall_ms(), &boundary_ms))
-				break;
-			measure(collector, program->config, boundary_ms);
-			struct sender_state state = state_of(collector);
-			sender_send(collector->sender, &state, program->config->collector.interval_ms / 2);
+			take_tick(collector, program->config);
+			break;
+		case PROGRAM_TIMEOUT:
+			send_values(collector);
 			break;
 		}
 	}
@@ -159,12 +205,10 @@ static void flush(struct collector *collector)
 {
 	struct sender_state state = state_of(collector);
 	sender_flush(collector->sender, &state, FLUSH_MS);
-	struct sender_counters counters = sender_counters(collector->sender);
-	size_t waiting = sender_waiting(collector->sender);
-	if (waiting)
-		log_warning("ending; %zu intervals that the server did not take are lost", waiting);
-	log_info("ended; samples sent %lld, dropped %lld, rejected %lld", (long long)counters.sent,
-	         (long long)counters.dropped, (long long)counters.rejected);
+	size_t lost = sender_in_memory(collector->sender);
+	if (lost)
+		log_warning("ending; %zu intervals that the server did not take are lost", lost);
+	log_counters(collector);
 }
 
 int main(int argc, char *argv[])
@@ -173,6 +217,7 @@ int main(int argc, char *argv[])
 		.name = "vigie-collector",
 		.summary = "sends what every process uses of CPU and memory to the server",
 		.check = uplink_check,
+		.dumps = true,
 	};
 	int exit_status;
 	if (!program_start(&program, argc, argv, &exit_status)) {

@@ -4,33 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/batch.h"
-#include "collector/uplink.h"
-#include "common/clock.h"
+#include "collector/backlog.h"
+#include "collector/backoff.h"
+#include "collector/delivery.h"
+#include "collector/stagger.h"
 #include "common/log.h"
 
-/* A server that asks for more patience than this is asked again all the same. */
-enum { RETRY_AFTER_MAX_S = 600 };
+enum { DELAY_MAX_MS = 3000 };
 
 struct sender {
 	struct uplink *uplink;
-	struct batch **waiting; /* oldest first */
-	size_t waiting_count;
-	size_t waiting_max;
+	struct backlog *backlog;
+	struct server_clock clock;
+	struct delivery delivery;
+	struct backoff backoff;
+	struct counters counters;
+	struct batch *fresh; /* NULL: none; has not waited yet */
 
-	size_t names_max; /* in one body, since a 413; 0: no limit known */
-	int64_t not_before_ns;
-	bool away;      /* the last request was not taken, and that was logged */
-	bool rejecting; /* likewise, of rejections */
-	bool replaying; /* what fails now is one old batch, not the server */
+	int64_t interval_ms, delay_ms;
+	bool away;              /* the last request was not taken, and that was logged */
+	bool correcting;        /* likewise, of this machine's clock */
+	bool replaying;         /* what fails now is one old batch, not the server */
 	int64_t dropped_before; /* when it went away */
-	struct sender_counters counters;
-};
-
-enum outcome {
-	DONE,   /* the server has it, has rejected it for good, or wants it smaller */
-	KEPT,   /* it answered, but does not take it now */
-	SILENT, /* no answer, or a Retry-After: no further request now */
 };
 
 int sender_open(const struct config *config, struct sender **ret_sender)
@@ -38,7 +33,10 @@ int sender_open(const struct config *config, struct sender **ret_sender)
 	struct sender *sender = calloc(1, sizeof(*sender));
 	if (!sender)
 		return -ENOMEM;
-	int result = sender_configure(sender, config);
+	sender->delivery = (struct delivery){ .clock = &sender->clock, .boot = clock_boot() };
+	int result = backlog_open(config, &sender->counters, &sender->backlog);
+	if (result == 0)
+		result = sender_configure(sender, config);
 	if (result)
 		sender_close(sender);
 	else
@@ -50,64 +48,69 @@ void sender_close(struct sender *sender)
 {
 	if (!sender)
 		return;
-	for (size_t i = 0; i < sender->waiting_count; i++)
-		free(sender->waiting[i]);
-	free(sender->waiting);
+	free(sender->fresh);
+	backlog_close(sender->backlog);
 	uplink_close(sender->uplink);
 	free(sender);
-}
-
-/* Takes a batch out of the queue without freeing it. */
-static struct batch *take_waiting(struct sender *sender, size_t place)
-{
-	struct batch *batch = sender->waiting[place];
-	sender->waiting_count--;
-	memmove(&sender->waiting[place], &sender->waiting[place + 1],
-	        (sender->waiting_count - place) * sizeof(struct batch *));
-	return batch;
-}
-
-static void drop_oldest(struct sender *sender)
-{
-	struct batch *batch = take_waiting(sender, 0);
-	sender->counters.dropped += (int64_t)batch_samples(batch, batch->done, batch->count - batch->done);
-	free(batch);
 }
 
 int sender_configure(struct sender *sender, const struct config *config)
 {
 	struct uplink *uplink;
-	int result = uplink_open(config, &uplink);
+	int result = uplink_open(config, &sender->clock, &uplink);
 	if (result)
 		return result;
-	size_t waiting_max = (size_t)config->collector.buffer_ticks;
-	while (sender->waiting_count > waiting_max)
-		drop_oldest(sender);
-	struct batch **waiting = realloc(sender->waiting, waiting_max * sizeof(struct batch *));
-	if (!waiting) {
+	result = backlog_configure(sender->backlog, config);
+	if (result) {
 		uplink_close(uplink);
-		return -ENOMEM;
+		return result;
 	}
-
 	uplink_close(sender->uplink);
 	sender->uplink = uplink;
-	sender->waiting = waiting;
-	sender->waiting_max = waiting_max;
-	sender->names_max = 0;
-	sender->not_before_ns = 0;
+	int64_t delay_max_ms = config->collector.interval_ms * 3 / 10;
+	sender->interval_ms = config->collector.interval_ms;
+	sender->delay_ms = stagger_own_ms(delay_max_ms < DELAY_MAX_MS ? delay_max_ms : DELAY_MAX_MS);
+	sender->delivery.uplink = uplink;
+	sender->delivery.timeout_ms = config->collector.timeout_ms;
+	sender->delivery.names_max = 0;
+	sender->backoff = (struct backoff){ 0 };
 	return 0;
 }
 
-void sender_add(struct sender *sender, int64_t time_ms, const struct rate *values, size_t count)
+struct moment sender_judge(struct sender *sender, struct moment now)
 {
-	struct batch *batch = batch_pack(time_ms, values, count);
-	if (!batch) {
+	struct moment judged = server_clock_judge(&sender->clock, now);
+	if (sender->clock.correcting && !sender->correcting)
+		log_warning("this machine's clock is %.1f s %s the server's: the samples are stamped by the server's",
+		            (double)llabs(now.wall_ms - judged.wall_ms) / 1000,
+		            now.wall_ms > judged.wall_ms ? "ahead of" : "behind");
+	else if (!sender->clock.correcting && sender->correcting)
+		log_info("this machine's clock agrees with the server's again");
+	sender->correcting = sender->clock.correcting;
+	return judged;
+}
+
+static void keep_fresh(struct sender *sender)
+{
+	if (sender->fresh)
+		backlog_add(sender->backlog, sender->fresh);
+	sender->fresh = NULL;
+}
+
+void sender_add(struct sender *sender, int64_t time_ms, struct moment now, const struct rate *values, size_t count)
+{
+	const struct stamp stamp = {
+		.time_ms = time_ms,
+		.boot_ms = now.boot_ms - (now.wall_ms - time_ms),
+		.boot = sender->delivery.boot,
+		.settled = server_clock_is_sure(&sender->clock, clock_moment()),
+	};
+	keep_fresh(sender);
+	sender->fresh = batch_pack(&stamp, values, count);
+	if (!sender->fresh)
 		sender->counters.dropped += (int64_t)(count * RESOURCE_COUNT);
-		return;
-	}
-	if (sender->waiting_count == sender->waiting_max)
-		drop_oldest(sender);
-	sender->waiting[sender->waiting_count++] = batch;
+	else if (!backoff_is_over(&sender->backoff, clock_monotonic_ns()))
+		keep_fresh(sender);
 }
 
 static void note_away(struct sender *sender)
@@ -118,135 +121,137 @@ static void note_away(struct sender *sender)
 	}
 	sender->away = true;
 	sender->dropped_before = sender->counters.dropped;
-	log_warning("%s; the samples wait, up to %zu intervals of them", uplink_describe(sender->uplink),
-	            sender->waiting_max);
+	log_warning("%s; the samples wait %s", uplink_describe(sender->uplink),
+	            backlog_has_spool(sender->backlog) ? "in the spool" : "in memory");
 }
 
 static void note_back(struct sender *sender)
 {
+	backoff_succeeded(&sender->backoff);
 	if (!sender->away)
 		return;
 	sender->away = false;
 	log_info("%s answers again; %zu intervals were kept, %lld samples dropped", uplink_url(sender->uplink),
-	         sender->waiting_count, (long long)(sender->counters.dropped - sender->dropped_before));
+	         backlog_count(sender->backlog), (long long)(sender->counters.dropped - sender->dropped_before));
 }
 
-static void note_rejected(struct sender *sender, size_t samples)
+/* Sends a batch and says whether the server is there. */
+static enum delivery_outcome deliver(struct sender *sender, const struct sender_state *state, struct batch *batch,
+                                     int64_t end_ns, struct delivery_tally *ret_tally)
 {
-	sender->counters.rejected += (int64_t)samples;
-	if (sender->rejecting)
-		return;
-	sender->rejecting = true;
-	log_error("%s; %zu samples are lost, and so are further ones until it takes them",
-	          uplink_describe(sender->uplink), samples);
-}
-
-/* What an answer means for the `count` names that were in its request. */
-static enum outcome settle(struct sender *sender, long status, struct batch *batch, size_t count)
-{
-	size_t samples = batch_samples(batch, batch->done, count);
-	switch (status) {
-	case 200:
+	const struct uplink_report report = { .partial = state->partial, .counters = &sender->counters };
+	enum delivery_outcome outcome = delivery_send(&sender->delivery, batch, &report, end_ns, ret_tally);
+	if (outcome == DELIVERY_DONE || outcome == DELIVERY_REJECTED)
 		note_back(sender);
-		sender->rejecting = false;
-		sender->counters.sent += (int64_t)samples;
-		batch->done += count;
-		return DONE;
-	case 413:
-		if (count > 1) {
-			sender->names_max = (count + 1) / 2;
-			log_info("%s; bodies hold at most %zu processes from now on", uplink_describe(sender->uplink),
-			         sender->names_max);
-			return DONE;
-		}
-		/* fall through */
-	case 400:
-	case 409:
-		note_back(sender);
-		note_rejected(sender, samples);
-		batch->done += count;
-		return DONE;
-	case 0:
+	else
 		note_away(sender);
-		return SILENT;
-	default:
-		note_away(sender);
-	}
-	int64_t wait_s = uplink_retry_after_s(sender->uplink);
-	if (wait_s <= 0)
-		return KEPT;
-	if (wait_s > RETRY_AFTER_MAX_S)
-		wait_s = RETRY_AFTER_MAX_S;
-	sender->not_before_ns = clock_monotonic_ns() + wait_s * 1000000000;
-	return SILENT;
+	return outcome;
 }
 
-/* Sends the batch that waits at `place`, and frees it when it is done with. */
-static enum outcome send_waiting(struct sender *sender, const struct sender_state *state, size_t place)
+static void back_off(struct sender *sender)
 {
-	struct batch *batch = sender->waiting[place];
-	do {
-		size_t count = batch->count - batch->done;
-		if (sender->names_max && count > sender->names_max)
-			count = sender->names_max;
-		struct uplink_report report = {
-			.partial = state->partial,
-			.missed_ticks = state->missed_ticks,
-			.sent = sender->counters.sent,
-			.dropped = sender->counters.dropped,
-			.rejected = sender->counters.rejected,
-		};
-		long status = uplink_put(sender->uplink, batch, count, &report);
-		enum outcome outcome = settle(sender, status, batch, count);
-		if (outcome != DONE)
-			return outcome;
-	} while (batch->done < batch->count);
-	free(take_waiting(sender, place));
-	return DONE;
+	backoff_failed(&sender->backoff, clock_monotonic_ns(), uplink_retry_after_s(sender->uplink), arc4random());
 }
 
-/* `patient`: one of the old ones that the server does not take is no reason to end. */
-static void send_some(struct sender *sender, const struct sender_state *state, size_t batches, bool patient,
-                      int64_t deadline_ns)
+/* False: the server does not take what is new. */
+static bool send_fresh(struct sender *sender, const struct sender_state *state, int64_t end_ns)
 {
-	if (sender->waiting_count == 0)
-		return;
-	if (!uplink_learn_ip(sender->uplink)) {
+	struct delivery_tally tally = { 0 };
+	enum delivery_outcome outcome = DELIVERY_SILENT;
+	if (uplink_greet(sender->uplink, delivery_left_ms(&sender->delivery, end_ns)))
+		outcome = deliver(sender, state, sender->fresh, end_ns, &tally);
+	else
 		note_away(sender);
-		return;
+	sender->counters.sent += (int64_t)tally.sent;
+	sender->counters.rejected += (int64_t)tally.rejected;
+	if (outcome == DELIVERY_KEPT || outcome == DELIVERY_SILENT) {
+		back_off(sender);
+		keep_fresh(sender);
+		return false;
 	}
-	if (send_waiting(sender, state, sender->waiting_count - 1) != DONE)
-		return;
+	if (outcome == DELIVERY_REJECTED)
+		backlog_put_aside(sender->backlog, sender->fresh);
+	free(sender->fresh);
+	sender->fresh = NULL;
+	return true;
+}
+
+/* Sends at most `batches` of those that wait, and begins none after `last_ns`. */
+static void replay(struct sender *sender, const struct sender_state *state, size_t batches, int64_t last_ns,
+                   int64_t end_ns)
+{
+	static const enum backlog_fate fates[] = {
+		[DELIVERY_DONE] = BACKLOG_SENT,
+		[DELIVERY_REJECTED] = BACKLOG_REJECTED,
+		[DELIVERY_KEPT] = BACKLOG_LATER,
+		[DELIVERY_SILENT] = BACKLOG_AGAIN,
+	};
+	enum delivery_outcome outcome = DELIVERY_DONE;
 	sender->replaying = true;
-	size_t place = 0;
-	for (size_t i = 0; i < batches && place < sender->waiting_count && clock_monotonic_ns() < deadline_ns; i++) {
-		/* One that the server cannot take does not hold up the others. */
-		enum outcome outcome = send_waiting(sender, state, place);
-		if (outcome == SILENT || (outcome == KEPT && !patient))
+	for (size_t i = 0; i < batches && outcome != DELIVERY_SILENT && clock_monotonic_ns() < last_ns; i++) {
+		struct delivery_tally tally;
+		struct batch *batch = backlog_next(sender->backlog);
+		if (!batch && i == 0)
+			batch = backlog_next(sender->backlog); /* the last round ended with the last tick */
+		if (!batch)
 			break;
-		place += outcome == KEPT;
+		outcome = deliver(sender, state, batch, end_ns, &tally);
+		backlog_settle(sender->backlog, fates[outcome]);
+		if (outcome == DELIVERY_DONE || outcome == DELIVERY_REJECTED) {
+			sender->counters.sent += (int64_t)tally.sent;
+			sender->counters.replayed += (int64_t)tally.sent;
+			sender->counters.rejected += (int64_t)tally.rejected;
+		}
 	}
 	sender->replaying = false;
+	if (outcome == DELIVERY_SILENT)
+		back_off(sender);
 }
 
-void sender_send(struct sender *sender, const struct sender_state *state, int64_t budget_ms)
+void sender_send(struct sender *sender, const struct sender_state *state, int64_t begun_ns)
 {
-	int64_t now_ns = clock_monotonic_ns();
-	if (now_ns >= sender->not_before_ns)
-		send_some(sender, state, SENDER_REPLAY, true, now_ns + budget_ms * 1000000);
+	int64_t interval_ns = sender->interval_ms * 1000000;
+	int64_t end_ns = begun_ns + interval_ns * 9 / 10;
+	sender->counters.missed_ticks = state->missed_ticks;
+	backlog_expire(sender->backlog, &sender->clock, clock_moment());
+	if (sender->fresh && send_fresh(sender, state, end_ns))
+		replay(sender, state, SENDER_REPLAY, begun_ns + interval_ns / 2, end_ns);
 }
 
 void sender_flush(struct sender *sender, const struct sender_state *state, int64_t budget_ms)
 {
-	send_some(sender, state, SIZE_MAX, false, clock_monotonic_ns() + budget_ms * 1000000);
+	int64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + budget_ms * 1000000;
+	if (sender->fresh && backlog_has_spool(sender->backlog) && !backoff_is_over(&sender->backoff, now_ns))
+		keep_fresh(sender);
+	if (sender->fresh && !send_fresh(sender, state, end_ns))
+		return;
+	if (backlog_count_in_memory(sender->backlog) && uplink_greet(sender->uplink, delivery_left_ms(&sender->delivery, end_ns)))
+		replay(sender, state, SIZE_MAX, end_ns, end_ns);
+}
+
+int64_t sender_delay_ms(const struct sender *sender)
+{
+	return uplink_is_local(sender->uplink) ? 0 : sender->delay_ms;
 }
 
 size_t sender_waiting(const struct sender *sender)
 {
-	return sender->waiting_count;
+	return backlog_count(sender->backlog) + (sender->fresh ? 1 : 0);
 }
 
-struct sender_counters sender_counters(const struct sender *sender)
+size_t sender_in_memory(const struct sender *sender)
+{
+	return backlog_count_in_memory(sender->backlog) + (sender->fresh ? 1 : 0);
+}
+
+struct counters sender_counters(const struct sender *sender)
 {
 	return sender->counters;
+}
+
+void sender_describe(const struct sender *sender, struct text *text)
+{
+	counters_describe(&sender->counters, text);
+	text_append_string(text, "; ");
+	backlog_describe(sender->backlog, text);
 }

@@ -7,8 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collector/token.h"
+#include "common/clock.h"
 #include "common/http.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/wire.h"
 
 struct uplink {
@@ -17,11 +20,19 @@ struct uplink {
 	char ip[WIRE_IP_SIZE]; /* "": not known yet */
 	bool ip_configured;
 	char hostname[WIRE_NAME_SIZE];
+	char *ca_file;
+	struct token token;
+	struct server_clock *clock;
+	enum config_gzip gzip;
+	bool plain_only; /* the server has refused what was compressed, and not the same plain */
+	bool greeted;    /* it has answered */
+	bool local;      /* it is on this machine */
 
 	const char *method; /* of the last request */
 	struct text path;   /* its URL */
 	struct http_answer answer;
 	bool memory_failed; /* it could not even be built */
+	bool foreign;       /* its answer was not vigie's */
 	struct text description;
 };
 
@@ -46,7 +57,17 @@ int uplink_check(const struct config *config, struct text *ret_error)
 	return 0;
 }
 
-int uplink_open(const struct config *config, struct uplink **ret_uplink)
+static bool names_loopback(const char *url)
+{
+	static const char *const hosts[] = { "://127.", "://localhost", "://[::1]" };
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		if (strstr(url, hosts[i]))
+			return true;
+	}
+	return false;
+}
+
+int uplink_open(const struct config *config, struct server_clock *clock, struct uplink **ret_uplink)
 {
 	struct uplink *uplink = calloc(1, sizeof(*uplink));
 	if (!uplink)
@@ -60,7 +81,11 @@ int uplink_open(const struct config *config, struct uplink **ret_uplink)
 	uplink->http = http_open(config->collector.timeout_ms);
 	if (asprintf(&uplink->url, "%s%s", url, url[0] && url[strlen(url) - 1] == '/' ? "" : "/") < 0)
 		uplink->url = NULL;
-	if (!uplink->http || !uplink->url) {
+	uplink->ca_file = strdup(config->collector.ca_file);
+	uplink->clock = clock;
+	uplink->gzip = (enum config_gzip)config->collector.gzip;
+	uplink->local = names_loopback(url);
+	if (!uplink->http || !uplink->url || !uplink->ca_file || token_open(&uplink->token, config->collector.token_file) != 0) {
 		uplink_close(uplink);
 		return -ENOMEM;
 	}
@@ -74,18 +99,52 @@ void uplink_close(struct uplink *uplink)
 		return;
 	http_close(uplink->http);
 	free(uplink->url);
+	free(uplink->ca_file);
+	token_free(&uplink->token);
 	text_free(&uplink->path);
 	text_free(&uplink->answer.body);
 	text_free(&uplink->description);
 	free(uplink);
 }
 
-/* The HTTP status of the answer, 0 without one. */
-static long request(struct uplink *uplink, const char *method, const char *name, const struct text *body)
+/* Vigie answers with a JSON object, and so does the nginx before it; a portal that wants a
+ * sign-in does not. */
+static bool is_vigies(const struct http_answer *answer)
 {
+	return answer->body.data && answer->body.data[0] == '{';
+}
+
+/* Takes what an answer tells beside its status. */
+static void learn(struct uplink *uplink, struct moment begun)
+{
+	const struct http_answer *answer = &uplink->answer;
+	struct moment ended = clock_moment();
+	if (!uplink->ip_configured)
+		(void)http_own_ip(uplink->http, uplink->ip);
+	uplink->local = http_peer_is_local(uplink->http);
+	uplink->greeted = true;
+	if (answer->date_s > 0)
+		server_clock_learn(uplink->clock, answer->date_s * 1000, answer->date_s * 1000 + 1000, begun, ended);
+	if (answer->status != 409)
+		return;
+	cJSON *json = cJSON_ParseWithLength(answer->body.data, answer->body.length);
+	const cJSON *time = cJSON_GetObjectItemCaseSensitive(json, "server_time");
+	if (cJSON_IsNumber(time) && time->valuedouble > 0 && time->valuedouble < 1e11) {
+		int64_t time_ms = (int64_t)(time->valuedouble * 1000);
+		server_clock_learn(uplink->clock, time_ms, time_ms, begun, ended);
+	}
+	cJSON_Delete(json);
+}
+
+/* The HTTP status of the answer; 0 without one, or where one that matters is not vigie's. */
+static long request(struct uplink *uplink, const char *method, const char *name, const struct text *body, bool gzip,
+                    int64_t timeout_ms)
+{
+	struct http_answer *answer = &uplink->answer;
 	uplink->method = method;
-	uplink->answer.status = 0;
-	uplink->answer.retry_after_s = -1;
+	uplink->foreign = false;
+	answer->status = 0;
+	answer->retry_after_s = -1;
 	text_reset(&uplink->path);
 	text_append_string(&uplink->path, uplink->url);
 	text_append_string(&uplink->path, name);
@@ -93,18 +152,34 @@ static long request(struct uplink *uplink, const char *method, const char *name,
 	if (uplink->memory_failed)
 		return 0;
 
-	int result = http_request(uplink->http, method, uplink->path.data, body ? body->data : NULL,
-	                          body ? body->length : 0, &uplink->answer);
-	if (result)
+	const struct http_message message = {
+		.method = method,
+		.url = uplink->path.data,
+		.body = body ? body->data : NULL,
+		.body_length = body ? body->length : 0,
+		.gzip = gzip,
+		.authorization = uplink->token.header.data,
+		.ca_file = uplink->ca_file,
+		.timeout_ms = timeout_ms,
+	};
+	struct moment begun = clock_moment();
+	if (http_send(uplink->http, &message, answer) != 0)
 		return 0;
-	if (!uplink->ip_configured)
-		(void)http_own_ip(uplink->http, uplink->ip);
-	return uplink->answer.status;
+	if (is_vigies(answer)) {
+		learn(uplink, begun);
+		return answer->status;
+	}
+	/* Nothing is thrown away, and no clock set, on the word of a stranger. */
+	uplink->foreign = answer->status == 200 || answer->status == 400 || answer->status == 409;
+	return uplink->foreign ? 0 : answer->status;
 }
 
-bool uplink_learn_ip(struct uplink *uplink)
+bool uplink_greet(struct uplink *uplink, int64_t timeout_ms)
 {
-	return uplink->ip[0] || (request(uplink, "GET", "health", NULL) && uplink->ip[0]);
+	bool known = uplink->greeted && uplink->ip[0];
+	if (known && (!uplink->clock->known || server_clock_is_sure(uplink->clock, clock_moment())))
+		return true;
+	return request(uplink, "GET", "health", NULL, false, timeout_ms) && uplink->greeted && uplink->ip[0];
 }
 
 static void append_collector(const struct uplink *uplink, const struct uplink_report *report, struct text *body)
@@ -113,14 +188,39 @@ static void append_collector(const struct uplink *uplink, const struct uplink_re
 	json_append_string(body, uplink->hostname);
 	text_append_string(body, ",\"version\":");
 	json_append_string(body, VIGIE_VERSION);
+	text_printf(body, ",\"state\":\"run\",\"partial\":%s", report->partial ? "true" : "false");
+	int64_t offset_ms;
+	if (server_clock_offset_ms(uplink->clock, clock_moment(), &offset_ms)) {
+		text_append_string(body, ",\"clock_offset_s\":");
+		json_append_number(body, (double)offset_ms / 1000);
+	}
+	const struct counters *counters = report->counters;
 	text_printf(body,
-	            ",\"state\":\"run\",\"partial\":%s,\"counters\":{\"sent\":%lld,\"dropped\":%lld,"
+	            ",\"counters\":{\"sent\":%lld,\"spooled\":%lld,\"replayed\":%lld,\"dropped\":%lld,"
 	            "\"rejected\":%lld,\"missed_ticks\":%lld}}",
-	            report->partial ? "true" : "false", (long long)report->sent, (long long)report->dropped,
-	            (long long)report->rejected, (long long)report->missed_ticks);
+	            (long long)counters->sent, (long long)counters->spooled, (long long)counters->replayed,
+	            (long long)counters->dropped, (long long)counters->rejected, (long long)counters->missed_ticks);
 }
 
-long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, const struct uplink_report *report)
+/* One PUT, and another where the server may only have disliked how it was sent. */
+static long put(struct uplink *uplink, const struct text *body, int64_t timeout_ms)
+{
+	bool gzip = !uplink->plain_only &&
+	            (uplink->gzip == GZIP_YES || (uplink->gzip == GZIP_AUTO && uplink->greeted && !uplink->local));
+	long status = request(uplink, "PUT", "save-all", body, gzip, timeout_ms);
+	if (gzip && (status == 400 || status == 415)) {
+		status = request(uplink, "PUT", "save-all", body, false, timeout_ms);
+		uplink->plain_only = status == 200;
+		if (uplink->plain_only)
+			log_info("%s takes no compressed bodies", uplink->url);
+	}
+	if (status == 401 && token_refresh(&uplink->token))
+		status = request(uplink, "PUT", "save-all", body, gzip && !uplink->plain_only, timeout_ms);
+	return status;
+}
+
+long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, const struct uplink_report *report,
+                int64_t timeout_ms)
 {
 	struct text body = TEXT_EMPTY;
 	text_append_string(&body, "{\"ipaddress\":");
@@ -130,7 +230,7 @@ long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, 
 	text_append_string(&body, "],");
 	append_collector(uplink, report, &body);
 	text_append_char(&body, '}');
-	long status = request(uplink, "PUT", "save-all", &body);
+	long status = put(uplink, &body, timeout_ms);
 	/* Of 2,000 processes it is 400 KiB, for a moment every ten seconds. */
 	text_free(&body);
 	return status;
@@ -161,12 +261,19 @@ const char *uplink_describe(struct uplink *uplink)
 		text_append_string(text, "out of memory");
 	} else if (uplink->answer.status == 0) {
 		text_append_string(text, http_error(uplink->http));
+	} else if (uplink->foreign) {
+		text_printf(text, "HTTP %ld, and not from vigie", uplink->answer.status);
 	} else {
 		char sentence[WIRE_NAME_SIZE];
 		read_sentence(&uplink->answer.body, sentence);
 		text_printf(text, sentence[0] ? "HTTP %ld (%s)" : "HTTP %ld", uplink->answer.status, sentence);
 	}
 	return text_failed(text) ? "out of memory" : text->data;
+}
+
+bool uplink_is_local(const struct uplink *uplink)
+{
+	return uplink->local;
 }
 
 const char *uplink_url(const struct uplink *uplink)

@@ -1,9 +1,13 @@
 /*
- * The line to the server: one PUT of save-all at a time, its body made of a
- * batch, and the own address that the body tells.
+ * The line to the server: one request at a time on one connection, the body of a PUT
+ * made of a batch, and what the answers tell beside their status: the own address,
+ * the server's clock, whether it is on this machine.
  *
  * The own address is collector.ip, or that of the connection of the last request
- * that was answered. One thread uses an uplink.
+ * that was answered. Bodies are compressed when the server is on another machine, or
+ * as collector.gzip says; a server that refuses one is sent it plain, and from then
+ * on all of them if that helps. The token is read again when the server refuses it
+ * and its file has changed. One thread uses an uplink.
  */
 #ifndef VIGIE_COLLECTOR_UPLINK_H
 #define VIGIE_COLLECTOR_UPLINK_H
@@ -13,6 +17,7 @@
 #include <stdint.h>
 
 #include "collector/batch.h"
+#include "collector/counters.h"
 #include "common/config.h"
 #include "common/text.h"
 
@@ -21,27 +26,33 @@ struct uplink;
 /* What the collector says of itself in each body. */
 struct uplink_report {
 	bool partial; /* some processes are hidden from it */
-	int64_t sent, dropped, rejected; /* samples, since its start */
-	int64_t missed_ticks;
+	const struct counters *counters;
 };
 
 /* Whether url and ip can be used: 0 or -EINVAL with a sentence. */
 int uplink_check(const struct config *config, struct text *ret_error) __attribute__((warn_unused_result));
 
-/* Connects nothing yet; `config` is not kept. 0 or -ENOMEM. */
-int uplink_open(const struct config *config, struct uplink **ret_uplink) __attribute__((warn_unused_result));
+/* Connects nothing yet; `config` is not kept, `clock` is borrowed and learns from every
+ * answer. A token that cannot be read is logged. 0 or -ENOMEM. */
+int uplink_open(const struct config *config, struct server_clock *clock, struct uplink **ret_uplink)
+	__attribute__((warn_unused_result));
 void uplink_close(struct uplink *uplink);
 
-/* Asks the server for anything when the own address is not known yet. False when
- * it is unknown still. */
-bool uplink_learn_ip(struct uplink *uplink);
+/* Asks the server for anything where that is to be known before a batch is sent: the own
+ * address, the server's clock. False: it does not answer, or not as vigie does. */
+bool uplink_greet(struct uplink *uplink, int64_t timeout_ms);
 
-/* Sends the next `count` of the batch's names that are not done. The HTTP status
- * of the answer, or 0 when there was none. */
-long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, const struct uplink_report *report);
+/* Sends the next `count` of the batch's names that are not done, in at most `timeout_ms`.
+ * The HTTP status of the answer; 0 when there was none, or one that is not vigie's. */
+long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, const struct uplink_report *report,
+                int64_t timeout_ms);
 
 /* Of the last answer; -1: it had none. */
 int64_t uplink_retry_after_s(const struct uplink *uplink);
+
+/* Whether the server is on this machine: as its last answer told or, before the first,
+ * as its URL does. */
+bool uplink_is_local(const struct uplink *uplink);
 
 /* What the last request was and came to, with the server's own sentence: "PUT
  * http://…: HTTP 503 (the store is down)". Borrowed until the next call. */

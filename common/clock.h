@@ -1,5 +1,5 @@
 /*
- * The two clocks, in milliseconds, and how a time is written for people.
+ * The clocks of this machine, and how a time is written for people.
  *
  * Code that decides anything takes `now` as an argument; only main functions and
  * loops read the clocks here. Thread-safe.
@@ -12,8 +12,21 @@
 /* Milliseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ms(void);
 
-/* Nanoseconds of a clock that is never set (CLOCK_MONOTONIC). */
+/* Nanoseconds of a clock that is never set and stands still while the machine sleeps
+ * (CLOCK_MONOTONIC). */
 int64_t clock_monotonic_ns(void);
+
+/* One moment on two clocks: what the wall clock says can be judged by the other. */
+struct moment {
+	int64_t wall_ms; /* since 1970-01-01 UTC; may be set at any time */
+	int64_t boot_ms; /* since the machine started, its sleep included; never set (CLOCK_BOOTTIME) */
+};
+
+struct moment clock_moment(void);
+
+/* Tells the times since one start of the machine from those since another; 0 where the
+ * kernel does not tell (/proc/sys/kernel/random/boot_id). */
+uint64_t clock_boot(void);
 
 enum { CLOCK_RFC3339_SIZE = 32 };
 

@@ -23,6 +23,7 @@ struct option {
 
 static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
 static const char *const cpu_scales[] = { "core", "machine", NULL };
+static const char *const gzips[] = { "auto", "yes", "no", NULL };
 
 #define FIELD(name) offsetof(struct config, name)
 #define MINUTE 60e3
@@ -60,6 +61,12 @@ static const struct option options[] = {
 	  "certificates to trust for an engine's https URL, PEM; empty: the system's" },
 	{ "server", "manage_retention", BOOLEAN, FIELD(server.manage_retention), "no", 0, 0, NULL,
 	  "whether the retention of a bucket or database that is there already is changed to ours" },
+	{ "server", "write_tokens", STRING, FIELD(server.write_tokens), "", 0, 0, NULL,
+	  "a file of bearer tokens, one a line and for its owner's eyes only, of which a PUT needs one; empty: everybody may" },
+	{ "server", "read_tokens", STRING, FIELD(server.read_tokens), "", 0, 0, NULL,
+	  "the same for every GET but health" },
+	{ "server", "admin_tokens", STRING, FIELD(server.admin_tokens), "", 0, 0, NULL,
+	  "the same for what only an administrator may; these tokens may everything else too" },
 
 	{ "sqlite", "path", STRING, FIELD(sqlite.path), "vigie.db", 0, 0, NULL,
 	  "the database file" },
@@ -117,8 +124,20 @@ static const struct option options[] = {
 	  "leave out names under this percentage of memory and under min_cpu" },
 	{ "collector", "max_processes", INTEGER, FIELD(collector.max_processes), "2000", 1, 1e6, NULL,
 	  "names sent; the smallest of further ones are summed under \"other\"" },
+	{ "collector", "spool", STRING, FIELD(collector.spool), "spool", 0, 0, NULL,
+	  "a folder for what the server does not take now, made where it is missing; each collector has its own; empty: memory alone" },
+	{ "collector", "spool_bytes", BYTES, FIELD(collector.spool_bytes), "64MiB", 64 * 1024, 1024 * 1024 * MIB, NULL,
+	  "what it may take on the disk; the oldest is dropped" },
+	{ "collector", "spool_age", DURATION, FIELD(collector.spool_age_ms), "1d", 1e3, 3660 * DAY, NULL,
+	  "how old it may become there; the oldest is dropped" },
 	{ "collector", "buffer", INTEGER, FIELD(collector.buffer_ticks), "60", 1, 1e5, NULL,
-	  "intervals kept in memory while the server is away; the oldest is dropped" },
+	  "intervals kept in memory where the spool cannot take them; the oldest is dropped" },
+	{ "collector", "gzip", CHOICE, FIELD(collector.gzip), "auto", 0, 0, gzips,
+	  "whether bodies are sent compressed; auto: when the server is on another machine" },
+	{ "collector", "ca_file", STRING, FIELD(collector.ca_file), "", 0, 0, NULL,
+	  "certificates to trust for an https URL, PEM; empty: the system's" },
+	{ "collector", "token_file", STRING, FIELD(collector.token_file), "", 0, 0, NULL,
+	  "a file that holds a token of the server's write_tokens; empty: none" },
 
 	{ "alert", "url", STRING, FIELD(alert.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
 	  "the server" },
@@ -128,6 +147,8 @@ static const struct option options[] = {
 	  "when to evaluate, counted from the boundary that the collectors stamp with" },
 	{ "alert", "timeout", DURATION, FIELD(alert.timeout_ms), "4s", 100, MINUTE, NULL,
 	  "how long one request to the server may take" },
+	{ "alert", "token_file", STRING, FIELD(alert.token_file), "", 0, 0, NULL,
+	  "a file that holds a token that the server takes for reading and for writing; empty: none is sent" },
 	{ "alert", "threshold", NUMBER, FIELD(alert.threshold), "80", 0, 1e6, NULL,
 	  "RED: the latest value is over this percentage" },
 	{ "alert", "clear", NUMBER, FIELD(alert.clear), "75", 0, 1e6, NULL,

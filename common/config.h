@@ -26,6 +26,7 @@ struct config_list {
 };
 
 enum config_cpu_scale { CPU_SCALE_CORE, CPU_SCALE_MACHINE };
+enum config_gzip { GZIP_AUTO, GZIP_YES, GZIP_NO };
 
 /* Strings are never NULL; "" where nothing is set. */
 struct config {
@@ -46,6 +47,9 @@ struct config {
 		int64_t store_queue; /* bytes */
 		char *store_ca_file;
 		bool manage_retention;
+		char *write_tokens; /* files of tokens; "": everybody may */
+		char *read_tokens;
+		char *admin_tokens;
 	} server;
 	struct {
 		char *path;
@@ -82,13 +86,20 @@ struct config {
 		double min_cpu;  /* percent */
 		double min_mem;  /* percent */
 		int64_t max_processes;
-		int64_t buffer_ticks; /* kept in memory while the server is away */
+		char *spool; /* folder; "": none */
+		int64_t spool_bytes;
+		int64_t spool_age_ms;
+		int64_t buffer_ticks; /* kept in memory where the spool cannot take them */
+		int64_t gzip; /* enum config_gzip */
+		char *ca_file;
+		char *token_file;
 	} collector;
 	struct {
 		char *url;
 		int64_t interval_ms;
 		int64_t phase_ms; /* after the boundary */
 		int64_t timeout_ms;
+		char *token_file;
 		double threshold; /* percent */
 		double clear;     /* percent */
 		int64_t raise_after; /* ticks */

@@ -5,13 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/gzip.h"
+
 struct http {
 	CURL *curl;
 	const struct http_message *message; /* of the request that is under way */
 	struct http_answer *answer;
 	int sink_result;
 	char error[CURL_ERROR_SIZE];
+	int64_t timeout_ms;
 	char own_ip[WIRE_IP_SIZE]; /* "" before the first answer */
+	bool peer_is_local;
 	bool headers_ended;        /* of the answer that is being read */
 };
 
@@ -54,9 +58,11 @@ struct http *http_open(int64_t timeout_ms)
 		free(http);
 		return NULL;
 	}
+	http->timeout_ms = timeout_ms;
 	curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
+	/* Otherwise a name server that is silent holds us beyond the timeout. */
+	curl_easy_setopt(http->curl, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->error);
-	curl_easy_setopt(http->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(http->curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(http->curl, CURLOPT_TCP_KEEPALIVE, 1L);
 	curl_easy_setopt(http->curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -104,6 +110,7 @@ static struct curl_slist *headers_of(const struct http_message *message)
 		const char *name, *value;
 	} lines[] = {
 		{ "Content-Type", message->content_type ? message->content_type : "application/json" },
+		{ "Content-Encoding", message->gzip && message->body ? "gzip" : NULL },
 		{ "Accept", message->accept },
 		{ "Authorization", message->authorization },
 	};
@@ -127,11 +134,12 @@ static const char *given(const char *string)
 	return string && string[0] ? string : NULL;
 }
 
-static void set_message(CURL *curl, const struct http_message *message)
+static void set_message(struct http *http, const struct http_message *message, const char *body, size_t body_length)
 {
-	if (message->body) {
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, message->body);
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)message->body_length);
+	CURL *curl = http->curl;
+	if (body) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_length);
 	} else {
 		curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
 	}
@@ -141,6 +149,27 @@ static void set_message(CURL *curl, const struct http_message *message)
 	curl_easy_setopt(curl, CURLOPT_PASSWORD, given(message->password));
 	if (given(message->ca_file))
 		curl_easy_setopt(curl, CURLOPT_CAINFO, message->ca_file);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(message->timeout_ms ? message->timeout_ms : http->timeout_ms));
+}
+
+/* Our own address and whose the other end is. */
+static void read_addresses(struct http *http)
+{
+	const char *own_ip = NULL, *peer = NULL;
+	char peer_ip[WIRE_IP_SIZE];
+	if (curl_easy_getinfo(http->curl, CURLINFO_LOCAL_IP, &own_ip) != CURLE_OK || !own_ip ||
+	    !wire_ip_parse(own_ip, http->own_ip))
+		return;
+	http->peer_is_local = curl_easy_getinfo(http->curl, CURLINFO_PRIMARY_IP, &peer) == CURLE_OK && peer &&
+	                      wire_ip_parse(peer, peer_ip) &&
+	                      (strncmp(peer_ip, "127.", 4) == 0 || strcmp(peer_ip, "::1") == 0 ||
+	                       strcmp(peer_ip, http->own_ip) == 0);
+}
+
+static const char *header_of(CURL *curl, const char *name)
+{
+	struct curl_header *header;
+	return curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK ? header->value : NULL;
 }
 
 static int perform(struct http *http, struct http_answer *ret_answer)
@@ -162,35 +191,43 @@ static int perform(struct http *http, struct http_answer *ret_answer)
 
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ret_answer->status);
 	curl_off_t retry_after = 0;
-	struct curl_header *header;
 	/* CURLINFO_RETRY_AFTER does not tell 0 from none. */
-	if (curl_easy_header(curl, "Retry-After", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
-	    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK)
+	if (header_of(curl, "Retry-After") && curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK)
 		ret_answer->retry_after_s = retry_after > 0 ? (int64_t)retry_after : 0; /* a date may have passed */
-	const char *own_ip = NULL;
-	if (curl_easy_getinfo(curl, CURLINFO_LOCAL_IP, &own_ip) == CURLE_OK && own_ip)
-		(void)wire_ip_parse(own_ip, http->own_ip);
+	const char *date = header_of(curl, "Date");
+	ret_answer->date_s = date ? (int64_t)curl_getdate(date, NULL) : -1;
+	read_addresses(http);
 	return 0;
+}
+
+/* The body compressed, where that is wanted. */
+static int compress_body(const struct http_message *message, struct text *ret_gzip)
+{
+	return message->gzip && message->body ? gzip_append(ret_gzip, message->body, message->body_length) : 0;
 }
 
 int http_send(struct http *http, const struct http_message *message, struct http_answer *ret_answer)
 {
+	struct text gzip = TEXT_EMPTY;
 	text_reset(&ret_answer->body);
 	ret_answer->status = 0;
 	ret_answer->retry_after_s = -1;
+	ret_answer->date_s = -1;
 	http->error[0] = '\0';
 	http->message = message;
 	http->answer = ret_answer;
 	http->sink_result = 0;
 
 	struct curl_slist *headers = headers_of(message);
-	if (!headers)
-		return -ENOMEM;
-	set_message(http->curl, message);
-	curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
-	int result = perform(http, ret_answer);
-	curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
+	int result = headers ? compress_body(message, &gzip) : -ENOMEM;
+	if (result == 0) {
+		set_message(http, message, gzip.data ? gzip.data : message->body, gzip.data ? gzip.length : message->body_length);
+		curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
+		result = perform(http, ret_answer);
+		curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
+	}
 	curl_slist_free_all(headers);
+	text_free(&gzip);
 	return result;
 }
 
@@ -222,4 +259,9 @@ bool http_own_ip(const struct http *http, char ret_ip[static WIRE_IP_SIZE])
 		return false;
 	memcpy(ret_ip, http->own_ip, WIRE_IP_SIZE);
 	return true;
+}
+
+bool http_peer_is_local(const struct http *http)
+{
+	return http->peer_is_local;
 }

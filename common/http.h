@@ -21,6 +21,7 @@ struct http;
 struct http_answer {
 	long status;          /* of HTTP */
 	int64_t retry_after_s; /* of the Retry-After header; -1: none */
+	int64_t date_s;        /* of the Date header, since 1970; -1: none */
 	struct text body;     /* the caller keeps it from request to request and frees it */
 };
 
@@ -32,6 +33,7 @@ struct http_message {
 	const char *method, *url;
 	const char *body; /* body_length bytes; NULL: none */
 	size_t body_length;
+	bool gzip; /* the body is sent compressed, and said to be */
 	const char *content_type;   /* NULL: application/json */
 	const char *accept;
 	const char *authorization;  /* the header's whole value */
@@ -39,6 +41,7 @@ struct http_message {
 	const char *ca_file; /* of certificates to trust, PEM; none: the system's */
 	http_sink *sink;     /* takes the body of an answer of status 200 to 299 in the place of `body` */
 	void *sink_user;
+	int64_t timeout_ms; /* of this request alone; 0: the handle's */
 };
 
 /* `timeout_ms` bounds a whole request. NULL: out of memory. */
@@ -66,5 +69,8 @@ const char *http_error(const struct http *http);
 /* Our own address on the connection of the last request that was answered;
  * false before the first. */
 bool http_own_ip(const struct http *http, char ret_ip[static WIRE_IP_SIZE]);
+
+/* Whether the peer of that connection is this machine: a loopback address, or our own. */
+bool http_peer_is_local(const struct http *http);
 
 #endif

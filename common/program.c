@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 #ifndef VIGIE_VERSION
@@ -26,8 +28,8 @@ static void print_help(const struct program *program)
 	       "      --debug                 log everything\n"
 	       "      --version               print the version\n"
 	       "      --help                  print this\n"
-	       "\nSIGHUP reloads the configuration, SIGTERM ends the program.\n",
-	       program->name, program->summary);
+	       "\nSIGHUP reloads the configuration, %sSIGTERM ends the program.\n",
+	       program->name, program->summary, program->dumps ? "SIGUSR1 logs the counters, " : "");
 }
 
 static int load(const struct program *program, struct config **ret_config)
@@ -55,13 +57,15 @@ static void use_config(struct program *program, struct config *config)
 	log_set_level(program->debug ? LOG_LEVEL_DEBUG : (enum log_level)config->log.level);
 }
 
-static int open_signals(void)
+static int open_signals(bool dumps)
 {
 	sigset_t signals;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGHUP);
+	if (dumps)
+		sigaddset(&signals, SIGUSR1);
 	if (pthread_sigmask(SIG_BLOCK, &signals, NULL) != 0)
 		return -1;
 	signal(SIGPIPE, SIG_IGN);
@@ -139,7 +143,7 @@ bool program_start(struct program *program, int argc, char *argv[], int *ret_exi
 		return false;
 
 	/* Before anything that takes time: a SIGHUP must not end a program that starts. */
-	program->signal_fd = open_signals();
+	program->signal_fd = open_signals(program->dumps);
 	if (program->signal_fd < 0) {
 		log_error("cannot wait for signals: %s", strerror(errno));
 		return false;
@@ -175,22 +179,50 @@ bool program_reload(struct program *program)
 	return true;
 }
 
-enum program_event program_wait(const struct program *program, int timer_fd)
+static enum program_event event_of(uint32_t signal)
 {
+	switch (signal) {
+	case SIGHUP:
+		return PROGRAM_RELOAD;
+	case SIGUSR1:
+		return PROGRAM_DUMP;
+	default:
+		return PROGRAM_STOP;
+	}
+}
+
+/* Until `end_ns`, for poll(2). Rounded up: a wait that ends early would only be begun again. */
+static int left_ms(int64_t end_ns)
+{
+	int64_t left = (end_ns - clock_monotonic_ns() + 999999) / 1000000;
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
+
+enum program_event program_wait_for(const struct program *program, int timer_fd, int64_t wait_ms)
+{
+	int64_t end_ns = clock_monotonic_ns() + wait_ms * 1000000;
 	for (;;) {
 		struct pollfd fds[] = {
 			{ .fd = program->signal_fd, .events = POLLIN },
 			{ .fd = timer_fd, .events = POLLIN },
 		};
-		if (poll(fds, 2, -1) < 0)
+		int ready = poll(fds, 2, wait_ms < 0 ? -1 : left_ms(end_ns));
+		if (ready < 0)
 			continue; /* EINTR: a debugger's stop */
 
 		struct signalfd_siginfo signal;
 		if (fds[0].revents && read(program->signal_fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal))
-			return signal.ssi_signo == SIGHUP ? PROGRAM_RELOAD : PROGRAM_STOP;
+			return event_of(signal.ssi_signo);
 		if (fds[1].revents)
 			return PROGRAM_TIMER;
+		if (ready == 0)
+			return PROGRAM_TIMEOUT;
 	}
+}
+
+enum program_event program_wait(const struct program *program, int timer_fd)
+{
+	return program_wait_for(program, timer_fd, -1);
 }
 
 void program_end(struct program *program)

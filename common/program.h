@@ -2,7 +2,8 @@
  * What the main functions of all programs share: the command line, the
  * configuration and the signals.
  *
- * SIGTERM and SIGINT ask the program to end, SIGHUP to reload. They are blocked
+ * SIGTERM and SIGINT ask the program to end, SIGHUP to reload, and SIGUSR1, where
+ * the program wants that, to log how it fares. They are blocked
  * in every thread and read from one descriptor, so no handler ever runs.
  */
 #ifndef VIGIE_COMMON_PROGRAM_H
@@ -19,6 +20,7 @@ struct program {
 	/* Checks what the option table cannot (NULL: nothing): 0 or a negative errno
 	 * with a sentence in `ret_error`. */
 	int (*check)(const struct config *config, struct text *ret_error);
+	bool dumps; /* SIGUSR1 asks it to log how it fares; otherwise that signal is not touched */
 
 	struct config *config; /* the one in force */
 	const char *config_path;
@@ -40,10 +42,13 @@ bool program_start(struct program *program, int argc, char *argv[], int *ret_exi
  * stays: the return value is then false. */
 bool program_reload(struct program *program);
 
-enum program_event { PROGRAM_TIMER, PROGRAM_RELOAD, PROGRAM_STOP };
+enum program_event { PROGRAM_TIMER, PROGRAM_TIMEOUT, PROGRAM_RELOAD, PROGRAM_DUMP, PROGRAM_STOP };
 
 /* Waits for a signal or until `timer_fd` (-1: none) is readable. Signals first. */
 enum program_event program_wait(const struct program *program, int timer_fd);
+
+/* The same for at most `wait_ms` (negative: for ever), then PROGRAM_TIMEOUT. */
+enum program_event program_wait_for(const struct program *program, int timer_fd, int64_t wait_ms);
 
 /* Frees the configuration and closes the descriptor. */
 void program_end(struct program *program);

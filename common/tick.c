@@ -19,9 +19,10 @@ int64_t tick_next_boundary(int64_t now_ms, int64_t interval_ms, int64_t phase_ms
 }
 
 /* Sets the timer for the planned boundary; a time that has passed fires at once. */
-static void arm(struct tick *tick, int64_t now_ms)
+static void arm(struct tick *tick, struct moment now)
 {
-	int64_t wait_ms = tick->boundary_ms + tick->phase_ms - now_ms;
+	int64_t wait_ms = tick->boundary_ms + tick->phase_ms - now.wall_ms;
+	tick->due_boot_ms = now.boot_ms + wait_ms;
 	if (wait_ms < 1)
 		wait_ms = 1;
 	struct itimerspec timer = {
@@ -30,35 +31,36 @@ static void arm(struct tick *tick, int64_t now_ms)
 	timerfd_settime(tick->timer_fd, 0, &timer, NULL);
 }
 
-int tick_open(struct tick *tick, int64_t interval_ms, int64_t phase_ms, int64_t at_least_ms, int64_t now_ms)
+int tick_open(struct tick *tick, int64_t interval_ms, int64_t phase_ms, int64_t at_least_ms, struct moment now)
 {
 	*tick = (struct tick){
 		.interval_ms = interval_ms,
 		.phase_ms = phase_ms % interval_ms,
-		.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+		.timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK),
 	};
 	if (tick->timer_fd < 0)
 		return -errno;
-	tick->boundary_ms = tick_next_boundary(now_ms, interval_ms, tick->phase_ms, at_least_ms);
-	arm(tick, now_ms);
+	tick->boundary_ms = tick_next_boundary(now.wall_ms, interval_ms, tick->phase_ms, at_least_ms);
+	arm(tick, now);
 	return 0;
 }
 
-bool tick_take(struct tick *tick, int64_t now_ms, int64_t *ret_boundary_ms)
+bool tick_take(struct tick *tick, struct moment now, int64_t *ret_boundary_ms)
 {
-	int64_t early_ms = tick->boundary_ms + tick->phase_ms - now_ms;
+	int64_t early_ms = tick->boundary_ms + tick->phase_ms - now.wall_ms;
+	int64_t late_ms = now.boot_ms - tick->due_boot_ms; /* whatever the wall clock was set to */
+	tick->missed += late_ms > 0 ? late_ms / tick->interval_ms : 0;
 	if (early_ms > 0) {
 		/* Set back by more than an interval: the planned boundary is too far off. */
 		if (early_ms > tick->interval_ms)
-			tick->boundary_ms = tick_next_boundary(now_ms, tick->interval_ms, tick->phase_ms, 0);
-		arm(tick, now_ms);
+			tick->boundary_ms = tick_next_boundary(now.wall_ms, tick->interval_ms, tick->phase_ms, 0);
+		arm(tick, now);
 		return false;
 	}
-	int64_t newest = boundary_before(now_ms - tick->phase_ms, tick->interval_ms);
-	tick->missed += (newest - tick->boundary_ms) / tick->interval_ms;
+	int64_t newest = boundary_before(now.wall_ms - tick->phase_ms, tick->interval_ms);
 	*ret_boundary_ms = newest;
 	tick->boundary_ms = newest + tick->interval_ms;
-	arm(tick, now_ms);
+	arm(tick, now);
 	return true;
 }
 

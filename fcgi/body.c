@@ -207,15 +207,6 @@ static int parse_sample(const cJSON *object, size_t index, const struct body_tim
 	return parse_item(&item, index, times, sample, error);
 }
 
-static void copy_string(const cJSON *object, const char *key, char *target, size_t size)
-{
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-	if (cJSON_IsString(item))
-		snprintf(target, size, "%s", item->valuestring);
-	/* A character that was cut in two is left out. */
-	target[wire_utf8_check(target, strlen(target))] = '\0';
-}
-
 static int parse_report(const cJSON *tree, struct body *body, struct body_error *error)
 {
 	const cJSON *object = cJSON_GetObjectItemCaseSensitive(tree, "collector");
@@ -224,15 +215,7 @@ static int parse_report(const cJSON *tree, struct body *body, struct body_error 
 	if (!cJSON_IsObject(object))
 		return refuse(error, 400, "collector", "collector is not an object");
 
-	struct collector_report *report = &body->report;
-	copy_string(object, "hostname", report->hostname, sizeof(report->hostname));
-	copy_string(object, "version", report->version, sizeof(report->version));
-	copy_string(object, "state", report->state, sizeof(report->state));
-	const cJSON *offset = cJSON_GetObjectItemCaseSensitive(object, "clock_offset_s");
-	report->clock_offset_known = cJSON_IsNumber(offset) && isfinite(offset->valuedouble);
-	report->clock_offset_s = report->clock_offset_known ? offset->valuedouble : 0;
-	const cJSON *partial = cJSON_GetObjectItemCaseSensitive(object, "partial");
-	report->partial = cJSON_IsBool(partial) ? cJSON_IsTrue(partial) : -1;
+	body->report = report_read(object);
 	body->has_report = true;
 	return 0;
 }
@@ -351,7 +334,7 @@ static int parse(char *json, size_t length, parser *parse_data, const struct bod
                  struct body_error *error)
 {
 	/* On the caller's memory from the start: the samples point into it. */
-	*ret_body = (struct body){ .report.partial = -1 };
+	*ret_body = (struct body){ 0 };
 	int result = parse_json(json, length, ret_body, error);
 	if (result == 0)
 		result = parse_data(ret_body, times, error);

@@ -9,26 +9,17 @@
 #define VIGIE_FCGI_BODY_H
 
 #include "fcgi/arena.h"
+#include "fcgi/report.h"
 #include "fcgi/sample.h"
 
 struct cJSON;
-
-/* What the optional object `collector` says of a host; "" and -1 where it does not. */
-struct collector_report {
-	char hostname[256];
-	char version[64];
-	char state[16];
-	double clock_offset_s;
-	bool clock_offset_known;
-	int partial; /* 1, 0, or -1: not said */
-};
 
 /* Stays where it was parsed to: the samples point into it. */
 struct body {
 	struct batch batch;      /* its strings live as long as the body */
 	char ip[WIRE_IP_SIZE];   /* of save-all */
-	bool has_report;
-	struct collector_report report;
+	bool has_report;         /* it has the optional object `collector` */
+	struct report report;
 	struct cJSON *tree;      /* in the arena, with the strings */
 	struct arena arena;
 };

@@ -14,7 +14,7 @@ enum counter {
 	COUNTER_BATCHES,         /* requests stored */
 	COUNTER_COMMITS,         /* writes of the store; batches / commits: how many go together */
 	COUNTER_APPEND_FAILURES, /* writes the store failed */
-	COUNTER_REJECTED,        /* bodies answered 400, 409 or 413 */
+	COUNTER_REJECTED,        /* bodies answered 400, 409, 413 or 415 */
 	COUNTER_BUSY,            /* requests answered 503 because the store did not answer */
 	COUNTER_SHARED,          /* reads answered with another's answer */
 	COUNTER_SERIES_FOLDED,   /* samples that count as "other" because of a series limit */

@@ -47,7 +47,11 @@ static int check(const struct config *config, struct text *ret_error)
 		text_printf(ret_error, "server.threads: at least %d are needed", THREADS_MIN);
 		return -EINVAL;
 	}
-	return 0;
+	struct tokens *tokens;
+	int result = tokens_open(config, &tokens, ret_error);
+	if (result == 0)
+		tokens_close(tokens);
+	return result;
 }
 
 static unsigned thread_count(const struct config *config)
@@ -72,6 +76,8 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+static const struct pool_handler handler = { .admit = routes_admit, .handle = routes_handle };
+
 int main(int argc, char *argv[])
 {
 	struct program program = {
@@ -95,7 +101,7 @@ int main(int argc, char *argv[])
 	body_init();
 	int result = service_open(program.config, threads, &service);
 	if (result == 0)
-		result = pool_start(threads, (size_t)program.config->server.max_body, routes_handle, service, &pool);
+		result = pool_start(threads, (size_t)program.config->server.max_body, &handler, service, &pool);
 	if (result) {
 		log_error("cannot start: %s", strerror(-result));
 		goto out;

@@ -16,7 +16,7 @@
 enum { BODY_KEEP = 1 << 20 }; /* a larger answer's memory is given back */
 
 struct pool {
-	pool_handler *handler;
+	const struct pool_handler *handler;
 	void *user;
 	atomic_size_t max_body;
 	atomic_bool stopping;
@@ -41,16 +41,14 @@ static void answer(struct pool *pool, struct connection *connection, struct resp
 {
 	struct request request;
 	text_reset(&response->body);
-	response->status = 200;
-	response->content_type = "application/json";
-	response->allow = NULL;
-	response->retry_after_s = 0;
+	*response = (struct response){ .status = 200, .content_type = "application/json", .body = response->body };
 
-	if (connection_read(connection, atomic_load(&pool->max_body), &request) != 0) {
-		request = (struct request){ .method = "" };
-		response_error(response, 503, NULL, "out of memory");
-	} else {
-		pool->handler(pool->user, &request, response);
+	connection_read_head(connection, &request);
+	if (pool->handler->admit(pool->user, &request, response)) {
+		if (connection_read_body(connection, atomic_load(&pool->max_body), &request) == 0)
+			pool->handler->handle(pool->user, &request, response);
+		else
+			response_error(response, 503, NULL, "out of memory");
 	}
 	if (text_failed(&response->body)) {
 		text_free(&response->body);
@@ -88,7 +86,8 @@ static void *run(void *user)
 	return NULL;
 }
 
-int pool_start(unsigned threads, size_t max_body, pool_handler *handler, void *user, struct pool **ret_pool)
+int pool_start(unsigned threads, size_t max_body, const struct pool_handler *handler, void *user,
+               struct pool **ret_pool)
 {
 	struct pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
 	if (!pool)

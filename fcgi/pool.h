@@ -12,14 +12,20 @@
 
 struct pool;
 
-/* Fills *response (its body is empty and belongs to the pool). Called in any of the
- * pool's threads, by several at once. */
-typedef void pool_handler(void *user, struct request *request, struct response *response);
+/* What the pool calls, in any of its threads, in several at once. *response has status
+ * 200 and an empty body of JSON, which belongs to the pool. */
+struct pool_handler {
+	/* Before a body is read: true when the request is to be handled; false when *response
+	 * is the answer, and what a stranger sends is not even looked at. */
+	bool (*admit)(void *user, struct request *request, struct response *response);
+	/* With the body: fills *response. */
+	void (*handle)(void *user, struct request *request, struct response *response);
+};
 
-/* Starts `threads` threads. `max_body` may be changed later with pool_set_max_body().
- * 0 or a negative errno; no thread is left when it fails. */
-int pool_start(unsigned threads, size_t max_body, pool_handler *handler, void *user, struct pool **ret_pool)
-	__attribute__((warn_unused_result));
+/* Starts `threads` threads. `max_body` may be changed later with pool_set_max_body();
+ * `handler` is borrowed. 0 or a negative errno; no thread is left when it fails. */
+int pool_start(unsigned threads, size_t max_body, const struct pool_handler *handler, void *user,
+               struct pool **ret_pool) __attribute__((warn_unused_result));
 
 void pool_set_max_body(struct pool *pool, size_t max_body);
 

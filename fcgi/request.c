@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/json.h"
+#include "fcgi/inflate.h"
 
 enum {
 	BODY_KEEP = 1 << 20, /* a larger buffer is given back after its request */
+	PIECE = 16384,       /* of a body that is inflated */
 	RETRY_AFTER_S = 5,
 };
 
@@ -19,15 +22,16 @@ struct connection {
 	FCGX_Request fcgi;
 	char *body; /* kept from request to request */
 	size_t body_capacity;
+	struct text inflated; /* likewise, of bodies that are gzip */
 };
 
 static const struct {
 	int status;
 	const char *reason;
 } reasons[] = {
-	{ 200, "OK" }, { 400, "Bad Request" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
-	{ 409, "Conflict" }, { 413, "Content Too Large" }, { 500, "Internal Server Error" },
-	{ 503, "Service Unavailable" },
+	{ 200, "OK" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
+	{ 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" },
+	{ 415, "Unsupported Media Type" }, { 500, "Internal Server Error" }, { 503, "Service Unavailable" },
 };
 
 static const char *reason_of(int status)
@@ -49,6 +53,7 @@ void response_error(struct response *response, int status, const char *field, co
 
 	response->status = status;
 	response->retry_after_s = status == 503 ? RETRY_AFTER_S : 0;
+	response->authenticate = status == 401;
 	text_reset(&response->body);
 	text_append_string(&response->body, "{\"Response\": \"NOk\", \"error\": ");
 	json_append_string(&response->body, sentence);
@@ -84,6 +89,7 @@ void connection_close(struct connection *connection)
 		return;
 	FCGX_Free(&connection->fcgi, 1);
 	free(connection->body);
+	text_free(&connection->inflated);
 	free(connection);
 }
 
@@ -110,37 +116,86 @@ static int make_room(struct connection *connection, size_t size)
 	return 0;
 }
 
-int connection_read(struct connection *connection, size_t max_body, struct request *ret_request)
+void connection_read_head(struct connection *connection, struct request *ret_request)
 {
-	struct request request = {
+	*ret_request = (struct request){
 		.method = parameter(connection, "REQUEST_METHOD"),
 		.path = parameter(connection, "DOCUMENT_URI"),
 		.query = parameter(connection, "QUERY_STRING"),
+		.authorization = parameter(connection, "HTTP_AUTHORIZATION"),
 	};
-	const char *length_text = parameter(connection, "CONTENT_LENGTH");
-	unsigned long long length = strtoull(length_text, NULL, 10);
-	request.body_too_large = length > max_body;
-	if (request.body_too_large)
-		length = 0;
+}
 
-	int result = make_room(connection, (size_t)length + 1);
+static int read_plain(struct connection *connection, size_t length, struct request *request)
+{
+	int result = make_room(connection, length + 1);
 	if (result)
 		return result;
 	size_t got = 0;
 	while (got < length) {
-		size_t wanted = (size_t)length - got;
+		size_t wanted = length - got;
 		int now = FCGX_GetStr(connection->body + got, wanted > BODY_KEEP ? BODY_KEEP : (int)wanted,
 		                      connection->fcgi.in);
 		if (now <= 0)
 			break;
 		got += (size_t)now;
 	}
-	request.body_cut = got < length;
+	if (got < length)
+		request->body_state = REQUEST_BODY_CUT;
 	connection->body[got] = '\0';
-	request.body = connection->body;
-	request.body_length = got;
-	*ret_request = request;
+	request->body = connection->body;
+	request->body_length = got;
 	return 0;
+}
+
+static int read_gzip(struct connection *connection, size_t length, size_t max_body, struct request *request)
+{
+	char piece[PIECE];
+	struct text *inflated = &connection->inflated;
+	struct inflation *inflation = inflation_open();
+	if (!inflation)
+		return -ENOMEM;
+	text_reset(inflated);
+	text_append_string(inflated, ""); /* a body of no bytes has its NUL too */
+	int result = 0;
+	size_t got = 0;
+	while (result == 0 && got < length) {
+		size_t wanted = length - got;
+		int now = FCGX_GetStr(piece, wanted > PIECE ? PIECE : (int)wanted, connection->fcgi.in);
+		if (now <= 0)
+			break;
+		got += (size_t)now;
+		result = inflation_add(inflation, piece, (size_t)now, max_body, inflated);
+	}
+	if (result == -EFBIG)
+		request->body_state = REQUEST_BODY_TOO_LARGE;
+	else if (result || (got == length && !inflation_ended(inflation)))
+		request->body_state = REQUEST_BODY_BROKEN;
+	else if (got < length)
+		request->body_state = REQUEST_BODY_CUT;
+	inflation_close(inflation);
+	if (result == -ENOMEM || text_failed(inflated))
+		return -ENOMEM;
+	request->body = inflated->data;
+	request->body_length = inflated->length;
+	return 0;
+}
+
+int connection_read_body(struct connection *connection, size_t max_body, struct request *request)
+{
+	const char *encoding = parameter(connection, "HTTP_CONTENT_ENCODING");
+	bool gzip = strcasecmp(encoding, "gzip") == 0 || strcasecmp(encoding, "x-gzip") == 0;
+	unsigned long long length = strtoull(parameter(connection, "CONTENT_LENGTH"), NULL, 10);
+
+	request->body_state = REQUEST_BODY_WHOLE;
+	if (encoding[0] && !gzip && strcasecmp(encoding, "identity") != 0)
+		request->body_state = REQUEST_BODY_ENCODED;
+	else if (length > max_body)
+		request->body_state = REQUEST_BODY_TOO_LARGE;
+	else if (gzip)
+		return read_gzip(connection, (size_t)length, max_body, request);
+	/* What cannot be taken is not read. */
+	return read_plain(connection, request->body_state == REQUEST_BODY_WHOLE ? (size_t)length : 0, request);
 }
 
 void connection_answer(struct connection *connection, const struct request *request, const struct response *response)
@@ -157,6 +212,8 @@ void connection_answer(struct connection *connection, const struct request *requ
 	            response->status, reason_of(response->status), response->content_type, response->body.length);
 	if (response->allow)
 		text_printf(&header, "Allow: %s\r\n", response->allow);
+	if (response->authenticate)
+		text_append_string(&header, "WWW-Authenticate: Bearer\r\n");
 	if (response->retry_after_s)
 		text_printf(&header, "Retry-After: %d\r\n", response->retry_after_s);
 	text_append_string(&header, "\r\n");
@@ -180,6 +237,8 @@ void connection_answer(struct connection *connection, const struct request *requ
 		connection->body = NULL;
 		connection->body_capacity = 0;
 	}
+	if (connection->inflated.capacity > BODY_KEEP)
+		text_free(&connection->inflated);
 }
 
 void request_shutdown(void)

@@ -13,27 +13,45 @@
 
 #include "common/text.h"
 
+/* What became of a body; a part of it is there only where it was cut. */
+enum request_body {
+	REQUEST_BODY_WHOLE,
+	REQUEST_BODY_TOO_LARGE, /* over the limit, as it was sent or inflated */
+	REQUEST_BODY_CUT,       /* it ended before its Content-Length */
+	REQUEST_BODY_BROKEN,    /* it says that it is gzip, and is not, or not whole */
+	REQUEST_BODY_ENCODED,   /* in another content encoding */
+};
+
+struct route;
+
 /* Borrowed until the request is answered. */
 struct request {
 	const char *method;
 	const char *path;  /* normalised and decoded by nginx */
 	const char *query; /* as it was sent, "" when there is none */
-	char *body;        /* body_length bytes and a NUL; may be changed */
+	const char *authorization; /* the header's value, "" when there is none */
+
+	/* What routes_admit() has found. */
+	const struct route *route;
+	const char *route_ip; /* "" when the path has none */
+
+	/* Not before connection_read_body(). */
+	char *body; /* body_length bytes and a NUL; may be changed */
 	size_t body_length;
-	bool body_too_large; /* over the limit: the body was not read */
-	bool body_cut;       /* it ended before its Content-Length */
+	enum request_body body_state;
 };
 
 struct response {
 	int status;
 	const char *content_type; /* a constant */
 	const char *allow;        /* the Allow header; NULL: none */
+	bool authenticate;        /* the WWW-Authenticate header: a bearer token is wanted */
 	int retry_after_s;        /* the Retry-After header; 0: none */
 	struct text body;
 };
 
 /* Makes an answer of {"Response": "NOk", "error": …, "field": …}; `field` may be NULL.
- * A 503 asks to come back in five seconds. */
+ * A 503 asks to come back in five seconds, a 401 for a token. */
 void response_error(struct response *response, int status, const char *field, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
@@ -54,11 +72,15 @@ void connection_close(struct connection *connection);
  */
 int connection_accept(struct connection *connection) __attribute__((warn_unused_result));
 
-/* Reads the request that was accepted, its body up to `max_body` bytes. 0 or -ENOMEM. */
-int connection_read(struct connection *connection, size_t max_body, struct request *ret_request)
+/* What is known of the request that was accepted before its body is read. */
+void connection_read_head(struct connection *connection, struct request *ret_request);
+
+/* Reads its body, up to `max_body` bytes; gzip is inflated on the way, and counts as
+ * what it becomes. 0 or -ENOMEM. */
+int connection_read_body(struct connection *connection, size_t max_body, struct request *request)
 	__attribute__((warn_unused_result));
 
-/* Sends the answer and ends the request. */
+/* Sends the answer and ends the request. A body that was not read is thrown away. */
 void connection_answer(struct connection *connection, const struct request *request, const struct response *response);
 
 /* From now on connection_accept() returns once it is interrupted. Async-signal-safe. */

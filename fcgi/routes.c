@@ -11,6 +11,7 @@ enum kind {
 	WRITE,  /* PUT */
 	READ,   /* GET and HEAD of what is in the store: those who ask the same share an answer */
 	STATUS, /* GET and HEAD of what is known without the store */
+	PUBLIC, /* the same, whatever tokens there are */
 };
 
 #define OF_MEANS (PARAMETER_WINDOW | PARAMETER_PROCESS | PARAMETER_RESOURCE | PARAMETER_ABOVE | PARAMETER_LIMIT)
@@ -34,7 +35,7 @@ static const struct route {
 	{ "query-alarm", READ, false, OF_LATEST, service_query_alarm },
 	{ "alarms", READ, false, OF_LATEST | PARAMETER_WINDOW, service_alarms },
 	{ "hosts", READ, false, PARAMETER_IP, service_hosts },
-	{ "health", STATUS, false, 0, service_health },
+	{ "health", PUBLIC, false, 0, service_health },
 	{ "metrics", STATUS, false, 0, metrics },
 };
 
@@ -77,6 +78,11 @@ static const struct route *find_route(const char *path, const char **ret_ip)
 	return NULL;
 }
 
+static void count(const struct request *request, const struct response *response)
+{
+	counters_request(request->route ? (unsigned)(request->route - routes) : ROUTE_COUNT, response->status);
+}
+
 static bool method_fits(const struct route *route, const char *method)
 {
 	if (route->kind == WRITE)
@@ -99,21 +105,45 @@ static bool read_path_ip(const char *text, struct parameters *parameters)
 	return wire_ip_parse(ip, parameters->ip);
 }
 
-static void handle_route(struct service *service, const struct route *route, const char *ip, struct request *request,
-                         struct response *response)
+static bool is_allowed(struct service *service, const struct route *route, const struct request *request,
+                       struct response *response)
 {
+	if (!route) {
+		response_error(response, 404, NULL, "there is no such address");
+		return false;
+	}
 	if (!method_fits(route, request->method)) {
 		response->allow = route->kind == WRITE ? "PUT" : "GET, HEAD";
 		response_error(response, 405, NULL, "the method is not one of %s", response->allow);
-		return;
+		return false;
 	}
+	if (route->kind == PUBLIC)
+		return true;
+	return service_authorize(service, route->kind == WRITE ? TOKENS_WRITE : TOKENS_READ, request, response);
+}
+
+bool routes_admit(void *service, struct request *request, struct response *response)
+{
+	request->route = NULL;
+	request->route_ip = "";
+	if (strncmp(request->path, WIRE_PREFIX, strlen(WIRE_PREFIX)) == 0)
+		request->route = find_route(request->path + strlen(WIRE_PREFIX), &request->route_ip);
+	if (is_allowed(service, request->route, request, response))
+		return true;
+	count(request, response);
+	return false;
+}
+
+static void handle_route(struct service *service, struct request *request, struct response *response)
+{
+	const struct route *route = request->route;
 	struct parameters parameters;
 	struct parameter_error error;
 	if (parameters_parse(request->query, route->parameters, service_max_window_ms(service), &parameters, &error)) {
 		response_error(response, 400, error.name, "%s", error.sentence);
 		return;
 	}
-	if (route->has_ip && !read_path_ip(ip, &parameters)) {
+	if (route->has_ip && !read_path_ip(request->route_ip, &parameters)) {
 		response_error(response, 400, "ip", "what follows get-all/ is not an IPv4 or IPv6 address");
 		return;
 	}
@@ -125,13 +155,6 @@ static void handle_route(struct service *service, const struct route *route, con
 
 void routes_handle(void *service, struct request *request, struct response *response)
 {
-	const struct route *route = NULL;
-	const char *ip = "";
-	if (strncmp(request->path, WIRE_PREFIX, strlen(WIRE_PREFIX)) == 0)
-		route = find_route(request->path + strlen(WIRE_PREFIX), &ip);
-	if (route)
-		handle_route(service, route, ip, request, response);
-	else
-		response_error(response, 404, NULL, "there is no such address");
-	counters_request(route ? (unsigned)(route - routes) : ROUTE_COUNT, response->status);
+	handle_route(service, request, response);
+	count(request, response);
 }

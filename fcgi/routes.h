@@ -7,7 +7,14 @@
 #include "fcgi/request.h"
 #include "fcgi/service.h"
 
-/* Answers a request: a pool_handler whose user is the struct service. */
+/* What the pool calls; the user is the struct service. */
+
+/* Whether the address exists, takes the method, and the token gives the right to it:
+ * otherwise false, with the answer. */
+bool routes_admit(void *service, struct request *request, struct response *response)
+	__attribute__((warn_unused_result));
+
+/* Answers a request that was admitted. */
 void routes_handle(void *service, struct request *request, struct response *response);
 
 #endif

@@ -14,6 +14,26 @@ enum {
 	INTERVAL_CACHES = 10,     /* an interval is at least this many times as long as an answer is kept */
 };
 
+static void take_limits(struct service *service, const struct config *config)
+{
+	atomic_store(&service->interval_ms, config->server.interval_ms);
+	atomic_store(&service->max_points, config->server.max_points);
+	/* Who reads once an interval, like vigie-alert, gets an answer of that interval. */
+	int64_t longest_ms = config->server.interval_ms / INTERVAL_CACHES;
+	shared_reads_set_max_age(service->reads,
+	                         config->server.cache_ms < longest_ms ? config->server.cache_ms : longest_ms);
+}
+
+static int open_tokens(const struct config *config, struct tokens **ret_tokens)
+{
+	struct text error = TEXT_EMPTY;
+	int result = tokens_open(config, ret_tokens, &error);
+	if (error.data)
+		log_error("%s", error.data);
+	text_free(&error);
+	return result;
+}
+
 int service_open(const struct config *config, unsigned threads, struct service **ret_service)
 {
 	const struct store_ops *ops = store_find(config->server.store);
@@ -26,11 +46,13 @@ int service_open(const struct config *config, unsigned threads, struct service *
 		return -ENOMEM;
 	service->ops = ops;
 	service->started_ns = clock_monotonic_ns();
-	pthread_mutex_init(&service->reports_lock, NULL);
 	gate_init(&service->gate, threads > FREE_THREADS ? threads - FREE_THREADS : 1, STORE_PATIENCE_MS);
 	service->reads = shared_reads_open();
+	service->reports = reports_open();
 
-	int result = service->reads ? ops->open(config, &service->store) : -ENOMEM;
+	int result = service->reads && service->reports ? open_tokens(config, &service->tokens) : -ENOMEM;
+	if (result == 0)
+		result = ops->open(config, &service->store);
 	if (result == 0) {
 		service->writer = writer_open(ops, service->store, (size_t)config->server.store_queue);
 		result = service->writer ? 0 : -ENOMEM;
@@ -39,7 +61,7 @@ int service_open(const struct config *config, unsigned threads, struct service *
 		service_close(service);
 		return result;
 	}
-	service_reload(service, config);
+	take_limits(service, config);
 	*ret_service = service;
 	return 0;
 }
@@ -50,25 +72,41 @@ void service_close(struct service *service)
 		return;
 	writer_close(service->writer);
 	service->ops->close(service->store);
-	struct host_report *report, *next;
-	HASH_ITER(hh, service->reports, report, next) {
-		HASH_DEL(service->reports, report);
-		free(report);
-	}
+	reports_close(service->reports);
 	shared_reads_close(service->reads);
+	tokens_close(service->tokens);
 	gate_destroy(&service->gate);
-	pthread_mutex_destroy(&service->reports_lock);
 	free(service);
 }
 
 void service_reload(struct service *service, const struct config *config)
 {
-	atomic_store(&service->interval_ms, config->server.interval_ms);
-	atomic_store(&service->max_points, config->server.max_points);
-	/* Who reads once an interval, like vigie-alert, gets an answer of that interval. */
-	int64_t longest_ms = config->server.interval_ms / INTERVAL_CACHES;
-	shared_reads_set_max_age(service->reads,
-	                         config->server.cache_ms < longest_ms ? config->server.cache_ms : longest_ms);
+	struct text error = TEXT_EMPTY;
+	int result = tokens_reload(service->tokens, config, &error);
+	if (result)
+		log_error("%s; the tokens stay as they were", error.data ? error.data : strerror(-result));
+	text_free(&error);
+	take_limits(service, config);
+}
+
+bool service_authorize(struct service *service, enum tokens_right right, const struct request *request,
+                       struct response *response)
+{
+	const char *name = tokens_right_name(right);
+	switch (tokens_check(service->tokens, right, request->authorization)) {
+	case TOKENS_GRANTED:
+		return true;
+	case TOKENS_MISSING:
+		response_error(response, 401, NULL, "this needs a %s token (Authorization: Bearer TOKEN)", name);
+		return false;
+	case TOKENS_UNKNOWN:
+		response_error(response, 401, NULL, "the token is not known; this needs a %s token", name);
+		return false;
+	case TOKENS_OTHER:
+		break;
+	}
+	response_error(response, 403, NULL, "the token is known, but this needs a %s token", name);
+	return false;
 }
 
 int64_t service_max_window_ms(const struct service *service)

@@ -13,22 +13,29 @@
 #include "fcgi/parameters.h"
 #include "fcgi/request.h"
 #include "fcgi/store.h"
+#include "fcgi/tokens.h"
 
 struct service;
 
-/* Opens the store that the configuration names; `threads` of the pool will call.
- * 0 or the store's negative errno; -EINVAL for an unknown engine (logged). */
+/* Opens the store that the configuration names, and its tokens; `threads` of the pool
+ * will call. 0 or the store's negative errno; -EINVAL for an unknown engine, or what
+ * tokens_open() says (both logged). */
 int service_open(const struct config *config, unsigned threads, struct service **ret_service)
 	__attribute__((warn_unused_result));
 
 /* No handler may be running. Accepts NULL. */
 void service_close(struct service *service);
 
-/* Takes the limits of a reloaded configuration; the store stays as it is. */
+/* Takes the limits and the tokens of a reloaded configuration; the store stays as it is,
+ * and so do the tokens where their files are not right (logged). */
 void service_reload(struct service *service, const struct config *config);
 
 /* How far back a window may reach, milliseconds. */
 int64_t service_max_window_ms(const struct service *service);
+
+/* Whether the request's token gives a right. False: the response says 401 or 403. */
+bool service_authorize(struct service *service, enum tokens_right right, const struct request *request,
+                       struct response *response) __attribute__((warn_unused_result));
 
 /* Appends what GET metrics says of the present moment, as Prometheus text. */
 void service_append_gauges(struct service *service, struct text *text);

@@ -2,13 +2,10 @@
 #ifndef VIGIE_FCGI_SERVICE_INTERNAL_H
 #define VIGIE_FCGI_SERVICE_INTERNAL_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
-#include <uthash.h>
-
-#include "fcgi/body.h"
 #include "fcgi/gate.h"
+#include "fcgi/reports.h"
 #include "fcgi/service.h"
 #include "fcgi/shared_reads.h"
 #include "fcgi/writer.h"
@@ -18,28 +15,19 @@ enum {
 	SERVICE_AHEAD_MS = 60000, /* how far ahead of our clock a sample may be */
 };
 
-/* What a host's collector last said of itself; not in the store, since every PUT
- * says it again. */
-struct host_report {
-	char ip[WIRE_IP_SIZE];
-	struct collector_report report;
-	UT_hash_handle hh;
-};
-
 struct service {
 	const struct store_ops *ops;
 	struct store *store;
 	struct writer *writer;
 	struct gate gate; /* of the requests that call the store */
 	struct shared_reads *reads;
+	struct tokens *tokens;
+	struct reports *reports;
 	int64_t started_ns;
 	atomic_llong interval_ms;
 	atomic_llong max_points;
 	atomic_llong alarms_reported_ms; /* when an alert service last reported, for people; 0: never */
 	atomic_llong alarms_reported_ns; /* the same on the monotonic clock, to judge by */
-
-	pthread_mutex_t reports_lock;
-	struct host_report *reports;     /* at most REPORTS_MAX */
 };
 
 /* Enters the gate with a request that calls the store, until gate_leave(). False: the

@@ -22,7 +22,22 @@ static void append_text_or_null(struct text *body, const char *name, const char 
 		text_append_string(body, "null");
 }
 
-static void append_host(struct text *body, const struct store_host *host, const struct collector_report *report)
+/* Those that it has said, null when it has said none. */
+static void append_counters(struct text *body, const struct report *report)
+{
+	bool some = false;
+	text_append_string(body, ", \"counters\": ");
+	for (int i = 0; i < REPORT_COUNTERS; i++) {
+		if (report->counters[i] < 0)
+			continue;
+		text_printf(body, "%s\"%s\": ", some ? ", " : "{", report_counter_name((enum report_counter)i));
+		json_append_number(body, report->counters[i]);
+		some = true;
+	}
+	text_append_string(body, some ? "}" : "null");
+}
+
+static void append_host(struct text *body, const struct store_host *host, const struct report *report)
 {
 	json_append_string(body, host->ip);
 	text_append_string(body, ": {\"last_seen\": ");
@@ -36,8 +51,9 @@ static void append_host(struct text *body, const struct store_host *host, const 
 		json_append_number(body, report->clock_offset_s);
 	else
 		text_append_string(body, "null");
-	text_printf(body, ", \"partial\": %s}",
-	            report->partial < 0 ? "null" : report->partial ? "true" : "false");
+	text_printf(body, ", \"partial\": %s", report->partial < 0 ? "null" : report->partial ? "true" : "false");
+	append_counters(body, report);
+	text_append_char(body, '}');
 }
 
 void service_hosts(struct service *service, const struct parameters *parameters, struct request *request,
@@ -45,8 +61,8 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 {
 	(void)request;
 	struct store_hosts hosts;
-	int64_t start_ns = clock_monotonic_ns();
-	int result = service->ops->hosts(service->store, clock_wall_ms() - service_max_window_ms(service), &hosts);
+	int64_t start_ns = clock_monotonic_ns(), oldest_ms = clock_wall_ms() - service_max_window_ms(service);
+	int result = service->ops->hosts(service->store, oldest_ms, &hosts);
 	if (!service_check_read(service, result, start_ns, response))
 		return;
 	qsort(hosts.items, hosts.count, sizeof(*hosts.items), compare_hosts);
@@ -58,13 +74,7 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 		const char *ip = hosts.items[i].ip;
 		if ((parameters->given & PARAMETER_IP) && strcmp(ip, parameters->ip) != 0)
 			continue;
-		struct collector_report report = { .partial = -1 };
-		pthread_mutex_lock(&service->reports_lock);
-		const struct host_report *kept;
-		HASH_FIND_STR(service->reports, ip, kept);
-		if (kept)
-			report = kept->report;
-		pthread_mutex_unlock(&service->reports_lock);
+		struct report report = reports_find(service->reports, ip, oldest_ms);
 		text_append_string(body, first ? "" : ", ");
 		append_host(body, &hosts.items[i], &report);
 		first = false;
@@ -84,6 +94,7 @@ void service_append_gauges(struct service *service, struct text *text)
 	            "# HELP vigie_queue_batches Batches that wait for the next write.\n# TYPE vigie_queue_batches gauge\n"
 	            "vigie_queue_batches %zu\n",
 	            gate_inside(&service->gate), shared_reads_waiting(service->reads), writer_waiting(service->writer));
+	reports_append_metrics(service->reports, clock_wall_ms() - service_max_window_ms(service), text);
 }
 
 void service_health(struct service *service, const struct parameters *parameters, struct request *request,

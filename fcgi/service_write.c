@@ -1,27 +1,32 @@
 /* PUT save-all and PUT save-alarms. */
-
-/* uthash: an item that there is no memory for is not added. */
-#define HASH_NONFATAL_OOM 1
 #include "fcgi/service_internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "fcgi/body.h"
 #include "fcgi/counters.h"
-
-enum { REPORTS_MAX = 100000 };
 
 /* What cannot be read at all. False: the response says why. */
 static bool check_body(const struct request *request, struct response *response)
 {
-	if (request->body_too_large)
-		response_error(response, 413, NULL, "the body is larger than the server takes");
-	else if (request->body_cut)
-		response_error(response, 400, NULL, "the body ends before its Content-Length");
-	else
+	switch (request->body_state) {
+	case REQUEST_BODY_WHOLE:
 		return true;
+	case REQUEST_BODY_TOO_LARGE:
+		response_error(response, 413, NULL, "the body is larger than the server takes");
+		break;
+	case REQUEST_BODY_CUT:
+		response_error(response, 400, NULL, "the body ends before its Content-Length");
+		break;
+	case REQUEST_BODY_BROKEN:
+		response_error(response, 400, NULL, "the body is not whole gzip, as its Content-Encoding says");
+		break;
+	case REQUEST_BODY_ENCODED:
+		response_error(response, 415, NULL, "the Content-Encoding is neither gzip nor identity");
+		break;
+	}
 	counters_add(COUNTER_REJECTED, 1);
 	return false;
 }
@@ -74,27 +79,6 @@ static void store_batch(struct service *service, const struct batch *batch, stru
 		text_append_string(&response->body, "{\"Response\": \"Ok\"}\n");
 }
 
-static void keep_report(struct service *service, const struct body *body)
-{
-	pthread_mutex_lock(&service->reports_lock);
-	struct host_report *report;
-	HASH_FIND_STR(service->reports, body->ip, report);
-	if (!report && HASH_COUNT(service->reports) < REPORTS_MAX) {
-		report = calloc(1, sizeof(*report));
-		if (report) {
-			memcpy(report->ip, body->ip, sizeof(report->ip));
-			HASH_ADD_STR(service->reports, ip, report);
-			if (!report->hh.tbl) {
-				free(report);
-				report = NULL;
-			}
-		}
-	}
-	if (report)
-		report->report = body->report;
-	pthread_mutex_unlock(&service->reports_lock);
-}
-
 typedef int body_parser(char *json, size_t length, const struct body_times *times, struct body *ret_body,
                         struct body_error *ret_error);
 
@@ -126,8 +110,10 @@ void service_save_all(struct service *service, const struct parameters *paramete
 	struct body body;
 	if (!save(service, request, body_parse_samples, &body, response))
 		return;
-	if (body.has_report)
-		keep_report(service, &body);
+	if (body.has_report) {
+		int64_t now_ms = clock_wall_ms();
+		reports_keep(service->reports, body.ip, &body.report, now_ms, now_ms - service_max_window_ms(service));
+	}
 	body_free(&body);
 }
 

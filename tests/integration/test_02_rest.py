@@ -101,11 +101,16 @@ class WriteTest(ServerTest):
     def test_collector_report_is_shown_by_hosts(self):
         self.save("10.1.0.10", sample("a", "mem", 1), sample("b", "mem", 1),
                   collector={"hostname": "mast", "version": "9.9", "state": "run", "clock_offset_s": -1.5,
-                             "partial": True})
+                             "partial": True, "counters": {"sent": 5000000000, "dropped": 0, "else": 1}})
         host = self.json_of("hosts?ip=10.1.0.10")["10.1.0.10"]
         self.assertAlmostEqual(host.pop("last_seen"), time.time(), delta=5)
         self.assertEqual(host, {"processes": 2, "hostname": "mast", "version": "9.9", "state": "run",
-                                "clock_offset_s": -1.5, "partial": True})
+                                "clock_offset_s": -1.5, "partial": True,
+                                "counters": {"sent": 5000000000, "dropped": 0}})
+        metrics = self.vigie.get("metrics").body.decode()
+        for name, value in (('samples_total', 5000000000), ('clock_offset_seconds', -1.5), ('partial', 1)):
+            what = ',what="sent"' if name == "samples_total" else ""
+            self.assertIn(f'\nvigie_collector_{name}{{ip="10.1.0.10",hostname="mast"{what}}} {value}\n', metrics)
         self.assertIn("10.1.0.10", self.json_of("hosts"))
 
     def test_save_alarms_names_the_bad_item(self):

@@ -27,6 +27,7 @@ struct sink {
 	const char *answer;
 	unsigned requests;
 	struct text asked; /* of the last request: "METHOD path\nbody" */
+	char authorization[64]; /* of its header; "": it had none */
 	size_t longest;    /* body, bytes */
 	char url[64];
 };
@@ -49,6 +50,9 @@ static void read_request(struct sink *sink, int connection)
 		}
 	}
 	if (request.length > 0) {
+		const char *header = strcasestr(request.data, "\r\nAuthorization: ");
+		snprintf(sink->authorization, sizeof(sink->authorization), "%.*s",
+		         header ? (int)strcspn(header + 17, "\r") : 0, header ? header + 17 : "");
 		text_reset(&sink->asked);
 		text_append(&sink->asked, request.data, strcspn(request.data, "\r") - strlen(" HTTP/1.1"));
 		text_append_char(&sink->asked, '\n');
@@ -100,7 +104,7 @@ static void test_server_latest_answer_gives_samples(void **state)
 	struct latest latest;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"10.0.0.5\": {\"bash\": {\"mem\": [1795356010, 1.5]}}}");
-	struct server *server = server_open(sink.url, 2000);
+	struct server *server = server_open(sink.url, "", 2000);
 	assert_int_equal(server_latest(server, &latest, &error), 0);
 	assert_int_equal(latest.count, 1);
 	latest_free(&latest);
@@ -108,7 +112,7 @@ static void test_server_latest_answer_gives_samples(void **state)
 
 	/* Without the slash at the end it is the same server. */
 	sink.url[strlen(sink.url) - 1] = '\0';
-	server = server_open(sink.url, 2000);
+	server = server_open(sink.url, "", 2000);
 	assert_int_equal(server_latest(server, &latest, &error), 0);
 	latest_free(&latest);
 	server_close(server);
@@ -123,13 +127,79 @@ static void test_server_latest_asks_for_latest(void **state)
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{}");
 	sink.url[strlen(sink.url) - 1] = '\0';
-	struct server *server = server_open(sink.url, 2000);
+	struct server *server = server_open(sink.url, "", 2000);
 	assert_int_equal(server_latest(server, &latest, &error), 0);
 	assert_int_equal(latest.count, 0);
 	assert_string_equal(sink.asked.data, "GET /ressources-usage/latest\n");
 	latest_free(&latest);
 	server_close(server);
 	sink_close(&sink);
+}
+
+static void test_server_open_token_goes_with_every_request(void **state)
+{
+	(void)state;
+	struct sink sink;
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	struct states *states = states_open(10000);
+	sink_open(&sink, 200, "{}");
+	struct server *server = server_open(sink.url, "to/ken=", 2000);
+	assert_int_equal(server_latest(server, &latest, &error), 0);
+	assert_string_equal(sink.authorization, "Bearer to/ken=");
+	latest_free(&latest);
+	sink.authorization[0] = '\0';
+	assert_int_equal(server_save_alarms(server, states, &error), 0);
+	assert_string_equal(sink.authorization, "Bearer to/ken=");
+	server_close(server);
+
+	server = server_open(sink.url, "", 2000);
+	assert_int_equal(server_latest(server, &latest, &error), 0);
+	assert_string_equal(sink.authorization, "");
+	latest_free(&latest);
+	server_close(server);
+	sink_close(&sink);
+	states_close(states);
+}
+
+static void test_server_read_token_first_line_of_its_file(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *content; /* NULL: there is no file */
+		int result;
+		const char *token; /* or a part of the sentence */
+	} cases[] = {
+		{ "secret\n", 0, "secret" }, { " secret \nnext\n", 0, "secret" }, { "", -EINVAL, "holds no token" },
+		{ "\n", -EINVAL, "holds no token" }, { NULL, -ENOENT, "No such file" },
+	};
+	char path[] = "/tmp/vigie-token.XXXXXX";
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text token = TEXT_EMPTY, error = TEXT_EMPTY;
+		strcpy(path, "/tmp/vigie-token.XXXXXX");
+		int fd = mkstemp(path);
+		assert_true(fd >= 0);
+		if (cases[i].content)
+			assert_int_equal(write(fd, cases[i].content, strlen(cases[i].content)), strlen(cases[i].content));
+		close(fd);
+		if (!cases[i].content)
+			unlink(path);
+		assert_int_equal(server_read_token(path, &token, &error), cases[i].result);
+		if (cases[i].result) {
+			assert_non_null(strstr(error.data, cases[i].token));
+			assert_non_null(strstr(error.data, path));
+		} else {
+			assert_string_equal(token.data, cases[i].token);
+			assert_null(error.data);
+		}
+		unlink(path);
+		text_free(&token);
+		text_free(&error);
+	}
+	struct text token = TEXT_EMPTY, error = TEXT_EMPTY;
+	assert_int_equal(server_read_token("", &token, &error), 0);
+	assert_string_equal(token.data, "");
+	text_free(&token);
 }
 
 static void test_server_latest_failures_say_why(void **state)
@@ -154,7 +224,7 @@ static void test_server_latest_failures_say_why(void **state)
 		struct latest latest;
 		struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
 		sink_open(&sink, cases[i].status, cases[i].answer);
-		struct server *server = server_open(sink.url, 2000);
+		struct server *server = server_open(sink.url, "", 2000);
 		assert_int_equal(server_latest(server, &latest, &error), cases[i].expected);
 		text_printf(&expected, "GET %slatest: %s", sink.url, cases[i].sentence);
 		assert_string_equal(error.data, expected.data);
@@ -173,7 +243,7 @@ static void test_server_latest_nobody_there_is_an_error(void **state)
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{}");
 	sink_close(&sink);
-	struct server *server = server_open(sink.url, 2000);
+	struct server *server = server_open(sink.url, "", 2000);
 	assert_int_equal(server_latest(server, &latest, &error), -ECONNREFUSED);
 	assert_non_null(strstr(error.data, sink.url));
 	server_close(server);
@@ -191,7 +261,7 @@ static void test_server_latest_no_answer_in_time_is_an_error(void **state)
 	assert_int_equal(listen(listener, 1), 0);
 	char url[64];
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
-	struct server *server = server_open(url, 100);
+	struct server *server = server_open(url, "", 100);
 	struct latest latest;
 	struct text error = TEXT_EMPTY;
 	assert_int_equal(server_latest(server, &latest, &error), -ETIMEDOUT);
@@ -231,7 +301,7 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct server *server = server_open(sink.url, 2000);
+	struct server *server = server_open(sink.url, "", 2000);
 	assert_int_equal(server_save_alarms(server, states, &error), 0);
 	assert_string_equal(sink.asked.data,
 		"PUT /ressources-usage/save-alarms\n{\"data\": ["
@@ -259,7 +329,7 @@ static void test_server_save_alarms_nothing_to_report_is_reported(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct server *server = server_open(sink.url, 2000);
+	struct server *server = server_open(sink.url, "", 2000);
 	for (unsigned i = 1; i <= 2; i++) {
 		assert_int_equal(server_save_alarms(server, states, &error), 0);
 		assert_int_equal(sink.requests, i);
@@ -283,7 +353,7 @@ static void test_server_save_alarms_many_go_in_several_requests(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct server *server = server_open(sink.url, 5000);
+	struct server *server = server_open(sink.url, "", 5000);
 	assert_int_equal(server_save_alarms(server, states, &error), 0);
 	assert_true(sink.requests > 4 && sink.requests < 16);
 	assert_true(sink.longest < 600 * 1024);
@@ -301,7 +371,7 @@ static void test_server_save_alarms_refused_says_why(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
 	sink_open(&sink, 400, "{\"Response\": \"NOk\", \"error\": \"no\"}");
-	struct server *server = server_open(sink.url, 2000);
+	struct server *server = server_open(sink.url, "", 2000);
 	assert_int_equal(server_save_alarms(server, states, &error), -EREMOTEIO);
 	text_printf(&expected, "PUT %ssave-alarms: the answer's status is 400 (no)", sink.url);
 	assert_string_equal(error.data, expected.data);
@@ -345,6 +415,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_server_latest_answer_gives_samples),
 		cmocka_unit_test(test_server_latest_asks_for_latest),
+		cmocka_unit_test(test_server_open_token_goes_with_every_request),
+		cmocka_unit_test(test_server_read_token_first_line_of_its_file),
 		cmocka_unit_test(test_server_latest_failures_say_why),
 		cmocka_unit_test(test_server_latest_nobody_there_is_an_error),
 		cmocka_unit_test(test_server_latest_no_answer_in_time_is_an_error),

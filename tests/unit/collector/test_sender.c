@@ -5,129 +5,16 @@
 #include <cmocka.h>
 
 #include <cjson/cJSON.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "collector/sender.h"
+#include "tests/unit/collector/fake_server.h"
 
-enum { REQUESTS_MAX = 512, BATCH_NAMES = 3, CLOSE = -1, BUDGET_MS = 5000 };
-
-/* What the server within the test was asked, and what it is to answer. */
-static struct {
-	pthread_mutex_t lock; /* holds all that follows */
-	pthread_t thread;
-	int listener, port;
-	int status; /* of every PUT; CLOSE: hang up */
-	const char *bad; /* a PUT with it in its body is answered bad_status; NULL: none */
-	int bad_status;
-	size_t body_max; /* a longer one gets 413; 0: no limit */
-	const char *headers;
-	size_t count;
-	struct {
-		char line[128];
-		char *body;
-	} requests[REQUESTS_MAX];
-} server = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static size_t read_request(int fd, char *buffer, size_t size, char **ret_body)
-{
-	size_t have = 0;
-	char *end;
-	while (buffer[have] = '\0', end = strstr(buffer, "\r\n\r\n"), !end) {
-		ssize_t got = read(fd, buffer + have, size - 1 - have);
-		if (got <= 0)
-			return 0;
-		have += (size_t)got;
-	}
-	*ret_body = end + 4;
-	char *length_at = strstr(buffer, "Content-Length: ");
-	size_t length = length_at && length_at < end ? strtoul(length_at + 16, NULL, 10) : 0;
-	size_t whole = (size_t)(*ret_body - buffer) + length;
-	while (have < whole) {
-		ssize_t got = read(fd, buffer + have, size - 1 - have);
-		if (got <= 0)
-			return 0;
-		have += (size_t)got;
-	}
-	buffer[have] = '\0';
-	return whole;
-}
-
-static void serve(int fd)
-{
-	static char buffer[1 << 20];
-	char *body;
-	while (read_request(fd, buffer, sizeof(buffer), &body)) {
-		pthread_mutex_lock(&server.lock);
-		int status = strncmp(buffer, "PUT ", 4) == 0 ? server.status : 503; /* of health: any will do */
-		if (server.body_max && strlen(body) > server.body_max)
-			status = 413;
-		else if (server.bad && strstr(body, server.bad))
-			status = server.bad_status;
-		if (server.count < REQUESTS_MAX) {
-			sscanf(buffer, "%127[^\r]", server.requests[server.count].line);
-			server.requests[server.count++].body = strdup(body);
-		}
-		char answer[512];
-		const char *text = status == 200 ? "{\"Response\": \"Ok\"}" : "{\"Response\": \"NOk\", \"error\": \"not\\nthis\"}";
-		int length = snprintf(answer, sizeof(answer), "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s\r\n%s", status,
-		                      strlen(text), server.headers ? server.headers : "", text);
-		pthread_mutex_unlock(&server.lock);
-		if (status == CLOSE || write(fd, answer, (size_t)length) < 0)
-			return;
-	}
-}
-
-static void *run_server(void *unused)
-{
-	(void)unused;
-	for (int fd; fd = accept(server.listener, NULL, NULL), fd >= 0; close(fd))
-		serve(fd);
-	return NULL;
-}
-
-static int start_server(void **state)
-{
-	(void)state;
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
-	signal(SIGPIPE, SIG_IGN);
-	server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(server.listener, (struct sockaddr *)&address, size) != 0 || listen(server.listener, 8) != 0 ||
-	    getsockname(server.listener, (struct sockaddr *)&address, &size) != 0)
-		return -1;
-	server.port = ntohs(address.sin_port);
-	return pthread_create(&server.thread, NULL, run_server, NULL);
-}
-
-static int stop_server(void **state)
-{
-	(void)state;
-	shutdown(server.listener, SHUT_RDWR);
-	pthread_join(server.thread, NULL);
-	close(server.listener);
-	return 0;
-}
-
-/* Forgets the requests and sets the answer to all PUTs. */
-static void expect(int status, const char *headers)
-{
-	pthread_mutex_lock(&server.lock);
-	for (size_t i = 0; i < server.count; i++)
-		free(server.requests[i].body);
-	server.count = 0;
-	server.status = status;
-	server.headers = headers;
-	server.bad = NULL;
-	server.body_max = 0;
-	pthread_mutex_unlock(&server.lock);
-}
+enum { BATCH_NAMES = 3, BUDGET_MS = 5000 };
 
 static void make_bad(const char *bad, int status)
 {
@@ -137,20 +24,19 @@ static void make_bad(const char *bad, int status)
 	pthread_mutex_unlock(&server.lock);
 }
 
-/* The server's thread is between requests whenever a sender's call has returned. */
-static size_t requests(void)
-{
-	pthread_mutex_lock(&server.lock);
-	size_t count = server.count;
-	pthread_mutex_unlock(&server.lock);
-	return count;
-}
-
 /* The timestamp of the samples of a request; -1: it had none. */
 static int timestamp_of(size_t request)
 {
-	const char *at = strstr(server.requests[request].body, "{\"timestamp\":");
-	return at ? atoi(at + 13) : -1;
+	int64_t time_ms = first_time_ms(server.requests[request].body);
+	return time_ms < 0 ? -1 : (int)(time_ms / 1000);
+}
+
+/* In the place of the C library's: no backoff, until a test wants one. */
+static uint32_t random_number;
+
+uint32_t arc4random(void)
+{
+	return random_number;
 }
 
 static struct config *config;
@@ -162,8 +48,8 @@ static void open_sender(const char *second, const char *third)
 	char url[96];
 	struct text error = TEXT_EMPTY;
 	snprintf(url, sizeof(url), "collector.url=http://127.0.0.1:%d/ressources-usage", server.port);
-	char *overrides[] = { url, (char *)(uintptr_t)second, (char *)(uintptr_t)third };
-	assert_int_equal(config_load(NULL, overrides, second ? third ? 3 : 2 : 1, &config, &error), 0);
+	char *overrides[] = { url, (char *)(uintptr_t)"collector.spool=", (char *)(uintptr_t)second, (char *)(uintptr_t)third };
+	assert_int_equal(config_load(NULL, overrides, second ? third ? 4 : 3 : 2, &config, &error), 0);
 	assert_int_equal(sender_open(config, &sender), 0);
 }
 
@@ -171,7 +57,18 @@ static void close_sender(void)
 {
 	sender_close(sender);
 	config_free(config);
+	sender = NULL;
+	config = NULL;
+	random_number = 0;
 	expect(200, NULL);
+}
+
+/* Behind a test that failed, too: the server has one connection at a time. */
+static int tear_down(void **state)
+{
+	(void)state;
+	close_sender();
+	return 0;
 }
 
 static void add(int time_s)
@@ -181,7 +78,12 @@ static void add(int time_s)
 		{ "a \"b\\", { 1, 0 } },
 		{ "caf\xc3\xa9", { 100000, RATE_MISSING } },
 	};
-	sender_add(sender, (int64_t)time_s * 1000, values, BATCH_NAMES);
+	sender_add(sender, (int64_t)time_s * 1000, (struct moment){ (int64_t)time_s * 1000, 0 }, values, BATCH_NAMES);
+}
+
+static void send_now(const struct sender_state *state)
+{
+	sender_send(sender, state, clock_monotonic_ns());
 }
 
 enum { BATCH_SAMPLES = 5 };
@@ -189,7 +91,7 @@ enum { BATCH_SAMPLES = 5 };
 static void tick(int time_s)
 {
 	add(time_s);
-	sender_send(sender, &nothing, BUDGET_MS);
+	send_now(&nothing);
 }
 
 static void test_sender_send_fresh_batch_has_the_contracts_body(void **state)
@@ -198,11 +100,11 @@ static void test_sender_send_fresh_batch_has_the_contracts_body(void **state)
 	expect(200, NULL);
 	open_sender(NULL, NULL);
 	add(1795356870);
-	sender_send(sender, &(struct sender_state){ .partial = true, .missed_ticks = 7 }, BUDGET_MS);
+	send_now(&(struct sender_state){ .partial = true, .missed_ticks = 7 });
 
 	assert_int_equal(requests(), 2);
-	assert_string_equal(server.requests[0].line, "GET /ressources-usage/health HTTP/1.1");
-	assert_string_equal(server.requests[1].line, "PUT /ressources-usage/save-all HTTP/1.1");
+	assert_string_equal(strtok(server.requests[0].head, "\r"), "GET /ressources-usage/health HTTP/1.1");
+	assert_string_equal(strtok(server.requests[1].head, "\r"), "PUT /ressources-usage/save-all HTTP/1.1");
 	cJSON *body = cJSON_Parse(server.requests[1].body);
 	assert_non_null(body);
 	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(body, "ipaddress")), "127.0.0.1");
@@ -222,7 +124,7 @@ static void test_sender_send_fresh_batch_has_the_contracts_body(void **state)
 	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(collector, "state")), "run");
 	assert_true(cJSON_IsTrue(cJSON_GetObjectItem(collector, "partial")));
 	char *counters = cJSON_PrintUnformatted(cJSON_GetObjectItem(collector, "counters"));
-	assert_string_equal(counters, "{\"sent\":0,\"dropped\":0,\"rejected\":0,\"missed_ticks\":7}");
+	assert_string_equal(counters, "{\"sent\":0,\"spooled\":0,\"replayed\":0,\"dropped\":0,\"rejected\":0,\"missed_ticks\":7}");
 	free(counters);
 	cJSON_Delete(body);
 	assert_int_equal(sender_waiting(sender), 0);
@@ -235,22 +137,22 @@ static void test_sender_send_empty_batch_is_sent(void **state)
 	(void)state;
 	expect(200, NULL);
 	open_sender(NULL, NULL);
-	sender_add(sender, 1000, NULL, 0);
-	sender_send(sender, &nothing, BUDGET_MS);
+	sender_add(sender, 1000, (struct moment){ 1000, 0 }, NULL, 0);
+	send_now(&nothing);
 	assert_int_equal(requests(), 2);
 	assert_non_null(strstr(server.requests[1].body, "\"data\":[],"));
 	assert_int_equal(sender_waiting(sender), 0);
 	close_sender();
 }
 
-static void test_sender_send_configured_ip_needs_no_health(void **state)
+static void test_sender_send_configured_ip_is_what_the_body_tells(void **state)
 {
 	(void)state;
 	expect(200, NULL);
 	open_sender("collector.ip=2001:DB8::0:1", NULL);
 	tick(1);
-	assert_int_equal(requests(), 1);
-	assert_non_null(strstr(server.requests[0].body, "{\"ipaddress\":\"2001:db8::1\","));
+	assert_int_equal(requests(), 2); /* health all the same, for the server's clock */
+	assert_non_null(strstr(server.requests[1].body, "{\"ipaddress\":\"2001:db8::1\","));
 	close_sender();
 }
 
@@ -310,7 +212,7 @@ static void test_sender_add_full_buffer_drops_the_oldest_and_counts(void **state
 	assert_int_equal(sender_counters(sender).dropped, 15 * BATCH_SAMPLES);
 	expect(200, NULL);
 	sender_flush(sender, &nothing, BUDGET_MS);
-	static const int expected[] = { 20, 16, 17, 18, 19 };
+	static const int expected[] = { 16, 17, 18, 19, 20 };
 	for (size_t i = 0; i < 5; i++)
 		assert_int_equal(timestamp_of(requests() - 5 + i), expected[i]);
 	assert_int_equal(sender_waiting(sender), 0);
@@ -476,9 +378,10 @@ static void test_sender_send_server_that_comes_and_goes_logs_one_line_each(void 
 		strncat(all, line, sizeof(all) - strlen(all) - 1);
 	}
 	fclose(log);
-	assert_int_equal(lines, 3);
-	assert_non_null(strstr(all, "save-all: HTTP 503 (not?this); the samples wait, up to 3 intervals of them"));
-	assert_non_null(strstr(all, "answers again; 3 intervals were kept, 15 samples dropped"));
+	assert_int_equal(lines, 4);
+	assert_non_null(strstr(all, "save-all: HTTP 503 (not?this); the samples wait in memory\n"));
+	assert_non_null(strstr(all, "the buffer is full: the oldest samples are dropped from now on, 5 so far"));
+	assert_non_null(strstr(all, "answers again; 3 intervals were kept, 10 samples dropped"));
 	assert_non_null(strstr(all, "save-all: HTTP 400 (not?this); 5 samples are lost"));
 	close_sender();
 }
@@ -486,20 +389,20 @@ static void test_sender_send_server_that_comes_and_goes_logs_one_line_each(void 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sender_send_fresh_batch_has_the_contracts_body),
-		cmocka_unit_test(test_sender_send_empty_batch_is_sent),
-		cmocka_unit_test(test_sender_send_configured_ip_needs_no_health),
-		cmocka_unit_test(test_sender_send_answer_decides_what_is_kept),
-		cmocka_unit_test(test_sender_send_server_that_comes_back_gets_fresh_first_then_the_oldest),
-		cmocka_unit_test(test_sender_add_full_buffer_drops_the_oldest_and_counts),
-		cmocka_unit_test(test_sender_configure_smaller_buffer_drops_the_oldest),
-		cmocka_unit_test(test_sender_send_body_too_large_is_split_until_it_fits),
-		cmocka_unit_test(test_sender_send_one_name_too_large_is_rejected),
-		cmocka_unit_test(test_sender_send_split_batch_goes_on_where_it_was),
-		cmocka_unit_test(test_sender_send_one_bad_batch_does_not_block_the_others),
-		cmocka_unit_test(test_sender_send_retry_after_is_waited_for),
-		cmocka_unit_test(test_sender_flush_server_that_is_away_ends_at_the_first_failure),
-		cmocka_unit_test(test_sender_send_server_that_comes_and_goes_logs_one_line_each),
+		cmocka_unit_test_teardown(test_sender_send_fresh_batch_has_the_contracts_body, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_empty_batch_is_sent, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_configured_ip_is_what_the_body_tells, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_answer_decides_what_is_kept, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_server_that_comes_back_gets_fresh_first_then_the_oldest, tear_down),
+		cmocka_unit_test_teardown(test_sender_add_full_buffer_drops_the_oldest_and_counts, tear_down),
+		cmocka_unit_test_teardown(test_sender_configure_smaller_buffer_drops_the_oldest, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_body_too_large_is_split_until_it_fits, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_one_name_too_large_is_rejected, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_split_batch_goes_on_where_it_was, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_one_bad_batch_does_not_block_the_others, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_retry_after_is_waited_for, tear_down),
+		cmocka_unit_test_teardown(test_sender_flush_server_that_is_away_ends_at_the_first_failure, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_server_that_comes_and_goes_logs_one_line_each, tear_down),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -4,9 +4,60 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <string.h>
+#include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <math.h>
+#include <zlib.h>
 
 #include "collector/uplink.h"
+#include "tests/unit/collector/fake_server.h"
+
+#define HOUR_MS 3600000
+
+static struct config *config;
+static struct server_clock server_clock;
+static struct uplink *uplink;
+static struct batch *batch;
+static const struct counters none;
+static const struct uplink_report report = { .counters = &none };
+
+static void open_uplink(const char *option)
+{
+	static const struct rate values[] = { { "bash", { 1250, 12500 } } };
+	const struct stamp stamp = { .time_ms = 1795356010000 };
+	char url[96];
+	struct text error = TEXT_EMPTY;
+	snprintf(url, sizeof(url), "collector.url=http://127.0.0.1:%d/x", server.port);
+	char *overrides[] = { url, (char *)(uintptr_t)option };
+	assert_int_equal(config_load(NULL, overrides, option ? 2 : 1, &config, &error), 0);
+	server_clock = (struct server_clock){ 0 };
+	assert_int_equal(uplink_open(config, &server_clock, &uplink), 0);
+	batch = batch_pack(&stamp, values, 1);
+	assert_non_null(batch);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	uplink_close(uplink);
+	config_free(config);
+	free(batch);
+	uplink = NULL;
+	config = NULL;
+	batch = NULL;
+	expect(200, NULL);
+	return 0;
+}
+
+static long put(void)
+{
+	return uplink_put(uplink, batch, batch->count, &report, 5000);
+}
+
+static bool was_compressed(size_t request)
+{
+	return strstr(server.requests[request].head, "Content-Encoding: gzip") != NULL;
+}
 
 static void test_uplink_check_url_and_ip_are_looked_at(void **state)
 {
@@ -43,27 +94,234 @@ static void test_uplink_check_url_and_ip_are_looked_at(void **state)
 }
 
 /* Nothing listens on port 1. */
-static void test_uplink_learn_ip_no_server_stays_unknown(void **state)
+static void test_uplink_greet_no_server_is_told(void **state)
 {
 	(void)state;
-	char *overrides[] = { (char *)(uintptr_t)"collector.url=http://127.0.0.1:1/x" };
-	struct text error = TEXT_EMPTY;
-	struct config *config;
-	struct uplink *uplink;
-	assert_int_equal(config_load(NULL, overrides, 1, &config, &error), 0);
-	assert_int_equal(uplink_open(config, &uplink), 0);
+	open_uplink("collector.url=http://127.0.0.1:1/x");
 	assert_string_equal(uplink_url(uplink), "http://127.0.0.1:1/x/");
-	assert_false(uplink_learn_ip(uplink));
+	assert_false(uplink_greet(uplink, 1000));
 	assert_non_null(strstr(uplink_describe(uplink), "GET http://127.0.0.1:1/x/health: Failed to connect"));
-	uplink_close(uplink);
-	config_free(config);
 }
+
+static void test_uplink_greet_is_asked_once(void **state)
+{
+	(void)state;
+	expect(200, NULL);
+	server.dated = true;
+	open_uplink(NULL);
+	for (int i = 0; i < 3; i++) {
+		assert_true(uplink_greet(uplink, 1000));
+		assert_int_equal(put(), 200);
+	}
+	assert_int_equal(requests(), 4);
+	assert_true(server_clock.known);
+	/* Unless a clock was set since: then the server is asked before anything is stamped for it. */
+	server_clock.measured.wall_ms -= HOUR_MS;
+	assert_true(uplink_greet(uplink, 1000));
+	assert_int_equal(requests(), 5);
+	assert_true(server_clock_is_sure(&server_clock, clock_moment()));
+}
+
+static void test_uplink_put_answers_tell_the_servers_clock(void **state)
+{
+	(void)state;
+	static const int64_t ahead_ms[] = { 0, HOUR_MS, -HOUR_MS };
+	for (size_t i = 0; i < 3; i++) {
+		int64_t offset_ms;
+		expect(200, NULL);
+		server.dated = true;
+		server.ahead_ms = ahead_ms[i];
+		open_uplink(NULL);
+		assert_false(server_clock_offset_ms(&server_clock, clock_moment(), &offset_ms));
+		assert_int_equal(put(), 200);
+		assert_true(server_clock_offset_ms(&server_clock, clock_moment(), &offset_ms));
+		assert_true(llabs(offset_ms + ahead_ms[i]) <= 1000);
+		/* And it is told what we found. */
+		assert_int_equal(put(), 200);
+		assert_null(strstr(server.requests[0].body, "clock_offset_s"));
+		cJSON *body = cJSON_Parse(server.requests[1].body);
+		const cJSON *said = cJSON_GetObjectItem(cJSON_GetObjectItem(body, "collector"), "clock_offset_s");
+		assert_true(cJSON_IsNumber(said));
+		assert_true(fabs(said->valuedouble + (double)ahead_ms[i] / 1000) <= 1);
+		assert_true(ahead_ms[i] != 0 || said->valuedouble == 0);
+		cJSON_Delete(body);
+		assert_int_equal(tear_down(state), 0);
+	}
+}
+
+static void test_uplink_put_refused_time_tells_the_servers_clock(void **state)
+{
+	(void)state;
+	int64_t offset_ms;
+	expect(409, NULL);
+	server.ahead_ms = -HOUR_MS;
+	open_uplink(NULL);
+	assert_int_equal(put(), 409);
+	assert_true(server_clock_offset_ms(&server_clock, clock_moment(), &offset_ms));
+	assert_true(llabs(offset_ms - HOUR_MS) <= 100); /* to the millisecond, but for the way */
+}
+
+/* A portal that wants a sign-in, a proxy: what they say is not what vigie says. */
+static void test_uplink_put_answer_that_is_not_vigies_is_none(void **state)
+{
+	(void)state;
+	static const struct {
+		int status;
+		long expected;
+	} cases[] = { { 200, 0 }, { 400, 0 }, { 409, 0 }, { 302, 302 }, { 413, 413 }, { 502, 502 } };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		expect(cases[i].status, "Location: http://elsewhere/\r\n");
+		server.body = "<html>sign in</html>";
+		server.dated = true;
+		server.ahead_ms = HOUR_MS;
+		open_uplink(NULL);
+		assert_false(uplink_greet(uplink, 1000));
+		assert_int_equal(put(), cases[i].expected);
+		assert_false(server_clock.known);
+		if (cases[i].expected == 0)
+			assert_non_null(strstr(uplink_describe(uplink), ", and not from vigie"));
+		assert_int_equal(tear_down(state), 0);
+	}
+}
+
+static void test_uplink_put_gzip_is_sent_where_it_is_wanted(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *option;
+		bool local, expected;
+	} cases[] = {
+		{ "collector.gzip=yes", true, true },
+		{ "collector.gzip=no", true, false },
+		{ "collector.gzip=auto", true, false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		expect(200, NULL);
+		open_uplink(cases[i].option);
+		assert_true(uplink_greet(uplink, 1000));
+		assert_int_equal(uplink_is_local(uplink), cases[i].local);
+		assert_int_equal(put(), 200);
+		assert_false(was_compressed(0));
+		assert_int_equal(was_compressed(1), cases[i].expected);
+		assert_int_equal(tear_down(state), 0);
+	}
+
+	expect(200, NULL);
+	open_uplink("collector.gzip=yes");
+	assert_int_equal(put(), 200);
+	char body[4096];
+	z_stream stream = { .next_in = (unsigned char *)server.requests[0].body,
+		            .avail_in = (unsigned)server.requests[0].length,
+		            .next_out = (unsigned char *)body,
+		            .avail_out = sizeof(body) - 1 };
+	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
+	assert_int_equal(inflate(&stream, Z_FINISH), Z_STREAM_END);
+	body[stream.total_out] = '\0';
+	inflateEnd(&stream);
+	cJSON *json = cJSON_Parse(body);
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(json, "data")), 2);
+	cJSON_Delete(json);
+}
+
+static void test_uplink_put_server_without_gzip_is_sent_plain_from_then_on(void **state)
+{
+	(void)state;
+	static const int refusals[] = { 400, 415 };
+	for (size_t i = 0; i < 2; i++) {
+		expect(200, NULL);
+		server.gzip_status = refusals[i];
+		open_uplink("collector.gzip=yes");
+		assert_int_equal(put(), 200);
+		assert_int_equal(put(), 200);
+		assert_int_equal(requests(), 3);
+		assert_true(was_compressed(0));
+		assert_false(was_compressed(1));
+		assert_false(was_compressed(2));
+		assert_int_equal(tear_down(state), 0);
+	}
+	/* The body was at fault, not how it was sent. */
+	expect(400, NULL);
+	open_uplink("collector.gzip=yes");
+	assert_int_equal(put(), 400);
+	assert_int_equal(put(), 400);
+	assert_int_equal(requests(), 4);
+	assert_true(was_compressed(2));
+	/* No other refusal is worth a second request. */
+	expect(503, NULL);
+	assert_int_equal(put(), 503);
+	assert_int_equal(requests(), 1);
+}
+
+static void write_token(const char *path, const char *token)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, token, strlen(token)), strlen(token));
+	close(fd);
+}
+
+static void test_uplink_put_token_is_shown_and_read_again_when_it_is_refused(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/vigie-token-XXXXXX", option[64];
+	close(mkstemp(path));
+	write_token(path, "first\n");
+	snprintf(option, sizeof(option), "collector.token_file=%s", path);
+	expect(200, NULL);
+	server.token = "first";
+	open_uplink(option);
+	assert_true(uplink_greet(uplink, 1000));
+	assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 2);
+
+	server.token = "the second";
+	assert_int_equal(put(), 401); /* the file has not changed */
+	assert_int_equal(requests(), 3);
+	write_token(path, "the second\n");
+	assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 5);
+	assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 6);
+	write_token(path, "a third");
+	server.token = "a fourth";
+	assert_int_equal(put(), 401); /* tried again, once */
+	assert_int_equal(requests(), 8);
+	unlink(path);
+}
+
+static void test_uplink_is_local_before_the_first_answer_as_the_url_says(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *option;
+		bool local;
+	} cases[] = {
+		{ "collector.url=http://127.0.0.1:8000/x", true }, { "collector.url=http://localhost/x", true },
+		{ "collector.url=https://[::1]:443/", true },      { "collector.url=http://10.0.0.1/x", false },
+		{ "collector.url=https://vigie.example/127.", false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		open_uplink(cases[i].option);
+		assert_int_equal(uplink_is_local(uplink), cases[i].local);
+		assert_int_equal(tear_down(state), 0);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_uplink_check_url_and_ip_are_looked_at),
-		cmocka_unit_test(test_uplink_learn_ip_no_server_stays_unknown),
+		TEST(test_uplink_check_url_and_ip_are_looked_at),
+		TEST(test_uplink_greet_no_server_is_told),
+		TEST(test_uplink_greet_is_asked_once),
+		TEST(test_uplink_put_answers_tell_the_servers_clock),
+		TEST(test_uplink_put_refused_time_tells_the_servers_clock),
+		TEST(test_uplink_put_answer_that_is_not_vigies_is_none),
+		TEST(test_uplink_put_gzip_is_sent_where_it_is_wanted),
+		TEST(test_uplink_put_server_without_gzip_is_sent_plain_from_then_on),
+		TEST(test_uplink_put_token_is_shown_and_read_again_when_it_is_refused),
+		TEST(test_uplink_is_local_before_the_first_answer_as_the_url_says),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -83,6 +83,27 @@ static void test_clock_monotonic_ns_never_goes_back(void **state)
 	}
 }
 
+static void test_clock_moment_agrees_with_the_kernel(void **state)
+{
+	(void)state;
+	struct timespec before, after;
+	int64_t wall_before_ms = clock_wall_ms();
+	clock_gettime(CLOCK_BOOTTIME, &before);
+	struct moment now = clock_moment();
+	clock_gettime(CLOCK_BOOTTIME, &after);
+	assert_true(now.boot_ms >= (int64_t)before.tv_sec * 1000 + before.tv_nsec / 1000000);
+	assert_true(now.boot_ms <= (int64_t)after.tv_sec * 1000 + after.tv_nsec / 1000000);
+	assert_true(now.wall_ms >= wall_before_ms);
+	assert_true(now.wall_ms <= clock_wall_ms());
+}
+
+static void test_clock_boot_is_the_same_until_the_next_start(void **state)
+{
+	(void)state;
+	assert_true(clock_boot() != 0);
+	assert_true(clock_boot() == clock_boot());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -90,6 +111,8 @@ int main(void)
 		cmocka_unit_test(test_clock_wall_ms_agrees_with_time),
 		cmocka_unit_test(test_clock_monotonic_ns_agrees_with_the_kernel),
 		cmocka_unit_test(test_clock_monotonic_ns_never_goes_back),
+		cmocka_unit_test(test_clock_moment_agrees_with_the_kernel),
+		cmocka_unit_test(test_clock_boot_is_the_same_until_the_next_start),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

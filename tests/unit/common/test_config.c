@@ -75,6 +75,10 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->server.retention_ms, 2 * 24 * 3600 * 1000);
 	assert_int_equal(config->server.max_points, 5000000);
 	assert_int_equal(config->server.cache_ms, 1000);
+	assert_string_equal(config->server.write_tokens, "");
+	assert_string_equal(config->server.read_tokens, "");
+	assert_string_equal(config->server.admin_tokens, "");
+	assert_string_equal(config->alert.token_file, "");
 	assert_string_equal(config->collector.url, "http://127.0.0.1:8000/ressources-usage/");
 	assert_string_equal(config->collector.ip, "");
 	assert_int_equal(config->collector.interval_ms, 10000);
@@ -84,6 +88,13 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->collector.include.count, 0);
 	assert_int_equal(config->collector.max_processes, 2000);
 	assert_true(config->collector.min_cpu == 0);
+	assert_string_equal(config->collector.spool, "spool");
+	assert_int_equal(config->collector.spool_bytes, 64 << 20);
+	assert_int_equal(config->collector.spool_age_ms, 24 * 3600 * 1000);
+	assert_int_equal(config->collector.buffer_ticks, 60);
+	assert_int_equal(config->collector.gzip, GZIP_AUTO);
+	assert_string_equal(config->collector.ca_file, "");
+	assert_string_equal(config->collector.token_file, "");
 	assert_true(config->alert.threshold == 80);
 	assert_true(config->alert.clear == 75);
 	assert_int_equal(config->alert.raise_after, 1);
@@ -161,6 +172,9 @@ static void test_config_load_units_are_converted(void **state)
 		{ "log.level=debug", offsetof(struct config, log.level), LOG_LEVEL_DEBUG },
 		{ "collector.cpu_scale=core", offsetof(struct config, collector.cpu_scale), CPU_SCALE_CORE },
 		{ "collector.cpu_scale=machine", offsetof(struct config, collector.cpu_scale), CPU_SCALE_MACHINE },
+		{ "collector.gzip=auto", offsetof(struct config, collector.gzip), GZIP_AUTO },
+		{ "collector.gzip=yes", offsetof(struct config, collector.gzip), GZIP_YES },
+		{ "collector.gzip=no", offsetof(struct config, collector.gzip), GZIP_NO },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct text error = TEXT_EMPTY;
@@ -536,6 +550,7 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "[server]\nstore = x\nthreads = 12\nmax_body = 3KiB\ninterval = 90s\n"
                                    "retention = 90000ms\nmax_series_per_host = 11\nmax_series = 12\nmax_points = 13\ncache = 250ms\n"
                                    "store_timeout = 3s\nstore_queue = 2MiB\nstore_ca_file = ca\nmanage_retention = yes\n"
+                                   "write_tokens = w\nread_tokens = r\nadmin_tokens = a\n"
                                    "[sqlite]\npath = /a b/c\n"
                                    "[influxdb2]\nurl = http://i2\norg = o\nbucket = b\ntoken_file = t2\n"
                                    "[influxql]\nurl = http://i1\ndatabase = d\nuser = u\npassword_file = p1\n"
@@ -544,8 +559,9 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "[collector]\nurl = http://x/\nip = 10.0.0.5\ninterval = 1500ms\ntimeout = 1m\n"
                                    "cpu_scale = machine\nkernel_threads = yes\ninclude = a*\ninclude = b\n"
                                    "exclude = c\ntop = 5\nmin_cpu = 0.1\nmin_mem = 12.345\nmax_processes = 14\n"
-                                   "buffer = 15\n"
-                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\n"
+                                   "spool = /s p\nspool_bytes = 3MiB\nspool_age = 90m\nbuffer = 15\ngzip = no\n"
+                                   "ca_file = cc\ntoken_file = tc\n"
+                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\ntoken_file = ta\n"
                                    "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
                                    "rule = process=java threshold=90\nrule = ip=10.*\nlog = l\nstate = s\n";
 
@@ -565,14 +581,16 @@ static void test_config_print_has_every_option(void **state)
 		"[log]", "level = debug", "[server]", "store = x", "threads = 12", "max_body = 3KiB", "interval = 90s",
 		"retention = 90s", "max_series_per_host = 11", "max_series = 12", "max_points = 13", "cache = 250ms",
 		"store_timeout = 3s", "store_queue = 2MiB", "store_ca_file = ca", "manage_retention = yes",
+		"write_tokens = w", "read_tokens = r", "admin_tokens = a",
 		"[sqlite]", "path = /a b/c",
 		"[influxdb2]", "url = http://i2", "org = o", "bucket = b", "token_file = t2",
 		"[influxql]", "url = http://i1", "database = d", "user = u", "password_file = p1",
 		"[victoriametrics]", "insert_url = http://vi", "select_url = http://vs", "user = v", "password_file = pv",
 		"token_file = tv", "[collector]", "url = http://x/", "ip = 10.0.0.5", "interval = 1500ms", "timeout = 1m",
 		"cpu_scale = machine", "kernel_threads = yes", "include = a*", "include = b", "exclude = c", "top = 5",
-		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "buffer = 15", "[alert]", "url = https://y/",
-		"interval = 2m", "phase = 0d", "timeout = 150ms", "threshold = 123456.789", "clear = 0.001",
+		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "spool = /s p",
+		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = cc", "token_file = tc", "[alert]", "url = https://y/",
+		"interval = 2m", "phase = 0d", "timeout = 150ms", "token_file = ta", "threshold = 123456.789", "clear = 0.001",
 		"raise_after = 16", "clear_after = 17", "rule = process=java threshold=90", "rule = ip=10.*", "log = l",
 		"state = s",
 	};

@@ -294,6 +294,98 @@ static void test_http_own_ip_ipv6_is_without_brackets(void **state)
 	text_free(&answer.body);
 }
 
+static void test_http_peer_is_local_on_loopback(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		static const char *const answers[] = { OK("", "0", "") };
+		struct server server;
+		server_open(&server, i ? AF_INET6 : AF_INET, answers, 1);
+		struct http *http = http_open(5000);
+		struct http_answer answer = { 0 };
+		assert_false(http_peer_is_local(http));
+		assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+		assert_true(http_peer_is_local(http));
+		http_close(http);
+		server_close(&server);
+		text_free(&answer.body);
+	}
+}
+
+static void test_http_request_date_is_told(void **state)
+{
+	(void)state;
+	OPEN(server, OK("Date: Sun, 22 Nov 2026 14:00:15 GMT\r\n", "0", ""), OK("", "0", ""),
+	     OK("date:Thu, 01 Jan 1970 00:00:00 GMT\r\n", "0", ""), OK("Date: yesterday\r\n", "0", ""),
+	     "HTTP/1.1 503 X\r\nDate: Sun, 22 Nov 2026 14:00:16 GMT\r\nContent-Length: 0\r\n\r\n");
+	static const int64_t expected[] = { 1795356015, -1, 0, -1, 1795356016 };
+	struct http *http = http_open(5000);
+	struct http_answer answer = { .date_s = 77 };
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+		assert_int_equal(answer.date_s, expected[i]);
+	}
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_send_gzip_compresses_the_body_and_says_so(void **state)
+{
+	(void)state;
+	OPEN(server, OK("", "0", ""));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	static char body[20000];
+	memset(body, 'a', sizeof(body));
+	struct http_message message = {
+		.method = "PUT", .url = server.url, .body = body, .body_length = sizeof(body), .gzip = true
+	};
+	assert_int_equal(http_send(http, &message, &answer), 0);
+	assert_non_null(strstr(server.asked.data, "\r\nContent-Encoding: gzip\r\n"));
+	const char *sent = strstr(server.asked.data, "\r\n\r\n") + 4;
+	assert_true(server.asked.length < 1000);
+	assert_memory_equal(sent, "\x1f\x8b", 2);
+
+	/* Neither stays for the next. */
+	message.gzip = false;
+	assert_int_equal(http_send(http, &message, &answer), 0);
+	assert_null(strstr(server.asked.data, "Content-Encoding"));
+	assert_true(server.asked.length > sizeof(body));
+	/* What has no body is not compressed. */
+	message = (struct http_message){ .method = "GET", .url = server.url, .gzip = true };
+	assert_int_equal(http_send(http, &message, &answer), 0);
+	assert_null(strstr(server.asked.data, "Content-Encoding"));
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_send_timeout_of_one_request_is_its_own(void **state)
+{
+	(void)state;
+	OPEN(server, NULL);
+	struct http *http = http_open(20000);
+	struct http_answer answer = { 0 };
+	struct http_message message = { .method = "GET", .url = server.url, .timeout_ms = 100 };
+	int64_t begun_ns = clock_monotonic_ns();
+	assert_int_equal(http_send(http, &message, &answer), -ETIMEDOUT);
+	assert_true(clock_monotonic_ns() - begun_ns < 10000000000);
+	http_close(http);
+
+	/* And the handle's comes back behind it. */
+	http = http_open(100);
+	message.timeout_ms = 1;
+	assert_int_equal(http_send(http, &message, &answer), -ETIMEDOUT);
+	message.timeout_ms = 0;
+	begun_ns = clock_monotonic_ns();
+	assert_int_equal(http_send(http, &message, &answer), -ETIMEDOUT);
+	assert_true(clock_monotonic_ns() - begun_ns >= 90000000);
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
 static void test_http_request_keeps_its_connection(void **state)
 {
 	(void)state;
@@ -786,6 +878,10 @@ int main(void)
 		cmocka_unit_test(test_http_request_retry_after_is_told),
 		cmocka_unit_test(test_http_own_ip_is_known_after_an_answer),
 		cmocka_unit_test(test_http_own_ip_ipv6_is_without_brackets),
+		cmocka_unit_test(test_http_peer_is_local_on_loopback),
+		cmocka_unit_test(test_http_request_date_is_told),
+		cmocka_unit_test(test_http_send_gzip_compresses_the_body_and_says_so),
+		cmocka_unit_test(test_http_send_timeout_of_one_request_is_its_own),
 		cmocka_unit_test(test_http_request_keeps_its_connection),
 		cmocka_unit_test(test_http_request_closed_connection_is_opened_again),
 		cmocka_unit_test(test_http_request_refused_connection_is_told),

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/program.h"
 #include "common/tick.h"
@@ -68,6 +69,8 @@ struct child {
 
 typedef int (*run_function)(struct program *program);
 
+static bool dumps; /* what the next child asks for */
+
 static void child_start(struct child *child, const char *const *arguments, run_function run)
 {
 	int output[2], log[2];
@@ -86,7 +89,7 @@ static void child_start(struct child *child, const char *const *arguments, run_f
 		int argc = 1;
 		for (; arguments && arguments[argc - 1]; argc++)
 			argv[argc] = strdup(arguments[argc - 1]);
-		struct program program = { .name = "vigie-test", .summary = "a test", .check = check };
+		struct program program = { .name = "vigie-test", .summary = "a test", .check = check, .dumps = dumps };
 		int status;
 		if (program_start(&program, argc, argv, &status))
 			status = run ? run(&program) : RAN;
@@ -298,6 +301,12 @@ static int print_events(struct program *program)
 		case PROGRAM_TIMER:
 			printf("timer\n");
 			break;
+		case PROGRAM_DUMP:
+			printf("dump\n");
+			break;
+		case PROGRAM_TIMEOUT:
+			printf("timeout\n");
+			break;
 		}
 		fflush(stdout);
 	}
@@ -321,6 +330,67 @@ static void test_program_wait_signals_become_events(void **state)
 		assert_int_equal(child_end(&child), 0);
 		assert_string_equal(output, "stop\n");
 	}
+}
+
+static void test_program_wait_usr1_is_an_event_where_it_is_wanted(void **state)
+{
+	(void)state;
+	struct child child;
+	dumps = true;
+	child_start(&child, NULL, print_events);
+	await_line(&child, "ready\n");
+	kill(child.pid, SIGUSR1);
+	await_line(&child, "dump\n");
+	kill(child.pid, SIGTERM);
+	assert_int_equal(child_end(&child), 0);
+
+	child_start(&child, (const char *const[]){ "--help", NULL }, NULL);
+	assert_int_equal(child_end(&child), 0);
+	assert_non_null(strstr(output, "SIGUSR1 logs the counters"));
+	dumps = false;
+	child_start(&child, (const char *const[]){ "--help", NULL }, NULL);
+	assert_int_equal(child_end(&child), 0);
+	assert_null(strstr(output, "SIGUSR1"));
+
+	/* Elsewhere it is left to what else may use it, and ends the program as ever. */
+	child_start(&child, NULL, print_events);
+	await_line(&child, "ready\n");
+	kill(child.pid, SIGUSR1);
+	int status;
+	close(child.output);
+	close(child.log);
+	assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);
+}
+
+static int wait_for_times(struct program *program)
+{
+	struct tick tick;
+	int64_t begun_ns = clock_monotonic_ns();
+	if (program_wait_for(program, -1, 60) != PROGRAM_TIMEOUT || clock_monotonic_ns() - begun_ns < 60000000)
+		return 1;
+	if (program_wait_for(program, -1, 0) != PROGRAM_TIMEOUT)
+		return 2;
+	/* What is there already comes before the end of the wait. */
+	if (tick_open(&tick, 1000, 0, 0, (struct moment){ 1000, 1000 }) != 0)
+		return 3;
+	if (program_wait_for(program, tick.timer_fd, 60000) != PROGRAM_TIMER)
+		return 4;
+	if (program_wait_for(program, tick.timer_fd, 0) != PROGRAM_TIMER)
+		return 5;
+	raise(SIGHUP);
+	if (program_wait_for(program, tick.timer_fd, 0) != PROGRAM_RELOAD)
+		return 6;
+	tick_close(&tick);
+	return RAN;
+}
+
+static void test_program_wait_for_ends_with_its_time(void **state)
+{
+	(void)state;
+	struct child child;
+	child_start(&child, NULL, wait_for_times);
+	assert_int_equal(child_end(&child), RAN);
 }
 
 static void test_program_reload_broken_file_keeps_the_old_configuration(void **state)
@@ -407,7 +477,7 @@ static int timer_and_signals(struct program *program)
 {
 	struct tick tick;
 	int64_t boundary;
-	if (tick_open(&tick, 1000, 0, 20, 980) != 0)
+	if (tick_open(&tick, 1000, 0, 20, (struct moment){ 980, 980 }) != 0)
 		return 1;
 	if (program_wait(program, tick.timer_fd) != PROGRAM_TIMER)
 		return 2;
@@ -419,7 +489,7 @@ static int timer_and_signals(struct program *program)
 		return 4;
 	if (program_wait(program, tick.timer_fd) != PROGRAM_TIMER)
 		return 5;
-	if (!tick_take(&tick, 1000, &boundary) || boundary != 1000)
+	if (!tick_take(&tick, (struct moment){ 1000, 1000 }, &boundary) || boundary != 1000)
 		return 6;
 	struct pollfd fd = { .fd = tick.timer_fd, .events = POLLIN };
 	if (poll(&fd, 1, 0) != 0)
@@ -452,6 +522,8 @@ int main(void)
 		cmocka_unit_test(test_program_start_print_config_prints_what_is_in_force),
 		cmocka_unit_test(test_program_start_sets_the_level_of_the_log),
 		cmocka_unit_test(test_program_wait_signals_become_events),
+		cmocka_unit_test(test_program_wait_usr1_is_an_event_where_it_is_wanted),
+		cmocka_unit_test(test_program_wait_for_ends_with_its_time),
 		cmocka_unit_test(test_program_reload_broken_file_keeps_the_old_configuration),
 		cmocka_unit_test(test_program_reload_takes_the_level_and_keeps_the_command_line),
 		cmocka_unit_test(test_program_start_signals_while_it_reads_the_configuration_wait),

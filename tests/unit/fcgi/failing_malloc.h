@@ -28,6 +28,12 @@ static inline void failing_start(long number)
 	failing_done = false;
 }
 
+/* How many of this thread's allocations it has not freed; 0 under a sanitizer. */
+static inline long failing_unfreed(void)
+{
+	return failing_live;
+}
+
 /* No allocation fails any more. Whether one has failed. */
 static inline bool failing_stop(void)
 {

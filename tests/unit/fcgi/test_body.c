@@ -306,7 +306,8 @@ static void test_body_parse_samples_empty_data_brings_a_report(void **state)
 	char *copy;
 	const char *json = "{\"ipaddress\": \"2001-DB8--1\", \"data\": [], \"collector\": {\"hostname\": \"h\\u0000\xe2\x82\xac\", "
 			   "\"version\": \"1.2\", \"state\": \"stopped, and much longer than it may be\", "
-			   "\"clock_offset_s\": -2.5, \"partial\": true, \"more\": [1, {}]}}";
+			   "\"clock_offset_s\": -2.5, \"partial\": true, \"more\": [1, {}], \"counters\": {\"sent\": 5e9, "
+			   "\"missed_ticks\": 1, \"replayed\": 0, \"dropped\": -0, \"rejected\": 3.5, \"spooled\": 2, \"x\": []}}}";
 	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
 	assert_int_equal(body.batch.count, 0);
 	assert_string_equal(body.ip, "2001:db8::1");
@@ -315,18 +316,34 @@ static void test_body_parse_samples_empty_data_brings_a_report(void **state)
 	assert_string_equal(body.report.version, "1.2");
 	assert_string_equal(body.report.state, "stopped, and mu");
 	assert_int_equal(body.report.partial, 1);
+	static const double counters[REPORT_COUNTERS] = { 5e9, 2, 0, 0, 3.5, 1 };
+	assert_memory_equal(body.report.counters, counters, sizeof(counters));
 	body_free(&body);
 	free(copy);
 
 	json = "{\"ipaddress\": \"::1\", \"data\": [], \"collector\": {\"hostname\": 1, \"clock_offset_s\": 1e999, \"partial\": 1, "
-	       "\"state\": \"fourteen bytes\xe2\x82\xac\"}}";
+	       "\"state\": \"fourteen bytes\xe2\x82\xac\", \"counters\": {\"sent\": -1, \"spooled\": \"1\", \"replayed\": null, "
+	       "\"dropped\": 1e999, \"rejected\": 7, \"Missed_ticks\": 1}}}";
 	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
 	assert_string_equal(body.report.hostname, "");
 	assert_string_equal(body.report.state, "fourteen bytes");
 	assert_false(body.report.clock_offset_known);
 	assert_int_equal(body.report.partial, -1);
+	for (int i = 0; i < REPORT_COUNTERS; i++)
+		assert_true(body.report.counters[i] == (i == REPORT_REJECTED ? 7 : -1));
 	body_free(&body);
 	free(copy);
+
+	/* Counters that are no object say nothing, and no report is none. */
+	static const char *const others[] = { "1", "null", "[1, 2]", "\"sent\"", "{}", "true" };
+	for (size_t i = 0; i < COUNT_OF(others); i++) {
+		char text[128];
+		snprintf(text, sizeof(text), "{\"ipaddress\": \"::1\", \"data\": [], \"collector\": {\"counters\": %s}}", others[i]);
+		assert_int_equal(parse_bytes(body_parse_samples, text, strlen(text), &body, &copy, &error), 0);
+		assert_true(body.has_report && body.report.counters[REPORT_SENT] == -1);
+		body_free(&body);
+		free(copy);
+	}
 }
 
 static void test_body_parse_samples_duplicate_keys_the_later_counts(void **state)

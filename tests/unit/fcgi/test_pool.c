@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/gzip.h"
 #include "fcgi/pool.h"
 
 #define CHECK(condition) \
@@ -31,6 +32,7 @@
 
 enum { THREADS = 4, MAX_BODY = 100000, CASE_SECONDS = 20 };
 
+static const char *encoding = ""; /* the Content-Encoding that is sent */
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static struct pool *pool;
 static sem_t held, go_on;  /* a request for /hold is under way, and may end */
@@ -93,6 +95,8 @@ static void client_send(int fd, const char *method, const char *path, const char
 	add_parameter(&parameters, "DOCUMENT_URI", path);
 	add_parameter(&parameters, "QUERY_STRING", "a=1&b=2");
 	add_parameter(&parameters, "CONTENT_LENGTH", number);
+	add_parameter(&parameters, "HTTP_AUTHORIZATION", "Bearer x");
+	add_parameter(&parameters, "HTTP_CONTENT_ENCODING", encoding);
 	put_record(fd, FCGI_BEGIN_REQUEST, &begin, sizeof(begin));
 	put_record(fd, FCGI_PARAMS, parameters.data, parameters.length);
 	put_record(fd, FCGI_PARAMS, "", 0);
@@ -135,6 +139,18 @@ static bool has(const struct text *answer, const char *words)
 
 /* ---- what the pool calls ---- */
 
+/* "/closed" is answered before its body is read. */
+static bool admit(void *user, struct request *request, struct response *response)
+{
+	CHECK(user == &address);
+	CHECK(response->status == 200 && response->body.length == 0 && !response->authenticate);
+	CHECK(!request->body && request->body_length == 0);
+	if (strcmp(request->path, "/closed") != 0)
+		return true;
+	response_error(response, 401, NULL, "closed to '%s'", request->authorization);
+	return false;
+}
+
 static void handle(void *user, struct request *request, struct response *response)
 {
 	CHECK(user == &address);
@@ -157,10 +173,16 @@ static void handle(void *user, struct request *request, struct response *respons
 		return;
 	}
 	CHECK(request->body[request->body_length] == '\0');
-	text_printf(&response->body, "%s %s ?%s %zu%s%s ", request->method, request->path, request->query,
-	            request->body_length, request->body_too_large ? " too large" : "", request->body_cut ? " cut" : "");
+	static const char *const states[] = {
+		[REQUEST_BODY_WHOLE] = "",      [REQUEST_BODY_TOO_LARGE] = " too large", [REQUEST_BODY_CUT] = " cut",
+		[REQUEST_BODY_BROKEN] = " broken", [REQUEST_BODY_ENCODED] = " encoded",
+	};
+	text_printf(&response->body, "%s %s ?%s %zu%s ", request->method, request->path, request->query,
+	            request->body_length, states[request->body_state]);
 	text_append(&response->body, request->body, request->body_length < 100 ? request->body_length : 100);
 }
+
+static const struct pool_handler handler = { .admit = admit, .handle = handle };
 
 /* ---- the cases, each in a child ---- */
 
@@ -187,7 +209,7 @@ static void run_case(void (*body)(void))
 		sem_init(&go_on, 0, 0);
 		sem_init(&being_stopped, 0, 0);
 		CHECK(request_init() == 0);
-		CHECK(pool_start(THREADS, MAX_BODY, handle, &address, &pool) == 0);
+		CHECK(pool_start(THREADS, MAX_BODY, &handler, &address, &pool) == 0);
 		body();
 		exit(0);
 	}
@@ -223,6 +245,11 @@ static void requests_of_every_kind(void)
 		{ "GET", "/busy", 0, 0, { "{\"Response\": \"NOk\", \"error\": \"it is busy\\u000a\", \"field\": \"data[3].\\\"x\\\"\"}\n" } },
 		{ "GET", "/no-memory", 0, 0, { "Status: 503", "out of memory" } },
 		{ "GET", "/a", 0, 0, { "Status: 200 OK\r\n" } },
+		{ "GET", "/closed", 0, 0, { "Status: 401 Unauthorized\r\n", "WWW-Authenticate: Bearer\r\n", "closed to 'Bearer x'" } },
+		{ "PUT", "/closed", MAX_BODY, MAX_BODY, { "Status: 401 Unauthorized\r\n" } },
+		{ "PUT", "/closed", MAX_BODY + 1, MAX_BODY + 1, { "Status: 401 Unauthorized\r\n" } },
+		{ "PUT", "/closed", 5, 1000, { "Status: 401 Unauthorized\r\n" } },
+		{ "PUT", "/a", 5, 5, { "Status: 200 OK\r\n", " 5 xxxxx" } },
 	};
 	for (int keep = 0; keep < 2; keep++) {
 		int fd = client_open();
@@ -240,7 +267,7 @@ static void requests_of_every_kind(void)
 				CHECK(has(&answer, words));
 			}
 			if (strcmp(cases[i].path, "/a") == 0)
-				CHECK(!has(&answer, "Retry-After") && !has(&answer, "Allow"));
+				CHECK(!has(&answer, "Retry-After") && !has(&answer, "Allow") && !has(&answer, "WWW-Authenticate"));
 		}
 		close(fd);
 	}
@@ -258,6 +285,66 @@ static void requests_of_every_kind(void)
 	CHECK(client_receive(fd, &answer) && has(&answer, "too large"));
 	client_send(fd, "PUT", "/a", body, 10, 10, true);
 	CHECK(client_receive(fd, &answer) && has(&answer, " 10 xxxxxxxxxx"));
+	close(fd);
+	text_free(&answer);
+	CHECK(stop_ms() < 2000);
+}
+
+static void bodies_that_are_encoded(void)
+{
+	struct text answer = TEXT_EMPTY;
+	static char body[MAX_BODY + 1];
+	memset(body, 'x', sizeof(body));
+	static const struct {
+		const char *encoding;
+		size_t length; /* before it is compressed */
+		int cut;       /* bytes left out at the end; below 0: so many more behind it */
+		const char *words;
+	} cases[] = {
+		{ "gzip", 5, 0, "PUT /a ?a=1&b=2 5 xxxxx" },
+		{ "GZip", 5, 0, " 5 xxxxx" },
+		{ "x-gzip", 5, 0, " 5 xxxxx" },
+		{ "gzip", 0, 0, " 0 " },
+		{ "gzip", MAX_BODY, 0, " 100000 xxxxx" },
+		{ "gzip", MAX_BODY + 1, 0, " too large " },
+		{ "gzip", 5, 1, " broken " },
+		{ "gzip", 5, 20, " broken " },
+		{ "gzip", 5, -1, " broken " },
+		{ "identity", 5, 0, " 2" }, /* as it came: 25 bytes */
+		{ "", 5, 0, " 2" },
+		{ "br", 5, 0, " 0 encoded " },
+		{ "deflate", 5, 0, " 0 encoded " },
+		{ "gzip, gzip", 5, 0, " 0 encoded " },
+		{ "gzip", 5, 0, " 5 xxxxx" },
+	};
+	int fd = client_open();
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct text compressed = TEXT_EMPTY;
+		CHECK(gzip_append(&compressed, body, cases[i].length) == 0);
+		text_append_char(&compressed, 'x');
+		size_t length = compressed.length - 1 - (size_t)cases[i].cut;
+		encoding = cases[i].encoding;
+		client_send(fd, "PUT", "/a", compressed.data, length, length, true);
+		CHECK(client_receive(fd, &answer));
+		if (!has(&answer, cases[i].words))
+			fprintf(stderr, "case %zu: %.300s\n", i, answer.data);
+		CHECK(has(&answer, cases[i].words));
+		text_free(&compressed);
+	}
+	encoding = "gzip";
+	client_send(fd, "PUT", "/a", "x", 1, 1, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, " broken "));
+	client_send(fd, "PUT", "/a", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, " 0 broken "));
+	struct text compressed = TEXT_EMPTY;
+	CHECK(gzip_append(&compressed, body, 1000) == 0);
+	client_send(fd, "PUT", "/a", compressed.data, compressed.length, compressed.length + 1, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, " 1000 cut "));
+	client_send(fd, "PUT", "/a", compressed.data, compressed.length - 9, compressed.length, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, " cut "));
+	text_free(&compressed);
+	client_send(fd, "GET", "/a", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, "GET"));
 	close(fd);
 	text_free(&answer);
 	CHECK(stop_ms() < 2000);
@@ -426,6 +513,12 @@ static void test_pool_start_requests_of_every_kind_are_answered(void **state)
 	run_case(requests_of_every_kind);
 }
 
+static void test_pool_start_bodies_that_are_gzip_are_inflated(void **state)
+{
+	(void)state;
+	run_case(bodies_that_are_encoded);
+}
+
 static void test_pool_start_kept_connection_bodies_of_every_length_are_read(void **state)
 {
 	(void)state;
@@ -468,6 +561,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pool_start_requests_of_every_kind_are_answered),
+		cmocka_unit_test(test_pool_start_bodies_that_are_gzip_are_inflated),
 		cmocka_unit_test(test_pool_start_kept_connection_bodies_of_every_length_are_read),
 		cmocka_unit_test(test_pool_start_more_clients_than_threads_all_are_answered),
 		cmocka_unit_test(test_pool_start_bad_clients_cost_nobody_else_anything),

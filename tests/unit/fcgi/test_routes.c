@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -18,6 +19,7 @@ struct fixture {
 	struct service *service;
 	struct response response; /* of the last request */
 	int64_t now_ms;           /* when the case began, on a tick */
+	const char *authorization; /* sent with each request */
 };
 
 static int set_up_with(void **state, const char *option)
@@ -27,6 +29,7 @@ static int set_up_with(void **state, const char *option)
 	folder_open(f->folder);
 	f->config = config_in(f->folder, option);
 	f->now_ms = clock_wall_ms() / 10000 * 10000;
+	f->authorization = "";
 	assert_int_equal(service_open(f->config, 8, &f->service), 0);
 	*state = f;
 	return 0;
@@ -64,6 +67,16 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* As the pool does: the status of the answer to a request whose body has been read. */
+static int answer(struct fixture *f, struct request *request)
+{
+	text_reset(&f->response.body);
+	f->response = (struct response){ .status = 200, .content_type = "application/json", .body = f->response.body };
+	if (routes_admit(f->service, request, &f->response))
+		routes_handle(f->service, request, &f->response);
+	return f->response.status;
+}
+
 /* One request; the status of its answer. */
 static int ask(struct fixture *f, const char *method, const char *path, const char *query, const char *body)
 {
@@ -71,13 +84,9 @@ static int ask(struct fixture *f, const char *method, const char *path, const ch
 	char *copy = strdup(body ? body : "");
 	assert_non_null(copy);
 	snprintf(full, sizeof(full), "%s%s", path[0] == '/' ? "" : WIRE_PREFIX, path);
-	struct request request = { .method = method, .path = full, .query = query, .body = copy, .body_length = strlen(copy) };
-	text_reset(&f->response.body);
-	f->response.status = 200;
-	f->response.content_type = "application/json";
-	f->response.allow = NULL;
-	f->response.retry_after_s = 0;
-	routes_handle(f->service, &request, &f->response);
+	struct request request = { .method = method, .path = full, .query = query, .authorization = f->authorization,
+		                       .body = copy, .body_length = strlen(copy) };
+	answer(f, &request);
 	free(copy);
 	assert_non_null(f->response.body.data);
 	if (strcmp(f->response.content_type, "application/json") == 0) {
@@ -119,6 +128,17 @@ static void save(struct fixture *f, const char *ip, const char *samples)
 		fail_msg("%s", f->response.body.data);
 	assert_string_equal(f->response.body.data, "{\"Response\": \"Ok\"}\n");
 	text_free(&body);
+}
+
+/* What metrics says of `name`. */
+static double metric_of(struct fixture *f, const char *name)
+{
+	char start[64];
+	snprintf(start, sizeof(start), "\n%s ", name);
+	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
+	const char *line = strstr(f->response.body.data, start);
+	assert_non_null(line);
+	return strtod(line + strlen(start), NULL);
 }
 
 static void save_three(struct fixture *f)
@@ -195,11 +215,24 @@ static void test_routes_hosts_with_what_their_collectors_said(void **state)
 	assert_int_equal(ask(f, "PUT", "save-all", "", "{\"ipaddress\": \"10.0.0.7\", \"data\": [], \"collector\": {}}"), 200);
 	snprintf(wanted, sizeof(wanted),
 	         "{\"10.0.0.5\": {\"last_seen\": %lld, \"processes\": 2, \"hostname\": \"h1\", \"version\": null, \"state\": null, "
-	         "\"clock_offset_s\": 0.5, \"partial\": false}}",
+	         "\"clock_offset_s\": 0.5, \"partial\": false, \"counters\": null}}",
 	         (long long)(f->now_ms / 1000 - 20));
 	get(f, "hosts", "", wanted);
 	get(f, "hosts/", "ip=10-0-0-5", wanted);
 	get(f, "hosts", "ip=10.0.0.6", "{}");
+
+	/* What it says later counts. */
+	assert_int_equal(ask(f, "PUT", "save-all", "", "{\"ipaddress\": \"10.0.0.5\", \"data\": [], \"collector\": {\"hostname\": \"h\\\"2\", "
+	                     "\"partial\": true, \"clock_offset_s\": -1.25, \"counters\": {\"sent\": 12345678, \"missed_ticks\": 0}}}"), 200);
+	snprintf(wanted, sizeof(wanted),
+	         "{\"10.0.0.5\": {\"last_seen\": %lld, \"processes\": 2, \"hostname\": \"h\\\"2\", \"version\": null, \"state\": null, "
+	         "\"clock_offset_s\": -1.25, \"partial\": true, \"counters\": {\"sent\": 12345678, \"missed_ticks\": 0}}}",
+	         (long long)(f->now_ms / 1000 - 20));
+	get(f, "hosts", "", wanted);
+	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "\nvigie_collectors 2\n"));
+	assert_non_null(strstr(f->response.body.data,
+	                       "\nvigie_collector_samples_total{ip=\"10.0.0.5\",hostname=\"h\\\"2\",what=\"sent\"} 12345678\n"));
 }
 
 /* Reads that work say nothing of writes that fail. */
@@ -335,15 +368,25 @@ static void test_routes_save_all_bad_batches_leave_nothing(void **state)
 			assert_true(strtod(time + strlen("\"server_time\": "), NULL) * 1000 >= (double)before_ms - 1);
 		get(f, "get-all", "", "{}");
 	}
-	struct request request = { .method = "PUT", .path = WIRE_PREFIX "save-all", .query = "", .body = body, .body_too_large = true };
-	text_reset(&f->response.body);
-	routes_handle(f->service, &request, &f->response);
-	assert_int_equal(f->response.status, 413);
-	request.body_too_large = false;
-	request.body_cut = true;
-	text_reset(&f->response.body);
-	routes_handle(f->service, &request, &f->response);
-	assert_int_equal(f->response.status, 400);
+	struct request request = { .method = "PUT", .path = WIRE_PREFIX "save-all", .query = "", .authorization = "",
+		                       .body = body };
+	static const struct {
+		enum request_body state;
+		int status;
+		const char *words;
+	} bodies[] = {
+		{ REQUEST_BODY_TOO_LARGE, 413, "larger" },
+		{ REQUEST_BODY_CUT, 400, "Content-Length" },
+		{ REQUEST_BODY_BROKEN, 400, "gzip" },
+		{ REQUEST_BODY_ENCODED, 415, "Content-Encoding" },
+	};
+	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+		double rejected = metric_of(f, "vigie_rejected_total");
+		request.body_state = bodies[i].state;
+		assert_int_equal(answer(f, &request), bodies[i].status);
+		assert_non_null(strstr(f->response.body.data, bodies[i].words));
+		assert_true(metric_of(f, "vigie_rejected_total") == rejected + 1);
+	}
 	get(f, "hosts", "", "{}");
 }
 
@@ -482,17 +525,6 @@ static void test_routes_hostile_names_come_back(void **state)
 
 /* ---- reads that share an answer ---- */
 
-/* What metrics says of `name`. */
-static double metric_of(struct fixture *f, const char *name)
-{
-	char start[64];
-	snprintf(start, sizeof(start), "\n%s ", name);
-	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
-	const char *line = strstr(f->response.body.data, start);
-	assert_non_null(line);
-	return strtod(line + strlen(start), NULL);
-}
-
 static void test_routes_same_read_within_a_second_gets_the_same_answer(void **state)
 {
 	struct fixture *f = *state;
@@ -526,6 +558,108 @@ static void test_routes_same_read_within_a_second_gets_the_same_answer(void **st
 	service_reload(f->service, f->config);
 	save(f, "10.0.0.5", "a mem 2 7");
 	get(f, "get-all", "", "{\"a\": [4, null]}");
+}
+
+/* ---- tokens ---- */
+
+static void write_tokens(struct fixture *f, const char *name, const char *content, char **option)
+{
+	char path[FOLDER_SIZE + 32];
+	snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+	FILE *file = fopen(path, "we");
+	assert_non_null(file);
+	fputs(content, file);
+	fclose(file);
+	assert_int_equal(chmod(path, 0600), 0);
+	free(*option);
+	*option = strdup(path);
+}
+
+/* From now on everything needs a token. */
+static void close_doors(struct fixture *f)
+{
+	write_tokens(f, "write", "writer\nboth\n", &f->config->server.write_tokens);
+	write_tokens(f, "read", "reader\nboth\n", &f->config->server.read_tokens);
+	write_tokens(f, "admin", "admin\n", &f->config->server.admin_tokens);
+	service_reload(f->service, f->config);
+}
+
+static void test_routes_admit_each_token_opens_its_doors(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const reads[] = { "get-all", "get-all/10.0.0.5", "get-all-detailed", "latest", "query-alarm", "alarms",
+		                             "hosts", "metrics" };
+	static const char *const writes[] = { "save-all", "save-alarms" };
+	static const struct {
+		const char *authorization;
+		int read, write; /* statuses */
+	} cases[] = {
+		{ "", 401, 401 },
+		{ "Bearer nobody", 401, 401 },
+		{ "Basic reader", 401, 401 },
+		{ "Bearer reader", 200, 403 },
+		{ "Bearer writer", 403, 400 }, /* 400: the empty body is looked at */
+		{ "Bearer both", 200, 400 },
+		{ "Bearer admin", 200, 400 },
+	};
+	close_doors(f);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		f->authorization = cases[i].authorization;
+		for (size_t j = 0; j < COUNT_OF(reads); j++) {
+			assert_int_equal(ask(f, "GET", reads[j], "", NULL), cases[i].read);
+			assert_true(f->response.authenticate == (cases[i].read == 401));
+			assert_int_equal(ask(f, "HEAD", reads[j], "", NULL), cases[i].read);
+		}
+		for (size_t j = 0; j < COUNT_OF(writes); j++) {
+			assert_int_equal(ask(f, "PUT", writes[j], "", NULL), cases[i].write);
+			assert_true(f->response.authenticate == (cases[i].write == 401));
+		}
+		assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+		assert_int_equal(ask(f, "GET", "nothing", "", NULL), 404);
+		assert_int_equal(ask(f, "PUT", "latest", "", NULL), 405);
+	}
+	f->authorization = "Bearer admin";
+	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "vigie_requests_total{route=\"save-alarms\",status=\"401\"} 3\n"));
+	assert_non_null(strstr(f->response.body.data, "vigie_requests_total{route=\"save-alarms\",status=\"403\"} 1\n"));
+}
+
+/* Neither what is kept nor what is being made is for those without a token. */
+static void test_routes_admit_shared_answer_is_not_for_strangers(void **state)
+{
+	struct fixture *f = *state;
+	shared_reads_set_max_age(f->service->reads, 60000);
+	save(f, "10.0.0.5", "a mem 20 1");
+	get(f, "get-all", "", "{\"a\": [1, null]}");
+	close_doors(f);
+	shared_reads_set_max_age(f->service->reads, 60000);
+	f->authorization = "Bearer reader";
+	get(f, "get-all", "", "{\"a\": [1, null]}");
+	get(f, "get-all", "", "{\"a\": [1, null]}");
+	f->authorization = "";
+	assert_int_equal(ask(f, "GET", "get-all", "", NULL), 401);
+	assert_null(strstr(f->response.body.data, "null"));
+	f->authorization = "Bearer writer";
+	assert_int_equal(ask(f, "GET", "get-all", "", NULL), 403);
+	/* And the refusal is not what the next one gets. */
+	f->authorization = "Bearer admin";
+	get(f, "get-all", "", "{\"a\": [1, null]}");
+}
+
+static void test_routes_admit_reload_bad_file_keeps_the_tokens(void **state)
+{
+	struct fixture *f = *state;
+	close_doors(f);
+	write_tokens(f, "read", "", &f->config->server.read_tokens);
+	service_reload(f->service, f->config);
+	f->authorization = "Bearer reader";
+	assert_int_equal(ask(f, "GET", "latest", "", NULL), 200);
+	free(f->config->server.read_tokens);
+	f->config->server.read_tokens = strdup("");
+	service_reload(f->service, f->config);
+	f->authorization = "";
+	assert_int_equal(ask(f, "GET", "latest", "", NULL), 200);
+	assert_int_equal(ask(f, "PUT", "save-all", "", NULL), 401);
 }
 
 /* An engine whose means take as long as a case wants, or fail. */
@@ -573,9 +707,10 @@ struct reader {
 static void *read_all(void *user)
 {
 	struct reader *reader = user;
-	struct request request = { .method = "GET", .path = WIRE_PREFIX "get-all", .query = "" };
+	struct request request = { .method = "GET", .path = WIRE_PREFIX "get-all", .query = "", .authorization = "" };
 	reader->response.status = 200;
-	routes_handle(reader->service, &request, &reader->response);
+	if (routes_admit(reader->service, &request, &reader->response))
+		routes_handle(reader->service, &request, &reader->response);
 	return NULL;
 }
 
@@ -694,6 +829,9 @@ int main(void)
 		CASE(test_routes_alarms_colors_that_changed),
 		CASE(test_routes_hostile_names_come_back),
 		cmocka_unit_test_setup_teardown(test_routes_same_read_within_a_second_gets_the_same_answer, set_up_cached, tear_down),
+		CASE(test_routes_admit_each_token_opens_its_doors),
+		CASE(test_routes_admit_shared_answer_is_not_for_strangers),
+		CASE(test_routes_admit_reload_bad_file_keeps_the_tokens),
 		CASE(test_routes_same_reads_in_flight_run_once_and_health_is_answered),
 		cmocka_unit_test_setup_teardown(test_routes_failed_read_is_for_those_who_wait_and_not_kept, set_up_cached, tear_down),
 	};

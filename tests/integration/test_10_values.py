@@ -1,0 +1,339 @@
+"""What vigie-collector says of real processes is what /proc says of them, by the test's own arithmetic, and psutil."""
+
+import array
+import contextlib
+import fcntl
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import termios
+import time
+import unittest
+
+import psutil
+
+from vigie import ROOT, Vigie, wait_until
+
+try:
+    import engines
+except ImportError:  # SQLite alone then
+    engines = None
+
+CONFIG = "[server]\ninterval = 1s\ncache = 0\n{}[collector]\ninterval = 1s\n[alert]\ninterval = 1s\nphase = 500ms\n{}"
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+MEMORY = os.sysconf("SC_PHYS_PAGES") * PAGE
+CORES = os.sysconf("SC_NPROCESSORS_ONLN")
+MIB = 1 << 20
+HIGHEST = 100 * CORES + 100 / TICKS_PER_S  # percent: all cores, and a tick
+TICKS = 8                                  # that a comparison is over
+
+# As the kernel has them, and as they are stored. The first is cut by the kernel, at 15 bytes.
+HOSTILE = {
+    b"fourteen bytes\xc3\xa9": "fourteen bytes?",
+    b"a) R 1 (": "a) R 1 (",
+    b"with some space": "with some space",
+    b" ": " ",
+    b"new\nline": "new?line",
+    b'"quoted"': '"quoted"',
+    b"back\\slash": "back\\slash",
+    b"a,=b": "a,=b",
+    b"trailing\\": "trailing\\",
+    b"ff\xff\xfe": "ff??",
+    b"caf\xc3\xa9": "café",
+    b"${x}%5C": "${x}%5C",
+}
+
+
+def setUpModule():
+    global FOLDER, SUBJECT
+    FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="vigie-subject-"))
+    unittest.addModuleCleanup(shutil.rmtree, FOLDER, True)
+    SUBJECT = FOLDER / "vt-parent"
+    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-pthread", "-o", SUBJECT,
+                    ROOT / "tests" / "integration" / "subject.c"], check=True)
+
+
+def arguments(name, *words):
+    name = name if isinstance(name, bytes) else name.encode()
+    return [str(SUBJECT), name.hex(), *(str(word) for word in words)]
+
+
+@contextlib.contextmanager
+def subject(name, *words, processes=1):
+    """Starts subject.c and gives it once it, or each of its children, does what it is to do."""
+    process = subprocess.Popen(arguments(name, *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        for _ in range(processes):
+            if process.stdout.read(1) != b"r":
+                raise AssertionError(f"{name} did not start")
+        yield process
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+class Reading:
+    """Of /proc at one moment: what some processes have used since they began, and have resident; psutil's as well."""
+
+    def __init__(self, pids):
+        self.at = time.monotonic()
+        self.started, self.ticks, self.resident, self.shared = {}, {}, {}, {}
+        for pid in pids:
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                fields = pathlib.Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
+                self.ticks[pid] = int(fields[11]) + int(fields[12])
+                self.started[pid] = int(fields[19])
+                _, resident, shared, *_ = pathlib.Path(f"/proc/{pid}/statm").read_text().split()
+                self.resident[pid], self.shared[pid] = int(resident) * PAGE, int(shared) * PAGE
+        self.psutil_at = time.monotonic()
+        self.psutil_s, self.psutil_resident, self.psutil_shared = {}, {}, {}
+        for pid in pids:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                used, memory = process.cpu_times(), process.memory_info()
+                self.psutil_s[pid] = used.user + used.system
+                self.psutil_resident[pid], self.psutil_shared[pid] = memory.rss, memory.shared
+
+    def memory(self):
+        """Percent of the machine's: by our arithmetic, and of psutil's figures."""
+        return [100 * (sum(resident[pid] - shared[pid] for pid in resident) + max(shared.values())) / MEMORY
+                if len(resident) > 1 else 100 * sum(resident.values()) / MEMORY
+                for resident, shared in ((self.resident, self.shared), (self.psutil_resident, self.psutil_shared))]
+
+
+def cpu_between(first, last):
+    """Percent of a core: by our arithmetic, and of psutil's figures. Who was born since counts whole, who died not."""
+    ticks = sum(used - (first.ticks.get(pid, 0) if first.started.get(pid) == last.started[pid] else 0)
+                for pid, used in last.ticks.items())
+    seconds = sum(used - first.psutil_s.get(pid, 0) for pid, used in last.psutil_s.items())
+    return [100 * ticks / TICKS_PER_S / (last.at - first.at), 100 * seconds / (last.psutil_at - first.psutil_at)]
+
+
+def sleep_to_boundary():
+    """Until the collector's next reading; the time it is stamped with."""
+    boundary = int(time.time()) + 1
+    time.sleep(max(0, boundary - time.time()))
+    return boundary
+
+
+class ValueTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.vigie = Vigie(config=CONFIG.format("", "")).start()
+        cls.addClassCleanup(cls.vigie.stop)
+        wait_until(lambda: cls.vigie.get("get-all").json(), 10, "the collector sends")
+
+    def start(self, name, *words, **options):
+        context = subject(name, *words, **options)
+        process = context.__enter__()
+        self.addCleanup(context.__exit__, None, None, None)
+        return process.pid
+
+    def samples(self, name, resource="cpu", since=0):
+        """[(time, value), …]"""
+        answer = self.vigie.request("GET", f"get-all-detailed?process={name}&resource={resource}&timestamps=1")
+        self.assertEqual(answer.status, 200, answer)
+        return [(at, value) for at, value in answer.json().get(name, []) if at > since]
+
+    def wait_for(self, name, boundary, resource="cpu"):
+        """The samples up to a tick, once it is there."""
+        wait_until(lambda: (lambda found: found and found[-1][0] >= boundary)(self.samples(name, resource)), 10,
+                   f"{name} at {boundary}")
+        return [(at, value) for at, value in self.samples(name, resource) if at <= boundary]
+
+    def watch(self, pids_of, ticks=TICKS):
+        """{name: (first reading, last reading)} and the times of the two, on boundaries of the collector."""
+        begun = sleep_to_boundary()
+        first = {name: Reading(pids) for name, pids in pids_of.items()}
+        while time.time() < begun + ticks - 0.5:
+            time.sleep(0.2)
+        ended = sleep_to_boundary()
+        last = {name: Reading(pids) for name, pids in pids_of.items()}
+        return begun, ended, {name: (first[name], last[name]) for name in pids_of}
+
+    def cpu_within(self, name, begun, ended):
+        """The mean of the samples, each weighing the time since the one before (a tick may have been missed)."""
+        samples = self.wait_for(name, ended)
+        times = [at for at, _ in samples]
+        self.assertEqual(times, sorted(set(times)))
+        self.assertIn(begun, times)
+        used = sum(value * (at - before) for (before, _), (at, value) in zip(samples, samples[1:]) if at > begun)
+        return used / (ended - begun)
+
+    def assert_cpu(self, name, begun, ended, readings):
+        measured = self.cpu_within(name, begun, ended)
+        own, of_psutil = cpu_between(*readings)
+        # A reading that came 0.1 s late, at each end.
+        self.assertAlmostEqual(measured, own, delta=1 + 0.2 / (ended - begun) * max(own, 25), msg=name)
+        self.assertAlmostEqual(measured, of_psutil, delta=1 + 0.2 / (ended - begun) * max(own, 25), msg=name)
+        return measured
+
+    def assert_memory(self, name, ended, reading):
+        measured = dict(self.wait_for(name, ended, "mem"))[ended]
+        for expected in reading.memory():
+            self.assertAlmostEqual(measured, expected, delta=100 * MIB / MEMORY + 0.001, msg=name)
+        return measured
+
+    def test_values_are_those_of_proc_and_psutil(self):
+        half = self.start("vt-half", "burn", 1, 50)
+        forty = children(self.start("vt-forty", "copies", 40, 1, processes=40))
+        sharers = children(self.start("vt-sharers", "share", 8, 200, 10, processes=8))
+        self.start("vt-idle", "sleep")
+        self.assertEqual((len(forty), len(sharers)), (40, 8))
+        begun, ended, readings = self.watch({"vt-half": [half], "vt-forty": forty, "vt-sharers": sharers})
+
+        cpu = self.assert_cpu("vt-half", begun, ended, readings["vt-half"])
+        self.assertLess(cpu, 60)
+        self.assert_memory("vt-half", ended, readings["vt-half"][1])
+        self.assertTrue(all(value > 0 for at, value in self.samples("vt-half") if at > begun))
+
+        self.assertGreater(self.assert_cpu("vt-forty", begun, ended, readings["vt-forty"]), 5)
+        self.assert_memory("vt-forty", ended, readings["vt-forty"][1])
+
+        mib = self.assert_memory("vt-sharers", ended, readings["vt-sharers"][1]) / 100 * MEMORY / MIB
+        self.assertGreater(mib, 279)
+        self.assertLess(mib, 290)
+        # The kernel's own division of what is shared.
+        proportional = sum(psutil.Process(pid).memory_full_info().pss for pid in sharers) / MIB
+        self.assertAlmostEqual(mib, proportional, delta=10)
+
+        self.assertEqual({value for at, value in self.samples("vt-idle") if at > begun}, {0})
+
+    def test_threads_use_several_cores(self):
+        threads = self.start("vt-threads", "burn", CORES + 1, 100)
+        begun, ended, readings = self.watch({"vt-threads": [threads]})
+        cpu = self.assert_cpu("vt-threads", begun, ended, readings["vt-threads"])
+        self.assertLessEqual(cpu, 100 * CORES)
+        self.assertTrue(all(0 < value <= HIGHEST for at, value in self.samples("vt-threads") if at > begun))
+
+    def test_born_within_an_interval_counts_what_it_used(self):
+        boundary = sleep_to_boundary()
+        time.sleep(0.3)
+        pid = self.start("vt-born", "burn", 1, 100)
+        first = sleep_to_boundary()
+        used = Reading([pid]).ticks[pid] / TICKS_PER_S
+        samples = dict(self.wait_for("vt-born", first))
+        self.assertEqual(min(samples), first)
+        self.assertLessEqual(used, first - boundary + 0.2)
+        self.assertAlmostEqual(samples[first] / 100 * (first - boundary), used, delta=0.2)
+        self.assertGreater(samples[first], 0)
+
+    def test_died_within_an_interval_is_gone(self):
+        sleep_to_boundary()
+        with subject("vt-died", "burn", 1, 100):
+            last = sleep_to_boundary()
+            self.wait_for("vt-died", last)
+        after = sleep_to_boundary()
+        time.sleep(0.1)
+        with subject("vt-mayfly", "burn", 1, 100):
+            time.sleep(0.3)
+        self.wait_for("nginx", sleep_to_boundary())
+        self.assertLess(max(at for at, _ in self.samples("vt-died")), after + 1)
+        self.assertEqual(self.samples("vt-mayfly"), [])
+        own = wait_until(lambda: (lambda host: host if "vt-died" not in host else None)(
+            self.vigie.get("latest").json()["127.0.0.1"]), 10, "latest forgets who died")
+        self.assertIn("nginx", own)
+
+    def test_exec_changes_the_name(self):
+        pid = self.start("vt-before", "exec", 3, *arguments("vt-after", "burn", 1, 100))
+        begun, ended, readings = self.watch({"both": [pid]}, 7)
+        self.wait_for("vt-after", ended)
+        before, after = self.samples("vt-before"), self.samples("vt-after")
+        self.assertLess(before[-1][0], after[0][0])
+        self.assertGreater(len(before), 1)
+        # One process all along: neither a gap nor its whole past at the change of the name.
+        samples = sorted(before + after)
+        used = sum(value * (at - last) for (last, _), (at, value) in zip(samples, samples[1:]) if begun < at <= ended)
+        for expected in cpu_between(*readings["both"]):
+            self.assertAlmostEqual(used / (ended - begun), expected, delta=6)
+        self.assertTrue(all(0 < value <= HIGHEST for _, value in samples[1:]), samples)
+
+    def test_crowd_that_comes_and_goes_stays_in_bounds(self):
+        busy = self.start("vt-busy", "burn", 1, 100)
+        crowds = {}
+        for alive, burn, sleep in ((8, 1, 60), (40, 2, 400), (4, 50, 0)):
+            context = subject(f"vt-crowd-{alive}", "crowd", alive, burn, sleep)
+            crowds[f"vt-crowd-{alive}"] = context.__enter__()
+            self.addCleanup(context.__exit__, None, None, None)
+        begun, ended, readings = self.watch({"vt-busy": [busy]})
+        self.assert_cpu("vt-busy", begun, ended, readings["vt-busy"])
+        self.assertTrue(all(value > 0 for at, value in self.samples("vt-busy") if at > begun))
+        # What those used that have been waited for, and those that live.
+        used_s = {name: sum(children_s(process.pid)) for name, process in crowds.items()}
+        for name in crowds:
+            samples = self.samples(name)
+            self.assertGreater(len(samples), 3)
+            self.assertLess(sum(value / 100 * (at - last) for (last, _), (at, value) in zip(samples, samples[1:])),
+                            used_s[name] + 0.5, name)
+        self.assertGreater(sum(unread(process.stdout) for process in crowds.values()), 500)
+
+    def tearDown(self):
+        """Whatever the test did, of every process of the machine."""
+        for resource, highest in (("cpu", HIGHEST), ("mem", 100)):
+            for name, values in self.vigie.get(f"get-all-detailed?resource={resource}").json().items():
+                self.assertGreaterEqual(min(values), 0, name)
+                self.assertLessEqual(max(values), highest, name)
+
+
+def children_s(pid):
+    """Seconds used by a process's children: those that it has waited for, and those that live."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
+    yield (int(fields[13]) + int(fields[14])) / TICKS_PER_S
+    for child in children(pid):
+        with contextlib.suppress(OSError):
+            fields = pathlib.Path(f"/proc/{child}/stat").read_bytes().rpartition(b") ")[2].split()
+            yield (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def unread(pipe):
+    """How many bytes wait in a pipe; of a crowd: one for each child that has come and gone."""
+    count = array.array("i", [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, count)
+    return count[0]
+
+
+class NameTest(unittest.TestCase):
+    """Names that processes really have, through the collector into each store and out again as JSON."""
+
+    def stores(self):
+        yield "sqlite", contextlib.nullcontext(), lambda engine: ""
+        if engines:
+            for store, kind in (("influxql", engines.Influxd), ("victoriametrics", engines.VictoriaMetrics)):
+                yield store, kind(), lambda engine: engine.config()
+
+    def test_hostile_names_come_back(self):
+        with contextlib.ExitStack() as stack:
+            pids = {name: stack.enter_context(subject(name, "sleep")).pid for name in HOSTILE}
+            servers = {}
+            for store, context, section in self.stores():
+                engine = stack.enter_context(context)
+                servers[store] = stack.enter_context(Vigie(config=CONFIG.format(f"store = {store}\n", section(engine))))
+            for store, vigie in servers.items():
+                with self.subTest(store):
+                    self.check(vigie, {HOSTILE[name]: pid for name, pid in pids.items()})
+
+    def check(self, vigie, pid_of):
+        stored = wait_until(lambda: (lambda all: all if set(pid_of) <= set(all) else None)(vigie.get("get-all").json()),
+                            40, lambda: f"{set(pid_of) - set(vigie.get('get-all').json())} come back")
+        for name, pid in pid_of.items():
+            mem, cpu = stored[name]
+            self.assertAlmostEqual(mem, 100 * psutil.Process(pid).memory_info().rss / MEMORY, delta=100 * MIB / MEMORY + 0.001)
+            self.assertEqual(cpu, 0, name)
+        for path in ("latest", "get-all-detailed", "get-all/127.0.0.1"):
+            self.assertLessEqual(set(pid_of), names_of(vigie.get(path).json(), path), path)
+
+
+def names_of(answer, path):
+    return set(answer["127.0.0.1"]) if path == "latest" else set(answer)
+
+
+if __name__ == "__main__":
+    unittest.main()

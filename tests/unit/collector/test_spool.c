@@ -1,0 +1,441 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "collector/spool.h"
+#include "tests/unit/collector/spool_fixture.h"
+
+#define MIB (1 << 20)
+
+static struct spool *spool;
+
+static void open_spool(int64_t bytes_max)
+{
+	assert_int_equal(spool_open(folder, bytes_max, &spool), 0);
+}
+
+static void reopen_spool(int64_t bytes_max)
+{
+	spool_close(spool);
+	open_spool(bytes_max);
+}
+
+/* The samples that were dropped for it. */
+static size_t put(int64_t time_ms, size_t names)
+{
+	size_t dropped = 42;
+	struct batch *batch = make_batch(time_ms, names);
+	assert_int_equal(spool_put(spool, batch, &dropped), 0);
+	free(batch);
+	return dropped;
+}
+
+/* The time of the batch at or behind `number`; -1: none. */
+static int64_t time_at(uint64_t number)
+{
+	struct batch_file file;
+	struct batch *batch;
+	if (!spool_find(spool, number, &file))
+		return -1;
+	assert_int_equal(spool_read(spool, &file, &batch), 0);
+	int64_t time_ms = batch->stamp.time_ms;
+	free(batch);
+	return time_ms;
+}
+
+/* Takes the oldest out and gives its time. */
+static int64_t take(void)
+{
+	struct batch_file file;
+	int64_t time_ms = time_at(0);
+	if (spool_find(spool, 0, &file))
+		spool_remove(spool, &file);
+	return time_ms;
+}
+
+static void test_spool_put_batches_come_back_as_they_were_and_in_order(void **state)
+{
+	(void)state;
+	open_spool(MIB);
+	assert_int_equal(spool_count(spool), 0);
+	assert_int_equal(time_at(0), -1);
+	for (int i = 1; i <= 5; i++)
+		assert_int_equal(put(i, NAMES), 0);
+	for (int run = 0; run < 2; run++) {
+		assert_int_equal(spool_count(spool), 5);
+		assert_int_equal(spool_bytes(spool), 5 * BATCH_FILE_BLOCK);
+		uint64_t number = 0;
+		for (int i = 1; i <= 5; i++) {
+			struct batch_file file;
+			struct batch *batch, *expected = make_batch(i, NAMES);
+			assert_true(spool_find(spool, number, &file));
+			assert_int_equal(file.samples, SAMPLES);
+			assert_int_equal(spool_read(spool, &file, &batch), 0);
+			assert_int_equal(batch->stamp.time_ms, i);
+			assert_int_equal(batch->stamp.boot_ms, i / 2);
+			assert_int_equal(batch->stamp.boot, 77);
+			assert_int_equal(batch->stamp.settled, i % 2);
+			assert_int_equal(batch->count, NAMES);
+			assert_int_equal(batch->done, 0);
+			assert_int_equal(batch->size, expected->size);
+			assert_memory_equal(batch->packed, expected->packed, expected->size);
+			number = file.number + 1;
+			free(batch);
+			free(expected);
+		}
+		assert_int_equal(time_at(number), -1);
+		reopen_spool(MIB);
+	}
+	/* From the middle, then from the front. */
+	struct batch_file second;
+	assert_true(spool_find(spool, 0, &second));
+	assert_true(spool_find(spool, second.number + 1, &second));
+	spool_remove(spool, &second);
+	static const int64_t expected[] = { 1, 3, 4, 5, -1 };
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(take(), expected[i]);
+	assert_int_equal(spool_bytes(spool), 0);
+	assert_int_equal(count_files(folder, ".batch", NULL), 0);
+	spool_close(spool);
+}
+
+static void test_spool_put_empty_batch_is_a_batch(void **state)
+{
+	(void)state;
+	open_spool(MIB);
+	put(7, 0);
+	reopen_spool(MIB);
+	assert_int_equal(take(), 7);
+	spool_close(spool);
+}
+
+static void test_spool_put_full_spool_drops_the_oldest_and_tells_how_many(void **state)
+{
+	(void)state;
+	enum { FILES = 16 };
+	open_spool(FILES * BATCH_FILE_BLOCK + 100);
+	for (int i = 1; i <= 100; i++)
+		assert_int_equal(put(i, NAMES), i <= FILES ? 0 : SAMPLES);
+	assert_int_equal(spool_count(spool), FILES);
+	assert_int_equal(spool_bytes(spool), FILES * BATCH_FILE_BLOCK);
+	assert_int_equal(count_files(folder, ".batch", NULL), FILES);
+	assert_int_equal(time_at(0), 100 - FILES + 1);
+	/* A large one takes the place of several. */
+	struct batch *large = make_batch(101, 800);
+	struct batch_file file = batch_file_of(large, 1);
+	assert_int_equal(file.blocks, 3);
+	free(large);
+	assert_int_equal(put(101, 800), 3 * SAMPLES);
+	assert_int_equal(spool_bytes(spool), FILES * BATCH_FILE_BLOCK);
+
+	/* One that is larger than all of the spool drops none. */
+	size_t dropped;
+	struct batch *giant = make_batch(102, 10000);
+	assert_int_equal(spool_put(spool, giant, &dropped), -EFBIG);
+	assert_int_equal(dropped, 0);
+	assert_int_equal(spool_count(spool), FILES - 2);
+	free(giant);
+	/* Made smaller it shrinks with the next. */
+	spool_set_bytes_max(spool, 4 * BATCH_FILE_BLOCK);
+	assert_int_equal(put(103, NAMES), (FILES - 3) * SAMPLES);
+	assert_int_equal(spool_bytes(spool), 4 * BATCH_FILE_BLOCK);
+	spool_close(spool);
+}
+
+static void test_spool_open_second_collector_is_refused(void **state)
+{
+	(void)state;
+	struct spool *second;
+	open_spool(MIB);
+	put(1, NAMES);
+	assert_int_equal(spool_open(folder, MIB, &second), -EBUSY);
+	assert_int_equal(spool_count(spool), 1);
+	reopen_spool(MIB); /* the lock went with the first */
+	assert_int_equal(take(), 1);
+	spool_close(spool);
+}
+
+static void write_file(const char *path, const char *bytes, size_t length)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, length), length);
+	close(fd);
+}
+
+static void test_spool_open_what_is_none_of_its_files_is_left_alone(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "0000000000000001-5.batch.old", "1-5.batch", "00000000000000001-5.batch",
+		                             "0000000000000001-05.batch", "+000000000000001-5.batch",
+		                             "0000000000000001-5.tmp", "notes", "0000000000000001-4294967296.batch",
+		                             "-000000000000001-5.batch", "18446744073709551616-5.batch" };
+	enum { COUNT = sizeof(names) / sizeof(names[0]) };
+	open_spool(MIB);
+	for (size_t i = 0; i < COUNT; i++)
+		write_file(path_of(names[i]), "x", 1);
+	assert_int_equal(mkdir(path_of("0000000000000002-5.batch"), 0700), 0);
+	assert_int_equal(symlink("notes", path_of("0000000000000003-5.batch")), 0);
+	write_file(path_of("0000000000000004-5.batch"), "x", 1);
+	size_t ours = 1;
+	if (chown(path_of("0000000000000004-5.batch"), geteuid() + 1, (gid_t)-1) == 0)
+		ours = 0; /* we are root, and it is another user's */
+	write_file(path_of("new.tmp"), "half of", 7);
+	reopen_spool(MIB);
+	assert_int_equal(spool_count(spool), ours);
+	assert_int_equal(access(path_of("new.tmp"), F_OK), -1);
+	for (size_t i = 0; i < COUNT; i++)
+		assert_int_equal(access(path_of(names[i]), F_OK), 0);
+	assert_int_equal(access(path_of("0000000000000002-5.batch"), F_OK), 0);
+	assert_int_equal(access(path_of("0000000000000004-5.batch"), F_OK), 0);
+	spool_close(spool);
+}
+
+/* Each byte changed, each length cut: told as damage, never taken for a batch. */
+static void test_spool_read_damaged_file_is_told(void **state)
+{
+	(void)state;
+	char name[64], bytes[512];
+	open_spool(MIB);
+	put(1, NAMES);
+	assert_int_equal(count_files(folder, ".batch", name), 1);
+	int fd = open(path_of(name), O_RDONLY | O_CLOEXEC);
+	ssize_t length = read(fd, bytes, sizeof(bytes));
+	close(fd);
+	assert_in_range(length, 50, sizeof(bytes) - 2);
+
+	struct batch_file file;
+	struct batch *batch;
+	assert_true(spool_find(spool, 0, &file));
+	for (ssize_t i = 0; i < length; i++) {
+		for (int bit = 0; bit < 8; bit++) {
+			bytes[i] ^= (char)(1 << bit);
+			write_file(path_of(name), bytes, (size_t)length);
+			assert_int_equal(spool_read(spool, &file, &batch), -EBADMSG);
+			bytes[i] ^= (char)(1 << bit);
+		}
+	}
+	for (ssize_t i = 0; i < length; i++) {
+		write_file(path_of(name), bytes, (size_t)i);
+		assert_int_equal(spool_read(spool, &file, &batch), -EBADMSG);
+	}
+	bytes[length] = 0;
+	write_file(path_of(name), bytes, (size_t)length + 1);
+	assert_int_equal(spool_read(spool, &file, &batch), -EBADMSG);
+	write_file(path_of(name), bytes, (size_t)length);
+	assert_int_equal(spool_read(spool, &file, &batch), 0);
+	free(batch);
+	unlink(path_of(name));
+	assert_int_equal(spool_read(spool, &file, &batch), -ENOENT);
+	spool_remove(spool, &file);
+	assert_int_equal(spool_count(spool), 0);
+	spool_close(spool);
+}
+
+/* What its checksum vouches for may still be of another program. */
+static void test_batch_is_sound_wrong_counts_are_not(void **state)
+{
+	(void)state;
+	struct batch *batch = make_batch(1, NAMES);
+	assert_true(batch_is_sound(batch));
+	batch->count++;
+	assert_false(batch_is_sound(batch));
+	batch->count -= 2;
+	assert_false(batch_is_sound(batch));
+	batch->count++;
+	for (size_t size = batch->size; size > 0; size--) {
+		batch->size = size - 1;
+		assert_false(batch_is_sound(batch));
+	}
+	batch->count = 0;
+	assert_true(batch_is_sound(batch));
+	batch->count = SIZE_MAX;
+	assert_false(batch_is_sound(batch));
+	free(batch);
+}
+
+static void test_batch_forget_done_leaves_the_rest(void **state)
+{
+	(void)state;
+	struct batch *batch = make_batch(1, NAMES), *whole = make_batch(1, NAMES);
+	batch_forget_done(batch);
+	assert_int_equal(batch->size, whole->size);
+	batch->done = 2;
+	batch_forget_done(batch);
+	assert_int_equal(batch->count, 1);
+	assert_int_equal(batch->done, 0);
+	assert_true(batch_is_sound(batch));
+	assert_int_equal(batch_samples(batch, 0, 1), 1);
+	struct text rest = TEXT_EMPTY, expected = TEXT_EMPTY;
+	batch_append_json(batch, 0, 1, &rest);
+	batch_append_json(whole, 2, 1, &expected);
+	assert_string_equal(rest.data, expected.data);
+	text_free(&rest);
+	text_free(&expected);
+	batch->done = 1;
+	batch_forget_done(batch);
+	assert_int_equal(batch->size, 0);
+	free(batch);
+	free(whole);
+}
+
+static void test_spool_set_aside_keeps_the_newest_and_no_more(void **state)
+{
+	(void)state;
+	char aside[PATH_SIZE], name[64];
+	open_spool(MIB);
+	for (int i = 1; i <= SPOOL_REJECTED_MAX + 20; i++)
+		put(i, NAMES);
+	struct batch_file file, first;
+	assert_true(spool_find(spool, 0, &first));
+	for (int i = 1; i <= SPOOL_REJECTED_MAX + 10; i++) {
+		assert_true(spool_find(spool, 0, &file));
+		spool_set_aside(spool, &file);
+	}
+	assert_int_equal(spool_count(spool), 10);
+	assert_int_equal(spool_bytes(spool), 10 * BATCH_FILE_BLOCK);
+	strcpy(aside, path_of("rejected"));
+	assert_int_equal(count_files(aside, ".batch", name), SPOOL_REJECTED_MAX);
+	assert_int_equal(strtoull(name, NULL, 10), first.number + 10);
+	/* One that never was in the spool. */
+	struct batch *batch = make_batch(999, NAMES);
+	assert_int_equal(spool_put_aside(spool, batch), 0);
+	free(batch);
+	assert_int_equal(count_files(aside, ".batch", name), SPOOL_REJECTED_MAX);
+	assert_int_equal(strtoull(name, NULL, 10), first.number + 11);
+	assert_int_equal(count_files(aside, ".tmp", NULL), 0);
+	/* They are not replayed. */
+	reopen_spool(MIB);
+	assert_int_equal(spool_count(spool), 10);
+	/* Nor does a later run write over them. */
+	put(1000, NAMES);
+	while (spool_find(spool, 0, &file))
+		spool_set_aside(spool, &file);
+	reopen_spool(MIB);
+	put(1001, NAMES);
+	assert_true(spool_find(spool, 0, &first));
+	assert_true(first.number > file.number);
+	spool_close(spool);
+}
+
+/* A process that writes as fast as it can, killed at any moment, again and again: all that is there is whole, in
+ * order and without a hole. */
+static void test_spool_put_killed_at_any_moment_leaves_whole_batches(void **state)
+{
+	(void)state;
+	enum { KILLS = 60 };
+	unsigned seed = 9;
+	size_t seen = 0, halves = 0;
+	print_message("seed %u\n", seed);
+	for (int i = 0; i < KILLS; i++) {
+		pid_t pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			size_t dropped;
+			struct batch *batch = make_batch(1, 2000);
+			if (spool_open(folder, 64 * MIB, &spool) != 0)
+				_exit(1);
+			for (batch->stamp.time_ms = 1; spool_put(spool, batch, &dropped) == 0; batch->stamp.time_ms++)
+				;
+			_exit(2);
+		}
+		usleep(3000 + (useconds_t)(rand_r(&seed) % 5000));
+		kill(pid, SIGKILL);
+		int status;
+		waitpid(pid, &status, 0);
+		assert_true(WIFSIGNALED(status));
+		halves += access(path_of("new.tmp"), F_OK) == 0;
+		open_spool(64 * MIB);
+		assert_int_equal(access(path_of("new.tmp"), F_OK), -1);
+		int64_t time_ms, expected = 1;
+		while (time_ms = take(), time_ms != -1)
+			assert_int_equal(time_ms, expected++);
+		seen += (size_t)expected - 1;
+		spool_close(spool);
+	}
+	print_message("%zu batches, %zu killed within a write\n", seen, halves);
+	assert_true(seen > KILLS);
+}
+
+static void test_spool_put_full_disk_is_told_and_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	if (!mount_small_disk("size=64k")) {
+		print_message("no mount here\n");
+		skip();
+	}
+	size_t dropped, put_count = 0;
+	open_spool(MIB);
+	struct batch *batch = make_batch(1, 600);
+	int result = 0;
+	while (result == 0 && put_count < 100) {
+		result = spool_put(spool, batch, &dropped);
+		put_count += result == 0;
+	}
+	assert_int_equal(result, -ENOSPC);
+	assert_in_range(put_count, 3, 15);
+	assert_int_equal(spool_count(spool), put_count);
+	assert_int_equal(access(path_of("new.tmp"), F_OK), -1);
+	assert_int_equal(count_files(folder, ".batch", NULL), put_count);
+	/* What is there can be read and taken out, and then there is room. */
+	assert_int_equal(take(), 1);
+	assert_int_equal(spool_put(spool, batch, &dropped), 0);
+	while (take() != -1)
+		;
+	free(batch);
+	spool_close(spool);
+	unmount_small_disk();
+}
+
+static void test_spool_open_folder_that_cannot_be_used_is_told(void **state)
+{
+	(void)state;
+	char path[PATH_SIZE];
+	snprintf(path, sizeof(path), "%s/missing/spool", parent);
+	assert_int_equal(spool_open(path, MIB, &spool), -ENOENT);
+	snprintf(path, sizeof(path), "%s/file", parent);
+	write_file(path, "x", 1);
+	assert_int_equal(spool_open(path, MIB, &spool), -ENOTDIR);
+	assert_int_equal(symlink("/nowhere", folder), 0);
+	assert_int_equal(spool_open(folder, MIB, &spool), -ENOENT);
+	unlink(folder);
+	if (mount_small_disk("size=64k,ro")) {
+		assert_int_equal(spool_open(folder, MIB, &spool), -EROFS);
+		unmount_small_disk();
+	}
+}
+
+static void test_spool_close_null_is_harmless(void **state)
+{
+	(void)state;
+	spool_close(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_spool_put_batches_come_back_as_they_were_and_in_order),
+		TEST(test_spool_put_empty_batch_is_a_batch),
+		TEST(test_spool_put_full_spool_drops_the_oldest_and_tells_how_many),
+		TEST(test_spool_open_second_collector_is_refused),
+		TEST(test_spool_open_what_is_none_of_its_files_is_left_alone),
+		TEST(test_spool_read_damaged_file_is_told),
+		TEST(test_batch_is_sound_wrong_counts_are_not),
+		TEST(test_batch_forget_done_leaves_the_rest),
+		TEST(test_spool_set_aside_keeps_the_newest_and_no_more),
+		TEST(test_spool_put_killed_at_any_moment_leaves_whole_batches),
+		TEST(test_spool_put_full_disk_is_told_and_leaves_nothing_behind),
+		TEST(test_spool_open_folder_that_cannot_be_used_is_told),
+		TEST(test_spool_close_null_is_harmless),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

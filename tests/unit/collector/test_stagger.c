@@ -1,0 +1,51 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "collector/stagger.h"
+
+enum { HOSTS = 10000, PARTS = 10 };
+
+static void test_stagger_ms_hosts_are_spread_evenly(void **state)
+{
+	(void)state;
+	/* Names that differ at their end alone; machine-ids alike, as those of cloned disks; and hostnames alike. */
+	for (int kind = 0; kind < 2; kind++) {
+		int counts[PARTS] = { 0 };
+		for (int i = 0; i < HOSTS; i++) {
+			char name[64];
+			snprintf(name, sizeof(name), "web-%05d", i);
+			int64_t ms = kind ? stagger_ms(name, "localhost", 3000) : stagger_ms("b08dfa6083e7567a", name, 3000);
+			assert_in_range(ms, 0, 3000);
+			counts[ms * PARTS / 3001]++;
+		}
+		for (int i = 0; i < PARTS; i++) {
+			if (counts[i] < HOSTS / PARTS * 8 / 10 || counts[i] > HOSTS / PARTS * 12 / 10)
+				fail_msg("part %d has %d of %d", i, counts[i], HOSTS);
+		}
+	}
+}
+
+static void test_stagger_ms_is_the_same_for_ever(void **state)
+{
+	(void)state;
+	assert_int_equal(stagger_ms("b08dfa6083e7567a", "web-1", 3000), stagger_ms("b08dfa6083e7567a", "web-1", 3000));
+	assert_int_equal(stagger_own_ms(3000), stagger_own_ms(3000));
+	assert_in_range(stagger_own_ms(3000), 0, 3000);
+	assert_int_equal(stagger_own_ms(0), 0);
+	/* Not what an update of ours may change: the fleet's spread would. */
+	assert_int_equal(stagger_ms("b08dfa6083e7567a1921a643000001fb\n", "web-1", 3000), 1531);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stagger_ms_hosts_are_spread_evenly),
+		cmocka_unit_test(test_stagger_ms_is_the_same_for_ever),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
