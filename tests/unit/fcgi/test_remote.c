@@ -379,8 +379,9 @@ static void test_remote_send_refused_the_secret_is_read_again(void **state)
 	assert_int_equal(log_count(stage->folder, "works again"), 1);
 	assert_int_equal(write_once(stage, words), 0);
 
-	server_answer(&stage->server, "", REFUSED);
-	server_answer_to(&stage->server, "", "\r\nAuthorization: Token third\r\n", NO_CONTENT);
+	/* Set-ups go on to be allowed. */
+	server_answer(&stage->server, WRITE, REFUSED);
+	server_answer_to(&stage->server, WRITE, "\r\nAuthorization: Token third\r\n", NO_CONTENT);
 	write_file(stage->token_file, "third\n");
 	assert_int_equal(write_once(stage, words), -EACCES);
 	assert_string_equal(words, "401 who?");

@@ -487,6 +487,10 @@ static void test_influxdb2_bad_token_is_logged_once(void **state)
 	assert_int_equal(log_count(stage->f.folder, "store influxdb2"), 1);
 	/* The token itself is in no line. */
 	assert_int_equal(log_count(stage->f.folder, TOKEN), 0);
+	/* It is allowed now: the set-up that succeeds says so, before anybody asks. */
+	play(stage, FIND, "bucket-find");
+	WAIT_FOR(check(stage) == 0, 5000);
+	assert_int_equal(log_count(stage->f.folder, "works again"), 1);
 }
 
 /* One that may look at buckets, and no more: that set-ups succeed is no sign that writes
