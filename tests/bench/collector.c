@@ -220,7 +220,7 @@ int main(int argc, char *argv[])
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		snprintf(url, sizeof(url), "collector.url=http://127.0.0.1:%d/ressources-usage/", port);
 		execl(argv[1], argv[1], "-s", url, "-s", "collector.interval=1s", "-s", "collector.max_processes=100000",
-		      "-s", "log.level=warning", (char *)NULL);
+		      "-s", "collector.spool=", "-s", "log.level=warning", (char *)NULL);
 		_exit(127);
 	}
 	if (collector < 0)

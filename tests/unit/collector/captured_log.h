@@ -26,9 +26,17 @@ static size_t end_log(void)
 	rewind(log_file);
 	logged[fread(logged, 1, sizeof(logged) - 1, log_file)] = '\0';
 	fclose(log_file);
+	log_file = NULL;
 	for (const char *at = logged; *at; at++)
 		lines += *at == '\n';
 	return lines;
+}
+
+/* Behind a test that failed meanwhile. */
+static inline void abandon_log(void)
+{
+	if (log_file && end_log())
+		fputs(logged, stderr);
 }
 
 #endif

@@ -43,7 +43,7 @@ static int remove_folder(void **state)
 }
 
 /* Writes the path of `name` in the folder. */
-static const char *path_of(const char *name)
+static inline const char *path_of(const char *name)
 {
 	static char path[PATH_SIZE];
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -51,7 +51,7 @@ static const char *path_of(const char *name)
 }
 
 /* How many names in a folder end so; the first of them, by order, in `ret_name` (NULL: not wanted). */
-static size_t count_files(const char *inside, const char *end, char *ret_name)
+static inline size_t count_files(const char *inside, const char *end, char *ret_name)
 {
 	size_t count = 0;
 	DIR *stream = opendir(inside);
@@ -69,7 +69,7 @@ static size_t count_files(const char *inside, const char *end, char *ret_name)
 }
 
 /* A batch of SAMPLES samples; with `names` over 3 a larger one. */
-static struct batch *make_batch(int64_t time_ms, size_t names)
+static inline struct batch *make_batch(int64_t time_ms, size_t names)
 {
 	static const struct rate few[NAMES] = {
 		{ "bash", { 1250, 12500 } },
@@ -88,7 +88,7 @@ static struct batch *make_batch(int64_t time_ms, size_t names)
 }
 
 /* Mounts a small disk of its own on the folder, which is made; false where that is not allowed. */
-static bool mount_small_disk(const char *options)
+static inline bool mount_small_disk(const char *options)
 {
 	static bool apart;
 	if (!apart && unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0)
@@ -98,7 +98,7 @@ static bool mount_small_disk(const char *options)
 	       mount("tmpfs", folder, "tmpfs", 0, options) == 0;
 }
 
-static void unmount_small_disk(void)
+static inline void unmount_small_disk(void)
 {
 	if (umount(folder) != 0)
 		abort();

@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "collector/sender.h"
+#include "tests/unit/collector/captured_log.h"
 #include "tests/unit/collector/fake_server.h"
+#include "tests/unit/collector/spool_fixture.h"
 
-enum { BATCH_NAMES = 3, BUDGET_MS = 5000 };
+enum { BATCH_NAMES = 3, BUDGET_MS = 5000, HOUR_MS = 3600000 };
 
 static void make_bad(const char *bad, int status)
 {
@@ -67,6 +69,7 @@ static void close_sender(void)
 static int tear_down(void **state)
 {
 	(void)state;
+	abandon_log();
 	close_sender();
 	return 0;
 }
@@ -354,9 +357,7 @@ static void test_sender_flush_server_that_is_away_ends_at_the_first_failure(void
 static void test_sender_send_server_that_comes_and_goes_logs_one_line_each(void **state)
 {
 	(void)state;
-	FILE *log = tmpfile();
-	int old = dup(STDERR_FILENO);
-	dup2(fileno(log), STDERR_FILENO);
+	begin_log();
 	expect(503, NULL);
 	open_sender("collector.buffer=3", NULL);
 	for (int i = 1; i <= 5; i++)
@@ -367,24 +368,325 @@ static void test_sender_send_server_that_comes_and_goes_logs_one_line_each(void 
 	expect(400, NULL);
 	for (int i = 8; i <= 10; i++)
 		tick(i);
-	dup2(old, STDERR_FILENO);
-	close(old);
-
-	char line[1024], all[4096] = "";
-	size_t lines = 0;
-	rewind(log);
-	while (fgets(line, sizeof(line), log)) {
-		lines++;
-		strncat(all, line, sizeof(all) - strlen(all) - 1);
-	}
-	fclose(log);
-	assert_int_equal(lines, 4);
-	assert_non_null(strstr(all, "save-all: HTTP 503 (not?this); the samples wait in memory\n"));
-	assert_non_null(strstr(all, "the buffer is full: the oldest samples are dropped from now on, 5 so far"));
-	assert_non_null(strstr(all, "answers again; 3 intervals were kept, 10 samples dropped"));
-	assert_non_null(strstr(all, "save-all: HTTP 400 (not?this); 5 samples are lost"));
+	assert_int_equal(end_log(), 4);
+	assert_non_null(strstr(logged, "save-all: HTTP 503 (not?this); the samples wait in memory\n"));
+	assert_non_null(strstr(logged, "the buffer is full: the oldest samples are dropped from now on, 5 so far"));
+	assert_non_null(strstr(logged, "answers again; 3 intervals were kept, 10 samples dropped"));
+	assert_non_null(strstr(logged, "save-all: HTTP 400 (not?this); 5 samples are lost"));
 	close_sender();
 }
+
+/* A sender with a spool in the test's folder. */
+static void open_spooling(const char *option)
+{
+	char spool[PATH_SIZE];
+	snprintf(spool, sizeof(spool), "collector.spool=%s", folder);
+	open_sender(spool, option);
+}
+
+static void restart_sender(void)
+{
+	sender_close(sender);
+	assert_int_equal(sender_open(config, &sender), 0);
+}
+
+/* What is on the disk outlives the sender, and goes behind what is fresh. */
+static void test_sender_send_spool_of_an_earlier_run_is_replayed(void **state)
+{
+	(void)state;
+	expect(CLOSE, NULL);
+	open_spooling(NULL);
+	for (int i = 1; i <= 6; i++)
+		tick(i);
+	assert_int_equal(sender_waiting(sender), 6);
+	assert_int_equal(sender_in_memory(sender), 0);
+	assert_int_equal(sender_counters(sender).spooled, 6 * BATCH_SAMPLES);
+	restart_sender();
+	assert_int_equal(sender_waiting(sender), 6);
+
+	expect(200, NULL);
+	static const int expected[] = { -1, 7, 1, 2, 3, 4, 8, 5, 6, 9 };
+	for (int i = 7; i <= 9; i++)
+		tick(i);
+	assert_int_equal(requests(), 10);
+	for (size_t i = 0; i < 10; i++)
+		assert_int_equal(timestamp_of(i), expected[i]);
+	struct counters counters = sender_counters(sender);
+	assert_int_equal(counters.sent, 9 * BATCH_SAMPLES);
+	assert_int_equal(counters.replayed, 6 * BATCH_SAMPLES);
+	assert_int_equal(counters.spooled, 0);
+	assert_int_equal(counters.dropped, 0);
+	assert_int_equal(count_files(folder, ".batch", NULL), 0);
+	/* The server is told. */
+	assert_non_null(strstr(server.requests[9].body,
+	                       "\"counters\":{\"sent\":40,\"spooled\":0,\"replayed\":30,\"dropped\":0,\"rejected\":0,"));
+}
+
+static void test_sender_flush_what_the_disk_has_needs_no_attempt(void **state)
+{
+	(void)state;
+	expect(503, "Retry-After: 60\r\n");
+	open_spooling(NULL);
+	tick(1);
+	assert_int_equal(requests(), 2);
+	add(2);
+	assert_int_equal(sender_in_memory(sender), 0); /* the server is left alone: at once to the disk */
+	sender_flush(sender, &nothing, BUDGET_MS);
+	assert_int_equal(requests(), 2);
+	assert_int_equal(count_files(folder, ".batch", NULL), 2);
+	/* One that was not tried yet is tried, and kept. */
+	assert_int_equal(sender_configure(sender, config), 0);
+	add(3);
+	assert_int_equal(sender_in_memory(sender), 1);
+	sender_flush(sender, &nothing, BUDGET_MS);
+	assert_int_equal(requests(), 4);
+	assert_int_equal(sender_in_memory(sender), 0);
+	assert_int_equal(count_files(folder, ".batch", NULL), 3);
+}
+
+static void test_sender_send_rejected_batches_are_set_aside(void **state)
+{
+	(void)state;
+	expect(400, NULL);
+	open_spooling(NULL);
+	tick(1);
+	assert_int_equal(count_files(path_of("rejected"), "-5.batch", NULL), 1);
+	expect(503, NULL);
+	tick(2);
+	expect(200, NULL);
+	make_bad("{\"timestamp\":2,", 400);
+	tick(3);
+	assert_int_equal(sender_waiting(sender), 0);
+	assert_int_equal(count_files(path_of("rejected"), "-5.batch", NULL), 2);
+	assert_int_equal(sender_counters(sender).rejected, 2 * BATCH_SAMPLES);
+	assert_int_equal(sender_counters(sender).sent, BATCH_SAMPLES);
+	/* Never again, also by the next run. */
+	expect(200, NULL);
+	restart_sender();
+	tick(4);
+	assert_int_equal(requests(), 2);
+}
+
+/* Four that fail do not keep the server from all that follow them. */
+static void test_sender_send_many_bad_batches_do_not_block_the_others(void **state)
+{
+	(void)state;
+	expect(CLOSE, NULL);
+	open_spooling(NULL);
+	for (int i = 1; i <= 12; i++)
+		tick(i < 7 ? 5 : i);
+	expect(200, NULL);
+	make_bad("{\"timestamp\":5,", 500);
+	for (int i = 13; i <= 17; i++)
+		tick(i);
+	assert_int_equal(sender_waiting(sender), 6);
+	assert_int_equal(sender_counters(sender).sent, 11 * BATCH_SAMPLES);
+}
+
+static void test_sender_send_server_that_fails_is_left_alone(void **state)
+{
+	(void)state;
+	static const int statuses[] = { 401, 403, 404, 429, 500, 503, CLOSE };
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+		expect(statuses[i], NULL);
+		open_spooling(NULL);
+		tick(1);
+		size_t asked = requests();
+		random_number = 1000; /* of the second failure: a second */
+		tick(2);
+		assert_int_equal(requests(), asked + 1);
+		for (int j = 3; j <= 20; j++)
+			tick(j);
+		assert_int_equal(requests(), asked + 1);
+		assert_int_equal(count_files(folder, ".batch", NULL), 20);
+		assert_int_equal(sender_in_memory(sender), 0);
+		/* A reload is a reason to try again. */
+		expect(200, NULL);
+		assert_int_equal(sender_configure(sender, config), 0);
+		tick(21);
+		assert_int_equal(sender_counters(sender).sent, (1 + SENDER_REPLAY) * BATCH_SAMPLES);
+		for (int j = 22; j <= 25; j++)
+			tick(j);
+		assert_int_equal(sender_waiting(sender), 0);
+		close_sender();
+	}
+}
+
+static void test_sender_send_backoff_ends(void **state)
+{
+	(void)state;
+	expect(CLOSE, NULL);
+	open_spooling(NULL);
+	random_number = 300;
+	tick(1);
+	expect(200, NULL);
+	tick(2);
+	assert_int_equal(requests(), 0);
+	usleep(310000);
+	tick(3);
+	/* health was answered before */
+	assert_int_equal(timestamp_of(requests() - 3), 3);
+	assert_int_equal(timestamp_of(requests() - 2), 1);
+	assert_int_equal(timestamp_of(requests() - 1), 2);
+	assert_int_equal(sender_waiting(sender), 0);
+}
+
+static void test_sender_send_refused_token_keeps_the_batch_and_says_so_once(void **state)
+{
+	(void)state;
+	expect(200, NULL);
+	server.token = "good";
+	begin_log();
+	open_spooling(NULL);
+	for (int i = 1; i <= 5; i++)
+		tick(i);
+	assert_int_equal(end_log(), 1);
+	assert_non_null(strstr(logged, "save-all: HTTP 401 (not?this); the samples wait in the spool\n"));
+	assert_int_equal(sender_waiting(sender), 5);
+	expect(200, NULL);
+	tick(6);
+	tick(7);
+	assert_int_equal(sender_waiting(sender), 0);
+	assert_int_equal(sender_counters(sender).sent, 7 * BATCH_SAMPLES);
+}
+
+/* A tick as main() makes it, by this machine's clocks; the time it is stamped with. */
+static int64_t tick_now(void)
+{
+	static const struct rate values[] = { { "bash", { 1, 2 } } };
+	usleep(2000); /* another millisecond than the last one's */
+	struct moment now = sender_judge(sender, clock_moment());
+	sender_add(sender, now.wall_ms, now, values, 1);
+	send_now(&nothing);
+	return now.wall_ms;
+}
+
+/* Whose clock is wrong does not matter: the samples are at the server's present, none is refused, and what was taken
+ * before the server was known is put where it belongs. */
+static void test_sender_send_clock_an_hour_off_is_stamped_by_the_servers(void **state)
+{
+	(void)state;
+	static const int64_t ahead_ms[] = { HOUR_MS, -HOUR_MS, 30000, -30000 };
+	for (size_t i = 0; i < sizeof(ahead_ms) / sizeof(ahead_ms[0]); i++) {
+		begin_log();
+		expect(CLOSE, NULL);
+		open_spooling(NULL);
+		for (int j = 0; j < 3; j++)
+			tick_now();
+		restart_sender();
+		tick_now();
+		assert_int_equal(sender_waiting(sender), 4);
+
+		expect(200, NULL);
+		server.dated = true;
+		server.ahead_ms = ahead_ms[i];
+		server.window_ms = 5000;
+		restart_sender();
+		for (int j = 0; j < 3; j++)
+			tick_now();
+		assert_int_equal(sender_waiting(sender), 0);
+		assert_int_equal(sender_counters(sender).sent, 7 * 2);
+		assert_int_equal(sender_counters(sender).rejected, 0);
+		assert_int_equal(requests(), 8); /* no second request for any */
+		int64_t now_ms = clock_wall_ms() + ahead_ms[i];
+		for (size_t j = 1; j < 8; j++) {
+			int64_t time_ms = first_time_ms(server.requests[j].body);
+			assert_true(llabs(time_ms - now_ms) < 3000);
+			for (size_t k = 1; k < j; k++)
+				assert_true(time_ms != first_time_ms(server.requests[k].body));
+		}
+		size_t lines = end_log();
+		char *said = strstr(logged, "this machine's clock is ");
+		assert_non_null(said);
+		assert_null(strstr(said + 1, "this machine's clock is "));
+		assert_non_null(strstr(said, ahead_ms[i] > 0 ? "s behind the server's: the samples" : "s ahead of the server's: the samples"));
+		assert_true(lines < 10);
+		close_sender();
+	}
+}
+
+/* Nothing but the 409 tells its clock. */
+static void test_sender_send_refused_time_is_sent_again_with_the_servers(void **state)
+{
+	(void)state;
+	expect(200, NULL);
+	server.window_ms = 60000;
+	server.ahead_ms = -HOUR_MS;
+	open_spooling(NULL);
+	tick_now();
+	assert_int_equal(requests(), 3); /* health, 409, 200 */
+	assert_int_equal(sender_counters(sender).sent, 2);
+	assert_int_equal(sender_counters(sender).rejected, 0);
+	assert_true(llabs(first_time_ms(server.requests[2].body) - clock_wall_ms() + HOUR_MS) < 1000);
+	/* The next one is right at once. */
+	tick_now();
+	assert_int_equal(requests(), 4);
+	assert_int_equal(sender_counters(sender).sent, 4);
+}
+
+/* What is too old for the server whatever the clocks say is refused for good. */
+static void test_sender_send_time_that_is_right_and_refused_is_rejected(void **state)
+{
+	(void)state;
+	expect(409, NULL);
+	open_spooling(NULL);
+	tick_now();
+	assert_int_equal(requests(), 2);
+	assert_int_equal(sender_counters(sender).rejected, 2);
+	assert_int_equal(sender_waiting(sender), 0);
+	assert_int_equal(count_files(path_of("rejected"), "-2.batch", NULL), 1);
+}
+
+/* A listener that nobody accepts from: connected, and silent. */
+static void test_sender_send_silent_server_does_not_hold_up_the_next_reading(void **state)
+{
+	(void)state;
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	char url[96];
+	int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(silent, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(listen(silent, 8), 0);
+	assert_int_equal(getsockname(silent, (struct sockaddr *)&address, &size), 0);
+	snprintf(url, sizeof(url), "collector.url=http://127.0.0.1:%d/", ntohs(address.sin_port));
+	open_sender("collector.interval=1s", url);
+	int64_t begun_ns = clock_monotonic_ns();
+	tick(1);
+	int64_t taken_ms = (clock_monotonic_ns() - begun_ns) / 1000000;
+	assert_in_range(taken_ms, 800, 980);
+	assert_int_equal(sender_waiting(sender), 1);
+	close(silent);
+}
+
+static void test_sender_delay_ms_is_none_on_this_machine(void **state)
+{
+	(void)state;
+	open_sender(NULL, NULL);
+	assert_int_equal(sender_delay_ms(sender), 0);
+	close_sender();
+	open_sender("collector.url=http://192.0.2.1/", NULL);
+	int64_t delay_ms = sender_delay_ms(sender);
+	assert_in_range(delay_ms, 0, 3000);
+	close_sender();
+	open_sender("collector.url=http://192.0.2.1/", NULL);
+	assert_int_equal(sender_delay_ms(sender), delay_ms);
+	close_sender();
+	open_sender("collector.url=http://192.0.2.1/", "collector.interval=1s");
+	assert_in_range(sender_delay_ms(sender), 0, 300);
+}
+
+static int set_up_folder(void **state)
+{
+	return make_folder(state);
+}
+
+static int tear_down_folder(void **state)
+{
+	int result = tear_down(state);
+	return remove_folder(state) ? -1 : result;
+}
+
+#define SPOOL_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_folder, tear_down_folder)
 
 int main(void)
 {
@@ -403,6 +705,18 @@ int main(void)
 		cmocka_unit_test_teardown(test_sender_send_retry_after_is_waited_for, tear_down),
 		cmocka_unit_test_teardown(test_sender_flush_server_that_is_away_ends_at_the_first_failure, tear_down),
 		cmocka_unit_test_teardown(test_sender_send_server_that_comes_and_goes_logs_one_line_each, tear_down),
+		SPOOL_TEST(test_sender_send_spool_of_an_earlier_run_is_replayed),
+		SPOOL_TEST(test_sender_flush_what_the_disk_has_needs_no_attempt),
+		SPOOL_TEST(test_sender_send_rejected_batches_are_set_aside),
+		SPOOL_TEST(test_sender_send_many_bad_batches_do_not_block_the_others),
+		SPOOL_TEST(test_sender_send_server_that_fails_is_left_alone),
+		SPOOL_TEST(test_sender_send_backoff_ends),
+		SPOOL_TEST(test_sender_send_refused_token_keeps_the_batch_and_says_so_once),
+		SPOOL_TEST(test_sender_send_clock_an_hour_off_is_stamped_by_the_servers),
+		SPOOL_TEST(test_sender_send_refused_time_is_sent_again_with_the_servers),
+		SPOOL_TEST(test_sender_send_time_that_is_right_and_refused_is_rejected),
+		cmocka_unit_test_teardown(test_sender_send_silent_server_does_not_hold_up_the_next_reading, tear_down),
+		cmocka_unit_test_teardown(test_sender_delay_ms_is_none_on_this_machine, tear_down),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);
 }
