@@ -19,7 +19,8 @@
 
 static _Thread_local long failing_left; /* allocations until one fails; 0: none does */
 static _Thread_local bool failing_done;
-static _Thread_local long failing_live __attribute__((unused)); /* allocations of this thread less what it freed; 0 under a sanitizer */
+/* Allocations of this thread less what it freed; 0 under a sanitizer. */
+static _Thread_local long failing_live __attribute__((unused));
 
 /* The `number`th allocation from now (from 1) will fail. */
 static inline void failing_start(long number)

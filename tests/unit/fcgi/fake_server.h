@@ -208,6 +208,14 @@ static inline void server_close(struct server *server)
 	pthread_mutex_destroy(&server->lock);
 }
 
+static inline size_t server_connections(struct server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	size_t count = server->connections;
+	pthread_mutex_unlock(&server->lock);
+	return count;
+}
+
 /* How many requests began like this. */
 static inline size_t server_count(struct server *server, const char *start)
 {

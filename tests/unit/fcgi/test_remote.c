@@ -415,7 +415,7 @@ static int append(struct stage *stage, size_t count, char words[static REMOTE_WO
 static size_t count_lines(struct stage *stage)
 {
 	size_t count = 0;
-	for (size_t i = 0; i < stage->server.request_count; i++) {
+	for (size_t i = 0, all = server_count(&stage->server, ""); i < all; i++) {
 		const char *request = stage->server.requests[i];
 		if (strncmp(request, WRITE, strlen(WRITE)) != 0)
 			continue;
@@ -506,7 +506,7 @@ static void test_remote_send_several_threads_have_a_connection_each(void **state
 		pthread_join(threads[i], NULL);
 	assert_int_equal(server_count(&stage->server, WRITE), THREADS * ROUNDS);
 	assert_int_equal(server_count(&stage->server, READ), THREADS * ROUNDS);
-	assert_in_range(stage->server.connections, 1, THREADS);
+	assert_in_range(server_connections(&stage->server), 1, THREADS);
 }
 
 int main(void)

@@ -154,7 +154,7 @@ static void test_influxdb2_open_bucket_is_there_nothing_is_changed(void **state)
 	const char *asked = server_asked(&stage->server, recorded_line("bucket-find"));
 	assert_non_null(asked);
 	assert_non_null(strstr(asked, "\r\nAuthorization: Token " TOKEN "\r\n"));
-	assert_int_equal(stage->server.request_count, 1);
+	assert_int_equal(server_count(&stage->server, ""), 1);
 	assert_int_equal(check(stage), 0);
 	assert_int_equal(stage->f.ops->retention(stage->f.store), 2 * DAY);
 	assert_int_equal(log_count(stage->f.folder, "store influxdb2"), 0);
@@ -322,7 +322,7 @@ static void test_influxdb2_open_managed_retention_that_is_right_stays(void **sta
 {
 	struct stage *stage = *state;
 	open_with(stage, "wire", "server.manage_retention=yes", NULL);
-	assert_int_equal(stage->server.request_count, 1);
+	assert_int_equal(server_count(&stage->server, ""), 1);
 	assert_int_equal(check(stage), 0);
 }
 
@@ -867,10 +867,10 @@ static void test_influxdb2_history_listed_series_are_asked_for_in_parts(void **s
 	play(stage, QUERY_, "query-empty");
 	open_wire(stage);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		size_t before = stage->server.request_count, named = 0;
+		size_t before = server_count(&stage->server, ""), named = 0;
 		assert_string_equal(history(f, QUERY(f, 10000, 20000, .only = keys, .only_count = cases[i].count)), "");
-		assert_int_equal(stage->server.request_count - before, cases[i].queries);
-		for (size_t j = before; j < stage->server.request_count; j++) {
+		assert_int_equal(server_count(&stage->server, "") - before, cases[i].queries);
+		for (size_t j = before; j < server_count(&stage->server, ""); j++) {
 			size_t here = 0;
 			for (const char *at = strstr(stage->server.requests[j], "r.process =="); at; at = strstr(at + 1, "r.process =="))
 				here++;

@@ -1,0 +1,323 @@
+"""The collector against a server that goes away, refuses, or is somewhere else: nothing is lost, nothing comes twice."""
+
+import gzip
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from vigie import BUILD, PREFIX, SANITIZER_WORDS, Vigie, descendants, wait_until
+
+QUICK = "[server]\ninterval = 1s\ncache = 0\n[collector]\ninterval = 1s\n[alert]\ninterval = 1s\nphase = 500ms\n"
+OUTAGE_S = 24
+NAME = "vigie-collector"
+BLOCK = 4096  # what a file of the spool counts as
+COUNTERS = re.compile(r"samples sent (\d+), spooled (\d+), replayed (\d+), dropped (\d+), rejected (\d+); "
+                      r"ticks missed (\d+); (\d+) intervals wait")
+
+
+class Collector:
+    """vigie-collector in a folder of its own, which sends only what collectors use themselves: two samples a tick.
+    `around` is the command that it is run by."""
+
+    def __init__(self, url, ip, *options, around=()):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-collector-"))
+        self.log_path = self.folder / "log"
+        self.spool = self.folder / "spool"
+        settings = (f"url={url}", "interval=1s", f"ip={ip}", f"include={NAME}", *options)
+        self.command = [*around, str(BUILD / "vigie-collector")]
+        for setting in settings:
+            self.command += ["--set", f"collector.{setting}"]
+        self.process = None
+
+    def start(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.command], cwd=self.folder,
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return self
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def counters(self):
+        """sent, spooled, replayed, dropped, rejected, missed ticks, intervals that wait."""
+        before = len(COUNTERS.findall(self.log()))
+        self.signal(signal.SIGUSR1)
+        found = wait_until(lambda: (lambda all: all if len(all) > before else None)(COUNTERS.findall(self.log())), 5,
+                           "the counters are in the log")
+        return tuple(int(number) for number in found[-1])
+
+    def batches(self):
+        return sorted(self.spool.glob("*.batch"))
+
+    def remove(self):
+        if self.process and self.process.poll() is None:
+            for pid, name in {**descendants(self.process.pid), self.process.pid: NAME}.items():
+                if name == NAME:
+                    os.kill(pid, signal.SIGTERM)
+            self.process.wait(10)
+        words = [word for word in SANITIZER_WORDS if word in self.log()]
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if words:
+            raise AssertionError(f"{words} in the log of a collector")
+
+
+class CollectorTest(unittest.TestCase):
+    def collector(self, url, ip, *options, **more):
+        collector = Collector(url, ip, *options, **more)
+        self.addCleanup(collector.remove)
+        return collector
+
+    def times(self, vigie, ip, name=NAME):
+        """When the samples of a host were taken, in whole seconds, oldest first."""
+        answer = vigie.get(f"get-all-detailed/?timestamps=1&by=host&ip={ip}&resource=cpu")
+        self.assertEqual(answer.status, 200, answer)
+        found = [at for host in answer.json().values() for process, points in host.items()
+                 if process == name for at, _ in points]
+        self.assertEqual([at for at in found if at != int(at)], [], "a time beside the boundary")
+        return [int(at) for at in found]
+
+    def assert_no_hole(self, times, missed=0, begun=None):
+        """A sample each second, none twice, but for ticks that the machine had no time for, which are counted."""
+        self.assertEqual(len(times), len(set(times)), f"a sample twice: {times}")
+        holes = set(range(begun or times[0], times[-1] + 1)) - set(times)
+        self.assertLessEqual(len(holes), missed, f"not there: {sorted(holes)}")
+
+
+def kill_server(vigie):
+    """SIGKILL for all of the server; deploy/run has no time to end it well or start it again."""
+    vigie.programs()
+    os.kill(vigie.process.pid, signal.SIGSTOP)
+    for pid in descendants(vigie.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    vigie.process.kill()
+    vigie.process.wait()
+    wait_until(lambda: not vigie.left_behind(), 5, "the server is dead")
+
+
+class OutageTest(CollectorTest):
+    def start_server(self, vigie):
+        vigie.spawn()
+        wait_until(lambda: answers(vigie), 20, lambda: f"the server answers: {vigie.printed()}")
+
+    def test_server_that_is_killed_and_comes_back_has_everything(self):
+        vigie = Vigie("--server", config=QUICK)
+        self.addCleanup(vigie.remove)
+        self.start_server(vigie)
+        url = f"http://127.0.0.1:{vigie.port}{PREFIX}"
+        patient = self.collector(url, "10.8.0.1").start()
+        killed = self.collector(url, "10.8.0.2").start()
+        small = self.collector(url, "10.8.0.3", "spool_bytes=64KiB").start()
+        without = self.collector(url, "10.8.0.4", "spool=/proc/self/spool", "buffer=8").start()
+        collectors = (patient, killed, small, without)
+        wait_until(lambda: all(len(self.times(vigie, f"10.8.0.{i}")) >= 2 for i in range(1, 5)), 15, "all of them send")
+
+        kill_server(vigie)
+        begun = time.monotonic()
+        self.check_server_that_is_started_again()
+        time.sleep(max(0, begun + OUTAGE_S / 2 - time.monotonic()))
+        self.assertGreater(len(killed.batches()), 5)
+        killed.kill()
+        (killed.spool / "new.tmp").write_bytes(b"half of a batch")
+        killed.start()
+        time.sleep(max(0, begun + OUTAGE_S - time.monotonic()))
+
+        self.check_spools(patient, small, without)
+        self.start_server(vigie)
+        for collector in collectors:
+            collector.signal(signal.SIGHUP)  # an admin who is in a hurry: the backoff is up to a minute
+        self.check_fresh_comes_first(vigie, "10.8.0.1")
+        wait_until(lambda: all(collector.counters()[6] == 0 for collector in collectors), 25, "all of it is replayed")
+        time.sleep(1.2)
+        self.check_what_arrived(vigie, patient, killed, small, without)
+        for collector in collectors:
+            collector.signal(signal.SIGTERM)
+            self.assertEqual(collector.process.wait(10), 0)
+        vigie.stop()
+
+    def check_spools(self, patient, small, without):
+        self.assertGreaterEqual(len(patient.batches()), OUTAGE_S - 5)
+        self.assertLessEqual(sum(-(-path.stat().st_size // BLOCK) * BLOCK for path in small.batches()), 64 * 1024)
+        self.assertEqual(len(small.batches()), 16)
+        self.assertEqual(without.log().count("/proc/self/spool: "), 1, without.log())
+        for collector in (patient, small, without):
+            # A few attempts, and one line about them.
+            self.assertEqual(collector.log().count("; the samples wait "), 1, collector.log())
+            status = pathlib.Path(f"/proc/{collector.process.pid}/status").read_text()
+            anonymous_kib = int(re.search(r"RssAnon:\s+(\d+) kB", status)[1])
+            if not any(word in os.environ.get("BUILD", "") for word in ("asan", "tsan")):
+                self.assertLess(anonymous_kib, 4096)
+
+    def check_fresh_comes_first(self, vigie, ip):
+        now = int(time.time()) - 1
+        times = wait_until(lambda: (lambda times: times if times and times[-1] >= now else None)(self.times(vigie, ip)),
+                           10, "a fresh sample arrives")
+        self.assertLess(len(times), times[-1] - times[0] + 1 - OUTAGE_S / 2, "the backlog came first")
+
+    def check_what_arrived(self, vigie, patient, killed, small, without):
+        sent, spooled, replayed, dropped, rejected, missed, _ = patient.counters()
+        times = self.times(vigie, "10.8.0.1")
+        self.assert_no_hole(times, missed)
+        self.assertGreater(times[-1] - times[0], OUTAGE_S)
+        self.assertEqual((dropped, rejected), (0, 0))
+        self.assertEqual(spooled, replayed)
+        self.assertGreaterEqual(replayed, 2 * (OUTAGE_S - 5))
+        self.assertLessEqual(abs(sent - 2 * len(times)), 4)  # one may be on its way
+
+        # Its second life begins up to 3 s after the end of the first.
+        sent, spooled, replayed, dropped, rejected, missed, _ = killed.counters()
+        self.assertGreater(replayed, spooled)
+        self.assertEqual((dropped, rejected), (0, 0))
+        self.assert_no_hole(self.times(vigie, "10.8.0.2"), missed + 4)
+        self.assertEqual(killed.batches(), [])
+        self.assertIn("intervals wait in the spool", killed.log())
+
+        # The cap is 16 ticks: what is not there was dropped and counted, and is the oldest of the outage.
+        for collector, ip, kept in ((small, "10.8.0.3", 16), (without, "10.8.0.4", 8)):
+            with self.subTest(ip):
+                sent, spooled, replayed, dropped, rejected, missed, _ = collector.counters()
+                times = self.times(vigie, ip)
+                holes = set(range(times[0], times[-1] + 1)) - set(times)
+                self.assertGreater(dropped, 0)
+                self.assertEqual(dropped, spooled - 2 * kept)
+                self.assertEqual(replayed, 2 * kept)
+                self.assertIn(len(holes), range(dropped // 2, dropped // 2 + missed + 1))
+                self.assertEqual(collector.log().count(": the oldest samples are dropped from now on"), 1)
+
+    def check_server_that_is_started_again(self):
+        """vigie-fcgi alone is killed, and deploy/run starts it again: nginx answers meanwhile."""
+        with Vigie(config=QUICK) as vigie:
+            wait_until(lambda: len(self.times(vigie, "127.0.0.1")) >= 2, 15, "its collector sends")
+            pid = vigie.pid_of("vigie-fcgi")
+            os.kill(pid, signal.SIGKILL)
+            killed = int(time.time())
+            wait_until(lambda: answers(vigie), 10, "deploy/run has started it again")
+            # Retry-After is 5 s, and the backoff up to a second more.
+            times = wait_until(lambda: (lambda times: times if times and times[-1] >= killed + 2 and
+                                        len(times) == times[-1] - times[0] + 1 else None)(
+                                            self.times(vigie, "127.0.0.1")), 20,
+                               lambda: f"no hole: {self.times(vigie, '127.0.0.1')} {vigie.logs()}")
+            self.assertLess(times[0], killed)
+            self.assertEqual(list(vigie.state.glob("spool/*.batch")), [])
+
+
+def answers(vigie):
+    try:
+        return vigie.get("health").status == 200
+    except OSError:
+        return False
+
+
+class Recorder(http.server.BaseHTTPRequestHandler):
+    """Answers "Ok" and keeps what it is asked, in its server's `requests`."""
+
+    protocol_version = "HTTP/1.1"
+
+    def setup(self):
+        super().setup()
+        self.server.connections += 1
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.requests.append((self.command, self.path, dict(self.headers), body))
+        answer = b'{"Response": "Ok"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_PUT = answer
+
+    def log_message(self, *_):
+        pass
+
+
+class RemoteTest(CollectorTest):
+    """What goes over a network: TLS, compressed bodies, a token, one connection."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-tls-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-days", "2", "-subj", "/CN=vigie.test", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
+                        self.folder / "key.pem", "-out", self.folder / "ca.pem"], check=True, stderr=subprocess.DEVNULL)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.folder / "ca.pem", self.folder / "key.pem")
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+        self.server.requests, self.server.connections = [], 0
+        self.server.handle_error = lambda *_: None  # of clients that do not trust it
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+        self.url = f"https://127.0.0.1:{self.server.server_port}{PREFIX}"
+        (self.folder / "token").write_text("a secret\n")
+        (self.folder / "token").chmod(0o600)
+
+    def test_trusted_server_gets_compressed_bodies_and_the_token_on_one_connection(self):
+        trusting = self.collector(self.url, "10.8.1.1", f"ca_file={self.folder}/ca.pem", "gzip=yes",
+                                  f"token_file={self.folder}/token").start()
+        puts = wait_until(lambda: (lambda puts: puts if len(puts) >= 3 else None)(
+            [request for request in list(self.server.requests) if request[0] == "PUT"]), 15, trusting.log)
+        self.assertEqual(self.server.connections, 1)
+        for _, path, headers, body in puts:
+            self.assertEqual(path, PREFIX + "save-all")
+            self.assertEqual(headers["Authorization"], "Bearer a secret")
+            self.assertEqual(headers["Content-Encoding"], "gzip")
+            self.assertEqual(json.loads(gzip.decompress(body))["ipaddress"], "10.8.1.1")
+        report = json.loads(gzip.decompress(puts[-1][3]))["collector"]
+        self.assertEqual(report["clock_offset_s"], 0)
+        self.assertEqual(set(report["counters"]), {"sent", "spooled", "replayed", "dropped", "rejected", "missed_ticks"})
+        self.assertNotIn("secret", trusting.log())
+
+    def test_stranger_is_sent_nothing(self):
+        wary = self.collector(self.url, "10.8.1.2", f"token_file={self.folder}/token").start()
+        wait_until(lambda: "certificate" in wary.log(), 10, wary.log)
+        wait_until(lambda: len(wary.batches()) >= 2, 10, "the samples wait")
+        self.assertEqual(self.server.requests, [])
+
+
+class HiddenProcessesTest(CollectorTest):
+    def test_hidden_processes_make_the_view_partial(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root mounts /proc")
+        with Vigie("--server", config=QUICK) as vigie:
+            # A /proc of its own, in which nobody sees nobody's processes alone.
+            around = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
+                      'mount -o remount,hidepid=2 /proc && setpriv --reuid nobody --regid nogroup --clear-groups "$@"; '
+                      'exit $?', "sh"]  # the shell stays: PID 1 of that namespace is root's
+            url = f"http://127.0.0.1:{vigie.port}{PREFIX}"
+            collector = Collector(url, "10.8.2.1", around=around)
+            self.addCleanup(collector.remove)
+            program = collector.folder / "vigie-collector"  # where nobody may read it
+            shutil.copy(BUILD / "vigie-collector", program)
+            collector.command[len(around)] = str(program)
+            collector.folder.chmod(0o777)
+            os.environ["ASAN_OPTIONS"] = "detect_leaks=0"  # that checker looks at /proc
+            self.addCleanup(os.environ.pop, "ASAN_OPTIONS")
+            collector.start()
+            host = wait_until(lambda: vigie.get("hosts").json().get("10.8.2.1"), 15, collector.log)
+            self.assertIs(host["partial"], True)
+            self.assertGreater(len(wait_until(lambda: (lambda times: times if len(times) > 2 else None)(
+                self.times(vigie, "10.8.2.1")), 10, "it sees itself")), 2)
+            self.assertEqual(collector.log().count("hidden from this user (hidepid)"), 1, collector.log())
+
+
+if __name__ == "__main__":
+    unittest.main()
