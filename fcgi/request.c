@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcgiapp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@ enum {
 	BODY_KEEP = 1 << 20, /* a larger buffer is given back after its request */
 	PIECE = 16384,       /* of a body that is inflated */
 	RETRY_AFTER_S = 5,
+	KEPT_MS = 5, /* how long a kept connection is waited for while others wait to be accepted */
 };
 
 struct connection {
@@ -93,8 +95,20 @@ void connection_close(struct connection *connection)
 	free(connection);
 }
 
+/* A kept connection on which nothing comes gives way to a new one that waits: nginx keeps
+ * as many as threads are free where the store holds the others. */
+static void give_way(struct connection *connection)
+{
+	struct pollfd waits[] = {
+		{ .fd = connection->fcgi.ipcFd, .events = POLLIN }, { .fd = connection->fcgi.listen_sock, .events = POLLIN },
+	};
+	if (connection->fcgi.ipcFd >= 0 && poll(waits, 1, KEPT_MS) == 0 && poll(waits, 2, -1) > 0 && !waits[0].revents)
+		FCGX_Free(&connection->fcgi, 1);
+}
+
 int connection_accept(struct connection *connection)
 {
+	give_way(connection);
 	return FCGX_Accept_r(&connection->fcgi) == 0 ? 0 : -EINTR;
 }
 

@@ -205,17 +205,17 @@ class OutageTest(EngineTest):
         self.assertEqual(vigie.get("health").status, 200)
 
     def test_hanging_engine_never_blocks_health_and_metrics(self):
-        threads = 16
+        threads, clients = 16, 60
         engine = self.use(FakeEngine())
         vigie = self.start_over_fake(engine, threads=threads, store_timeout="20s")
-        pool = self.start_clients(threads)
+        pool = self.start_clients(clients)
 
         def ask(number):
             if number % 2:
                 return vigie.get(f"get-all/10.8.3.{number}")
             return vigie.save("10.8.3.1", sample(f"p{number}", "mem", 1))
         with engine.holding("write", "query"):
-            answers = [pool.submit(ask, number) for number in range(threads)]
+            answers = [pool.submit(ask, number) for number in range(clients)]
             wait_until(lambda: vigie.get("health").status == 503, 5, "health says that the store does not answer")
             end = time.monotonic() + 2
             while time.monotonic() < end:
