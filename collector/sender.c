@@ -220,9 +220,7 @@ void sender_send(struct sender *sender, const struct sender_state *state, int64_
 
 void sender_flush(struct sender *sender, const struct sender_state *state, int64_t budget_ms)
 {
-	int64_t now_ns = clock_monotonic_ns(), end_ns = now_ns + budget_ms * 1000000;
-	if (sender->fresh && backlog_has_spool(sender->backlog) && !backoff_is_over(&sender->backoff, now_ns))
-		keep_fresh(sender);
+	int64_t end_ns = clock_monotonic_ns() + budget_ms * 1000000;
 	if (sender->fresh && !send_fresh(sender, state, end_ns))
 		return;
 	if (backlog_count_in_memory(sender->backlog) && uplink_greet(sender->uplink, delivery_left_ms(&sender->delivery, end_ns)))

@@ -162,8 +162,7 @@ static void read_addresses(struct http *http)
 		return;
 	http->peer_is_local = curl_easy_getinfo(http->curl, CURLINFO_PRIMARY_IP, &peer) == CURLE_OK && peer &&
 	                      wire_ip_parse(peer, peer_ip) &&
-	                      (strncmp(peer_ip, "127.", 4) == 0 || strcmp(peer_ip, "::1") == 0 ||
-	                       strcmp(peer_ip, http->own_ip) == 0);
+	                      (strncmp(peer_ip, "127.", 4) == 0 || strcmp(peer_ip, http->own_ip) == 0);
 }
 
 static const char *header_of(CURL *curl, const char *name)

@@ -32,6 +32,7 @@ static struct {
 	int gzip_status;      /* of compressed bodies; 0: as others */
 	const char *token;    /* others get 401; NULL: all may */
 	int64_t ahead_ms;     /* its clock before this machine's */
+	int64_t ahead_step_ms; /* more of it with each request */
 	bool dated;           /* its answers have a Date */
 	int64_t window_ms;    /* a first timestamp further from its clock gets 409; 0: any will do */
 	const char *headers;  /* more of them; NULL: none */
@@ -127,6 +128,7 @@ static void serve(int fd)
 		size_t body_length = whole - (size_t)(body - buffer);
 		pthread_mutex_lock(&server.lock);
 		int status = status_of(buffer, body, body_length);
+		server.ahead_ms += server.ahead_step_ms;
 		int length = format_answer(status, answer, sizeof(answer));
 		if (server.count < REQUESTS_MAX) {
 			snprintf(server.requests[server.count].head, sizeof(server.requests[0].head), "%.1000s", buffer);
@@ -176,7 +178,7 @@ static void expect(int status, const char *headers)
 	server.bad = server.token = server.body = NULL;
 	server.body_max = 0;
 	server.gzip_status = 0;
-	server.ahead_ms = server.window_ms = 0;
+	server.ahead_ms = server.ahead_step_ms = server.window_ms = 0;
 	server.dated = false;
 	pthread_mutex_unlock(&server.lock);
 }

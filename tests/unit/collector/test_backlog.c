@@ -50,12 +50,13 @@ static void add(int64_t time_ms)
 /* The time of the next one, which meets that fate; -1: the round is over. */
 static int64_t next(enum backlog_fate fate)
 {
-	const struct batch *batch = backlog_next(backlog);
+	struct batch *batch = backlog_next(backlog);
 	if (!batch)
 		return -1;
 	int64_t time_ms = batch->stamp.time_ms;
 	assert_int_equal(batch->count, NAMES);
 	assert_int_equal(batch->done, 0);
+	batch->done = 1; /* as when a piece of it was taken */
 	backlog_settle(backlog, fate);
 	return time_ms;
 }
@@ -146,6 +147,12 @@ static void test_backlog_add_small_spool_drops_the_oldest_counts_and_says_so_onc
 	for (int i = 1; i <= 17; i++)
 		add(i);
 	assert_int_equal(end_log(), 1);
+	/* A reload makes more room. */
+	config->collector.spool_bytes = 128 * 1024;
+	assert_int_equal(backlog_configure(backlog, config), 0);
+	for (int i = 18; i <= 50; i++)
+		add(i);
+	assert_int_equal(backlog_count(backlog), 32);
 	close_all();
 }
 
@@ -228,6 +235,31 @@ static void test_backlog_next_memory_comes_behind_the_disk(void **state)
 	for (int i = 1; i <= count; i += 2)
 		assert_int_equal(next(BACKLOG_SENT), i);
 	assert_int_equal(backlog_count(backlog), 0);
+	close_all();
+	unmount_small_disk();
+}
+
+/* Neither the order nor what is rejected depends on where it waits. */
+static void test_backlog_add_small_batch_does_not_overtake_on_a_full_disk(void **state)
+{
+	(void)state;
+	if (!mount_small_disk("size=32k")) {
+		print_message("no mount here\n");
+		skip();
+	}
+	open_with(NULL, NULL);
+	begin_log();
+	for (int i = 1; i <= 3; i++)
+		backlog_add(backlog, make_batch(i, 800)); /* of three blocks each: there are eight */
+	backlog_add(backlog, make_batch(4, NAMES));
+	assert_int_equal(end_log(), 1);
+	assert_int_equal(backlog_count_in_memory(backlog), 2);
+	for (int i = 1; i <= 4; i++) {
+		assert_int_equal(backlog_next(backlog)->stamp.time_ms, i);
+		backlog_settle(backlog, i == 3 ? BACKLOG_REJECTED : BACKLOG_SENT);
+	}
+	assert_int_equal(backlog_count(backlog), 0);
+	assert_int_equal(count_files(path_of("rejected"), ".batch", NULL), 1);
 	close_all();
 	unmount_small_disk();
 }
@@ -427,6 +459,7 @@ int main(void)
 		TEST(test_backlog_add_full_buffer_drops_the_oldest_counts_and_says_so_once),
 		TEST(test_backlog_add_full_disk_goes_to_memory_and_back),
 		TEST(test_backlog_next_memory_comes_behind_the_disk),
+		TEST(test_backlog_add_small_batch_does_not_overtake_on_a_full_disk),
 		TEST(test_backlog_open_read_only_folder_is_said_once),
 		TEST(test_backlog_add_folder_that_comes_and_goes),
 		TEST(test_backlog_open_spool_of_another_collector_is_not_touched),

@@ -550,15 +550,17 @@ static void test_sender_send_refused_token_keeps_the_batch_and_says_so_once(void
 	assert_int_equal(sender_counters(sender).sent, 7 * BATCH_SAMPLES);
 }
 
+enum { TICK_AGE_MS = 4000 }; /* how long before now a tick's boundary was */
+
 /* A tick as main() makes it, by this machine's clocks; the time it is stamped with. */
 static int64_t tick_now(void)
 {
 	static const struct rate values[] = { { "bash", { 1, 2 } } };
 	usleep(2000); /* another millisecond than the last one's */
 	struct moment now = sender_judge(sender, clock_moment());
-	sender_add(sender, now.wall_ms, now, values, 1);
+	sender_add(sender, now.wall_ms - TICK_AGE_MS, now, values, 1);
 	send_now(&nothing);
-	return now.wall_ms;
+	return now.wall_ms - TICK_AGE_MS;
 }
 
 /* Whose clock is wrong does not matter: the samples are at the server's present, none is refused, and what was taken
@@ -580,7 +582,7 @@ static void test_sender_send_clock_an_hour_off_is_stamped_by_the_servers(void **
 		expect(200, NULL);
 		server.dated = true;
 		server.ahead_ms = ahead_ms[i];
-		server.window_ms = 5000;
+		server.window_ms = TICK_AGE_MS + 5000;
 		restart_sender();
 		for (int j = 0; j < 3; j++)
 			tick_now();
@@ -591,7 +593,7 @@ static void test_sender_send_clock_an_hour_off_is_stamped_by_the_servers(void **
 		int64_t now_ms = clock_wall_ms() + ahead_ms[i];
 		for (size_t j = 1; j < 8; j++) {
 			int64_t time_ms = first_time_ms(server.requests[j].body);
-			assert_true(llabs(time_ms - now_ms) < 3000);
+			assert_true(llabs(time_ms + TICK_AGE_MS - now_ms) < 2000);
 			for (size_t k = 1; k < j; k++)
 				assert_true(time_ms != first_time_ms(server.requests[k].body));
 		}
@@ -617,7 +619,7 @@ static void test_sender_send_refused_time_is_sent_again_with_the_servers(void **
 	assert_int_equal(requests(), 3); /* health, 409, 200 */
 	assert_int_equal(sender_counters(sender).sent, 2);
 	assert_int_equal(sender_counters(sender).rejected, 0);
-	assert_true(llabs(first_time_ms(server.requests[2].body) - clock_wall_ms() + HOUR_MS) < 1000);
+	assert_true(llabs(first_time_ms(server.requests[2].body) - clock_wall_ms() + HOUR_MS + TICK_AGE_MS) < 1000);
 	/* The next one is right at once. */
 	tick_now();
 	assert_int_equal(requests(), 4);
@@ -635,6 +637,164 @@ static void test_sender_send_time_that_is_right_and_refused_is_rejected(void **s
 	assert_int_equal(sender_counters(sender).rejected, 2);
 	assert_int_equal(sender_waiting(sender), 0);
 	assert_int_equal(count_files(path_of("rejected"), "-2.batch", NULL), 1);
+}
+
+/* What was judged by the server's clock stays as it was judged, whatever becomes of the clocks. */
+static void test_sender_send_time_that_was_settled_stays(void **state)
+{
+	(void)state;
+	expect(200, NULL);
+	server.dated = true;
+	open_spooling(NULL);
+	tick_now();
+	expect(CLOSE, NULL);
+	server.dated = true;
+	random_number = 1000;
+	int64_t time_ms = tick_now();  /* tried, */
+	int64_t later_ms = tick_now(); /* and not */
+	expect(200, NULL);
+	server.dated = true;
+	server.ahead_ms = HOUR_MS;
+	restart_sender();
+	tick_now();
+	assert_int_equal(sender_waiting(sender), 0);
+	assert_int_equal(first_time_ms(server.requests[requests() - 2].body), time_ms);
+	assert_int_equal(first_time_ms(server.requests[requests() - 1].body), later_ms);
+}
+
+/* A server whose clock runs away is not asked for ever. */
+static void test_sender_send_time_that_is_refused_again_is_rejected(void **state)
+{
+	(void)state;
+	expect(409, NULL);
+	server.ahead_step_ms = HOUR_MS;
+	open_spooling(NULL);
+	tick_now();
+	assert_int_equal(requests(), 3);
+	assert_int_equal(sender_counters(sender).rejected, 2);
+}
+
+static void test_sender_send_server_that_took_something_is_tried_soon_again(void **state)
+{
+	(void)state;
+	expect(503, NULL);
+	open_sender(NULL, NULL);
+	for (int i = 1; i <= 4; i++)
+		tick(i);
+	expect(200, NULL);
+	tick(5);
+	expect(503, NULL);
+	random_number = 1001; /* none of the first failure, whose limit is 1000; a second of the others */
+	tick(6);
+	tick(7);
+	assert_int_equal(requests(), 2);
+	tick(8);
+	assert_int_equal(requests(), 2);
+}
+
+/* The server dies between the fresh one and the old ones: it is left alone, and the order is kept. */
+static void test_sender_send_server_that_dies_while_it_is_replayed_is_left_alone(void **state)
+{
+	(void)state;
+	expect(503, NULL);
+	open_spooling(NULL);
+	for (int i = 1; i <= 3; i++)
+		tick(i);
+	expect(200, NULL);
+	make_bad("{\"timestamp\":2,", CLOSE);
+	random_number = 300;
+	tick(4);
+	assert_int_equal(requests(), 3 + 1); /* curl tries a connection that was kept once more */
+	tick(5);
+	assert_int_equal(requests(), 4);
+	usleep(310000);
+	expect(200, NULL);
+	tick(6);
+	static const int expected[] = { 6, 2, 3, 5 };
+	assert_int_equal(requests(), 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(timestamp_of(i), expected[i]);
+}
+
+/* A batch of the spool is sent whole again when a piece of it was not taken; its samples count once. */
+static void test_sender_send_piece_that_fails_in_a_replay_counts_once(void **state)
+{
+	(void)state;
+	expect(200, NULL);
+	open_spooling(NULL);
+	limit_body();
+	size_t body_max = server.body_max;
+	expect(503, NULL);
+	tick(1);
+	expect(200, NULL);
+	server.body_max = body_max;
+	make_bad("{\"timestamp\":1,\"value\":100,", 500);
+	tick(2);
+	assert_int_equal(sender_waiting(sender), 1);
+	assert_int_equal(sender_counters(sender).sent, BATCH_SAMPLES);
+	assert_int_equal(sender_counters(sender).replayed, 0);
+	expect(200, NULL);
+	tick(3);
+	assert_int_equal(sender_waiting(sender), 0);
+	assert_int_equal(sender_counters(sender).sent, 3 * BATCH_SAMPLES);
+	assert_int_equal(sender_counters(sender).replayed, BATCH_SAMPLES);
+}
+
+static void test_sender_send_late_in_the_interval_nothing_is_replayed(void **state)
+{
+	(void)state;
+	expect(503, NULL);
+	open_sender(NULL, NULL);
+	tick(1);
+	expect(200, NULL);
+	add(2);
+	sender_send(sender, &nothing, clock_monotonic_ns() - 6000000000);
+	assert_int_equal(requests(), 1);
+	assert_int_equal(timestamp_of(0), 2);
+	assert_int_equal(sender_waiting(sender), 1);
+}
+
+static void test_sender_add_twice_loses_nothing(void **state)
+{
+	(void)state;
+	expect(200, NULL);
+	open_sender(NULL, NULL);
+	add(1);
+	add(2);
+	assert_int_equal(sender_waiting(sender), 2);
+	send_now(&nothing);
+	assert_int_equal(sender_waiting(sender), 0);
+	assert_int_equal(timestamp_of(1), 2);
+	assert_int_equal(timestamp_of(2), 1);
+}
+
+static void test_sender_send_old_batches_are_dropped(void **state)
+{
+	(void)state;
+	expect(CLOSE, NULL);
+	open_spooling("collector.spool_age=60s");
+	struct moment now = clock_moment();
+	sender_add(sender, 1000, (struct moment){ 1000, now.boot_ms - 61000 }, NULL, 0);
+	sender_add(sender, 2000, (struct moment){ 2000, now.boot_ms - 59000 }, NULL, 0);
+	sender_add(sender, 3000, (struct moment){ 3000, now.boot_ms }, NULL, 0);
+	assert_int_equal(sender_waiting(sender), 3);
+	send_now(&nothing);
+	assert_int_equal(sender_waiting(sender), 2);
+}
+
+static void test_sender_send_each_row_of_rejections_is_said(void **state)
+{
+	(void)state;
+	open_sender(NULL, NULL);
+	begin_log();
+	for (int i = 0; i < 3; i++) {
+		expect(400, NULL);
+		tick(4 * i);
+		tick(4 * i + 1);
+		expect(200, NULL);
+		tick(4 * i + 2);
+	}
+	assert_int_equal(end_log(), 3);
 }
 
 /* A listener that nobody accepts from: connected, and silent. */
@@ -715,6 +875,15 @@ int main(void)
 		SPOOL_TEST(test_sender_send_clock_an_hour_off_is_stamped_by_the_servers),
 		SPOOL_TEST(test_sender_send_refused_time_is_sent_again_with_the_servers),
 		SPOOL_TEST(test_sender_send_time_that_is_right_and_refused_is_rejected),
+		SPOOL_TEST(test_sender_send_time_that_was_settled_stays),
+		SPOOL_TEST(test_sender_send_time_that_is_refused_again_is_rejected),
+		SPOOL_TEST(test_sender_send_server_that_dies_while_it_is_replayed_is_left_alone),
+		SPOOL_TEST(test_sender_send_piece_that_fails_in_a_replay_counts_once),
+		SPOOL_TEST(test_sender_send_old_batches_are_dropped),
+		cmocka_unit_test_teardown(test_sender_send_server_that_took_something_is_tried_soon_again, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_late_in_the_interval_nothing_is_replayed, tear_down),
+		cmocka_unit_test_teardown(test_sender_add_twice_loses_nothing, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_each_row_of_rejections_is_said, tear_down),
 		cmocka_unit_test_teardown(test_sender_send_silent_server_does_not_hold_up_the_next_reading, tear_down),
 		cmocka_unit_test_teardown(test_sender_delay_ms_is_none_on_this_machine, tear_down),
 	};

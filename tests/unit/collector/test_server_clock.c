@@ -223,6 +223,7 @@ static void test_server_clock_settle_earlier_batches_are_put_where_they_belong(v
 		{ "1970, set right meanwhile", -BASE, 0, 0, BOOT },
 		{ "right, set wrong meanwhile", 0, HOUR_MS, 0, BOOT },
 		{ "an earlier start, right", 0, 0, 0, BOOT + 1 },
+		{ "an earlier start, a little off then and now", 3000, 3000, 3000, BOOT + 1 },
 		{ "an earlier start, as wrong as now", HOUR_MS, HOUR_MS, 0, BOOT + 1 },
 		{ "an earlier start, right now: as it was written", HOUR_MS, 0, HOUR_MS, BOOT + 1 },
 		{ "which start is not known", -HOUR_MS, -HOUR_MS, 0, 0 },
@@ -232,6 +233,8 @@ static void test_server_clock_settle_earlier_batches_are_put_where_they_belong(v
 		server_clock_learn(&clock, BASE, BASE, at(0, cases[i].off_now_ms), at(0, cases[i].off_now_ms));
 		struct moment then = at(-50000, cases[i].off_then_ms);
 		struct stamp stamp = { .time_ms = then.wall_ms, .boot_ms = then.boot_ms, .boot = cases[i].boot };
+		if (!cases[i].boot)
+			stamp.boot_ms = 42; /* of which start nobody knows */
 		int64_t settled = server_clock_settle(&clock, &stamp, at(0, cases[i].off_now_ms), cases[i].boot ? BOOT : 0);
 		if (settled != BASE - 50000 + cases[i].expected_ms)
 			fail_msg("%s: %lld", cases[i].what, (long long)(settled - BASE + 50000));

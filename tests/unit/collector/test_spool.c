@@ -232,6 +232,14 @@ static void test_spool_read_damaged_file_is_told(void **state)
 	write_file(path_of(name), bytes, (size_t)length);
 	assert_int_equal(spool_read(spool, &file, &batch), 0);
 	free(batch);
+	/* Its checksum is right, and it is none all the same. */
+	struct batch *wrong = make_batch(1, NAMES);
+	wrong->count--;
+	int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(batch_file_write(folder_fd, &file, wrong), 0);
+	close(folder_fd);
+	free(wrong);
+	assert_int_equal(spool_read(spool, &file, &batch), -EBADMSG);
 	unlink(path_of(name));
 	assert_int_equal(spool_read(spool, &file, &batch), -ENOENT);
 	spool_remove(spool, &file);

@@ -4,9 +4,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 
@@ -97,6 +101,30 @@ static void test_clock_moment_agrees_with_the_kernel(void **state)
 	assert_true(now.wall_ms <= clock_wall_ms());
 }
 
+/* A machine that has slept an hour, as a time namespace shows it: the wall clock's companion has gone on. */
+static void test_clock_moment_goes_on_while_the_machine_sleeps(void **state)
+{
+	(void)state;
+	if (unshare(CLONE_NEWTIME) != 0) {
+		print_message("no time namespace here\n");
+		skip();
+	}
+	int offsets = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+	assert_true(offsets >= 0);
+	assert_int_equal(write(offsets, "boottime 3600 0", 15), 15);
+	close(offsets);
+	pid_t pid = fork(); /* the child is in it */
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int64_t slept_ms = clock_moment().boot_ms - clock_monotonic_ns() / 1000000;
+		_exit(slept_ms >= 3600000 ? 0 : 1);
+	}
+	int status;
+	waitpid(pid, &status, 0);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_clock_boot_is_the_same_until_the_next_start(void **state)
 {
 	(void)state;
@@ -112,6 +140,7 @@ int main(void)
 		cmocka_unit_test(test_clock_monotonic_ns_agrees_with_the_kernel),
 		cmocka_unit_test(test_clock_monotonic_ns_never_goes_back),
 		cmocka_unit_test(test_clock_moment_agrees_with_the_kernel),
+		cmocka_unit_test(test_clock_moment_goes_on_while_the_machine_sleeps),
 		cmocka_unit_test(test_clock_boot_is_the_same_until_the_next_start),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
