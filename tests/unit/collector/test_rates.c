@@ -139,6 +139,41 @@ static void test_rates_update_short_interval_uses_the_time_that_passed(void **st
 	reading_free(&reading);
 }
 
+/* No wall clock comes into it. Asleep, processes use nothing and the monotonic clock stands still; the clock that they
+ * are born by goes on. Ticks that are missed make one long interval. */
+static void test_rates_update_clocks_that_leap_leave_the_values_right(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what;
+		double awake_s, asleep_s;
+		const char *expected;
+	} leaps[] = {
+		{ "an hour asleep", 10, 3600, "new 9000 0;old 50000 0;" },
+		{ "two ticks missed", 30, 0, "new 3000 0;old 16667 0;" },
+		{ "asleep, and late", 25, 100000, "new 3600 0;old 20000 0;" },
+	};
+	for (size_t i = 0; i < sizeof(leaps) / sizeof(leaps[0]); i++) {
+		struct rates rates = { 0 };
+		struct reading reading = { 0 };
+		struct rate *values;
+		size_t count;
+		char text[256];
+		fill(&reading, (struct seen[]){ { 7, "old", 50, 300, 0, 0 }, { 0 } }, 1000);
+		assert_int_equal(rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count), 0);
+		uint64_t woken_ticks = 100000 + (uint64_t)(leaps[i].asleep_s * SECOND_TICKS);
+		fill(&reading, (struct seen[]){ { 7, "old", 50, 800, 0, 0 }, { 9, "new", woken_ticks + 100, 90, 0, 0 }, { 0 } },
+		     1000 + leaps[i].awake_s);
+		reading.boot_ticks += (uint64_t)(leaps[i].asleep_s * SECOND_TICKS);
+		assert_int_equal(rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count), 0);
+		describe(values, count, text, sizeof(text));
+		if (strcmp(text, leaps[i].expected) != 0)
+			fail_msg("%s: '%s' instead of '%s'", leaps[i].what, text, leaps[i].expected);
+		rates_free(&rates);
+		reading_free(&reading);
+	}
+}
+
 /* Processes of 50 ms come and go: no value is negative or over what the cores can
  * give, and the memory in use does not grow. */
 static void test_rates_update_ten_thousand_ticks_stays_in_bounds(void **state)
@@ -180,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rates_update_two_readings_gives_values),
 		cmocka_unit_test(test_rates_update_short_interval_uses_the_time_that_passed),
+		cmocka_unit_test(test_rates_update_clocks_that_leap_leave_the_values_right),
 		cmocka_unit_test(test_rates_update_ten_thousand_ticks_stays_in_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
