@@ -293,6 +293,26 @@ class RemoteTest(CollectorTest):
         self.assertEqual(self.server.requests, [])
 
 
+class SmallBodyTest(unittest.TestCase):
+    def test_bodies_over_the_limit_of_nginx_are_sent_in_pieces(self):
+        names = [f"piece-{number}" for number in range(30)]
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-test-"))
+        self.addCleanup(shutil.rmtree, folder)
+        for name in names:
+            shutil.copy("/bin/sleep", folder / name)
+            process = subprocess.Popen([folder / name, "60"])
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+        with Vigie("--server", config=QUICK.replace("[server]\n", "[server]\nmax_body = 2KiB\n")) as vigie:
+            collector = Collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.3.1", "include=piece-*")
+            self.addCleanup(collector.remove)
+            collector.start()
+            wait_until(lambda: set(names) <= set(vigie.get("latest").json().get("10.8.3.1", {})), 20, collector.log)
+            self.assertIn("413", collector.log())
+            counters = wait_until(lambda: vigie.get("hosts").json()["10.8.3.1"]["counters"], 5, "it reports")
+            self.assertEqual((counters["rejected"], counters["dropped"]), (0, 0))
+
+
 class HiddenProcessesTest(CollectorTest):
     def test_hidden_processes_make_the_view_partial(self):
         if os.geteuid() != 0:
