@@ -8,10 +8,11 @@
 
 #include "alert/alert_log.h"
 #include "alert/latest.h"
-#include "alert/rules.h"
+#include "common/rules.h"
 #include "alert/server.h"
 #include "alert/state_file.h"
 #include "alert/states.h"
+#include "common/client.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/program.h"
@@ -48,11 +49,11 @@ static int check(const struct config *config, struct text *ret_error)
 	if (result)
 		return result;
 	rules_free(rules);
-	result = server_check_url(config->alert.url, ret_error);
+	result = client_check_url("alert", config->alert.url, ret_error);
 	if (result)
 		return result;
 	struct text token = TEXT_EMPTY;
-	result = server_read_token(config->alert.token_file, &token, ret_error);
+	result = client_read_token("alert", config->alert.token_file, &token, ret_error);
 	text_free(&token);
 	return result;
 }
@@ -137,7 +138,7 @@ static bool open_rules_and_server(struct alert *alert, const struct config *conf
 	struct server *server = NULL;
 	int result = rules_open(config, program.config_path, &rules, &error);
 	if (!result)
-		result = server_read_token(config->alert.token_file, &token, &error);
+		result = client_read_token("alert", config->alert.token_file, &token, &error);
 	if (!result)
 		server = server_open(config->alert.url, token.data, config->alert.timeout_ms);
 	text_free(&token);

@@ -1,62 +1,26 @@
 #include "alert/server.h"
 
-#include <cjson/cJSON.h>
-#include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/http.h"
+#include "common/client.h"
 #include "common/json.h"
-#include "common/secret.h"
 
 /* Of one PUT: well under the server's limit, however many alarms stand. */
 enum { SAVE_BODY_MAX = 512 * 1024 };
 
 struct server {
-	struct http *http;
-	struct text latest_url;
-	struct text save_url;
-	struct text authorization; /* the header's value; empty: none */
+	struct client *client;
 	struct text request;
-	struct http_answer answer;
 };
-
-int server_check_url(const char *url, struct text *ret_error)
-{
-	size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
-	bool clean = true;
-	for (const char *at = url; *at; at++)
-		clean = clean && isgraph((unsigned char)*at);
-	if (clean && scheme && url[scheme] && !strchr("/:?#", url[scheme]) && !strpbrk(url, "?#"))
-		return 0;
-	text_printf(ret_error, "[alert] url: '%s' is not a URL like http://127.0.0.1:8000" WIRE_PREFIX, url);
-	return -EINVAL;
-}
-
-int server_read_token(const char *path, struct text *ret_token, struct text *ret_error)
-{
-	text_append_string(ret_token, "");
-	int result = path[0] ? secret_read(path, ret_token) : text_failed(ret_token) ? -ENOMEM : 0;
-	if (result)
-		text_printf(ret_error, "[alert] token_file: %s: %s", path,
-		            result == -EINVAL ? "it holds no token" : strerror(-result));
-	return result;
-}
 
 struct server *server_open(const char *url, const char *token, int64_t timeout_ms)
 {
 	struct server *server = calloc(1, sizeof(*server));
 	if (!server)
 		return NULL;
-	const char *slash = url[0] && url[strlen(url) - 1] == '/' ? "" : "/";
-	text_printf(&server->latest_url, "%s%slatest", url, slash);
-	text_printf(&server->save_url, "%s%ssave-alarms", url, slash);
-	if (token[0])
-		text_printf(&server->authorization, "Bearer %s", token);
-	server->http = http_open(timeout_ms);
-	if (!server->http || text_failed(&server->latest_url) || text_failed(&server->save_url) ||
-	    text_failed(&server->authorization)) {
+	server->client = client_open(url, token, timeout_ms);
+	if (!server->client) {
 		server_close(server);
 		return NULL;
 	}
@@ -67,61 +31,21 @@ void server_close(struct server *server)
 {
 	if (!server)
 		return;
-	http_close(server->http);
-	text_free(&server->latest_url);
-	text_free(&server->save_url);
-	text_free(&server->authorization);
+	client_close(server->client);
 	text_free(&server->request);
-	text_free(&server->answer.body);
 	free(server);
-}
-
-/* Says which status came, and why where the answer tells. */
-static void explain_status(const struct http_answer *answer, struct text *ret_error)
-{
-	text_printf(ret_error, "the answer's status is %ld", answer->status);
-	cJSON *document = cJSON_ParseWithLength(answer->body.data ? answer->body.data : "", answer->body.length);
-	const cJSON *error = cJSON_GetObjectItemCaseSensitive(document, "error");
-	if (cJSON_IsString(error)) {
-		char sentence[WIRE_NAME_SIZE]; /* as clean as a name, for the log */
-		wire_clean_name(error->valuestring, strlen(error->valuestring), sentence);
-		text_printf(ret_error, " (%s)", sentence);
-	}
-	cJSON_Delete(document);
-}
-
-static int request(struct server *server, const char *method, const struct text *url, const struct text *body,
-                   struct text *ret_error)
-{
-	const struct http_message message = {
-		.method = method,
-		.url = url->data,
-		.body = body ? body->data : NULL,
-		.body_length = body ? body->length : 0,
-		.authorization = server->authorization.data,
-	};
-	int result = http_send(server->http, &message, &server->answer);
-	if (result) {
-		text_printf(ret_error, "%s %s: %s", method, url->data, http_error(server->http));
-		return result;
-	}
-	if (server->answer.status == 200)
-		return 0;
-	text_printf(ret_error, "%s %s: ", method, url->data);
-	explain_status(&server->answer, ret_error);
-	return -EREMOTEIO;
 }
 
 int server_latest(struct server *server, struct latest *ret_latest, struct text *ret_error)
 {
-	int result = request(server, "GET", &server->latest_url, NULL, ret_error);
+	const struct text *body;
+	int result = client_get(server->client, "latest", &body, ret_error);
 	if (result)
 		return result;
-	const struct text *body = &server->answer.body;
 	struct text wrong = TEXT_EMPTY;
-	result = latest_parse(body->data ? body->data : "", body->length, ret_latest, &wrong);
+	result = latest_parse(body->data, body->length, ret_latest, &wrong);
 	if (result)
-		text_printf(ret_error, "GET %s: %s", server->latest_url.data, wrong.data ? wrong.data : strerror(-result));
+		text_printf(ret_error, "GET %s: %s", client_url(server->client), wrong.data ? wrong.data : strerror(-result));
 	text_free(&wrong);
 	return result;
 }
@@ -129,11 +53,7 @@ int server_latest(struct server *server, struct latest *ret_latest, struct text 
 static int put_items(struct server *server, struct text *ret_error)
 {
 	text_append_string(&server->request, "]}");
-	if (text_failed(&server->request)) {
-		text_append_string(ret_error, strerror(ENOMEM));
-		return -ENOMEM;
-	}
-	return request(server, "PUT", &server->save_url, &server->request, ret_error);
+	return client_put(server->client, "save-alarms", &server->request, ret_error);
 }
 
 static void start_items(struct server *server)

@@ -14,14 +14,6 @@
 
 struct server;
 
-/* Whether `url` can be the server's at all: 0, or -EINVAL with a sentence. Pure. */
-int server_check_url(const char *url, struct text *ret_error) __attribute__((warn_unused_result));
-
-/* Reads the token that is sent with each request; "" for the path "". 0, or an error of
- * secret_read() with a sentence. */
-int server_read_token(const char *path, struct text *ret_token, struct text *ret_error)
-	__attribute__((warn_unused_result));
-
 /* `url` is that of the REST interface, copied as `token` is ("": none is sent). NULL: out
  * of memory. */
 struct server *server_open(const char *url, const char *token, int64_t timeout_ms);

@@ -31,7 +31,7 @@
 
 #include "alert/alarm.h"
 #include "alert/latest.h"
-#include "alert/rules.h"
+#include "common/rules.h"
 
 enum {
 	/* Two, because the server's clock may be set, too: everything is then too old

@@ -157,8 +157,10 @@ static const struct option options[] = {
 	  "intervals over the threshold before the alarm is raised; 6 suits servers, where a core busy for a tick is no news" },
 	{ "alert", "clear_after", INTEGER, FIELD(alert.clear_after), "3", 1, 1e4, NULL,
 	  "intervals under clear before the alarm ends" },
+	{ "alert", "horizon", DURATION, FIELD(alert.horizon_ms), "30m", 1e3, DAY, NULL,
+	  "how far ahead AMBER looks" },
 	{ "alert", "rule", LIST, FIELD(alert.rule), NULL, 0, 0, NULL,
-	  "other limits for some, may be repeated, the first that fits counts: process=GLOB ip=GLOB resource=cpu|mem threshold= clear= raise_after= clear_after=" },
+	  "other limits for some, may be repeated, the first that fits counts: process=GLOB ip=GLOB resource=cpu|mem threshold= clear= raise_after= clear_after= horizon= mute=yes|no" },
 	{ "alert", "log", STRING, FIELD(alert.log), "alert.log", 0, 0, NULL,
 	  "one line a transition" },
 	{ "alert", "state", STRING, FIELD(alert.state), "alert.state", 0, 0, NULL,
@@ -241,6 +243,15 @@ static double parse_quantity(const char *value, const struct unit *units)
 		return fabs(product - whole) <= whole * 1e-15 ? whole : product;
 	}
 	return NAN;
+}
+
+bool config_parse_duration(const char *value, double *ret_ms)
+{
+	double quantity = parse_quantity(value, duration_units);
+	if (isnan(quantity))
+		return false;
+	*ret_ms = quantity;
+	return true;
 }
 
 static bool list_add(struct config_list *list, const char *value, int line)

@@ -104,6 +104,7 @@ struct config {
 		double clear;     /* percent */
 		int64_t raise_after; /* ticks */
 		int64_t clear_after; /* ticks */
+		int64_t horizon_ms;  /* of the forecasts */
 		struct config_list rule;
 		char *log;
 		char *state;
@@ -120,6 +121,9 @@ int config_load(const char *path, char *const overrides[], size_t override_count
                 struct text *ret_error) __attribute__((warn_unused_result));
 
 void config_free(struct config *config);
+
+/* Reads a duration as the file has them ("90s", "2d") in ms; false when it is none. */
+bool config_parse_duration(const char *value, double *ret_ms);
 
 /* Appends the whole configuration in the file's own format, each option under its
  * description: what --print-config prints, and what the sample file is made of. */

@@ -562,7 +562,7 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "spool = /s p\nspool_bytes = 3MiB\nspool_age = 90m\nbuffer = 15\ngzip = no\n"
                                    "ca_file = cc\ntoken_file = tc\n"
                                    "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\ntoken_file = ta\n"
-                                   "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
+                                   "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\nhorizon = 45s\n"
                                    "rule = process=java threshold=90\nrule = ip=10.*\nlog = l\nstate = s\n";
 
 static void test_config_print_other_values_read_back(void **state)
@@ -591,7 +591,7 @@ static void test_config_print_has_every_option(void **state)
 		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "spool = /s p",
 		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = cc", "token_file = tc", "[alert]", "url = https://y/",
 		"interval = 2m", "phase = 0d", "timeout = 150ms", "token_file = ta", "threshold = 123456.789", "clear = 0.001",
-		"raise_after = 16", "clear_after = 17", "rule = process=java threshold=90", "rule = ip=10.*", "log = l",
+		"raise_after = 16", "clear_after = 17", "horizon = 45s", "rule = process=java threshold=90", "rule = ip=10.*", "log = l",
 		"state = s",
 	};
 	struct text text = TEXT_EMPTY;

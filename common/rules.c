@@ -1,4 +1,4 @@
-#include "alert/rules.h"
+#include "common/rules.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -22,7 +22,7 @@ struct rules {
 	struct rule rules[];
 };
 
-enum word_type { GLOB, RESOURCE, PERCENT, SAMPLES };
+enum word_type { GLOB, RESOURCE, PERCENT, SAMPLES, DURATION, BOOLEAN };
 
 static const struct word {
 	const char *key;
@@ -37,6 +37,8 @@ static const struct word {
 	{ "clear", PERCENT, offsetof(struct rule, limits.clear), 0, 1e6 },
 	{ "raise_after", SAMPLES, offsetof(struct rule, limits.raise_after), 1, 1e4 },
 	{ "clear_after", SAMPLES, offsetof(struct rule, limits.clear_after), 1, 1e4 },
+	{ "horizon", DURATION, offsetof(struct rule, limits.horizon_ms), 1e3, 86400e3 },
+	{ "mute", BOOLEAN, offsetof(struct rule, limits.mute), 0, 0 },
 };
 
 enum { WORD_COUNT = sizeof(words) / sizeof(words[0]) };
@@ -127,6 +129,16 @@ static const char *set_field(struct rule *rule, const struct word *word, struct 
 			return "is not a number of intervals from 1 to 10000";
 		*(int64_t *)field = (int64_t)number;
 		return NULL;
+	case DURATION:
+		if (!config_parse_duration(token->value, &number) || number < word->minimum || number > word->maximum)
+			return "is not a duration from 1s to 1d";
+		*(int64_t *)field = (int64_t)number;
+		return NULL;
+	case BOOLEAN:
+		if (strcmp(token->value, "yes") != 0 && strcmp(token->value, "no") != 0)
+			return "is neither yes nor no";
+		*(bool *)field = token->value[0] == 'y';
+		return NULL;
 	}
 	return NULL;
 }
@@ -143,7 +155,7 @@ static const char *read_token(struct rule *rule, struct token *token, unsigned *
 		*seen |= 1u << i;
 		return set_field(rule, &words[i], token);
 	}
-	return "is none of process=, ip=, resource=, threshold=, clear=, raise_after= and clear_after=";
+	return "is none of process=, ip=, resource=, threshold=, clear=, raise_after=, clear_after=, horizon= and mute=";
 }
 
 /* Reads one rule over the limits it inherits. */
@@ -197,6 +209,7 @@ int rules_open(const struct config *config, const char *source, struct rules **r
 		.clear = config->alert.clear,
 		.raise_after = config->alert.raise_after,
 		.clear_after = config->alert.clear_after,
+		.horizon_ms = config->alert.horizon_ms,
 	};
 	if (fallback.clear > fallback.threshold) {
 		text_printf(ret_error, "[alert] clear = %.15g is over threshold = %.15g", fallback.clear,

@@ -2,7 +2,7 @@
  * Which limits hold for a series: the `rule =` lines of [alert], of which the
  * first that fits counts, and [alert]'s own limits for all other series.
  *
- *   rule = process=GLOB ip=GLOB resource=cpu|mem threshold= clear= raise_after= clear_after=
+ *   rule = process=GLOB ip=GLOB resource=cpu|mem threshold= clear= raise_after= clear_after= horizon= mute=yes|no
  *
  * Words stand in any order and all may be missing: what is not named fits
  * everything, a limit that is not named is [alert]'s. A value with spaces stands
@@ -11,9 +11,10 @@
  *
  * Pure. Read-only once made, so threads may share it.
  */
-#ifndef VIGIE_ALERT_RULES_H
-#define VIGIE_ALERT_RULES_H
+#ifndef VIGIE_COMMON_RULES_H
+#define VIGIE_COMMON_RULES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/config.h"
@@ -25,6 +26,8 @@ struct limits {
 	double clear;        /* percent; it ends under this, never over `threshold` */
 	int64_t raise_after; /* samples over the threshold in a row, at least 1 */
 	int64_t clear_after; /* samples under `clear` in a row, at least 1 */
+	int64_t horizon_ms;  /* how far ahead the forecast looks */
+	bool mute;           /* no alarm is raised */
 };
 
 struct rules;

@@ -1,4 +1,4 @@
-/* alert/rules.h */
+/* common/rules.h */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "alert/rules.h"
+#include "common/rules.h"
 
 enum { LINES_MAX = 4 };
 
@@ -26,6 +26,7 @@ static const struct config *configure(struct setup *setup, const char *const rul
 	setup->config.alert.clear = 75;
 	setup->config.alert.raise_after = 1;
 	setup->config.alert.clear_after = 3;
+	setup->config.alert.horizon_ms = 1800000;
 	setup->config.alert.rule.values = setup->values;
 	setup->config.alert.rule.lines = setup->lines;
 	size_t count = 0;
@@ -46,31 +47,34 @@ static void test_rules_find_table_gives_first_that_fits(void **state)
 		enum resource resource;
 		struct limits expected;
 	} cases[] = {
-		{ { NULL }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3 } },
-		{ { "process=java threshold=90" }, "10.0.0.5", "java", RESOURCE_MEM, { 90, 75, 1, 3 } },
-		{ { "process=java threshold=90" }, "10.0.0.5", "javac", RESOURCE_MEM, { 80, 75, 1, 3 } },
-		{ { "process=jav* threshold=90" }, "10.0.0.5", "javac", RESOURCE_CPU, { 90, 75, 1, 3 } },
+		{ { NULL }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
+		{ { "process=java threshold=90" }, "10.0.0.5", "java", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
+		{ { "process=java threshold=90" }, "10.0.0.5", "javac", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
+		{ { "process=jav* threshold=90" }, "10.0.0.5", "javac", RESOURCE_CPU, { 90, 75, 1, 3, 1800000, false } },
 		{ { "  process=ja?a\tthreshold=90 clear=85 raise_after=6 clear_after=2 " }, "::1", "java",
-		  RESOURCE_CPU, { 90, 85, 6, 2 } },
-		{ { "resource=cpu threshold=400" }, "10.0.0.5", "java", RESOURCE_CPU, { 400, 75, 1, 3 } },
-		{ { "resource=cpu threshold=400" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3 } },
-		{ { "ip=10.0.0.* threshold=95" }, "10.0.0.5", "java", RESOURCE_MEM, { 95, 75, 1, 3 } },
-		{ { "ip=10.0.0.* threshold=95" }, "10.0.1.5", "java", RESOURCE_MEM, { 80, 75, 1, 3 } },
+		  RESOURCE_CPU, { 90, 85, 6, 2, 1800000, false } },
+		{ { "resource=cpu threshold=400" }, "10.0.0.5", "java", RESOURCE_CPU, { 400, 75, 1, 3, 1800000, false } },
+		{ { "resource=cpu threshold=400" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
+		{ { "ip=10.0.0.* threshold=95" }, "10.0.0.5", "java", RESOURCE_MEM, { 95, 75, 1, 3, 1800000, false } },
+		{ { "ip=10.0.0.* threshold=95" }, "10.0.1.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
 		{ { "ip=10.0.0.5 process=java threshold=91", "process=java threshold=92", "threshold=93" },
-		  "10.0.0.5", "java", RESOURCE_MEM, { 91, 75, 1, 3 } },
+		  "10.0.0.5", "java", RESOURCE_MEM, { 91, 75, 1, 3, 1800000, false } },
 		{ { "ip=10.0.0.5 process=java threshold=91", "process=java threshold=92", "threshold=93" },
-		  "10.0.0.6", "java", RESOURCE_MEM, { 92, 75, 1, 3 } },
+		  "10.0.0.6", "java", RESOURCE_MEM, { 92, 75, 1, 3, 1800000, false } },
 		{ { "ip=10.0.0.5 process=java threshold=91", "process=java threshold=92", "threshold=93" },
-		  "10.0.0.6", "perl", RESOURCE_MEM, { 93, 75, 1, 3 } },
-		{ { "threshold=93", "process=java threshold=92" }, "10.0.0.6", "java", RESOURCE_MEM, { 93, 75, 1, 3 } },
-		{ { "process=\"Web Content\" threshold=90" }, "10.0.0.5", "Web Content", RESOURCE_MEM, { 90, 75, 1, 3 } },
-		{ { "threshold=90 process=\"a \\\"b\\\" c\"" }, "10.0.0.5", "a \"b\" c", RESOURCE_MEM, { 90, 75, 1, 3 } },
-		{ { "process=\"\\*\" threshold=90" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3 } },
-		{ { "process=\"\\*\" threshold=90" }, "10.0.0.5", "*", RESOURCE_MEM, { 90, 75, 1, 3 } },
-		{ { "process=\"a\\\\\" threshold=90" }, "10.0.0.5", "a\\", RESOURCE_MEM, { 90, 75, 1, 3 } },
-		{ { "process=a=b threshold=90" }, "10.0.0.5", "a=b", RESOURCE_MEM, { 90, 75, 1, 3 } },
-		{ { "process=kworker* threshold=75 clear=75" }, "10.0.0.5", "kworker/0:1", RESOURCE_MEM, { 75, 75, 1, 3 } },
-		{ { "process=*" }, "10.0.0.5", ".hidden", RESOURCE_MEM, { 80, 75, 1, 3 } },
+		  "10.0.0.6", "perl", RESOURCE_MEM, { 93, 75, 1, 3, 1800000, false } },
+		{ { "threshold=93", "process=java threshold=92" }, "10.0.0.6", "java", RESOURCE_MEM, { 93, 75, 1, 3, 1800000, false } },
+		{ { "process=\"Web Content\" threshold=90" }, "10.0.0.5", "Web Content", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
+		{ { "threshold=90 process=\"a \\\"b\\\" c\"" }, "10.0.0.5", "a \"b\" c", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
+		{ { "process=\"\\*\" threshold=90" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
+		{ { "process=\"\\*\" threshold=90" }, "10.0.0.5", "*", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
+		{ { "process=\"a\\\\\" threshold=90" }, "10.0.0.5", "a\\", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
+		{ { "process=a=b threshold=90" }, "10.0.0.5", "a=b", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
+		{ { "process=kworker* threshold=75 clear=75" }, "10.0.0.5", "kworker/0:1", RESOURCE_MEM, { 75, 75, 1, 3, 1800000, false } },
+		{ { "process=java horizon=1h" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 3600000, false } },
+		{ { "process=gcc mute=yes", "mute=no" }, "10.0.0.5", "gcc", RESOURCE_CPU, { 80, 75, 1, 3, 1800000, true } },
+		{ { "process=gcc mute=yes", "mute=no" }, "10.0.0.5", "g++", RESOURCE_CPU, { 80, 75, 1, 3, 1800000, false } },
+		{ { "process=*" }, "10.0.0.5", ".hidden", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct setup setup;
@@ -81,7 +85,8 @@ static void test_rules_find_table_gives_first_that_fits(void **state)
 		const struct limits *limits = rules_find(rules, cases[i].ip, cases[i].process, cases[i].resource);
 		const struct limits *expected = &cases[i].expected;
 		if (limits->threshold != expected->threshold || limits->clear != expected->clear ||
-		    limits->raise_after != expected->raise_after || limits->clear_after != expected->clear_after)
+		    limits->raise_after != expected->raise_after || limits->clear_after != expected->clear_after ||
+		    limits->horizon_ms != expected->horizon_ms || limits->mute != expected->mute)
 			fail_msg("case %zu: threshold %g clear %g raise_after %d clear_after %d", i, limits->threshold,
 			         limits->clear, (int)limits->raise_after, (int)limits->clear_after);
 		rules_free(rules);
@@ -113,6 +118,10 @@ static void test_rules_open_bad_rule_names_line_and_word(void **state)
 		{ "raise_after=0", "vigie.conf:11: rule: 'raise_after=0' is not a number of intervals" },
 		{ "raise_after=1.5", "vigie.conf:11: rule: 'raise_after=1.5' is not a number of intervals" },
 		{ "clear_after=10001", "vigie.conf:11: rule: 'clear_after=10001' is not a number of intervals" },
+		{ "horizon=1", "vigie.conf:11: rule: 'horizon=1' is not a duration from 1s to 1d" },
+		{ "horizon=999ms", "vigie.conf:11: rule: 'horizon=999ms' is not a duration" },
+		{ "horizon=25h", "vigie.conf:11: rule: 'horizon=25h' is not a duration" },
+		{ "mute=1", "vigie.conf:11: rule: 'mute=1' is neither yes nor no" },
 		{ "threshold=90 clear=91", "vigie.conf:11: rule: 'clear=91' is over 'threshold=90'" },
 		{ "threshold=50", "vigie.conf:11: rule: 'clear=75' is over 'threshold=50'" },
 		{ "", "vigie.conf:11: rule: '' names nothing" },

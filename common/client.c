@@ -1,0 +1,135 @@
+#include "common/client.h"
+
+#include <cjson/cJSON.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/http.h"
+#include "common/secret.h"
+#include "common/wire.h"
+
+struct client {
+	struct http *http;
+	struct text base;          /* the URL that paths are appended to */
+	struct text authorization; /* the header's value; empty: none */
+	struct text url;           /* of the present request */
+	struct http_answer answer;
+};
+
+int client_check_url(const char *section, const char *url, struct text *ret_error)
+{
+	size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
+	bool clean = true;
+	for (const char *at = url; *at; at++)
+		clean = clean && isgraph((unsigned char)*at);
+	if (clean && scheme && url[scheme] && !strchr("/:?#", url[scheme]) && !strpbrk(url, "?#"))
+		return 0;
+	text_printf(ret_error, "[%s] url: '%s' is not a URL like http://127.0.0.1:8000" WIRE_PREFIX, section, url);
+	return -EINVAL;
+}
+
+int client_read_token(const char *section, const char *path, struct text *ret_token, struct text *ret_error)
+{
+	text_append_string(ret_token, "");
+	int result = path[0] ? secret_read(path, ret_token) : text_failed(ret_token) ? -ENOMEM : 0;
+	if (result)
+		text_printf(ret_error, "[%s] token_file: %s: %s", section, path,
+		            result == -EINVAL ? "it holds no token" : strerror(-result));
+	return result;
+}
+
+struct client *client_open(const char *url, const char *token, int64_t timeout_ms)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	if (!client)
+		return NULL;
+	text_printf(&client->base, "%s%s", url, url[0] && url[strlen(url) - 1] == '/' ? "" : "/");
+	if (token[0])
+		text_printf(&client->authorization, "Bearer %s", token);
+	client->http = http_open(timeout_ms);
+	if (!client->http || text_failed(&client->base) || text_failed(&client->authorization)) {
+		client_close(client);
+		return NULL;
+	}
+	return client;
+}
+
+void client_close(struct client *client)
+{
+	if (!client)
+		return;
+	http_close(client->http);
+	text_free(&client->base);
+	text_free(&client->authorization);
+	text_free(&client->url);
+	text_free(&client->answer.body);
+	free(client);
+}
+
+/* Says which status came, and why where the answer tells. */
+static void explain_status(const struct http_answer *answer, struct text *ret_error)
+{
+	text_printf(ret_error, "the answer's status is %ld", answer->status);
+	cJSON *document = cJSON_ParseWithLength(answer->body.data ? answer->body.data : "", answer->body.length);
+	const cJSON *error = cJSON_GetObjectItemCaseSensitive(document, "error");
+	if (cJSON_IsString(error)) {
+		char sentence[WIRE_NAME_SIZE]; /* as clean as a name, for the log */
+		wire_clean_name(error->valuestring, strlen(error->valuestring), sentence);
+		text_printf(ret_error, " (%s)", sentence);
+	}
+	cJSON_Delete(document);
+}
+
+static int request(struct client *client, const char *method, const char *path, const struct text *body,
+                   struct text *ret_error)
+{
+	text_reset(&client->url);
+	text_printf(&client->url, "%s%s", client->base.data, path);
+	if (text_failed(&client->url) || (body && text_failed(body))) {
+		text_append_string(ret_error, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	const struct http_message message = {
+		.method = method,
+		.url = client->url.data,
+		.body = body ? body->data : NULL,
+		.body_length = body ? body->length : 0,
+		.authorization = client->authorization.data,
+	};
+	int result = http_send(client->http, &message, &client->answer);
+	if (result) {
+		text_printf(ret_error, "%s %s: %s", method, client->url.data, http_error(client->http));
+		return result;
+	}
+	if (client->answer.status == 200)
+		return 0;
+	text_printf(ret_error, "%s %s: ", method, client->url.data);
+	explain_status(&client->answer, ret_error);
+	return -EREMOTEIO;
+}
+
+int client_get(struct client *client, const char *path, const struct text **ret_body, struct text *ret_error)
+{
+	int result = request(client, "GET", path, NULL, ret_error);
+	if (result)
+		return result;
+	text_append_string(&client->answer.body, "");
+	if (text_failed(&client->answer.body)) {
+		text_append_string(ret_error, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	*ret_body = &client->answer.body;
+	return 0;
+}
+
+int client_put(struct client *client, const char *path, const struct text *body, struct text *ret_error)
+{
+	return request(client, "PUT", path, body, ret_error);
+}
+
+const char *client_url(const struct client *client)
+{
+	return client->url.data;
+}

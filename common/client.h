@@ -1,0 +1,46 @@
+/*
+ * The server's REST interface, as the services that ask it use it.
+ *
+ * One thread uses a client. Requests wait for their answer, at most `timeout_ms`.
+ */
+#ifndef VIGIE_COMMON_CLIENT_H
+#define VIGIE_COMMON_CLIENT_H
+
+#include <stdint.h>
+
+#include "common/text.h"
+
+struct client;
+
+/* Whether `url` can be the server's at all: 0, or -EINVAL with a sentence that names
+ * the `section` of the configuration. Pure. */
+int client_check_url(const char *section, const char *url, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/* Reads the token that is sent with each request; "" for the path "". 0, or an error of
+ * secret_read() with a sentence. */
+int client_read_token(const char *section, const char *path, struct text *ret_token, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/* `url` is that of the REST interface, copied as `token` is ("": none is sent). NULL: out
+ * of memory. */
+struct client *client_open(const char *url, const char *token, int64_t timeout_ms);
+void client_close(struct client *client);
+
+/*
+ * GET of `path`, which is relative to the URL and may have a query. Returns 0 with the
+ * answer's body, borrowed until the next request, its data never NULL; an error of
+ * http_send(), or -EREMOTEIO for a status other than 200, with a sentence in
+ * `ret_error`.
+ */
+int client_get(struct client *client, const char *path, const struct text **ret_body, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/* PUT of `body`, which is JSON. The errors of client_get(), and the text's own. */
+int client_put(struct client *client, const char *path, const struct text *body, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/* The URL of the last request, for messages; borrowed until the next one. */
+const char *client_url(const struct client *client);
+
+#endif

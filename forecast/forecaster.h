@@ -1,0 +1,65 @@
+/*
+ * The forecast of one series: its history in steps, and a model that learns from it.
+ *
+ * Time goes in steps of a fixed length (five minutes), numbered from 1970: step k is
+ * [k * step, (k + 1) * step). Of a step the mean and the maximum of its samples count;
+ * a step without samples is a gap, never a zero.
+ *
+ * Pure: no clock, no I/O. One thread uses a forecaster.
+ */
+#ifndef VIGIE_FORECAST_FORECASTER_H
+#define VIGIE_FORECAST_FORECASTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/text.h"
+#include "forecast/prior.h"
+
+struct step {
+	float mean, max; /* percent; NAN: nothing is known of this step */
+};
+
+struct prediction {
+	double probability; /* 0 to 1: that a step within the horizon has a maximum over the limit */
+	double forecast;    /* percent: the highest maximum expected within the horizon */
+	double lead_steps;  /* until the limit is expected to be passed, 0 to the horizon; NAN: it is not expected to */
+};
+
+struct forecaster;
+
+/* A series of which nothing is known yet. `prior` is borrowed until forecaster_close(),
+ * `horizon` is in steps, 1 to FORECASTER_HORIZON_MAX, `limit` in percent. NULL: out of memory. */
+enum { FORECASTER_HORIZON_MAX = 48 };
+struct forecaster *forecaster_open(const struct prior *prior, unsigned horizon, double limit);
+void forecaster_close(struct forecaster *forecaster);
+
+/* The newest step that forecaster_add() was given; INT64_MIN: none yet. */
+int64_t forecaster_newest(const struct forecaster *forecaster);
+
+/* Takes a complete step, later than every one before (others are ignored); steps left out
+ * are gaps. The model learns from every step whose horizon has now passed. */
+void forecaster_add(struct forecaster *forecaster, int64_t index, struct step step);
+
+/*
+ * Predicts from all complete steps. `present`, unless its values are NAN, is what the last
+ * step's length of time up to now looks like, `phase` (0 to 1) of a step after the end
+ * of the newest complete step. False while there is less than two steps to predict from,
+ * or no value in the last two; the output is then untouched.
+ */
+bool forecaster_predict(const struct forecaster *forecaster, struct step present, double phase,
+                        struct prediction *ret_prediction) __attribute__((warn_unused_result));
+
+/* Appends what moved the last prediction, a line a feature, the strongest first. */
+void forecaster_explain(const struct forecaster *forecaster, struct step present, double phase, struct text *text);
+
+/* Appends what the model has learnt, a line of text without its newline: not the history,
+ * which the store has. */
+void forecaster_save(const struct forecaster *forecaster, struct text *text);
+
+/* Puts a saved line into a forecaster that has no steps yet; steps up to the one at which it
+ * was saved are then added without being learnt again. False for what is no such line, or
+ * of another version: the forecaster is then as it was. */
+bool forecaster_restore(struct forecaster *forecaster, const char *line) __attribute__((warn_unused_result));
+
+#endif
