@@ -109,6 +109,9 @@ struct config {
 		char *log;
 		char *state;
 	} alert;
+	struct {
+		int64_t refresh_ms;
+	} forecast;
 };
 
 /*
