@@ -17,3 +17,8 @@ const char *sample_measurement(enum metric metric, enum resource resource)
 	};
 	return names[metric][resource];
 }
+
+bool sample_is_forecast(enum metric metric)
+{
+	return metric == METRIC_FORECAST || metric == METRIC_FORECAST_PROBABILITY || metric == METRIC_FORECAST_LEAD;
+}

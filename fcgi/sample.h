@@ -7,6 +7,7 @@
 #ifndef VIGIE_FCGI_SAMPLE_H
 #define VIGIE_FCGI_SAMPLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +38,9 @@ struct sample {
 
 /* The measurement of a metric of a resource: "cpu_usage_percent". A constant. */
 const char *sample_measurement(enum metric metric, enum resource resource);
+
+/* Whether it is what the forecast service says: of use only while it is fresh. */
+bool sample_is_forecast(enum metric metric);
 
 /* What one request brings: stored whole or not at all. */
 struct batch {

@@ -211,15 +211,10 @@ bool service_wants(const struct parameters *parameters, enum resource resource)
 	return !(parameters->given & PARAMETER_RESOURCE) || parameters->resource == resource;
 }
 
-static bool is_forecast(enum metric metric)
-{
-	return metric == METRIC_FORECAST || metric == METRIC_FORECAST_PROBABILITY || metric == METRIC_FORECAST_LEAD;
-}
-
 bool service_read_latest(struct service *service, const struct parameters *parameters, enum metric metric,
                          int64_t now_ms, struct store_rows *ret_rows, struct response *response)
 {
-	int64_t interval_ms = atomic_load(is_forecast(metric) ? &service->refresh_ms : &service->interval_ms);
+	int64_t interval_ms = atomic_load(sample_is_forecast(metric) ? &service->refresh_ms : &service->interval_ms);
 	struct query query = service_query(service, parameters, metric, now_ms, INTERVALS_FRESH * interval_ms);
 	/* A sample may be ahead of our clock by as much as save-all accepts. */
 	query.to_ms += SERVICE_AHEAD_MS;

@@ -45,6 +45,7 @@ enum {
 	EXPIRE_ROWS_FACTOR = 4,   /* rows deleted at most for each row written … */
 	EXPIRE_ROWS_MORE = 16,    /* … and on top of that */
 	EXPIRE_SERIES = 64,       /* numbers looked at in each append */
+	FORECASTS_KEPT_MS = 4 * 3600 * 1000, /* at most: over three of their refreshes, of an hour at most */
 	TAKEOVER_MS = 15000,      /* how long a database in use is waited for */
 };
 
@@ -565,6 +566,13 @@ static void forget_stored(struct store *store, const struct placed placed[], siz
 	}
 }
 
+/* Forecasts of all series each minute would take as much as the samples: they are kept
+ * for as long as they can be asked for. */
+static int64_t kept_ms(const struct store *store, enum metric metric)
+{
+	return sample_is_forecast(metric) ? minimum(store->retention_ms, FORECASTS_KEPT_MS) : store->retention_ms;
+}
+
 /* Deletes some of the rows that are too old; the rest with the next appends. */
 static int expire_rows(struct store *store, int64_t now_ms, size_t most)
 {
@@ -573,7 +581,7 @@ static int expire_rows(struct store *store, int64_t now_ms, size_t most)
 	const enum metric metrics[] = { METRIC_USAGE, (enum metric)store->expire_metric };
 	for (int i = 0; i < 2; i++) {
 		sqlite3_bind_int64(store->expire, 1, placement_key(metrics[i], 0, 0));
-		sqlite3_bind_int64(store->expire, 2, placement_key(metrics[i], now_ms - store->retention_ms, 0));
+		sqlite3_bind_int64(store->expire, 2, placement_key(metrics[i], now_ms - kept_ms(store, metrics[i]), 0));
 		sqlite3_bind_int64(store->expire, 3, (int64_t)most);
 		int code = run(store->expire);
 		if (code != SQLITE_OK)

@@ -212,13 +212,39 @@ static void test_sqlite_append_old_alarms_are_deleted(void **state)
 {
 	struct fixture *f = *state;
 	struct sample alarm = SAMPLE("10.0.0.1", "a", CPU, 1000, 2);
-	alarm.metric = METRIC_FORECAST_LEAD;
+	alarm.metric = METRIC_ALARM_LEAD;
 	assert_int_equal(append(f, &alarm, 1), 0);
 	f->now += 2 * DAY;
 	/* The metrics take turns. */
 	for (int i = 0; i < METRIC_COUNT; i++)
 		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 2 * DAY, 1));
 	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), 1);
+}
+
+static void test_sqlite_append_forecasts_are_deleted_after_hours(void **state)
+{
+	struct fixture *f = *state;
+	static const enum metric forecasts[] = { METRIC_FORECAST, METRIC_FORECAST_PROBABILITY, METRIC_FORECAST_LEAD };
+	for (int metric = 0; metric < METRIC_COUNT; metric++) {
+		struct sample sample = SAMPLE("10.0.0.1", "a", CPU, f->base + 1000, 0.5);
+		sample.metric = (enum metric)metric;
+		struct batch batch = { .samples = &sample, .count = 1 };
+		const struct batch *const batches[] = { &batch };
+		assert_int_equal(append_batches(f, batches, 1), 0);
+	}
+	f->now = f->base + 4 * HOUR;
+	for (int i = 0; i < METRIC_COUNT; i++)
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), METRIC_COUNT);
+	f->now += 11000;
+	for (int i = 0; i < METRIC_COUNT; i++)
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), METRIC_COUNT - COUNT_OF(forecasts));
+	for (size_t i = 0; i < COUNT_OF(forecasts); i++) {
+		struct query *query = QUERY(f, -1, DAY);
+		query->metric = forecasts[i];
+		assert_string_equal(latest(f, query), "");
+	}
 }
 
 /* Appends often enough for every number to be looked at. */
@@ -634,6 +660,7 @@ int main(void)
 		CASE(test_sqlite_append_what_is_too_old_is_deleted_in_pieces),
 		CASE(test_sqlite_append_old_alarms_are_deleted),
 		CASE(test_sqlite_append_numbers_are_used_again_without_old_values),
+		CASE(test_sqlite_append_forecasts_are_deleted_after_hours),
 		CASE(test_sqlite_append_samples_already_expired_are_harmless),
 		cmocka_unit_test(test_sqlite_open_not_ours_is_refused),
 		CASE(test_sqlite_open_in_use_waits_and_takes_over),
