@@ -588,6 +588,7 @@ static void test_body_parse_forecasts_bad_items_are_named(void **state)
 		{ "\"expected_at\": false", "data[1].expected_at", 400 },
 		{ "\"expected_at\": -1", "data[1].expected_at", 400 },
 		{ "\"expected_at\": 1795356600000", "data[1].expected_at", 400 }, /* milliseconds */
+		{ "\"expected_at\": 21474836470", "data[1].expected_at", 400 },
 	};
 	static const char *const needed[] = { "ipaddress", "process_name", "type_data", "probability", "forecast" };
 	static const char good[] = "\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\", \"type_data\": \"cpu\", "
