@@ -140,7 +140,7 @@ static bool open_rules_and_server(struct alert *alert, const struct config *conf
 	if (!result)
 		result = client_read_token("alert", config->alert.token_file, &token, &error);
 	if (!result)
-		server = server_open(config->alert.url, token.data, config->alert.timeout_ms);
+		server = server_open(config->alert.url, token.data, config->alert.timeout_ms, config->alert.timeout_ms);
 	text_free(&token);
 	if (!server) {
 		log_error("%s", error.data ? error.data : strerror(ENOMEM));
