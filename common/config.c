@@ -175,6 +175,9 @@ static const struct option options[] = {
 	  "how long it may take before it is killed" },
 	{ "alert", "state", STRING, FIELD(alert.state), "alert.state", 0, 0, NULL,
 	  "what survives a restart" },
+
+	{ "forecast", "refresh", DURATION, FIELD(forecast.refresh_ms), "1m", 1e3, HOUR, NULL,
+	  "time between two forecasts of every series" },
 };
 
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };

@@ -114,6 +114,9 @@ struct config {
 		int64_t hook_timeout_ms;
 		char *state;
 	} alert;
+	struct {
+		int64_t refresh_ms;
+	} forecast;
 };
 
 /*

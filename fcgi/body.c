@@ -92,8 +92,8 @@ static int parse_json(char *json, size_t length, struct body *body, struct body_
 
 /* What one item of `data` may hold; NULL where it does not. */
 struct item {
-	const cJSON *timestamp, *value, *process_name, *type_data, *ipaddress, *color, *threshold, *since, *forecast,
-		*expected_at;
+	const cJSON *timestamp, *value, *process_name, *type_data, *ipaddress, *color, *threshold, *since, *probability,
+		*forecast, *expected_at;
 };
 
 static struct item read_item(const cJSON *object)
@@ -110,6 +110,7 @@ static struct item read_item(const cJSON *object)
 		{ "color", offsetof(struct item, color) },
 		{ "threshold", offsetof(struct item, threshold) },
 		{ "since", offsetof(struct item, since) },
+		{ "probability", offsetof(struct item, probability) },
 		{ "forecast", offsetof(struct item, forecast) },
 		{ "expected_at", offsetof(struct item, expected_at) },
 	};
@@ -175,7 +176,7 @@ static bool read_time(const cJSON *item, int64_t *ret_time_ms)
 	return true;
 }
 
-/* What items of both bodies have: the process, the resource and the time. */
+/* What items of all bodies have: the process, the resource and the time. */
 static int parse_item(const struct item *item, size_t index, const struct body_times *times, struct sample *sample,
                       struct body_error *error)
 {
@@ -258,24 +259,51 @@ static int parse_samples(struct body *body, const struct body_times *times, stru
 	return result;
 }
 
+/* What items of bodies about several hosts have: parse_item() and the address. */
+static int parse_item_of_host(const cJSON *object, size_t index, const struct body_times *times, char *ip,
+                              struct item *item, struct sample *sample, struct body_error *error)
+{
+	if (!cJSON_IsObject(object))
+		return refuse_item(error, 400, index, "", "an item of data is not an object");
+	*item = read_item(object);
+	if (!cJSON_IsString(item->ipaddress) || !wire_ip_parse(item->ipaddress->valuestring, ip))
+		return refuse_item(error, 400, index, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
+	*sample = (struct sample){ .ip = ip };
+	return parse_item(item, index, times, sample, error);
+}
+
+static bool is_given(const cJSON *item)
+{
+	return item && !cJSON_IsNull(item);
+}
+
+static void add_sample(struct body *body, const struct sample *base, enum metric metric, double value)
+{
+	struct sample *sample = &body->batch.samples[body->batch.count++];
+	*sample = *base;
+	sample->metric = metric;
+	sample->value = value;
+}
+
+/* A time to come is kept as its distance, to the millisecond as all times. */
+static double lead_s(double expected_at_s, int64_t time_ms)
+{
+	return fmax(0, round(expected_at_s * 1000) - (double)time_ms) / 1000;
+}
+
 /* Appends the samples that one alarm is stored as: its colour, and what it says of
  * itself. The value is stored already, as usage. */
 static int parse_alarm(const cJSON *object, size_t index, const struct body_times *times, struct body *body, char *ip,
                        struct body_error *error)
 {
-	if (!cJSON_IsObject(object))
-		return refuse_item(error, 400, index, "", "an item of data is not an object");
-	struct item item = read_item(object);
-	if (!cJSON_IsString(item.ipaddress) || !wire_ip_parse(item.ipaddress->valuestring, ip))
-		return refuse_item(error, 400, index, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
+	struct item item;
+	struct sample base;
+	int result = parse_item_of_host(object, index, times, ip, &item, &base, error);
+	if (result)
+		return result;
 	enum color color;
 	if (!cJSON_IsString(item.color) || !wire_color_parse(item.color->valuestring, &color))
 		return refuse_item(error, 400, index, "color", "color is none of green, orange, red, unknown");
-
-	struct sample base = { .ip = ip };
-	int result = parse_item(&item, index, times, &base, error);
-	if (result)
-		return result;
 
 	const struct {
 		const char *key;
@@ -284,48 +312,80 @@ static int parse_alarm(const cJSON *object, size_t index, const struct body_time
 	} numbers[] = {
 		{ "since", item.since, METRIC_ALARM_SINCE },
 		{ "threshold", item.threshold, METRIC_ALARM_THRESHOLD },
-		{ "forecast", item.forecast, METRIC_FORECAST },
-		{ "expected_at", item.expected_at, METRIC_FORECAST_LEAD },
+		{ "forecast", item.forecast, METRIC_ALARM_FORECAST },
+		{ "expected_at", item.expected_at, METRIC_ALARM_LEAD },
 		{ "value", item.value, METRIC_USAGE }, /* checked, not stored */
 	};
-	struct sample *samples = body->batch.samples;
-	samples[body->batch.count] = base;
-	samples[body->batch.count].metric = METRIC_ALARM;
-	samples[body->batch.count++].value = (double)color;
+	add_sample(body, &base, METRIC_ALARM, (double)color);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		double number;
-		if (!numbers[i].item || cJSON_IsNull(numbers[i].item))
+		if (!is_given(numbers[i].item))
 			continue;
 		if (!read_number(numbers[i].item, &number))
 			return refuse_item(error, 400, index, numbers[i].key, "not a number of 0 or more");
 		if (numbers[i].metric == METRIC_USAGE)
 			continue;
-		/* A time to come is kept as its distance. */
-		if (numbers[i].metric == METRIC_FORECAST_LEAD)
-			number = fmax(0, number - (double)base.time_ms / 1000);
-		samples[body->batch.count] = base;
-		samples[body->batch.count].metric = numbers[i].metric;
-		samples[body->batch.count++].value = number;
+		add_sample(body, &base, numbers[i].metric,
+		           numbers[i].metric == METRIC_ALARM_LEAD ? lead_s(number, base.time_ms) : number);
 	}
 	return 0;
 }
 
-enum { SAMPLES_PER_ALARM = 5 };
+/* Appends the samples that one forecast is stored as. */
+static int parse_forecast(const cJSON *object, size_t index, const struct body_times *times, struct body *body,
+                          char *ip, struct body_error *error)
+{
+	struct item item;
+	struct sample base;
+	int result = parse_item_of_host(object, index, times, ip, &item, &base, error);
+	if (result)
+		return result;
+	double probability, forecast, expected_at_s;
+	if (!read_number(item.probability, &probability) || probability > 1)
+		return refuse_item(error, 400, index, "probability", "probability is not a number from 0 to 1");
+	if (!read_number(item.forecast, &forecast))
+		return refuse_item(error, 400, index, "forecast", "forecast is not a number of 0 or more");
+	add_sample(body, &base, METRIC_FORECAST_PROBABILITY, probability);
+	add_sample(body, &base, METRIC_FORECAST, forecast);
+	if (!is_given(item.expected_at))
+		return 0;
+	if (!read_number(item.expected_at, &expected_at_s) || expected_at_s >= TIME_MAX_S)
+		return refuse_item(error, 400, index, "expected_at", "expected_at is not a number of seconds since 1970");
+	add_sample(body, &base, METRIC_FORECAST_LEAD, lead_s(expected_at_s, base.time_ms));
+	return 0;
+}
 
-static int parse_alarms(struct body *body, const struct body_times *times, struct body_error *error)
+enum { SAMPLES_PER_ALARM = 5, SAMPLES_PER_FORECAST = 3 };
+
+typedef int item_parser(const cJSON *object, size_t index, const struct body_times *times, struct body *body, char *ip,
+                        struct body_error *error);
+
+/* Each item of `data` appends at most so many samples. */
+static int parse_items(struct body *body, item_parser *parse_one, size_t samples_per_item,
+                       const struct body_times *times, struct body_error *error)
 {
 	const cJSON *data;
 	size_t count, index = 0;
 	int result = find_data(body->tree, &data, &count, error);
 	if (result)
 		return result;
-	body->batch.samples = arena_allocate(&body->arena, count * SAMPLES_PER_ALARM * sizeof(*body->batch.samples));
+	body->batch.samples = arena_allocate(&body->arena, count * samples_per_item * sizeof(*body->batch.samples));
 	char *ips = arena_allocate(&body->arena, count * WIRE_IP_SIZE);
 	if (!body->batch.samples || !ips)
 		return -ENOMEM;
 	for (const cJSON *item = data->child; item && result == 0; item = item->next, index++)
-		result = parse_alarm(item, index, times, body, ips + index * WIRE_IP_SIZE, error);
+		result = parse_one(item, index, times, body, ips + index * WIRE_IP_SIZE, error);
 	return result;
+}
+
+static int parse_alarms(struct body *body, const struct body_times *times, struct body_error *error)
+{
+	return parse_items(body, parse_alarm, SAMPLES_PER_ALARM, times, error);
+}
+
+static int parse_forecasts(struct body *body, const struct body_times *times, struct body_error *error)
+{
+	return parse_items(body, parse_forecast, SAMPLES_PER_FORECAST, times, error);
 }
 
 typedef int parser(struct body *body, const struct body_times *times, struct body_error *error);
@@ -355,6 +415,12 @@ int body_parse_alarms(char *json, size_t length, const struct body_times *times,
                       struct body_error *ret_error)
 {
 	return parse(json, length, parse_alarms, times, ret_body, ret_error);
+}
+
+int body_parse_forecasts(char *json, size_t length, const struct body_times *times, struct body *ret_body,
+                         struct body_error *ret_error)
+{
+	return parse(json, length, parse_forecasts, times, ret_body, ret_error);
 }
 
 void body_free(struct body *body)

@@ -1,5 +1,5 @@
 /*
- * Reads the bodies of PUT save-all and save-alarms (JSON) into batches.
+ * Reads the bodies of PUT save-all, save-alarms and save-forecasts (JSON) into batches.
  *
  * All of a body is checked before any of it is used: what is wrong with the first
  * bad item is told with its place, and nothing of the batch is kept. Pure but for
@@ -50,6 +50,8 @@ int body_parse_samples(char *json, size_t length, const struct body_times *times
                        struct body_error *ret_error) __attribute__((warn_unused_result));
 int body_parse_alarms(char *json, size_t length, const struct body_times *times, struct body *ret_body,
                       struct body_error *ret_error) __attribute__((warn_unused_result));
+int body_parse_forecasts(char *json, size_t length, const struct body_times *times, struct body *ret_body,
+                         struct body_error *ret_error) __attribute__((warn_unused_result));
 
 void body_free(struct body *body);
 

@@ -27,6 +27,7 @@ static const struct route {
 } routes[] = {
 	{ "save-all", WRITE, false, 0, service_save_all },
 	{ "save-alarms", WRITE, false, 0, service_save_alarms },
+	{ "save-forecasts", WRITE, false, 0, service_save_forecasts },
 	{ "get-all", READ, false, OF_MEANS | OF_ALL_HOSTS, service_get_all },
 	{ "get-all", READ, true, OF_MEANS, service_get_all },
 	{ "get-all-detailed", READ, false,
@@ -34,6 +35,7 @@ static const struct route {
 	{ "latest", READ, false, OF_LATEST, service_latest },
 	{ "query-alarm", READ, false, OF_LATEST, service_query_alarm },
 	{ "alarms", READ, false, OF_LATEST | PARAMETER_WINDOW, service_alarms },
+	{ "forecasts", READ, false, OF_LATEST, service_forecasts },
 	{ "hosts", READ, false, PARAMETER_IP, service_hosts },
 	{ "health", PUBLIC, false, 0, service_health },
 	{ "metrics", STATUS, false, 0, metrics },

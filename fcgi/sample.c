@@ -12,6 +12,8 @@ const char *sample_measurement(enum metric metric, enum resource resource)
 		[METRIC_FORECAST] = OF_BOTH("forecast_percent"),
 		[METRIC_FORECAST_PROBABILITY] = OF_BOTH("forecast_probability"),
 		[METRIC_FORECAST_LEAD] = OF_BOTH("forecast_lead_s"),
+		[METRIC_ALARM_FORECAST] = OF_BOTH("alarm_forecast_percent"),
+		[METRIC_ALARM_LEAD] = OF_BOTH("alarm_lead_s"),
 	};
 	return names[metric][resource];
 }

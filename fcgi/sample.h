@@ -18,9 +18,11 @@ enum metric {
 	METRIC_ALARM,                /* enum color */
 	METRIC_ALARM_SINCE,          /* seconds since 1970 */
 	METRIC_ALARM_THRESHOLD,      /* percent */
-	METRIC_FORECAST,             /* percent */
+	METRIC_FORECAST,             /* percent; of the forecast service, as the next two */
 	METRIC_FORECAST_PROBABILITY, /* 0 to 1 */
-	METRIC_FORECAST_LEAD,        /* seconds */
+	METRIC_FORECAST_LEAD,        /* seconds from the sample's time */
+	METRIC_ALARM_FORECAST,       /* percent; what the alarm was raised upon, as the next */
+	METRIC_ALARM_LEAD,           /* seconds from the sample's time */
 	METRIC_COUNT
 };
 

@@ -17,6 +17,7 @@ enum {
 static void take_limits(struct service *service, const struct config *config)
 {
 	atomic_store(&service->interval_ms, config->server.interval_ms);
+	atomic_store(&service->refresh_ms, config->forecast.refresh_ms);
 	atomic_store(&service->max_points, config->server.max_points);
 	/* Who reads once an interval, like vigie-alert, gets an answer of that interval. */
 	int64_t longest_ms = config->server.interval_ms / INTERVAL_CACHES;
@@ -162,11 +163,26 @@ void service_read(struct service *service, service_handler *handler, const struc
 	gate_leave(&service->gate);
 }
 
-bool service_alert_is_alive(struct service *service)
+void service_note_life(struct sign_of_life *sign)
 {
-	int64_t reported_ns = atomic_load(&service->alarms_reported_ns);
-	int64_t patience_ns = INTERVALS_FRESH * atomic_load(&service->interval_ms) * 1000000;
-	return reported_ns && clock_monotonic_ns() - reported_ns <= patience_ns;
+	atomic_store(&sign->wall_ms, clock_wall_ms());
+	atomic_store(&sign->monotonic_ns, clock_monotonic_ns());
+}
+
+static bool is_alive(const struct sign_of_life *sign, int64_t interval_ms)
+{
+	int64_t reported_ns = atomic_load(&sign->monotonic_ns);
+	return reported_ns && clock_monotonic_ns() - reported_ns <= INTERVALS_FRESH * interval_ms * 1000000;
+}
+
+bool service_alert_is_alive(const struct service *service)
+{
+	return is_alive(&service->alert, atomic_load(&service->interval_ms));
+}
+
+bool service_forecast_is_alive(const struct service *service)
+{
+	return is_alive(&service->forecast, atomic_load(&service->refresh_ms));
 }
 
 struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
@@ -195,11 +211,16 @@ bool service_wants(const struct parameters *parameters, enum resource resource)
 	return !(parameters->given & PARAMETER_RESOURCE) || parameters->resource == resource;
 }
 
+static bool is_forecast(enum metric metric)
+{
+	return metric == METRIC_FORECAST || metric == METRIC_FORECAST_PROBABILITY || metric == METRIC_FORECAST_LEAD;
+}
+
 bool service_read_latest(struct service *service, const struct parameters *parameters, enum metric metric,
                          int64_t now_ms, struct store_rows *ret_rows, struct response *response)
 {
-	struct query query =
-		service_query(service, parameters, metric, now_ms, INTERVALS_FRESH * atomic_load(&service->interval_ms));
+	int64_t interval_ms = atomic_load(is_forecast(metric) ? &service->refresh_ms : &service->interval_ms);
+	struct query query = service_query(service, parameters, metric, now_ms, INTERVALS_FRESH * interval_ms);
 	/* A sample may be ahead of our clock by as much as save-all accepts. */
 	query.to_ms += SERVICE_AHEAD_MS;
 	int64_t start_ns = clock_monotonic_ns();

@@ -48,9 +48,10 @@ typedef void service_handler(struct service *service, const struct parameters *p
 void service_read(struct service *service, service_handler *handler, const struct parameters *parameters,
                   struct request *request, struct response *response);
 
-service_handler service_save_all, service_save_alarms;             /* service_write.c */
+service_handler service_save_all, service_save_alarms, service_save_forecasts; /* service_write.c */
 service_handler service_get_all, service_get_all_detailed, service_latest; /* service_read.c */
 service_handler service_query_alarm, service_alarms;               /* service_alarms.c */
+service_handler service_forecasts;                                 /* service_forecasts.c */
 service_handler service_hosts, service_health;                     /* service_status.c */
 
 #endif

@@ -7,13 +7,25 @@
 #include "common/json.h"
 
 /* The metrics that make up an alarm, as columns of rows that are looked up by key. */
-enum column { COLUMN_COLOR, COLUMN_SINCE, COLUMN_THRESHOLD, COLUMN_VALUE, COLUMN_FORECAST, COLUMN_LEAD, COLUMN_COUNT };
+enum column {
+	COLUMN_COLOR,
+	COLUMN_SINCE,
+	COLUMN_THRESHOLD,
+	COLUMN_VALUE,
+	COLUMN_OWN_FORECAST, /* saved with the alarm */
+	COLUMN_OWN_LEAD,
+	COLUMN_FORECAST, /* of the forecast service */
+	COLUMN_LEAD,
+	COLUMN_COUNT
+};
 
 static const enum metric column_metrics[COLUMN_COUNT] = {
 	[COLUMN_COLOR] = METRIC_ALARM,
 	[COLUMN_SINCE] = METRIC_ALARM_SINCE,
 	[COLUMN_THRESHOLD] = METRIC_ALARM_THRESHOLD,
 	[COLUMN_VALUE] = METRIC_USAGE,
+	[COLUMN_OWN_FORECAST] = METRIC_ALARM_FORECAST,
+	[COLUMN_OWN_LEAD] = METRIC_ALARM_LEAD,
 	[COLUMN_FORECAST] = METRIC_FORECAST,
 	[COLUMN_LEAD] = METRIC_FORECAST_LEAD,
 };
@@ -32,49 +44,29 @@ static enum color color_of(double value)
 	return value >= 0 && value < COLOR_COUNT ? (enum color)value : COLOR_UNKNOWN;
 }
 
-/* A column's value for a series; false when it has none. */
-static bool look_up(const struct store_rows *rows, const struct series_key *key, enum resource resource,
-                    double *ret_value, int64_t *ret_time_ms)
-{
-	const struct store_row *row =
-		rows->count ? bsearch(key, rows->items, rows->count, sizeof(*rows->items), service_compare_keys) : NULL;
-	if (!row || !row->present[resource])
-		return false;
-	*ret_value = row->value[resource];
-	*ret_time_ms = row->time_ms[resource];
-	return true;
-}
-
-static void append_member(struct text *body, const char *name, bool known, double value)
-{
-	text_printf(body, ", \"%s\": ", name);
-	if (known)
-		json_append_number(body, value);
-	else
-		text_append_string(body, "null");
-}
-
 static void append_alarm(struct text *body, const struct store_rows columns[], const struct series_key *key,
                          enum resource resource, enum color color)
 {
-	double value[COLUMN_COUNT];
-	int64_t time_ms[COLUMN_COUNT];
-	bool known[COLUMN_COUNT];
+	struct service_sample samples[COLUMN_COUNT];
 	for (int i = 0; i < COLUMN_COUNT; i++)
-		known[i] = look_up(&columns[i], key, resource, &value[i], &time_ms[i]);
+		samples[i] = service_find(&columns[i], key, resource);
+	/* What the alarm says itself, if it said so when it was last reported. */
+	const struct service_sample *own = &samples[COLUMN_OWN_FORECAST];
+	bool has_own = own->known && own->time_ms == samples[COLUMN_COLOR].time_ms;
+	const struct service_sample *forecast = has_own ? own : &samples[COLUMN_FORECAST];
+	const struct service_sample *lead = &samples[has_own ? COLUMN_OWN_LEAD : COLUMN_LEAD];
+	const struct service_sample none = { 0 };
 
 	text_append_string(body, "{\"process\": ");
 	json_append_string(body, key->process);
 	text_append_string(body, ", \"ip\": ");
 	json_append_string(body, key->ip);
 	text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"", wire_resource_name(resource), wire_color_name(color));
-	append_member(body, "value", known[COLUMN_VALUE], value[COLUMN_VALUE]);
-	append_member(body, "forecast", known[COLUMN_FORECAST], value[COLUMN_FORECAST]);
-	bool expected = color == COLOR_ORANGE && known[COLUMN_LEAD];
-	append_member(body, "expected_at", expected,
-	              expected ? (double)time_ms[COLUMN_LEAD] / 1000 + value[COLUMN_LEAD] : 0);
-	append_member(body, "threshold", known[COLUMN_THRESHOLD], value[COLUMN_THRESHOLD]);
-	append_member(body, "since", known[COLUMN_SINCE], value[COLUMN_SINCE]);
+	service_append_member(body, "value", samples[COLUMN_VALUE].known, samples[COLUMN_VALUE].value);
+	service_append_member(body, "forecast", forecast->known, forecast->value);
+	service_append_expected_at(body, forecast, color == COLOR_ORANGE ? lead : &none);
+	service_append_member(body, "threshold", samples[COLUMN_THRESHOLD].known, samples[COLUMN_THRESHOLD].value);
+	service_append_member(body, "since", samples[COLUMN_SINCE].known, samples[COLUMN_SINCE].value);
 	text_append_char(body, '}');
 }
 

@@ -11,8 +11,14 @@
 #include "fcgi/writer.h"
 
 enum {
-	INTERVALS_FRESH = 3, /* what is older than so many intervals is not the latest */
+	INTERVALS_FRESH = 3, /* what is older than so many intervals, or refreshes of forecasts, is not the latest */
 	SERVICE_AHEAD_MS = 60000, /* how far ahead of our clock a sample may be */
+};
+
+/* When a service that reports to this one last did so. */
+struct sign_of_life {
+	atomic_llong wall_ms;      /* for people; 0: never */
+	atomic_llong monotonic_ns; /* to judge by */
 };
 
 struct service {
@@ -25,9 +31,9 @@ struct service {
 	struct reports *reports;
 	int64_t started_ns;
 	atomic_llong interval_ms;
+	atomic_llong refresh_ms; /* of the forecasts */
 	atomic_llong max_points;
-	atomic_llong alarms_reported_ms; /* when an alert service last reported, for people; 0: never */
-	atomic_llong alarms_reported_ns; /* the same on the monotonic clock, to judge by */
+	struct sign_of_life alert, forecast; /* as their save-alarms and save-forecasts tell */
 };
 
 /* Enters the gate with a request that calls the store, until gate_leave(). False: the
@@ -40,8 +46,13 @@ bool service_check_read(struct service *service, int result, int64_t start_ns, s
 /* Answers for a store that has failed with `result`. */
 void service_answer_failure(int result, struct response *response);
 
-/* Whether an alert service has reported within three intervals. */
-bool service_alert_is_alive(struct service *service);
+/* Notes that a service has reported now. */
+void service_note_life(struct sign_of_life *sign);
+
+/* Whether an alert service has reported within three intervals, a forecast service
+ * within three refreshes. */
+bool service_alert_is_alive(const struct service *service);
+bool service_forecast_is_alive(const struct service *service);
 
 /* A query of the window that ends at `now_ms`, with the parameters that every read has. */
 struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
@@ -50,12 +61,43 @@ struct query service_query(const struct service *service, const struct parameter
 /* The resources the parameters ask for; both unless one is given. */
 bool service_wants(const struct parameters *parameters, enum resource resource);
 
-/* Each series' newest sample of a metric that is no older than three intervals at
- * `now_ms`, sorted by host and process. False: the response says what went wrong. */
+/* Each series' newest sample of a metric that is no older than three intervals (what
+ * the forecast service says: three refreshes) at `now_ms`, sorted by host and process.
+ * False: the response says what went wrong. */
 bool service_read_latest(struct service *service, const struct parameters *parameters, enum metric metric,
                          int64_t now_ms, struct store_rows *ret_rows, struct response *response);
 
 /* Orders store rows and series by host, then process; the key is their first member. */
 int service_compare_keys(const void *left, const void *right);
+
+/* ---- service_answer.c ---- */
+
+/*
+ * Begins the member of one series in an object of processes, or, by host, in an
+ * object of hosts that are objects of processes. `before` is the series before it,
+ * NULL for the first; series come sorted.
+ */
+void service_begin_series(struct text *body, const struct series_key *key, const struct series_key *before);
+
+/* Ends that object; `last` is its last series, NULL when it has none. */
+void service_end_series(struct text *body, const struct series_key *last);
+
+/* A sample of rows that are sorted by host and process. */
+struct service_sample {
+	bool known; /* there is one */
+	double value;
+	int64_t time_ms;
+};
+struct service_sample service_find(const struct store_rows *rows, const struct series_key *key, enum resource resource);
+
+/* Appends the member `name` of an object, after others: a number, or null where it is
+ * not known. */
+void service_append_member(struct text *body, const char *name, bool known, double value);
+
+/* The same with the time that a forecast expects: `lead` counts only if it was saved
+ * with the forecast, since a later forecast may have come without. */
+void service_append_expected_at(struct text *body, const struct service_sample *forecast,
+                                const struct service_sample *lead);
+
 
 #endif

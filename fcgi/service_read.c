@@ -82,30 +82,6 @@ static bool read_means(struct service *service, const struct parameters *paramet
 	return service_check_read(service, result, start_ns, response);
 }
 
-/*
- * Begins the member of one series in an object of processes, or, by host, in an
- * object of hosts that are objects of processes. `before` is the series before it,
- * NULL for the first; series come sorted.
- */
-static void begin_series(struct text *body, const struct series_key *key, const struct series_key *before)
-{
-	bool new_host = key->ip && (!before || strcmp(before->ip, key->ip) != 0);
-	if (new_host) {
-		text_append_string(body, before ? "}, " : "");
-		json_append_string(body, key->ip);
-		text_append_string(body, ": {");
-	} else if (before) {
-		text_append_string(body, ", ");
-	}
-	json_append_string(body, key->process);
-	text_append_string(body, ": ");
-}
-
-static void end_object(struct text *body, const struct series_key *last)
-{
-	text_append_string(body, last && last->ip ? "}}\n" : "}\n");
-}
-
 void service_get_all(struct service *service, const struct parameters *parameters, struct request *request,
                      struct response *response)
 {
@@ -120,7 +96,7 @@ void service_get_all(struct service *service, const struct parameters *parameter
 	text_append_char(body, '{');
 	for (size_t i = 0; i < rows.count; i++) {
 		const struct store_row *row = &rows.items[i];
-		begin_series(body, &row->key, before);
+		service_begin_series(body, &row->key, before);
 		for (int j = 0; j < RESOURCE_COUNT; j++) {
 			text_append_string(body, j == 0 ? "[" : ", ");
 			if (row->present[j] && service_wants(parameters, (enum resource)j))
@@ -131,7 +107,7 @@ void service_get_all(struct service *service, const struct parameters *parameter
 		text_append_char(body, ']');
 		before = &row->key;
 	}
-	end_object(body, before);
+	service_end_series(body, before);
 	store_rows_free(&rows);
 }
 
@@ -203,11 +179,11 @@ void service_get_all_detailed(struct service *service, const struct parameters *
 	qsort(history.items, history.count, sizeof(*history.items), service_compare_keys);
 	text_append_char(body, '{');
 	for (size_t i = 0; i < history.count; i++) {
-		begin_series(body, &history.items[i].key, before);
+		service_begin_series(body, &history.items[i].key, before);
 		append_points(body, &history.items[i], parameters->timestamps, means);
 		before = &history.items[i].key;
 	}
-	end_object(body, before);
+	service_end_series(body, before);
 	store_history_free(&history);
 }
 
@@ -229,7 +205,7 @@ void service_latest(struct service *service, const struct parameters *parameters
 			if (!row->present[j] || !service_wants(parameters, (enum resource)j))
 				continue;
 			if (first) {
-				begin_series(body, &row->key, before);
+				service_begin_series(body, &row->key, before);
 				before = &row->key;
 			}
 			text_printf(body, "%s\"%s\": [", first ? "{" : ", ", wire_resource_name((enum resource)j));
@@ -242,6 +218,6 @@ void service_latest(struct service *service, const struct parameters *parameters
 		if (!first)
 			text_append_char(body, '}');
 	}
-	end_object(body, before);
+	service_end_series(body, before);
 	store_rows_free(&rows);
 }

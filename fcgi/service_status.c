@@ -97,13 +97,23 @@ void service_append_gauges(struct service *service, struct text *text)
 	reports_append_metrics(service->reports, clock_wall_ms() - service_max_window_ms(service), text);
 }
 
+/* Ours is well without it: it is told, and counts for nothing. */
+static void append_sign_of_life(struct text *body, const char *name, const struct sign_of_life *sign, bool alive)
+{
+	int64_t reported_ms = atomic_load(&sign->wall_ms);
+	text_printf(body, ", \"%s\": {\"status\": \"%s\", \"last_report\": ", name, alive ? "ok" : "unknown");
+	if (reported_ms)
+		json_append_seconds(body, reported_ms);
+	else
+		text_append_string(body, "null");
+	text_append_char(body, '}');
+}
+
 void service_health(struct service *service, const struct parameters *parameters, struct request *request,
                     struct response *response)
 {
 	(void)parameters;
 	(void)request;
-	int64_t reported_ms = atomic_load(&service->alarms_reported_ms);
-	bool alert = service_alert_is_alive(service);
 	bool store = service->ops->check(service->store) == 0 && !gate_is_stuck(&service->gate);
 
 	struct text *body = &response->body;
@@ -112,10 +122,7 @@ void service_health(struct service *service, const struct parameters *parameters
 	            VIGIE_VERSION, (long long)((clock_monotonic_ns() - service->started_ns) / 1000000000));
 	text_printf(body, ", \"store\": {\"engine\": \"%s\", \"status\": \"%s\"}", service->ops->name,
 	            store ? "ok" : "failing");
-	text_printf(body, ", \"alert\": {\"status\": \"%s\", \"last_report\": ", alert ? "ok" : "unknown");
-	if (reported_ms)
-		json_append_seconds(body, reported_ms);
-	else
-		text_append_string(body, "null");
-	text_append_string(body, "}}\n");
+	append_sign_of_life(body, "alert", &service->alert, service_alert_is_alive(service));
+	append_sign_of_life(body, "forecast", &service->forecast, service_forecast_is_alive(service));
+	text_append_string(body, "}\n");
 }

@@ -1,4 +1,4 @@
-/* PUT save-all and PUT save-alarms. */
+/* PUT save-all, PUT save-alarms and PUT save-forecasts. */
 #include "fcgi/service_internal.h"
 
 #include <errno.h>
@@ -124,7 +124,17 @@ void service_save_alarms(struct service *service, const struct parameters *param
 	struct body body;
 	if (!save(service, request, body_parse_alarms, &body, response))
 		return;
-	atomic_store(&service->alarms_reported_ms, clock_wall_ms());
-	atomic_store(&service->alarms_reported_ns, clock_monotonic_ns());
+	service_note_life(&service->alert);
+	body_free(&body);
+}
+
+void service_save_forecasts(struct service *service, const struct parameters *parameters, struct request *request,
+                            struct response *response)
+{
+	(void)parameters;
+	struct body body;
+	if (!save(service, request, body_parse_forecasts, &body, response))
+		return;
+	service_note_life(&service->forecast);
 	body_free(&body);
 }

@@ -16,6 +16,7 @@ PARAMETERS = {
     "latest": ("ip", "process", "resource"),
     "query-alarm": ("ip", "process", "resource"),
     "alarms": ("window", "ip", "process", "resource"),
+    "forecasts": ("ip", "process", "resource"),
     "hosts": ("ip",),
     "health": (),
     "metrics": (),
@@ -126,6 +127,22 @@ class WriteTest(ServerTest):
                 self.assert_refused(self.vigie.put("save-alarms", {"data": [good, bad]}), 400, f"data[1].{key}")
         self.assert_refused(self.vigie.put("save-alarms", {"data": 1}), 400, "data")
         self.assertEqual(self.json_of("query-alarm?ip=10.1.0.11")["alarms"], [])
+
+    def test_save_forecasts_names_the_bad_item_and_nothing_is_stored(self):
+        good = {"ipaddress": "10.1.0.12", "process_name": "a", "type_data": "mem", "probability": 0.5, "forecast": 50}
+        for key, value in (("ipaddress", "x"), ("process_name", 1), ("type_data", "disk"), ("probability", "x"),
+                           ("probability", -0.1), ("probability", 1.01), ("probability", None), ("forecast", "x"),
+                           ("forecast", -1), ("forecast", None), ("expected_at", "x"), ("expected_at", -1),
+                           ("timestamp", "x")):
+            with self.subTest(key=key, value=value):
+                body = {"data": [good, dict(good, **{key: value})]}
+                self.assert_refused(self.vigie.put("save-forecasts", body), 400, f"data[1].{key}")
+        for key in good:
+            with self.subTest(missing=key):
+                bad = {name: value for name, value in good.items() if name != key}
+                self.assert_refused(self.vigie.put("save-forecasts", {"data": [good, bad]}), 400, f"data[1].{key}")
+        self.assert_refused(self.vigie.put("save-forecasts", {"data": 1}), 400, "data")
+        self.assertEqual(self.json_of("forecasts?ip=10.1.0.12"), {})
 
 
 class ReadTest(ServerTest):
@@ -244,7 +261,8 @@ class ReadTest(ServerTest):
         self.assert_refused(self.vigie.put("save-all?ip=10.0.0.1", {}), 400, "ip")
 
     def test_other_methods_are_405_with_allow(self):
-        for path, allow in [*((path, "GET, HEAD") for path in PARAMETERS), ("save-all", "PUT"), ("save-alarms", "PUT")]:
+        for path, allow in [*((path, "GET, HEAD") for path in PARAMETERS), ("save-all", "PUT"), ("save-alarms", "PUT"),
+                            ("save-forecasts", "PUT")]:
             for method in {"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"} - set(allow.split(", ")):
                 with self.subTest(path=path, method=method):
                     answer = self.vigie.request(method, path)
@@ -370,6 +388,63 @@ class AlarmTest(ServerTest):
         wait_until(lambda: self.json_of("query-alarm")["color"] == "unknown", 10, "unknown again")
 
 
+class ForecastTest(ServerTest):
+    config = "[server]\ninterval = 1s\n[forecast]\nrefresh = 1s\n"
+
+    def forecast(self, ip, process, resource, probability, forecast, **more):
+        return {"ipaddress": ip, "process_name": process, "type_data": resource, "probability": probability,
+                "forecast": forecast, **more}
+
+    def put(self, path, *items):
+        answer = self.vigie.put(path, {"data": items})
+        self.assertEqual((answer.status, answer.json()), (200, {"Response": "Ok"}))
+
+    def health(self):
+        health = self.json_of("health")
+        self.assertEqual(health["status"], "ok")
+        return health["forecast"]
+
+    def test_1_health_tells_when_forecasts_last_came(self):
+        self.assertEqual(self.health(), {"status": "unknown", "last_report": None})
+        self.assertEqual(self.json_of("forecasts"), {})
+        self.put("save-forecasts")
+        health = self.health()
+        self.assertEqual(health["status"], "ok")
+        self.assertAlmostEqual(health["last_report"], time.time(), delta=2)
+        wait_until(lambda: self.health() == dict(health, status="unknown"), 10, "the forecast service is away")
+
+    def test_2_forecasts_are_read_back_until_they_are_old(self):
+        at = round(time.time()) + 600.25
+        self.put("save-forecasts", self.forecast("10.4.0.1", "bash", "mem", 1 / 3, 91.2, expected_at=at, model="x"),
+                 self.forecast("10.4.0.1", "bash", "cpu", 0, 0, expected_at=None),
+                 self.forecast("2001:db8::4", "b\"\\\u20ac", "cpu", 1, 399.99))
+        mem = {"probability": 1 / 3, "forecast": 91.2, "expected_at": at}
+        none = {"probability": 0, "forecast": 0, "expected_at": None}
+        other = {"2001:db8::4": {"b\"\\\u20ac": {"cpu": {"probability": 1, "forecast": 399.99, "expected_at": None}}}}
+        self.assertEqual(self.json_of("forecasts"), {"10.4.0.1": {"bash": {"mem": mem, "cpu": none}}, **other})
+        self.assertEqual(self.json_of("forecasts?ip=10-4-0-1&process=bash&resource=cpu"), {"10.4.0.1": {"bash": {"cpu": none}}})
+        self.assertEqual(self.json_of("forecasts?resource=mem"), {"10.4.0.1": {"bash": {"mem": mem}}})
+        self.assertEqual(self.json_of("forecasts?ip=2001:db8::4"), other)
+        # The next one without a time has not the time of the one before.
+        self.put("save-forecasts", self.forecast("10.4.0.1", "bash", "mem", 0.25, 60))
+        self.assertEqual(self.json_of("forecasts?resource=mem"),
+                         {"10.4.0.1": {"bash": {"mem": {"probability": 0.25, "forecast": 60, "expected_at": None}}}})
+        wait_until(lambda: self.json_of("forecasts") == {}, 10, "they are old")
+
+    def test_3_orange_alarm_tells_the_forecast(self):
+        alarm = {"ipaddress": "10.4.0.2", "process_name": "tar", "type_data": "mem", "color": "orange", "value": 61,
+                 "threshold": 80, "since": round(time.time()) - 5}
+        shown = {"ip": "10.4.0.2", "process": "tar", "resource": "mem", "color": "orange", "value": 61, "forecast": 91.5,
+                 "expected_at": alarm["since"] + 700, "threshold": 80, "since": alarm["since"]}
+        self.save("10.4.0.2", sample("tar", "mem", 61))
+        self.put("save-forecasts", self.forecast("10.4.0.2", "tar", "mem", 0.875, 91.5, expected_at=alarm["since"] + 700))
+        self.put("save-alarms", alarm)
+        self.assertEqual(self.json_of("query-alarm?ip=10.4.0.2"), {"color": "orange", "alarms": [shown]})
+        [transition] = self.json_of("alarms?ip=10.4.0.2")
+        self.assertAlmostEqual(transition.pop("time"), time.time(), delta=5)
+        self.assertEqual(transition, {"ip": "10.4.0.2", "process": "tar", "resource": "mem", "color": "orange"})
+
+
 class StaticTest(ServerTest):
     config = "[server]\nmax_body = 2KiB\n"
 
@@ -381,10 +456,10 @@ class StaticTest(ServerTest):
         self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
         self.assertEqual(answer.headers["Server"], "nginx")
         page = answer.body.decode()
-        for name in ("get-all", "get-all/127.0.0.1", "get-all-detailed", "latest", "query-alarm", "alarms", "hosts",
-                     "health", "metrics"):
+        for name in ("get-all", "get-all/127.0.0.1", "get-all-detailed", "latest", "query-alarm", "alarms", "forecasts",
+                     "hosts", "health", "metrics"):
             self.assertIn(f'href="/ressources-usage/{name}"', page)
-        for name in ("save-all", "save-alarms"):
+        for name in ("save-all", "save-alarms", "save-forecasts"):
             self.assertIn(f"PUT {name}", page)
         self.assertNotIn("<script", page)
         for path in (ROOT / "nginx" / "www").iterdir():

@@ -493,13 +493,31 @@ class SameAnswersTest(EngineTest):
                 {"ipaddress": self.HOSTS[0], "process_name": name, "type_data": "cpu", "color": color, "value": 92.5,
                  "threshold": 80, "since": at - 1, "timestamp": at - (color == "orange")} for name in self.NAMES[:3]]}
 
+        expected_at = int(now) + 1000.125
+        for ago, more in ((70, {"expected_at": expected_at - 60}), (10, {"expected_at": expected_at}), (3, {})):
+            yield "save-forecasts", {"data": [
+                {"ipaddress": ip, "process_name": name, "type_data": "mem", "timestamp": round(now - ago, 3),
+                 "probability": (number + 1) / 9 / (place + 1), "forecast": number * 12.345678 + 1 / ago, **more}
+                for place, ip in enumerate(self.HOSTS) for number, name in enumerate(self.NAMES)
+                if more or number % 2]}
+        yield "save-forecasts", {"data": [
+            {"ipaddress": self.HOSTS[0], "process_name": self.NAMES[0], "type_data": "cpu", "timestamp": round(now - 40, 3),
+             "probability": 0.875, "forecast": 92.5, "expected_at": expected_at},
+            {"ipaddress": self.HOSTS[1], "process_name": "silent", "type_data": "cpu", "timestamp": round(now - 500, 3),
+             "probability": 1, "forecast": 100, "expected_at": expected_at}]}
+        yield "save-alarms", {"data": [
+            {"ipaddress": self.HOSTS[1], "process_name": name, "type_data": "mem", "color": "orange", "threshold": 80,
+             "since": at - 1, "timestamp": at} for name in self.NAMES]}
+
     def paths(self):
         for name in self.NAMES:
             process = "process=" + urllib.parse.quote(name, safe="")
             yield from (f"get-all?{process}", f"get-all-detailed?{process}&by=host&timestamps=1", f"latest?{process}",
-                        f"get-all-detailed?{process}&step=20s&timestamps=1", f"alarms?{process}", f"query-alarm?{process}")
+                        f"get-all-detailed?{process}&step=20s&timestamps=1", f"alarms?{process}", f"query-alarm?{process}",
+                        f"forecasts?{process}")
         for ip in (*self.HOSTS, "10.8.7.3", "10.8.7.4", "10.8.7.9"):
-            yield from (f"get-all/{ip}", f"latest?ip={ip}", f"hosts?ip={ip}", f"get-all-detailed?ip={ip}&resource=cpu")
+            yield from (f"get-all/{ip}", f"latest?ip={ip}", f"hosts?ip={ip}", f"get-all-detailed?ip={ip}&resource=cpu",
+                        f"forecasts?ip={ip}")
         for more in ("", "&by=host", "&resource=cpu", "&resource=mem&window=1m", "&above=66", "&above=66&by=host", "&limit=3",
                      "&limit=3&by=host", "&limit=2&resource=cpu"):
             yield f"get-all?{more[1:]}"
@@ -508,6 +526,7 @@ class SameAnswersTest(EngineTest):
         for step in ("10s", "20s", "7s", "1m"):
             for more in ("", "&by=host", "&fn=max", "&fn=max&by=host", "&resource=cpu&above=100", "&fn=max&limit=2"):
                 yield f"get-all-detailed?timestamps=1&step={step}{more}"
+        yield from ("forecasts", "forecasts?resource=cpu")
         yield from ("latest", "hosts", "query-alarm", "alarms", "alarms?window=1m&resource=cpu", "alarms?ip=10.8.7.2")
 
     def test_every_engine_gives_the_same_answers(self):
@@ -525,14 +544,37 @@ class SameAnswersTest(EngineTest):
         answers = dict(zip(vigies, self.start_clients(len(vigies)).map(ask, vigies.values())))
         self.assertEqual(set(answers["sqlite"]["get-all?"].json()), set(self.NAMES))
         empty = [path for path, answer in answers["sqlite"].items() if answer.json() in ({}, [])]
-        self.assertLess(len(empty), 20, empty)
+        self.assertLess(len(empty), 24, empty)
+        self.check_forecasts(answers["sqlite"])
         for name in vigies:
             for path, answer in answers[name].items():
                 with self.subTest(store=name, path=path):
                     self.assertEqual(answer.status, 200, answer)
                     # As pairs: the order counts as well.
-                    self.assertEqual(json.loads(answer.body, object_pairs_hook=list),
+                    self.assert_same(json.loads(answer.body, object_pairs_hook=list),
                                      json.loads(answers["sqlite"][path].body, object_pairs_hook=list))
+
+    def check_forecasts(self, answers):
+        """Each time to come is of its own forecast."""
+        forecasts = answers["forecasts"].json()
+        for ip in self.HOSTS:
+            self.assertEqual(set(forecasts[ip]), set(self.NAMES))
+            for number, name in enumerate(self.NAMES):
+                self.assertEqual(forecasts[ip][name]["mem"]["expected_at"] is None, number % 2 == 1)
+        alarms = answers["query-alarm"].json()["alarms"]
+        self.assertEqual({alarm["expected_at"] is None for alarm in alarms if alarm["color"] == "orange"}, {True, False})
+        self.assertEqual(len([alarm for alarm in alarms if alarm["forecast"] is not None]), len(self.NAMES) + 1)
+
+    def assert_same(self, answer, wanted):
+        """Equal, but for the digits of a number that VictoriaMetrics does not keep."""
+        if isinstance(wanted, float) and isinstance(answer, float):
+            self.assertAlmostEqual(answer, wanted, delta=1e-9 * max(1, abs(wanted)))
+        elif isinstance(wanted, (list, tuple)):
+            self.assertEqual((type(answer), len(answer)), (type(wanted), len(wanted)), answer)
+            for one, other in zip(answer, wanted):
+                self.assert_same(one, other)
+        else:
+            self.assertEqual(answer, wanted)
 
 
 class FreshTest(EngineTest):

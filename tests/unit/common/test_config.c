@@ -104,6 +104,7 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->alert.reminder_ms, 0);
 	assert_string_equal(config->alert.hook, "");
 	assert_int_equal(config->alert.hook_timeout_ms, 10000);
+	assert_int_equal(config->forecast.refresh_ms, 60000);
 	config_free(config);
 }
 
@@ -159,6 +160,8 @@ static void test_config_load_units_are_converted(void **state)
 		{ "alert.interval=5m", offsetof(struct config, alert.interval_ms), 300000 },
 		{ "alert.interval=4.1m", offsetof(struct config, alert.interval_ms), 246000 },
 		{ "alert.interval=1h", offsetof(struct config, alert.interval_ms), 3600000 },
+		{ "forecast.refresh=1s", offsetof(struct config, forecast.refresh_ms), 1000 },
+		{ "forecast.refresh=1h", offsetof(struct config, forecast.refresh_ms), 3600000 },
 		{ "server.retention=1m", offsetof(struct config, server.retention_ms), 60000 },
 		{ "server.retention=12h", offsetof(struct config, server.retention_ms), 43200000 },
 		{ "server.retention=3660d", offsetof(struct config, server.retention_ms), 3660 * 86400000LL },
@@ -250,6 +253,8 @@ static void test_config_load_wrong_values_are_refused(void **state)
 		{ "alert.timeout=1KiB", "timeout: '1KiB' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
 		{ "alert.timeout=99ms", "timeout: '99ms' is out of range" },
 		{ "alert.timeout=61s", "timeout: '61s' is out of range" },
+		{ "forecast.refresh=999ms", "refresh: '999ms' is out of range" },
+		{ "forecast.refresh=61m", "refresh: '61m' is out of range" },
 		{ "server.retention=3661d", "retention: '3661d' is out of range" },
 		{ "server.cache=1001ms", "cache: '1001ms' is out of range" },
 		{ "server.cache=1", "cache: '1' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
@@ -574,7 +579,8 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
                                    "amber_probability = 0.625\namber_clear = 0.25\nhorizon = 45s\n"
                                    "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = l\nhook = h\n"
-                                   "hook_timeout = 2s\nstate = s\n";
+                                   "hook_timeout = 2s\nstate = s\n"
+                                   "[forecast]\nrefresh = 2m\n";
 
 static void test_config_print_other_values_read_back(void **state)
 {
@@ -605,6 +611,7 @@ static void test_config_print_has_every_option(void **state)
 		"raise_after = 16", "clear_after = 17", "amber_probability = 0.625", "amber_clear = 0.25", "horizon = 45s",
 		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = l", "hook = h",
 		"hook_timeout = 2s", "state = s",
+		"[forecast]", "refresh = 2m",
 	};
 	struct text text = TEXT_EMPTY;
 	struct config *config = load_file(every_option);
@@ -635,7 +642,7 @@ static void test_config_print_sections_stand_once(void **state)
 {
 	(void)state;
 	static const char *const sections[] = { "[log]\n", "[server]\n", "[sqlite]\n", "[influxdb2]\n", "[influxql]\n",
-	                                       "[victoriametrics]\n", "[collector]\n", "[alert]\n" };
+	                                       "[victoriametrics]\n", "[collector]\n", "[alert]\n", "[forecast]\n" };
 	struct text error = TEXT_EMPTY, text = TEXT_EMPTY;
 	struct config *config;
 	assert_int_equal(config_load(NULL, NULL, 0, &config, &error), 0);

@@ -390,31 +390,16 @@ static void test_body_parse_samples_times_are_taken_up_to_the_limits(void **stat
 	}
 }
 
-static void test_body_parse_alarms_all_that_is_said_becomes_samples(void **state)
+/* The body must be taken as these samples. */
+static void assert_parsed(parser *parse, const char *json, const struct sample wanted[], size_t count)
 {
-	(void)state;
 	struct body body;
 	struct body_error error;
 	char *copy;
-	const char *json =
-		"{\"data\": [{\"ipaddress\": \"10-0-0-5\", \"process_name\": \"java\", \"type_data\": \"mem\", \"color\": \"orange\","
-		"\"timestamp\": 1795356000.5, \"value\": 61, \"threshold\": 80, \"since\": 1795355990, \"forecast\": 91.2,"
-		"\"expected_at\": 1795356600.5, \"probability\": 0.5},"
-		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"unknown\", \"value\": null},"
-		"{\"ipaddress\": \"::1\", \"process_name\": \"x\", \"type_data\": \"cpu\", \"color\": \"orange\", \"expected_at\": 5}]}";
-	static const struct sample wanted[] = {
-		{ NOW + 500, 1, "10.0.0.5", "java", METRIC_ALARM, RESOURCE_MEM },
-		{ NOW + 500, 1795355990, "10.0.0.5", "java", METRIC_ALARM_SINCE, RESOURCE_MEM },
-		{ NOW + 500, 80, "10.0.0.5", "java", METRIC_ALARM_THRESHOLD, RESOURCE_MEM },
-		{ NOW + 500, 91.2, "10.0.0.5", "java", METRIC_FORECAST, RESOURCE_MEM },
-		{ NOW + 500, 600, "10.0.0.5", "java", METRIC_FORECAST_LEAD, RESOURCE_MEM },
-		{ NOW, 3, "::1", "*", METRIC_ALARM, RESOURCE_CPU },
-		{ NOW, 1, "::1", "x", METRIC_ALARM, RESOURCE_CPU },
-		{ NOW, 0, "::1", "x", METRIC_FORECAST_LEAD, RESOURCE_CPU },
-	};
-	assert_int_equal(parse_bytes(body_parse_alarms, json, strlen(json), &body, &copy, &error), 0);
-	assert_int_equal(body.batch.count, COUNT_OF(wanted));
-	for (size_t i = 0; i < COUNT_OF(wanted); i++) {
+	if (parse_bytes(parse, json, strlen(json), &body, &copy, &error))
+		fail_msg("refused (%s %s): %s", error.field, error.sentence, json);
+	assert_int_equal(body.batch.count, count);
+	for (size_t i = 0; i < count; i++) {
 		const struct sample *sample = &body.batch.samples[i];
 		assert_int_equal(sample->time_ms, wanted[i].time_ms);
 		assert_true(sample->value == wanted[i].value);
@@ -425,11 +410,29 @@ static void test_body_parse_alarms_all_that_is_said_becomes_samples(void **state
 	}
 	body_free(&body);
 	free(copy);
-	json = "{\"data\": []}";
-	assert_int_equal(parse_bytes(body_parse_alarms, json, strlen(json), &body, &copy, &error), 0);
-	assert_int_equal(body.batch.count, 0);
-	body_free(&body);
-	free(copy);
+}
+
+static void test_body_parse_alarms_all_that_is_said_becomes_samples(void **state)
+{
+	(void)state;
+	const char *json =
+		"{\"data\": [{\"ipaddress\": \"10-0-0-5\", \"process_name\": \"java\", \"type_data\": \"mem\", \"color\": \"orange\","
+		"\"timestamp\": 1795356000.5, \"value\": 61, \"threshold\": 80, \"since\": 1795355990, \"forecast\": 91.2,"
+		"\"expected_at\": 1795356600.5, \"probability\": 0.5},"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"unknown\", \"value\": null},"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"x\", \"type_data\": \"cpu\", \"color\": \"orange\", \"expected_at\": 5}]}";
+	static const struct sample wanted[] = {
+		{ NOW + 500, 1, "10.0.0.5", "java", METRIC_ALARM, RESOURCE_MEM },
+		{ NOW + 500, 1795355990, "10.0.0.5", "java", METRIC_ALARM_SINCE, RESOURCE_MEM },
+		{ NOW + 500, 80, "10.0.0.5", "java", METRIC_ALARM_THRESHOLD, RESOURCE_MEM },
+		{ NOW + 500, 91.2, "10.0.0.5", "java", METRIC_ALARM_FORECAST, RESOURCE_MEM },
+		{ NOW + 500, 600, "10.0.0.5", "java", METRIC_ALARM_LEAD, RESOURCE_MEM },
+		{ NOW, 3, "::1", "*", METRIC_ALARM, RESOURCE_CPU },
+		{ NOW, 1, "::1", "x", METRIC_ALARM, RESOURCE_CPU },
+		{ NOW, 0, "::1", "x", METRIC_ALARM_LEAD, RESOURCE_CPU },
+	};
+	assert_parsed(body_parse_alarms, json, wanted, COUNT_OF(wanted));
+	assert_parsed(body_parse_alarms, "{\"data\": []}", NULL, 0);
 }
 
 /* More than a block of the arena holds: all that each can bring has its place. */
@@ -495,6 +498,118 @@ static void test_body_parse_alarms_bad_items_are_named(void **state)
 	refuse(body_parse_alarms, "{\"data\": [{\"color\": \"red\"}]}", 400, "data[0].ipaddress");
 }
 
+static void test_body_parse_forecasts_all_that_is_said_becomes_samples(void **state)
+{
+	(void)state;
+	const char *json =
+		"{\"data\": [{\"ipaddress\": \"10-0-0-5\", \"process_name\": \"java\", \"type_data\": \"mem\", \"probability\": 0.83,"
+		"\"forecast\": 91.2, \"expected_at\": 1795356600.25, \"color\": 1, \"value\": \"x\", \"else\": {}},"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"a\", \"type_data\": \"cpu\", \"probability\": 0, \"forecast\": -0.0,"
+		"\"expected_at\": null},"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"b\", \"type_data\": \"cpu\", \"probability\": 1, \"forecast\": 800,"
+		"\"timestamp\": 1795356000.5, \"expected_at\": 1795356000},"
+		"{\"ipaddress\": \"::2\", \"process_name\": \"c\", \"type_data\": \"mem\", \"probability\": 0.3333333333333333,"
+		"\"forecast\": 12.5}]}";
+	static const struct sample wanted[] = {
+		{ NOW, 0.83, "10.0.0.5", "java", METRIC_FORECAST_PROBABILITY, RESOURCE_MEM },
+		{ NOW, 91.2, "10.0.0.5", "java", METRIC_FORECAST, RESOURCE_MEM },
+		{ NOW, 600.25, "10.0.0.5", "java", METRIC_FORECAST_LEAD, RESOURCE_MEM },
+		{ NOW, 0, "::1", "a", METRIC_FORECAST_PROBABILITY, RESOURCE_CPU },
+		{ NOW, 0, "::1", "a", METRIC_FORECAST, RESOURCE_CPU },
+		{ NOW + 500, 1, "::1", "b", METRIC_FORECAST_PROBABILITY, RESOURCE_CPU },
+		{ NOW + 500, 800, "::1", "b", METRIC_FORECAST, RESOURCE_CPU },
+		{ NOW + 500, 0, "::1", "b", METRIC_FORECAST_LEAD, RESOURCE_CPU },
+		{ NOW, 1.0 / 3, "::2", "c", METRIC_FORECAST_PROBABILITY, RESOURCE_MEM },
+		{ NOW, 12.5, "::2", "c", METRIC_FORECAST, RESOURCE_MEM },
+	};
+	assert_parsed(body_parse_forecasts, json, wanted, COUNT_OF(wanted));
+	assert_parsed(body_parse_forecasts, "{\"data\": []}", NULL, 0);
+	/* A time to come has milliseconds, not the rounding of a difference of large numbers. */
+	static const struct sample odd[] = {
+		{ NOW, 0.5, "::1", "a", METRIC_FORECAST_PROBABILITY, RESOURCE_CPU },
+		{ NOW, 90, "::1", "a", METRIC_FORECAST, RESOURCE_CPU },
+		{ NOW, 1234.567, "::1", "a", METRIC_FORECAST_LEAD, RESOURCE_CPU },
+	};
+	assert_parsed(body_parse_forecasts,
+	              "{\"data\": [{\"ipaddress\": \"::1\", \"process_name\": \"a\", \"type_data\": \"cpu\", \"probability\": 0.5,"
+	              "\"forecast\": 90, \"expected_at\": 1795357234.567}]}", odd, COUNT_OF(odd));
+}
+
+/* More than a block of the arena holds: all that each can bring has its place. */
+static void test_body_parse_forecasts_many_whole_ones_have_room(void **state)
+{
+	(void)state;
+	enum { FORECASTS = 3000 };
+	struct text json = TEXT_EMPTY;
+	struct body body;
+	struct body_error error;
+	text_append_string(&json, "{\"data\": [");
+	for (int i = 0; i < FORECASTS; i++)
+		text_printf(&json,
+		            "%s{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"p%d\", \"type_data\": \"mem\", "
+		            "\"probability\": 0.5, \"forecast\": %d, \"expected_at\": 1795356600}",
+		            i ? "," : "", i, i);
+	text_append_string(&json, "]}");
+	assert_int_equal(body_parse_forecasts(json.data, json.length, &times, &body, &error), 0);
+	assert_int_equal(body.batch.count, FORECASTS * 3);
+	for (size_t i = 0; i < body.batch.count; i++) {
+		if (body.batch.samples[i].metric == METRIC_FORECAST)
+			assert_true(body.batch.samples[i].value == (double)(i / 3));
+		assert_int_equal(atoi(body.batch.samples[i].process + 1), i / 3);
+	}
+	body_free(&body);
+	text_free(&json);
+}
+
+static void test_body_parse_forecasts_bad_items_are_named(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *members, *field;
+		int status;
+	} cases[] = {
+		{ "\"ipaddress\": \"10.0.0\"", "data[1].ipaddress", 400 },
+		{ "\"ipaddress\": null", "data[1].ipaddress", 400 },
+		{ "\"process_name\": 1", "data[1].process_name", 400 },
+		{ "\"type_data\": \"disk\"", "data[1].type_data", 400 },
+		{ "\"timestamp\": \"x\"", "data[1].timestamp", 400 },
+		{ "\"timestamp\": 1795356061", "data[1].timestamp", 409 },
+		{ "\"timestamp\": 1795100000", "data[1].timestamp", 409 },
+		{ "\"probability\": null", "data[1].probability", 400 },
+		{ "\"probability\": \"0.5\"", "data[1].probability", 400 },
+		{ "\"probability\": true", "data[1].probability", 400 },
+		{ "\"probability\": -0.001", "data[1].probability", 400 },
+		{ "\"probability\": 1.0000001", "data[1].probability", 400 },
+		{ "\"forecast\": null", "data[1].forecast", 400 },
+		{ "\"forecast\": -1", "data[1].forecast", 400 },
+		{ "\"forecast\": 1e999", "data[1].forecast", 400 },
+		{ "\"forecast\": 1e13", "data[1].forecast", 400 },
+		{ "\"expected_at\": \"2026\"", "data[1].expected_at", 400 },
+		{ "\"expected_at\": false", "data[1].expected_at", 400 },
+		{ "\"expected_at\": -1", "data[1].expected_at", 400 },
+		{ "\"expected_at\": 1795356600000", "data[1].expected_at", 400 }, /* milliseconds */
+	};
+	static const char *const needed[] = { "ipaddress", "process_name", "type_data", "probability", "forecast" };
+	static const char good[] = "\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\", \"type_data\": \"cpu\", "
+	                           "\"probability\": 0.5, \"forecast\": 50";
+	char json[1024];
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		snprintf(json, sizeof(json), "{\"data\": [{%s}, {%s, %s}]}", good, good, cases[i].members);
+		refuse(body_parse_forecasts, json, cases[i].status, cases[i].field);
+	}
+	for (size_t i = 0; i < COUNT_OF(needed); i++) {
+		char field[64];
+		snprintf(json, sizeof(json), "{\"data\": [{%s}]}", good);
+		*strstr(json, needed[i]) = 'X'; /* an unknown key */
+		snprintf(field, sizeof(field), "data[0].%s", needed[i]);
+		refuse(body_parse_forecasts, json, 400, field);
+	}
+	refuse(body_parse_forecasts, "{\"data\": [1]}", 400, "data[0]");
+	refuse(body_parse_forecasts, "{\"data\": {}}", 400, "data");
+	refuse(body_parse_forecasts, "{}", 400, "data");
+	refuse(body_parse_forecasts, "[]", 400, "");
+}
+
 /* Bytes of good bodies changed at random: whatever the answer is, it is one. */
 static void test_body_parse_random_damage_is_answered(void **state)
 {
@@ -509,7 +624,8 @@ static void test_body_parse_random_damage_is_answered(void **state)
 		size_t length = strlen(json);
 		for (int j = rand() % 5; j >= 0; j--)
 			json[(size_t)rand() % length] = bytes[(size_t)rand() % sizeof(bytes)];
-		int result = parse_bytes(i % 2 ? body_parse_samples : body_parse_alarms, json, length, &body, &copy, &error);
+		static parser *const parsers[] = { body_parse_samples, body_parse_alarms, body_parse_forecasts };
+		int result = parse_bytes(parsers[i % 3], json, length, &body, &copy, &error);
 		assert_true(result == 0 || (result == -EINVAL && error.status && error.sentence[0]));
 		if (result == 0)
 			body_free(&body);
@@ -546,11 +662,12 @@ static void test_body_parse_any_allocation_fails_is_out_of_memory(void **state)
 	for (int i = 0; i < 2000; i++)
 		text_printf(&json,
 		            "%s{\"ipaddress\": \"10.0.0.5\", \"color\": \"red\", \"timestamp\": 1795356000, \"value\": 1, "
-		            "\"process_name\": \"p%d\", \"type_data\": \"cpu\", \"threshold\": 5}",
+		            "\"process_name\": \"p%d\", \"type_data\": \"cpu\", \"threshold\": 5, \"probability\": 0.5, \"forecast\": 9}",
 		            i ? "," : "", i);
 	text_append_string(&json, "]}");
 	fail_allocations(body_parse_samples, json.data, json.length);
 	fail_allocations(body_parse_alarms, json.data, json.length);
+	fail_allocations(body_parse_forecasts, json.data, json.length);
 	text_free(&json);
 }
 
@@ -596,6 +713,9 @@ int main(void)
 		cmocka_unit_test(test_body_parse_alarms_all_that_is_said_becomes_samples),
 		cmocka_unit_test(test_body_parse_alarms_many_whole_ones_have_room),
 		cmocka_unit_test(test_body_parse_alarms_bad_items_are_named),
+		cmocka_unit_test(test_body_parse_forecasts_all_that_is_said_becomes_samples),
+		cmocka_unit_test(test_body_parse_forecasts_many_whole_ones_have_room),
+		cmocka_unit_test(test_body_parse_forecasts_bad_items_are_named),
 		cmocka_unit_test(test_body_parse_random_damage_is_answered),
 		cmocka_unit_test(test_body_parse_any_allocation_fails_is_out_of_memory),
 		cmocka_unit_test(test_arena_allocate_any_size_is_aligned_and_apart),

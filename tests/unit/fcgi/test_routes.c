@@ -266,6 +266,7 @@ static void test_routes_health_and_metrics_are_answered(void **state)
 	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 200);
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
 	assert_non_null(strstr(f->response.body.data, "\"alert\": {\"status\": \"ok\", \"last_report\": 1"));
+	assert_non_null(strstr(f->response.body.data, "\"forecast\": {\"status\": \"unknown\", \"last_report\": null}}\n"));
 
 	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
 	assert_string_equal(f->response.content_type, "text/plain; version=0.0.4; charset=utf-8");
@@ -303,6 +304,9 @@ static void test_routes_wrong_requests_get_their_status(void **state)
 		{ "GET", "save-all", "", 405, "PUT" },
 		{ "HEAD", "save-alarms", "", 405, "PUT" },
 		{ "POST", "save-all/", "", 405, "PUT" },
+		{ "GET", "save-forecasts", "", 405, "PUT" },
+		{ "PUT", "forecasts", "", 405, "GET, HEAD" },
+		{ "GET", "forecast", "", 404, "" },
 		{ "PUT", "get-all", "", 405, "GET, HEAD" },
 		{ "POST", "get-all/10.0.0.5", "", 405, "GET, HEAD" },
 		{ "DELETE", "latest", "bad=1", 405, "GET, HEAD" },
@@ -318,6 +322,8 @@ static void test_routes_wrong_requests_get_their_status(void **state)
 		{ "GET", "get-all-detailed", "fn=max", 400, "needs step" },
 		{ "GET", "latest", "window=5m", 400, "unknown" },
 		{ "GET", "query-alarm", "window=5m", 400, "unknown" },
+		{ "GET", "forecasts", "window=5m", 400, "unknown" },
+		{ "GET", "forecasts", "resource=disk", 400, "\"field\": \"resource\"" },
 		{ "GET", "hosts", "process=a", 400, "unknown" },
 		{ "GET", "health", "x=1", 400, "unknown" },
 		{ "GET", "metrics", "ip=::1", 400, "unknown" },
@@ -328,6 +334,8 @@ static void test_routes_wrong_requests_get_their_status(void **state)
 		{ "GET", "get-all/0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000", "", 400, "" },
 		{ "PUT", "save-all", "", 400, "not JSON" },
 		{ "PUT", "save-alarms", "", 400, "not JSON" },
+		{ "PUT", "save-forecasts", "", 400, "not JSON" },
+		{ "PUT", "save-forecasts", "ip=::1", 400, "unknown" },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		int status = ask(f, cases[i].method, cases[i].path, cases[i].query, "");
@@ -343,8 +351,8 @@ static void test_routes_wrong_requests_get_their_status(void **state)
 static void test_routes_head_works_where_get_does(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const paths[] = { "get-all", "get-all/::1", "get-all-detailed", "latest", "query-alarm", "alarms", "hosts",
-		                             "health", "metrics" };
+	static const char *const paths[] = { "get-all", "get-all/::1", "get-all-detailed", "latest", "query-alarm", "alarms",
+		                             "forecasts", "hosts", "health", "metrics" };
 	for (size_t i = 0; i < COUNT_OF(paths); i++)
 		assert_int_equal(ask(f, "HEAD", paths[i], "", NULL), 200);
 }
@@ -513,6 +521,224 @@ static void test_routes_alarms_colors_that_changed(void **state)
 	get(f, "alarms", "process=old", wanted);
 }
 
+/* ---- forecasts ---- */
+
+/* Saves one forecast; `more` are further members. */
+static void save_forecast(struct fixture *f, const char *ip, const char *process, const char *resource, double ago_s,
+                          double probability, double forecast, const char *more)
+{
+	char body[512];
+	snprintf(body, sizeof(body),
+	         "{\"data\": [{\"ipaddress\": \"%s\", \"process_name\": \"%s\", \"type_data\": \"%s\", \"timestamp\": %.3f, "
+	         "\"probability\": %.17g, \"forecast\": %.17g%s}]}",
+	         ip, process, resource, (double)f->now_ms / 1000 - ago_s, probability, forecast, more);
+	if (ask(f, "PUT", "save-forecasts", "", body) != 200)
+		fail_msg("%s", f->response.body.data);
+	assert_string_equal(f->response.body.data, "{\"Response\": \"Ok\"}\n");
+}
+
+static void test_routes_forecasts_newest_of_three_refreshes(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[1024], more[64];
+	long long now_s = f->now_ms / 1000;
+	get(f, "forecasts", "", "{}");
+	snprintf(more, sizeof(more), ", \"expected_at\": %lld.125", now_s + 600);
+	save_forecast(f, "10.0.0.5", "bash", "mem", 60, 0.1, 50, "");
+	save_forecast(f, "10.0.0.5", "bash", "mem", 10, 1.0 / 3, 91.5, more);
+	save_forecast(f, "10.0.0.5", "bash", "cpu", 10, 0, 0, ", \"expected_at\": null");
+	save_forecast(f, "10.0.0.5", "java", "cpu", 150, 1, 800, "");
+	save_forecast(f, "10.0.0.5", "old", "mem", 190, 0.5, 80, more);
+	save_forecast(f, "2001:db8::1", "zsh", "mem", 0, 0.25, 10, "");
+	static const char both[] = "{\"10.0.0.5\": {\"bash\": {\"mem\": {\"probability\": 0.3333333333333333, \"forecast\": 91.5, "
+	                           "\"expected_at\": %lld.125}, \"cpu\": {\"probability\": 0, \"forecast\": 0, \"expected_at\": null}}, "
+	                           "\"java\": {\"cpu\": {\"probability\": 1, \"forecast\": 800, \"expected_at\": null}}}, "
+	                           "\"2001:db8::1\": {\"zsh\": {\"mem\": {\"probability\": 0.25, \"forecast\": 10, \"expected_at\": null}}}}";
+	snprintf(wanted, sizeof(wanted), both, now_s + 600);
+	get(f, "forecasts", "", wanted);
+	get(f, "forecasts/", "", wanted);
+	get(f, "forecasts", "ip=2001:db8:0::1",
+	    "{\"2001:db8::1\": {\"zsh\": {\"mem\": {\"probability\": 0.25, \"forecast\": 10, \"expected_at\": null}}}}");
+	get(f, "forecasts", "process=java&resource=cpu",
+	    "{\"10.0.0.5\": {\"java\": {\"cpu\": {\"probability\": 1, \"forecast\": 800, \"expected_at\": null}}}}");
+	get(f, "forecasts", "process=java&resource=mem", "{}");
+	get(f, "forecasts", "process=old", "{}");
+	/* Who refreshes less often is waited for. */
+	f->config->forecast.refresh_ms = 120000;
+	service_reload(f->service, f->config);
+	snprintf(wanted, sizeof(wanted),
+	         "{\"10.0.0.5\": {\"old\": {\"mem\": {\"probability\": 0.5, \"forecast\": 80, \"expected_at\": %lld.125}}}}", now_s + 600);
+	get(f, "forecasts", "process=old", wanted);
+	/* They are no samples, and no collector's host. */
+	get(f, "get-all", "", "{}");
+	get(f, "hosts", "", "{}");
+}
+
+/* An older time to come is not that of a newer forecast, which may have none. */
+static void test_routes_forecasts_expected_at_is_of_the_same_forecast(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[512], more[64];
+	long long now_s = f->now_ms / 1000;
+	snprintf(more, sizeof(more), ", \"expected_at\": %lld", now_s + 600);
+	save_forecast(f, "10.0.0.5", "a", "mem", 20, 0.75, 90, more);
+	save_forecast(f, "10.0.0.5", "a", "mem", 10, 0.5, 70, "");
+	get(f, "forecasts", "", "{\"10.0.0.5\": {\"a\": {\"mem\": {\"probability\": 0.5, \"forecast\": 70, \"expected_at\": null}}}}");
+	save_alarm(f, "10.0.0.5", "a", "mem", "orange", 10, 10, "");
+	snprintf(wanted, sizeof(wanted),
+	         "{\"color\": \"orange\", \"alarms\": [{\"process\": \"a\", \"ip\": \"10.0.0.5\", \"resource\": \"mem\", \"color\": \"orange\", "
+	         "\"value\": null, \"forecast\": 70, \"expected_at\": null, \"threshold\": 80, \"since\": %lld}]}", now_s - 10);
+	get(f, "query-alarm", "", wanted);
+	/* And a newer one counts again; one that is past is now. */
+	save_forecast(f, "10.0.0.5", "a", "mem", 5, 0.75, 85, more);
+	snprintf(wanted, sizeof(wanted),
+	         "{\"10.0.0.5\": {\"a\": {\"mem\": {\"probability\": 0.75, \"forecast\": 85, \"expected_at\": %lld}}}}", now_s + 600);
+	get(f, "forecasts", "", wanted);
+	save_forecast(f, "10.0.0.5", "a", "mem", 4, 1, 85, ", \"expected_at\": 1000000000");
+	snprintf(wanted, sizeof(wanted),
+	         "{\"10.0.0.5\": {\"a\": {\"mem\": {\"probability\": 1, \"forecast\": 85, \"expected_at\": %lld}}}}", now_s - 4);
+	get(f, "forecasts", "", wanted);
+}
+
+/* What an alarm says of itself comes before the forecast service's word, while it does;
+ * and what it says is no forecast. */
+static void test_routes_query_alarm_orange_tells_its_forecast(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[512], more[128];
+	long long now_s = f->now_ms / 1000;
+	static const char orange[] = "{\"color\": \"orange\", \"alarms\": [{\"process\": \"java\", \"ip\": \"10.0.0.5\", \"resource\": \"mem\", "
+	                             "\"color\": \"%s\", \"value\": 61, \"forecast\": %s, \"expected_at\": %s, \"threshold\": 80, \"since\": %lld}]}";
+	char expected_at[32], other_at[32];
+	snprintf(expected_at, sizeof(expected_at), "%lld", now_s + 600);
+	snprintf(other_at, sizeof(other_at), "%lld", now_s + 900);
+
+	save(f, "10.0.0.5", "java mem 10 61");
+	save_alarm(f, "10.0.0.5", "java", "mem", "orange", 15, 20, "");
+	snprintf(wanted, sizeof(wanted), orange, "orange", "null", "null", now_s - 20);
+	get(f, "query-alarm", "", wanted);
+
+	/* The forecast service's: up to three of its refreshes old. */
+	snprintf(more, sizeof(more), ", \"expected_at\": %s", expected_at);
+	save_forecast(f, "10.0.0.5", "java", "mem", 100, 0.9, 91.25, more);
+	snprintf(wanted, sizeof(wanted), orange, "orange", "91.25", expected_at, now_s - 20);
+	get(f, "query-alarm", "", wanted);
+	get(f, "query-alarm", "process=java&resource=mem", wanted);
+
+	/* The alarm's own, though older than the service's next one. */
+	snprintf(more, sizeof(more), ", \"forecast\": 88, \"expected_at\": %s", other_at);
+	save_alarm(f, "10.0.0.5", "java", "mem", "orange", 10, 20, more);
+	save_forecast(f, "10.0.0.5", "java", "mem", 8, 0.5, 77, "");
+	snprintf(wanted, sizeof(wanted), orange, "orange", "88", other_at, now_s - 20);
+	get(f, "query-alarm", "", wanted);
+	get(f, "forecasts", "", "{\"10.0.0.5\": {\"java\": {\"mem\": {\"probability\": 0.5, \"forecast\": 77, \"expected_at\": null}}}}");
+
+	/* It stands, and says it no longer. */
+	save_alarm(f, "10.0.0.5", "java", "mem", "orange", 5, 20, "");
+	snprintf(wanted, sizeof(wanted), orange, "orange", "77", "null", now_s - 20);
+	get(f, "query-alarm", "", wanted);
+	/* An alarm's alone is no forecast. */
+	save_alarm(f, "10.0.0.6", "b", "mem", "orange", 5, 20, ", \"forecast\": 99");
+	get(f, "forecasts", "ip=10.0.0.6", "{}");
+}
+
+static void test_routes_query_alarm_red_expects_nothing(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[512], more[64];
+	long long now_s = f->now_ms / 1000;
+	snprintf(more, sizeof(more), ", \"expected_at\": %lld", now_s + 600);
+	save_forecast(f, "10.0.0.5", "a", "cpu", 10, 1, 95, more);
+	save_alarm(f, "10.0.0.5", "a", "cpu", "red", 10, 10, "");
+	snprintf(wanted, sizeof(wanted),
+	         "{\"color\": \"red\", \"alarms\": [{\"process\": \"a\", \"ip\": \"10.0.0.5\", \"resource\": \"cpu\", \"color\": \"red\", "
+	         "\"value\": null, \"forecast\": 95, \"expected_at\": null, \"threshold\": 80, \"since\": %lld}]}", now_s - 10);
+	get(f, "query-alarm", "", wanted);
+}
+
+static void test_routes_save_forecasts_bad_item_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	static const char good[] = "\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\", \"type_data\": \"mem\", \"forecast\": 50";
+	char body[512];
+	snprintf(body, sizeof(body), "{\"data\": [{%s, \"probability\": 1}, {%s, \"probability\": 1.5}]}", good, good);
+	double rejected = metric_of(f, "vigie_rejected_total");
+	assert_int_equal(ask(f, "PUT", "save-forecasts", "", body), 400);
+	assert_non_null(strstr(f->response.body.data, "\"field\": \"data[1].probability\""));
+	assert_true(metric_of(f, "vigie_rejected_total") == rejected + 1);
+	get(f, "forecasts", "", "{}");
+	/* That is no sign of life. */
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "\"forecast\": {\"status\": \"unknown\", \"last_report\": null}"));
+	/* Without a time it is the server's. */
+	int64_t before_ms = clock_wall_ms();
+	snprintf(body, sizeof(body), "{\"data\": [{%s, \"probability\": 1, \"expected_at\": 5}]}", good);
+	assert_int_equal(ask(f, "PUT", "save-forecasts/", "", body), 200);
+	assert_int_equal(ask(f, "GET", "forecasts", "", NULL), 200);
+	const char *at = strstr(f->response.body.data, "\"expected_at\": ");
+	assert_non_null(at);
+	double expected_ms = strtod(at + strlen("\"expected_at\": "), NULL) * 1000;
+	assert_true(expected_ms >= (double)before_ms - 0.5 && expected_ms <= (double)clock_wall_ms() + 0.5);
+}
+
+static void test_routes_health_tells_the_forecast_service_and_is_well_without(void **state)
+{
+	struct fixture *f = *state;
+	assert_int_equal(ask(f, "PUT", "save-forecasts", "", "{\"data\": []}"), 200);
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "\"alert\": {\"status\": \"unknown\", \"last_report\": null}"));
+	assert_non_null(strstr(f->response.body.data, "\"forecast\": {\"status\": \"ok\", \"last_report\": 1"));
+	/* Three of its refreshes, not of the collectors' intervals; then it is away. */
+	f->config->server.interval_ms = 1;
+	service_reload(f->service, f->config);
+	usleep(10000);
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "\"forecast\": {\"status\": \"ok\""));
+	f->config->forecast.refresh_ms = 1;
+	service_reload(f->service, f->config);
+	usleep(10000);
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "{\"status\": \"ok\", \"version\""));
+	assert_non_null(strstr(f->response.body.data, "\"forecast\": {\"status\": \"unknown\", \"last_report\": 1"));
+}
+
+/* The engine of a case in which forecasts are saved while others are read. */
+static struct {
+	struct fixture *fixture;
+	unsigned reads;
+} interrupted;
+
+static int interrupted_latest(struct store *store, const struct query *query, struct store_rows *ret_rows)
+{
+	if (query->metric == METRIC_FORECAST_LEAD && interrupted.reads++ == 0) {
+		struct fixture saver = { .service = interrupted.fixture->service, .now_ms = interrupted.fixture->now_ms, .authorization = "" };
+		save_forecast(&saver, "10.0.0.5", "a", "mem", 0, 0.75, 90, ", \"expected_at\": 5");
+		text_free(&saver.response.body);
+	}
+	return store_sqlite.latest(store, query, ret_rows);
+}
+
+static void test_routes_forecasts_saved_meanwhile_are_not_mixed(void **state)
+{
+	struct fixture *f = *state;
+	static const struct store_ops *engine;
+	static struct store_ops ops;
+	char wanted[256];
+	engine = f->service->ops;
+	ops = *engine;
+	ops.latest = interrupted_latest;
+	f->service->ops = &ops;
+	interrupted.fixture = f;
+	interrupted.reads = 0;
+	save_forecast(f, "10.0.0.5", "a", "mem", 20, 0.25, 40, ", \"expected_at\": 5");
+	snprintf(wanted, sizeof(wanted),
+	         "{\"10.0.0.5\": {\"a\": {\"mem\": {\"probability\": 0.75, \"forecast\": 90, \"expected_at\": %lld}}}}",
+	         (long long)(f->now_ms / 1000));
+	get(f, "forecasts", "", wanted);
+	assert_int_equal(interrupted.reads, 2);
+	f->service->ops = engine;
+}
+
 /* What the names of processes do to JSON. */
 static void test_routes_hostile_names_come_back(void **state)
 {
@@ -588,8 +814,8 @@ static void test_routes_admit_each_token_opens_its_doors(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const reads[] = { "get-all", "get-all/10.0.0.5", "get-all-detailed", "latest", "query-alarm", "alarms",
-		                             "hosts", "metrics" };
-	static const char *const writes[] = { "save-all", "save-alarms" };
+		                             "forecasts", "hosts", "metrics" };
+	static const char *const writes[] = { "save-all", "save-alarms", "save-forecasts" };
 	static const struct {
 		const char *authorization;
 		int read, write; /* statuses */
@@ -827,6 +1053,13 @@ int main(void)
 		CASE(test_routes_query_alarm_worst_color_counts),
 		CASE(test_routes_query_alarm_tells_all_of_an_alarm),
 		CASE(test_routes_alarms_colors_that_changed),
+		CASE(test_routes_forecasts_newest_of_three_refreshes),
+		CASE(test_routes_forecasts_expected_at_is_of_the_same_forecast),
+		CASE(test_routes_forecasts_saved_meanwhile_are_not_mixed),
+		CASE(test_routes_query_alarm_orange_tells_its_forecast),
+		CASE(test_routes_query_alarm_red_expects_nothing),
+		CASE(test_routes_save_forecasts_bad_item_leaves_nothing),
+		CASE(test_routes_health_tells_the_forecast_service_and_is_well_without),
 		CASE(test_routes_hostile_names_come_back),
 		cmocka_unit_test_setup_teardown(test_routes_same_read_within_a_second_gets_the_same_answer, set_up_cached, tear_down),
 		CASE(test_routes_admit_each_token_opens_its_doors),

@@ -272,6 +272,39 @@ static void test_store_append_any_value_comes_back_bit_for_bit(void **state)
 	store_history_free(&answer);
 }
 
+/* Of one series, as a forecast after the other has them, and of several at one time. */
+static void test_store_latest_probabilities_come_back(void **state)
+{
+	struct fixture *f = *state;
+	static const double values[] = { 0, 1.0 / 3, 1, 1e-6, 0.1 + 0.2, 0.9999999, 2.0 / 3, 1e-9, 0.83 };
+	for (size_t i = 0; i < COUNT_OF(values); i++) {
+		char process[8];
+		snprintf(process, sizeof(process), "p%zu", i);
+		struct sample samples[] = { SAMPLE("10.0.0.1", "a", MEM, f->base + 1000 + (int64_t)i * 60000, values[i]),
+			                        SAMPLE("10.0.0.1", process, MEM, f->base + 1000, values[i]) };
+		samples[0].metric = samples[1].metric = METRIC_FORECAST_PROBABILITY;
+		struct batch batch = { .samples = samples, .count = 2 };
+		const struct batch *const batches[] = { &batch };
+		assert_int_equal(append_batches(f, batches, 1), 0);
+	}
+	for (size_t i = 0; i < COUNT_OF(values); i++) {
+		char process[8];
+		struct store_rows rows;
+		snprintf(process, sizeof(process), "p%zu", i);
+		settle(f);
+		for (int one = 0; one < 2; one++) {
+			int64_t time_ms = 1000 + (one ? 0 : (int64_t)i * 60000);
+			struct query *query = QUERY(f, time_ms - 1000, time_ms, .process = one ? process : "a");
+			query->metric = METRIC_FORECAST_PROBABILITY;
+			assert_int_equal(f->ops->latest(f->store, query, &rows), 0);
+			assert_int_equal(rows.count, 1);
+			assert_true(fabs(rows.items[0].value[MEM] - values[i]) <= 1e-9);
+			assert_int_equal(rows.items[0].time_ms[MEM], f->base + time_ms);
+			store_rows_free(&rows);
+		}
+	}
+}
+
 static void test_store_history_over_max_points_is_too_big(void **state)
 {
 	struct fixture *f = *state;
@@ -443,6 +476,7 @@ int main(void)
 		CASE(test_store_metrics_are_apart),
 		CASE(test_store_append_hostile_names_come_back_the_same),
 		CASE(test_store_append_any_value_comes_back_bit_for_bit),
+		CASE(test_store_latest_probabilities_come_back),
 		CASE(test_store_history_over_max_points_is_too_big),
 		CASE(test_store_history_of_many_listed_series),
 		CASE(test_store_close_and_open_all_is_there),

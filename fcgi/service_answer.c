@@ -1,0 +1,56 @@
+/* What several of the answers are made of. */
+#include "fcgi/service_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+
+struct service_sample service_find(const struct store_rows *rows, const struct series_key *key, enum resource resource)
+{
+	const struct store_row *row =
+		rows->count ? bsearch(key, rows->items, rows->count, sizeof(*rows->items), service_compare_keys) : NULL;
+	if (!row || !row->present[resource])
+		return (struct service_sample){ 0 };
+	return (struct service_sample){ .known = true, .value = row->value[resource], .time_ms = row->time_ms[resource] };
+}
+
+void service_append_member(struct text *body, const char *name, bool known, double value)
+{
+	text_printf(body, ", \"%s\": ", name);
+	if (known)
+		json_append_number(body, value);
+	else
+		text_append_string(body, "null");
+}
+
+void service_append_expected_at(struct text *body, const struct service_sample *forecast,
+                                const struct service_sample *lead)
+{
+	if (forecast->known && lead->known && lead->time_ms == forecast->time_ms) {
+		text_append_string(body, ", \"expected_at\": ");
+		json_append_seconds(body, lead->time_ms + llround(lead->value * 1000));
+	} else {
+		service_append_member(body, "expected_at", false, 0);
+	}
+}
+
+void service_begin_series(struct text *body, const struct series_key *key, const struct series_key *before)
+{
+	bool new_host = key->ip && (!before || strcmp(before->ip, key->ip) != 0);
+	if (new_host) {
+		text_append_string(body, before ? "}, " : "");
+		json_append_string(body, key->ip);
+		text_append_string(body, ": {");
+	} else if (before) {
+		text_append_string(body, ", ");
+	}
+	json_append_string(body, key->process);
+	text_append_string(body, ": ");
+}
+
+void service_end_series(struct text *body, const struct series_key *last)
+{
+	text_append_string(body, last && last->ip ? "}}\n" : "}\n");
+}
