@@ -35,7 +35,8 @@ static int take(void *user, const char *ip, const char *process, enum resource r
 {
 	struct forecast forecast = { .ip = ip, .process = process, .resource = resource };
 	if (!read_number(item, "probability", &forecast.probability) || forecast.probability < 0 ||
-	    forecast.probability > 1 || !read_number(item, "forecast", &forecast.value))
+	    forecast.probability > 1 || !read_number(item, "forecast", &forecast.value) ||
+	    forecast.value < 0)
 		return -EBADMSG;
 	const cJSON *expected = cJSON_GetObjectItemCaseSensitive(item, "expected_at");
 	if (expected && !cJSON_IsNull(expected) && !answer_read_time(expected, &forecast.expected_ms))

@@ -19,7 +19,7 @@ struct forecast {
 	const char *process; /* this one; less than WIRE_NAME_SIZE bytes with its NUL */
 	enum resource resource;
 	double probability;  /* 0 to 1, of going over the threshold within the horizon */
-	double value;        /* percent, finite: the highest expected within the horizon */
+	double value;        /* percent, finite, not negative: the highest expected within the horizon */
 	int64_t expected_ms; /* when it goes over; 0: not known */
 };
 

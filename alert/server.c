@@ -127,6 +127,15 @@ static void append_item(struct text *body, const struct alarm *alarm, enum resou
 		text_append_string(body, ", \"threshold\": ");
 		json_append_number(body, alarm->threshold);
 	}
+	if (alarm->color == COLOR_ORANGE) {
+		text_append_string(body, ", \"forecast\": ");
+		json_append_number(body, alarm->forecast);
+		text_append_string(body, ", \"expected_at\": ");
+		if (alarm->expected_ms)
+			json_append_seconds(body, alarm->expected_ms);
+		else
+			text_append_string(body, "null");
+	}
 	text_append_string(body, ", \"since\": ");
 	json_append_seconds(body, alarm->since_ms);
 	text_append_char(body, '}');

@@ -47,6 +47,7 @@ static void test_forecasts_parse_bad_items_are_left_out_and_counted(void **state
 		"{\"probability\": null, \"forecast\": 91}", "{\"probability\": 0.8, \"forecast\": null}",
 		"{\"probability\": \"0.8\", \"forecast\": 91}", "{\"probability\": 1.01, \"forecast\": 91}",
 		"{\"probability\": -0.1, \"forecast\": 91}", "{\"probability\": 0.8, \"forecast\": 1e999}",
+		"{\"probability\": 0.8, \"forecast\": -1}",
 		"{\"probability\": 0.8, \"forecast\": 91, \"expected_at\": \"soon\"}",
 		"{\"probability\": 0.8, \"forecast\": 91, \"expected_at\": -1}",
 		"{\"probability\": 0.8, \"forecast\": 91, \"expected_at\": 1e15}",

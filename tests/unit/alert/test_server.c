@@ -351,6 +351,8 @@ static void add_series(struct states *states, const char *process, enum color co
 		                                  .value = 83.1, .threshold = 80, .since_ms = 1795356010001 },
 		                       .samples = samples, .ended = ended };
 	snprintf(series.alarm.process, WIRE_NAME_SIZE, "%s", process);
+	series.alarm.forecast = 91.2;
+	series.alarm.expected_ms = strcmp(process, "never") == 0 ? 0 : 1795356878100;
 	assert_int_equal(states_restore_series(states, &series), 0);
 }
 
@@ -363,6 +365,7 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 	add_host(states, "::1", COLOR_GREEN, true);
 	add_series(states, "a\"b", COLOR_RED, 0, false);
 	add_series(states, "amber", COLOR_ORANGE, 0, false);
+	add_series(states, "never", COLOR_ORANGE, 0, false);
 	add_series(states, "pending", COLOR_GREEN, 2, false);
 	add_series(states, "ended", COLOR_GREEN, 0, true);
 
@@ -376,7 +379,11 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\\\"b\", \"type_data\": \"cpu\", \"color\": \"red\", "
 		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"amber\", \"type_data\": \"cpu\", \"color\": \"orange\", "
-		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
+		"\"value\": 83.1, \"threshold\": 80, \"forecast\": 91.2, \"expected_at\": 1795356878.1, "
+		"\"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"never\", \"type_data\": \"cpu\", \"color\": \"orange\", "
+		"\"value\": 83.1, \"threshold\": 80, \"forecast\": 91.2, \"expected_at\": null, "
+		"\"since\": 1795356010.001},\n"
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"ended\", \"type_data\": \"cpu\", \"color\": \"green\", "
 		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
 		"{\"ipaddress\": \"10.0.0.6\", \"process_name\": \"*\", \"type_data\": \"mem\", \"color\": \"unknown\", "
