@@ -1,8 +1,7 @@
 /* The part of alert/states.h that reminds. */
 #include "alert/state_table.h"
 
-static int remind(struct states *states, const struct rules *rules, int64_t reminder_ms, struct alarm *alarm,
-                  struct transitions *transitions)
+static int remind(struct states *states, int64_t reminder_ms, struct alarm *alarm, struct transitions *transitions)
 {
 	if (alarm->color == COLOR_GREEN)
 		return 0;
@@ -12,14 +11,12 @@ static int remind(struct states *states, const struct rules *rules, int64_t remi
 		states->changed = true;
 	}
 	/* Evaluations come some milliseconds early or late: which one is nearest? */
-	if (now_ms - alarm->said_ms + states->interval_ms / 2 < reminder_ms ||
-	    rules_find(rules, alarm->ip, alarm->process, alarm->resource)->mute)
+	if (now_ms - alarm->said_ms + states->interval_ms / 2 < reminder_ms)
 		return 0;
 	return state_table_turn(states, transitions, alarm, TRANSITION_REMINDER, alarm->color);
 }
 
-int states_remind(struct states *states, const struct rules *rules, int64_t reminder_ms,
-                  struct transitions *transitions)
+int states_remind(struct states *states, int64_t reminder_ms, struct transitions *transitions)
 {
 	transitions->count = 0;
 	if (reminder_ms == 0)
@@ -27,9 +24,9 @@ int states_remind(struct states *states, const struct rules *rules, int64_t remi
 	int result = 0;
 	for (struct host *host = states->hosts; host && !result; host = host->hh.next) {
 		for (struct series *series = host->series; series && !result; series = series->hh.next)
-			result = remind(states, rules, reminder_ms, &series->state.alarm, transitions);
+			result = remind(states, reminder_ms, &series->state.alarm, transitions);
 		if (!result)
-			result = remind(states, rules, reminder_ms, &host->state.alarm, transitions);
+			result = remind(states, reminder_ms, &host->state.alarm, transitions);
 	}
 	return result;
 }

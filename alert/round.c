@@ -103,7 +103,7 @@ static int judge(struct round *round, const struct latest *latest, int64_t now_m
 	watch_skipped(round, latest->skipped + forecasts.skipped);
 	forecasts_free(&forecasts);
 	if (!result) {
-		result = states_remind(round->states, round->rules, round->reminder_ms, &round->transitions);
+		result = states_remind(round->states, round->reminder_ms, &round->transitions);
 		tell(round, now_ms);
 	}
 	return result;

@@ -99,11 +99,11 @@ int states_evaluate_forecasts(struct states *states, const struct rules *rules, 
 
 /*
  * After states_evaluate(): a REMINDER for each alarm that has stood `reminder_ms` (0: never)
- * since its line or its last reminder, and is not muted. The transitions replace those in
+ * since its line or its last reminder. The transitions replace those in
  * `transitions`; 0 or -ENOMEM, as there.
  */
-int states_remind(struct states *states, const struct rules *rules, int64_t reminder_ms,
-                  struct transitions *transitions) __attribute__((warn_unused_result));
+int states_remind(struct states *states, int64_t reminder_ms, struct transitions *transitions)
+	__attribute__((warn_unused_result));
 
 /* Walk over all hosts and all series that are kept; NULL starts and ends a walk.
  * Borrowed until the next call that changes the states. */

@@ -145,6 +145,8 @@ static void test_amber_sample_is_that_of_its_own_host_and_resource(void **state)
 		expect(&world, "10.0.0.5", "java", 0.9);
 		expect(&world, "10.0.0.5", "perl", 0.9);
 		evaluate(&world);
+		assert_int_equal(count_series(&world), 1);
+		assert_true(states_next_series(world.states, NULL)->alarm.value == 15);
 	}
 	assert_string_equal(world.said, "AMBER 10.0.0.5 java 15 0");
 	world_close(&world);
@@ -256,6 +258,77 @@ static void test_amber_green_series_without_a_forecast_starts_to_count_anew(void
 	assert_int_equal(count_series(&world), 0);
 	assert_string_equal(amber_tick(&world, 61, 0.9), "");
 	assert_string_equal(amber_tick(&world, 61, 0.9), "AMBER 10.0.0.5 java 61 20");
+	world_close(&world);
+}
+
+static void test_amber_counts_do_not_outlive_the_alarm(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	raise_amber(&world);
+	amber_tick(&world, 61, 0.1);
+	amber_tick(&world, 61, 0.1);
+	do {
+		world.forecasting = true;
+	} while (tick(&world, 61)[0] == '\0');
+	assert_string_equal(world.said, "CLEAR 10.0.0.5 java 61 0");
+	assert_string_equal(amber_tick(&world, 61, 0.9), "");
+	assert_memory_equal(amber_tick(&world, 61, 0.9), "AMBER", 5);
+	/* Raised again before its end was reported: it stands. */
+	assert_false(states_next_series(world.states, NULL)->ended);
+	states_reported(world.states);
+	assert_int_equal(count_series(&world), 1);
+	world_close(&world);
+}
+
+static void test_amber_part_of_a_host_after_outage_ends_nothing(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	world_set_rules(&world, 80, 75, 1, 1);
+	raise_amber(&world);
+	states_interrupted(world.states);
+	advance(&world, INTERVAL);
+	give(&world, "10.0.0.5", "bash", 1);
+	expect(&world, "10.0.0.5", "java", 0.1);
+	assert_string_equal(evaluate(&world), "");
+	assert_string_equal(amber_tick(&world, 61, 0.9), "");
+	world_close(&world);
+}
+
+static void test_amber_same_sample_twice_has_its_threshold(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	for (int i = 0; i < 2; i++) {
+		give_at(&world, "10.0.0.5", "java", 61, START);
+		expect(&world, "10.0.0.5", "java", 0.9);
+		assert_string_equal(evaluate(&world), i ? "AMBER 10.0.0.5 java 61 0" : "");
+	}
+	assert_true(states_next_series(world.states, NULL)->alarm.threshold == 80);
+	world_close(&world);
+}
+
+static void test_amber_changes_only_when_a_restart_needs_it(void **state)
+{
+	(void)state;
+	static const struct {
+		double probability;
+		bool expected;
+	} ticks[] = { { 0.1, true }, { 0.1, false }, { 0.9, true }, { 0.1, true }, { 0.9, true }, { 0.9, true }, { 0.8, false },
+		      { 0.1, true }, { 0.4, true }, { 0.4, false }, { 0.1, true }, { 0.1, true }, { 0.1, true }, { 0.1, false } };
+	struct world world;
+	world_open(&world);
+	for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++) {
+		amber_tick(&world, 61, ticks[i].probability);
+		if (states_changed(world.states) != ticks[i].expected)
+			fail_msg("tick %zu", i);
+		states_saved(world.states);
+		states_reported(world.states);
+	}
 	world_close(&world);
 }
 
@@ -470,15 +543,37 @@ static void test_remind_each_alarm_since_its_line_or_last_reminder(void **state)
 	for (int i = 2; i < 40; i++) {
 		if (i == 20)
 			restart(&world);
-		world.now_ms += i % 3 - 1; /* evaluations are not exactly in time */
+		world.now_ms += i * 7 % 5 - 2; /* evaluations are not exactly in time */
 		const char *said = amber_tick(&world, i < 26 ? 61 : 85, 0.9);
-		world.now_ms -= i % 3 - 1;
+		world.now_ms -= i * 7 % 5 - 2;
 		const char *expected = i == 26 ? "RED 10.0.0.5 java 85 260" :
 		                       i == 32 || i == 38 ? "REMINDER 10.0.0.5 java 85 260" :
 		                       i % 6 == 1 && i < 26 ? "REMINDER 10.0.0.5 java 61 0" : "";
 		if (strcmp(said, expected) != 0)
 			fail_msg("tick %d: %s, not %s", i, said, expected);
 	}
+	world_close(&world);
+}
+
+static void test_remind_alarm_of_an_older_state_file_begins_to_count_now(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 90);
+	struct text content = TEXT_EMPTY, error = TEXT_EMPTY;
+	text_append_string(&content, "{\"format\": \"vigie-alert\", \"version\": 1, \"hosts\": [{\"ip\": \"10.0.0.5\", "
+		"\"color\": \"green\", \"last_seen\": 1, \"since\": 0, \"unknown\": 0}], \"series\": [{\"ip\": \"10.0.0.5\", "
+		"\"process\": \"java\", \"resource\": \"mem\", \"color\": \"red\", \"value\": 90, \"threshold\": 80, "
+		"\"since\": 1795356000, \"sample\": 1795356000, \"samples\": 0}]}");
+	states_close(world.states);
+	world.states = states_open(INTERVAL);
+	assert_int_equal(state_file_parse(content.data, content.length, world.states, &error), 0);
+	text_free(&content);
+	world.reminder_ms = 60000;
+	for (int i = 0; i < 6; i++)
+		assert_string_equal(tick(&world, 90), "");
+	assert_string_equal(tick(&world, 90), "REMINDER 10.0.0.5 java 90 0");
 	world_close(&world);
 }
 
@@ -560,6 +655,10 @@ int main(void)
 		cmocka_unit_test(test_amber_gaps_never_resolve),
 		cmocka_unit_test(test_amber_series_that_is_forecast_no_more_ends_after_the_horizon),
 		cmocka_unit_test(test_amber_green_series_without_a_forecast_starts_to_count_anew),
+		cmocka_unit_test(test_amber_counts_do_not_outlive_the_alarm),
+		cmocka_unit_test(test_amber_part_of_a_host_after_outage_ends_nothing),
+		cmocka_unit_test(test_amber_same_sample_twice_has_its_threshold),
+		cmocka_unit_test(test_amber_changes_only_when_a_restart_needs_it),
 		cmocka_unit_test(test_amber_process_gone_ends_it),
 		cmocka_unit_test(test_amber_silent_host_keeps_it_until_forgotten),
 		cmocka_unit_test(test_amber_restart_and_reload_in_every_state_change_no_line),
@@ -570,6 +669,7 @@ int main(void)
 		cmocka_unit_test(test_mute_silent_host),
 		cmocka_unit_test(test_mute_alarms_of_a_silent_host_end_at_once),
 		cmocka_unit_test(test_remind_each_alarm_since_its_line_or_last_reminder),
+		cmocka_unit_test(test_remind_alarm_of_an_older_state_file_begins_to_count_now),
 		cmocka_unit_test(test_remind_silent_host_of_its_unknown),
 		cmocka_unit_test(test_remind_zero_is_never_and_a_clock_set_back_is_no_flood),
 		cmocka_unit_test(test_amber_many_forecasts_are_cheap),

@@ -122,7 +122,7 @@ static inline const char *evaluate(struct world *world)
 		                                           &world->forecasts, &world->transitions), 0);
 		note_transitions(world);
 	}
-	assert_int_equal(states_remind(world->states, world->rules, world->reminder_ms, &world->transitions), 0);
+	assert_int_equal(states_remind(world->states, world->reminder_ms, &world->transitions), 0);
 	note_transitions(world);
 	world->latest.count = 0;
 	world->forecasts.count = 0;
