@@ -22,7 +22,7 @@ BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
-TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads %/test_tokens,$(UNIT_TESTS))
+TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads %/test_tokens %/test_hook,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
 .PHONY: all run test check check-unit check-integration check-asan check-tsan bench benches install clean help
@@ -53,7 +53,7 @@ check-asan:                             ## the same tests under ASan and UBSan
 	+$(MAKE) --no-print-directory check BUILD=$(BUILD)/asan \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
 
-check-tsan:                             ## the tests of the pool and the store under TSan
+check-tsan:                             ## the tests of the threads under TSan
 	+$(MAKE) --no-print-directory check-unit BUILD=$(BUILD)/tsan UNIT_TESTS='$(TSAN_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)' \
 		CFLAGS='-O1 -g -fsanitize=thread'
 

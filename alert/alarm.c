@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int transitions_add(struct transitions *transitions, enum transition_word word, const struct alarm *alarm)
+int transitions_add(struct transitions *transitions, enum transition_word word, enum color before,
+                    const struct alarm *alarm)
 {
 	if (transitions->count == transitions->capacity) {
 		size_t capacity = transitions->capacity ? 2 * transitions->capacity : 16;
@@ -13,7 +14,8 @@ int transitions_add(struct transitions *transitions, enum transition_word word, 
 		transitions->items = items;
 		transitions->capacity = capacity;
 	}
-	transitions->items[transitions->count++] = (struct transition){ .word = word, .alarm = *alarm };
+	transitions->items[transitions->count++] =
+		(struct transition){ .word = word, .before = before, .alarm = *alarm };
 	return 0;
 }
 

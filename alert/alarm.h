@@ -17,16 +17,31 @@ struct alarm {
 	char ip[WIRE_IP_SIZE];
 	char process[WIRE_NAME_SIZE];
 	enum resource resource;
-	enum color color; /* the present one; COLOR_ORANGE is for forecasts */
+	enum color color; /* the present one */
 	double value;     /* percent, of the newest sample */
 	double threshold; /* percent */
-	int64_t since_ms; /* of the sample that went over; the last one of a silent host */
+	int64_t since_ms; /* of the sample that went over, or was the newest when the forecast first
+	                   * said so; the last one of a silent host */
+	int64_t said_ms;  /* wall clock of its line or its last reminder; 0: not known */
+
+	/* Of an AMBER, what the newest forecast says; otherwise meaningless. */
+	double forecast;     /* percent, the highest value within the horizon */
+	double probability;  /* 0 to 1, of going over the threshold within the horizon */
+	int64_t expected_ms; /* when that is; 0: not known */
 };
 
-enum transition_word { TRANSITION_RED, TRANSITION_CLEAR, TRANSITION_GONE, TRANSITION_UNKNOWN };
+enum transition_word {
+	TRANSITION_RED,
+	TRANSITION_AMBER,
+	TRANSITION_CLEAR,
+	TRANSITION_GONE,
+	TRANSITION_UNKNOWN,
+	TRANSITION_REMINDER,
+};
 
 struct transition {
 	enum transition_word word;
+	enum color before;  /* what the alarm was */
 	struct alarm alarm; /* as it is after the transition */
 };
 
@@ -38,8 +53,8 @@ struct transitions {
 };
 
 /* 0 or -ENOMEM. */
-int transitions_add(struct transitions *transitions, enum transition_word word, const struct alarm *alarm)
-	__attribute__((warn_unused_result));
+int transitions_add(struct transitions *transitions, enum transition_word word, enum color before,
+                    const struct alarm *alarm) __attribute__((warn_unused_result));
 
 void transitions_free(struct transitions *transitions);
 

@@ -8,46 +8,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "alert/fields.h"
 #include "common/clock.h"
-#include "common/json.h"
-
-static const char *const words[] = {
-	[TRANSITION_RED] = "RED",
-	[TRANSITION_CLEAR] = "CLEAR",
-	[TRANSITION_GONE] = "GONE",
-	[TRANSITION_UNKNOWN] = "UNKNOWN",
-};
-
-static void append_quoted(struct text *text, const char *name)
-{
-	char clean[WIRE_NAME_SIZE];
-	wire_clean_name(name, strlen(name), clean);
-	text_append_char(text, '"');
-	for (const char *at = clean; *at; at++) {
-		if (*at == '"' || *at == '\\')
-			text_append_char(text, '\\');
-		text_append_char(text, *at);
-	}
-	text_append_char(text, '"');
-}
 
 void alert_log_format(const struct transition *transition, int64_t now_ms, struct text *text)
 {
-	const struct alarm *alarm = &transition->alarm;
 	char time[CLOCK_RFC3339_SIZE];
 	clock_format_rfc3339(now_ms, time);
-	text_printf(text, "%s %s ip=%s process=", time, words[transition->word], alarm->ip);
-	append_quoted(text, alarm->process);
-	if (alarm->resource != RESOURCE_COUNT) {
-		text_printf(text, " resource=%s value=%.2f threshold=", wire_resource_name(alarm->resource),
-		            alarm->value);
-		json_append_number(text, alarm->threshold);
-	}
-
-	clock_format_rfc3339(alarm->since_ms, time);
-	if (alarm->since_ms % 1000 == 0)
-		memcpy(strchr(time, '.'), "Z", 2);
-	text_printf(text, " since=%s\n", time);
+	text_printf(text, "%s ", time);
+	fields_append(transition, FIELDS_LINE, text);
+	text_append_char(text, '\n');
 }
 
 static int open_file(struct alert_log *log)

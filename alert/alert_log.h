@@ -2,11 +2,10 @@
  * alert.log: one line a transition, made to be followed with tail -F.
  *
  *   2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process="java" resource=mem value=83.10 threshold=80 since=2026-11-22T14:00:10Z
+ *   2026-11-22T14:00:15.000Z AMBER ip=10.0.0.5 process="java" resource=mem value=61.00 forecast=91.20 probability=0.83 threshold=80 expected_at=2026-11-22T14:14:38Z since=2026-11-22T14:00:00Z
  *   2026-11-22T14:02:45.000Z UNKNOWN ip=10.0.0.5 process="*" since=2026-11-22T14:02:00Z
  *
- * A line's time is the evaluation's. `since` has its milliseconds only where they
- * are not zero. Text stands in double quotes with \" and \\ and without control
- * characters.
+ * A line's time is the evaluation's; the fields are described in alert/fields.h.
  *
  * Each line is one write(), appended. The file is opened anew when it has been
  * moved or removed. What cannot be written (a full disk) waits for the next time,

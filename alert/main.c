@@ -1,44 +1,33 @@
 /*
- * vigie-alert: asks for the latest samples, judges them by the rules, writes each
- * transition to alert.log and reports the alarms that stand.
+ * vigie-alert: asks for the latest samples and the forecasts, judges them by the rules, writes each
+ * transition to alert.log, has the hook run and reports the alarms that stand.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "alert/alert_log.h"
-#include "alert/latest.h"
-#include "common/rules.h"
-#include "alert/server.h"
+#include "alert/round.h"
 #include "alert/state_file.h"
-#include "alert/states.h"
 #include "common/client.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/program.h"
 #include "common/tick.h"
 
-/* Something that may fail at every tick: said when it begins and when it ends. */
-struct trouble {
-	const char *operation;
-	bool present;
-};
+/* Asking for the forecasts, and for health, may each take this part of an interval: the next
+ * round is not to be late for them. */
+enum { FORECASTS_PART = 3 };
 
 struct alert {
-	struct server *server;
-	struct rules *rules;
-	struct states *states;
-	struct transitions transitions;
-	struct alert_log log;
+	struct round round;
 	struct tick tick;
-	struct trouble asking, evaluating, skipping, logging, saving, reporting;
 };
 
 static int check(const struct config *config, struct text *ret_error);
 
 static struct program program = {
 	.name = "vigie-alert",
-	.summary = "writes alarms about processes over their limits to alert.log",
+	.summary = "writes alarms about processes that are over their limits, or will be, to alert.log",
 	.check = check,
 };
 
@@ -58,80 +47,13 @@ static int check(const struct config *config, struct text *ret_error)
 	return result;
 }
 
-/* `result` is the operation's; `reason` may be NULL: the errno says it. */
-static void watch(struct trouble *trouble, int result, const char *reason)
+static int64_t forecasts_timeout_ms(const struct config *config)
 {
-	if (result && !trouble->present)
-		log_error("%s fails: %s", trouble->operation, reason ? reason : strerror(-result));
-	else if (!result && trouble->present)
-		log_info("%s works again", trouble->operation);
-	trouble->present = result != 0;
+	int64_t part_ms = config->alert.interval_ms / FORECASTS_PART;
+	return config->alert.timeout_ms < part_ms ? config->alert.timeout_ms : part_ms;
 }
 
-static void flush_log(struct alert *alert)
-{
-	watch(&alert->logging, alert_log_flush(&alert->log), NULL);
-	if (alert->log.dropped && !alert->logging.present) {
-		log_error("%llu lines of %s are lost: too many had to wait", (unsigned long long)alert->log.dropped,
-		          alert->log.path);
-		alert->log.dropped = 0;
-	}
-}
-
-static int save_states(struct alert *alert)
-{
-	int result = state_file_write(program.config->alert.state, alert->states);
-	if (!result)
-		states_saved(alert->states);
-	return result;
-}
-
-static bool ask(struct alert *alert, struct latest *ret_latest)
-{
-	struct text error = TEXT_EMPTY;
-	int result = server_latest(alert->server, ret_latest, &error);
-	watch(&alert->asking, result, error.data);
-	if (!result) {
-		text_reset(&error);
-		text_printf(&error, "%zu items of the answer are not of its shape", ret_latest->skipped);
-		watch(&alert->skipping, ret_latest->skipped ? -EBADMSG : 0, error.data);
-	}
-	text_free(&error);
-	return result == 0;
-}
-
-static void report(struct alert *alert)
-{
-	struct text error = TEXT_EMPTY;
-	int result = server_save_alarms(alert->server, alert->states, &error);
-	if (!result)
-		states_reported(alert->states);
-	watch(&alert->reporting, result, error.data);
-	text_free(&error);
-}
-
-/* One tick: the lines first, for whoever follows them. */
-static void evaluate(struct alert *alert, int64_t now_ms)
-{
-	struct latest latest;
-	if (!ask(alert, &latest)) {
-		states_interrupted(alert->states);
-		flush_log(alert);
-		return;
-	}
-	watch(&alert->evaluating,
-	      states_evaluate(alert->states, alert->rules, &latest, now_ms, &alert->transitions), NULL);
-	for (size_t i = 0; i < alert->transitions.count; i++)
-		alert_log_add(&alert->log, &alert->transitions.items[i], now_ms);
-	log_debug("%zu samples, %zu transitions", latest.count, alert->transitions.count);
-	latest_free(&latest);
-	flush_log(alert);
-	if (states_changed(alert->states))
-		watch(&alert->saving, save_states(alert), NULL);
-	report(alert);
-}
-
-static bool open_rules_and_server(struct alert *alert, const struct config *config)
+static bool open_rules_and_server(struct round *round, const struct config *config)
 {
 	struct text error = TEXT_EMPTY, token = TEXT_EMPTY;
 	struct rules *rules = NULL;
@@ -140,26 +62,36 @@ static bool open_rules_and_server(struct alert *alert, const struct config *conf
 	if (!result)
 		result = client_read_token("alert", config->alert.token_file, &token, &error);
 	if (!result)
-		server = server_open(config->alert.url, token.data, config->alert.timeout_ms);
+		server = server_open(config->alert.url, token.data, config->alert.timeout_ms,
+		                     forecasts_timeout_ms(config));
 	text_free(&token);
 	if (!server) {
 		log_error("%s", error.data ? error.data : strerror(ENOMEM));
 		rules_free(rules);
 	} else {
-		rules_free(alert->rules);
-		server_close(alert->server);
-		alert->rules = rules;
-		alert->server = server;
+		rules_free(round->rules);
+		server_close(round->server);
+		round->rules = rules;
+		round->server = server;
 	}
 	text_free(&error);
 	return server != NULL;
 }
 
-static bool open_states(struct alert *alert, const struct config *config)
+/* That its program is missing is no reason to watch nothing. */
+static bool configure_hook(struct hook *hook, const struct config *config)
+{
+	int result = hook ? hook_configure(hook, config->alert.hook, config->alert.hook_timeout_ms) : -ENOMEM;
+	if (result)
+		log_error("the hook %s cannot be run as things are: %s", config->alert.hook, strerror(-result));
+	return hook != NULL;
+}
+
+static bool open_states(struct round *round, const struct config *config)
 {
 	struct text error = TEXT_EMPTY;
 	const char *path = config->alert.state;
-	int result = state_file_read(path, config->alert.interval_ms, &alert->states, &error);
+	int result = state_file_read(path, config->alert.interval_ms, &round->states, &error);
 	if (result == -EBADMSG)
 		log_error("%s is not a state of vigie-alert: %s; moved to %s.broken, starting without", path, error.data,
 		          path);
@@ -169,7 +101,8 @@ static bool open_states(struct alert *alert, const struct config *config)
 	if (result && result != -EBADMSG)
 		return false;
 
-	result = save_states(alert);
+	round->state_path = path;
+	result = round_save_states(round);
 	if (result)
 		log_error("cannot write the state to %s: %s", path, strerror(-result));
 	/* A disk that is full now is no reason to watch nothing. */
@@ -178,16 +111,19 @@ static bool open_states(struct alert *alert, const struct config *config)
 
 static bool open_all(struct alert *alert, const struct config *config)
 {
-	alert->log.fd = -1;
-	alert->tick.timer_fd = -1;
-	if (!open_rules_and_server(alert, config))
+	struct round *round = &alert->round;
+	if (!open_rules_and_server(round, config))
 		return false;
-	int result = alert_log_open(&alert->log, config->alert.log);
+	int result = alert_log_open(&round->log, config->alert.log);
 	if (result) {
 		log_error("cannot open the alert log %s: %s", config->alert.log, strerror(-result));
 		return false;
 	}
-	if (!open_states(alert, config))
+	if (!open_states(round, config))
+		return false;
+	round->reminder_ms = config->alert.reminder_ms;
+	round->hook = hook_open();
+	if (!configure_hook(round->hook, config))
 		return false;
 	result = tick_open(&alert->tick, config->alert.interval_ms, config->alert.phase_ms, 0, clock_moment());
 	if (result)
@@ -216,21 +152,27 @@ static void reload(struct alert *alert)
 {
 	program_reload(&program);
 	const struct config *config = program.config;
-	watch(&alert->logging, alert_log_reopen(&alert->log, config->alert.log), NULL);
-	(void)open_rules_and_server(alert, config);
-	states_set_interval(alert->states, config->alert.interval_ms);
-	watch(&alert->saving, save_states(alert), NULL);
+	struct round *round = &alert->round;
+	trouble_watch(&round->logging, alert_log_reopen(&round->log, config->alert.log), NULL);
+	(void)open_rules_and_server(round, config);
+	(void)configure_hook(round->hook, config);
+	round->reminder_ms = config->alert.reminder_ms;
+	round->state_path = config->alert.state;
+	states_set_interval(round->states, config->alert.interval_ms);
+	trouble_watch(&round->saving, round_save_states(round), NULL);
 	reopen_tick(alert, config);
 }
 
 static void close_all(struct alert *alert)
 {
+	struct round *round = &alert->round;
 	tick_close(&alert->tick);
-	alert_log_close(&alert->log);
-	states_close(alert->states);
-	transitions_free(&alert->transitions);
-	rules_free(alert->rules);
-	server_close(alert->server);
+	hook_close(round->hook);
+	alert_log_close(&round->log);
+	states_close(round->states);
+	rules_free(round->rules);
+	server_close(round->server);
+	round_free(round);
 }
 
 static void run(struct alert *alert)
@@ -242,7 +184,7 @@ static void run(struct alert *alert)
 		case PROGRAM_TIMER:
 			now = clock_moment();
 			if (tick_take(&alert->tick, now, &boundary_ms))
-				evaluate(alert, now.wall_ms);
+				round_evaluate(&alert->round, now.wall_ms);
 			break;
 		case PROGRAM_RELOAD:
 			reload(alert);
@@ -251,8 +193,8 @@ static void run(struct alert *alert)
 		case PROGRAM_DUMP:    /* nor does it ask for this */
 			break;
 		case PROGRAM_STOP:
-			watch(&alert->saving, save_states(alert), NULL);
-			flush_log(alert);
+			trouble_watch(&alert->round.saving, round_save_states(&alert->round), NULL);
+			round_flush_log(&alert->round);
 			return;
 		}
 	}
@@ -265,14 +207,8 @@ int main(int argc, char *argv[])
 		program_end(&program);
 		return exit_status;
 	}
-	struct alert alert = {
-		.asking = { .operation = "asking for the latest samples" },
-		.evaluating = { .operation = "the evaluation" },
-		.skipping = { .operation = "reading all of the latest samples" },
-		.logging = { .operation = "writing the alert log" },
-		.saving = { .operation = "writing the state" },
-		.reporting = { .operation = "reporting the alarms" },
-	};
+	struct alert alert = { .tick = { .timer_fd = -1 } };
+	round_init(&alert.round);
 	bool opened = open_all(&alert, program.config);
 	if (opened) {
 		log_info("evaluating every %.15g s", (double)program.config->alert.interval_ms / 1000);

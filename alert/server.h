@@ -1,22 +1,25 @@
 /*
- * The server's REST interface as vigie-alert uses it: GET latest, PUT save-alarms.
+ * The server's REST interface as vigie-alert uses it: GET latest, GET forecasts, PUT save-alarms.
  *
  * One thread uses a server. Requests wait for their answer, at most `timeout_ms`.
+ * The forecasts have a connection and a time of their own, so that one that hangs disturbs no
+ * other.
  */
 #ifndef VIGIE_ALERT_SERVER_H
 #define VIGIE_ALERT_SERVER_H
 
 #include <stdint.h>
 
+#include "alert/forecasts.h"
 #include "alert/latest.h"
 #include "alert/states.h"
 #include "common/text.h"
 
 struct server;
 
-/* `url` is that of the REST interface, copied as `token` is ("": none is sent). NULL: out
- * of memory. */
-struct server *server_open(const char *url, const char *token, int64_t timeout_ms);
+/* `url` is that of the REST interface, copied as `token` is ("": none is sent). `forecasts_ms`
+ * bounds each request of server_forecasts(). NULL: out of memory. */
+struct server *server_open(const char *url, const char *token, int64_t timeout_ms, int64_t forecasts_ms);
 void server_close(struct server *server);
 
 /*
@@ -26,6 +29,14 @@ void server_close(struct server *server);
  * `ret_error`.
  */
 int server_latest(struct server *server, struct latest *ret_latest, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/*
+ * Asks for the forecasts, and, where there are none, whether vigie-forecast is alive. Returns 0
+ * with an answer to be freed with forecasts_free(), which may be empty; -ENODATA when
+ * vigie-forecast is away; or an error of server_latest(); with a sentence in `ret_error`.
+ */
+int server_forecasts(struct server *server, struct forecasts *ret_forecasts, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
 /*

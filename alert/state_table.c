@@ -103,8 +103,34 @@ struct series *state_table_add_series(struct host *host, const char *process, en
 void state_table_drop_if_green(struct series *series)
 {
 	const struct series_state *state = &series->state;
-	if (state->alarm.color == COLOR_GREEN && state->samples == 0 && !state->ended)
+	if (state->alarm.color == COLOR_GREEN && state->samples == 0 && state->forecasts == 0 && !state->ended)
 		drop_series(series);
+}
+
+int state_table_turn(struct states *states, struct transitions *transitions, struct alarm *alarm,
+                     enum transition_word word, enum color color)
+{
+	const struct alarm before = *alarm;
+	alarm->color = color;
+	alarm->said_ms = states->evaluated_ms;
+	int result = transitions_add(transitions, word, before.color, alarm);
+	if (result)
+		*alarm = before;
+	else
+		states->changed = true;
+	return result;
+}
+
+int state_table_end_series(struct states *states, struct transitions *transitions, struct series *series,
+                           enum transition_word word)
+{
+	int result = state_table_turn(states, transitions, &series->state.alarm, word, COLOR_GREEN);
+	if (result)
+		return result;
+	series->state.samples = 0;
+	series->state.forecasts = 0;
+	series->state.ended = true;
+	return 0;
 }
 
 const struct host_state *states_next_host(const struct states *states, const struct host_state *previous)

@@ -1,6 +1,6 @@
 /*
  * The hash tables behind alert/states.h: hosts, and in each its series that are
- * not plainly green. Only for states.c and state_table.c.
+ * not plainly green; and how alarms turn. Only for the files that implement states.h.
  */
 #ifndef VIGIE_ALERT_STATE_TABLE_H
 #define VIGIE_ALERT_STATE_TABLE_H
@@ -14,7 +14,9 @@
 struct series {
 	struct series_state state; /* first: the walk casts back */
 	struct host *host;
-	uint64_t seen_in; /* evaluation */
+	uint64_t seen_in;     /* evaluation */
+	uint64_t forecast_in; /* evaluation */
+	int64_t unforecast;   /* evaluations of forecasts in a row that had none of it */
 	UT_hash_handle hh;
 	char key[1 + WIRE_NAME_SIZE]; /* the resource, the process */
 };
@@ -26,6 +28,7 @@ struct host {
 	unsigned present;        /* evaluations in a row, up to 2 */
 	int64_t absent;          /* evaluations since it was last seen */
 	int64_t absent_allowed;  /* so many make it UNKNOWN */
+	size_t sample_at;        /* where its samples begin in the last latest that it was in */
 	UT_hash_handle hh;
 };
 
@@ -47,6 +50,14 @@ struct series *state_table_add_series(struct host *host, const char *process, en
 
 /* Drops a host with its series. */
 void state_table_drop_host(struct states *states, struct host *host);
+
+/* Gives `alarm` its new colour and tells so: 0 or -ENOMEM, and then it has its old one. */
+int state_table_turn(struct states *states, struct transitions *transitions, struct alarm *alarm,
+                     enum transition_word word, enum color color) __attribute__((warn_unused_result));
+
+/* Ends the alarm of a series in the same way. */
+int state_table_end_series(struct states *states, struct transitions *transitions, struct series *series,
+                           enum transition_word word) __attribute__((warn_unused_result));
 
 /* Drops a series that there is nothing to know about any more. */
 void state_table_drop_if_green(struct series *series);

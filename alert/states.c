@@ -17,31 +17,6 @@ void states_interrupted(struct states *states)
 	}
 }
 
-/* Gives `alarm` its new colour and tells so. On failure it has its old one. */
-static int turn(struct states *states, struct transitions *transitions, struct alarm *alarm,
-                enum transition_word word, enum color color)
-{
-	enum color before = alarm->color;
-	alarm->color = color;
-	int result = transitions_add(transitions, word, alarm);
-	if (result)
-		alarm->color = before;
-	else
-		states->changed = true;
-	return result;
-}
-
-static int end_series(struct states *states, struct transitions *transitions, struct series *series,
-                      enum transition_word word)
-{
-	int result = turn(states, transitions, &series->state.alarm, word, COLOR_GREEN);
-	if (result)
-		return result;
-	series->state.samples = 0;
-	series->state.ended = true;
-	return 0;
-}
-
 /* Counts one new sample of a series that is kept. */
 static int count_sample(struct states *states, struct transitions *transitions, struct series *series,
                         const struct limits *limits, const struct latest_sample *sample)
@@ -55,23 +30,43 @@ static int count_sample(struct states *states, struct transitions *transitions, 
 	alarm->value = sample->value;
 	alarm->threshold = limits->threshold;
 	if (!red && samples == 1)
-		alarm->since_ms = sample->time_ms;
+		state->over_ms = sample->time_ms;
 	if (red && samples >= limits->clear_after) {
-		int result = end_series(states, transitions, series, TRANSITION_CLEAR);
+		int result = state_table_end_series(states, transitions, series, TRANSITION_CLEAR);
 		if (result)
 			return result;
 		samples = 0;
 	} else if (!red && samples > 0 && samples >= limits->raise_after) {
-		int result = turn(states, transitions, alarm, TRANSITION_RED, COLOR_RED);
-		if (result)
+		int64_t since_ms = alarm->since_ms;
+		alarm->since_ms = state->over_ms;
+		int result = state_table_turn(states, transitions, alarm, TRANSITION_RED, COLOR_RED);
+		if (result) {
+			alarm->since_ms = since_ms;
 			return result;
+		}
 		state->ended = false;
+		state->forecasts = 0;
 		samples = 0;
 	}
 	/* Only now: what failed comes again with the same sample. */
 	states->changed |= samples != state->samples;
 	state->samples = samples;
 	state->sample_ms = sample->time_ms;
+	return 0;
+}
+
+/* A series that is kept has been muted. */
+static int mute_series(struct states *states, struct transitions *transitions, struct series *series)
+{
+	struct series_state *state = &series->state;
+	int result = state->alarm.color != COLOR_GREEN ?
+	                     state_table_end_series(states, transitions, series, TRANSITION_CLEAR) : 0;
+	if (result)
+		return result;
+	states->changed |= state->samples > 0 || state->forecasts > 0;
+	state->samples = 0;
+	state->forecasts = 0;
+	state_table_drop_if_green(series);
 	return 0;
 }
 
@@ -84,13 +79,15 @@ static int evaluate_sample(struct states *states, const struct rules *rules, str
 
 	const struct limits *limits = rules_find(rules, sample->ip, sample->process, sample->resource);
 	if (!series) {
-		if (!(sample->value > limits->threshold))
+		if (limits->mute || !(sample->value > limits->threshold))
 			return 0;
 		series = state_table_add_series(host, sample->process, sample->resource);
 		if (!series)
 			return -ENOMEM;
 	}
 	series->seen_in = states->evaluation;
+	if (limits->mute)
+		return mute_series(states, transitions, series);
 	if (series->state.sample_ms == sample->time_ms)
 		return 0;
 	int result = count_sample(states, transitions, series, limits, sample);
@@ -98,14 +95,23 @@ static int evaluate_sample(struct states *states, const struct rules *rules, str
 	return result;
 }
 
+/* Ends the UNKNOWN of a host. */
+static int end_silence(struct states *states, struct transitions *transitions, struct host *host,
+                       enum transition_word word)
+{
+	int result = state_table_turn(states, transitions, &host->state.alarm, word, COLOR_GREEN);
+	if (!result)
+		host->state.ended = true;
+	return result;
+}
+
 /* A host is in latest: ends its silence. */
 static int meet_host(struct states *states, struct host *host, struct transitions *transitions)
 {
 	if (host->state.alarm.color == COLOR_UNKNOWN) {
-		int result = turn(states, transitions, &host->state.alarm, TRANSITION_CLEAR, COLOR_GREEN);
+		int result = end_silence(states, transitions, host, TRANSITION_CLEAR);
 		if (result)
 			return result;
-		host->state.ended = true;
 	}
 	states->changed |= host->state.forgotten;
 	host->state.forgotten = false;
@@ -126,49 +132,81 @@ static int end_gone_series(struct states *states, struct host *host, struct tran
 	HASH_ITER(hh, host->series, series, next) {
 		if (series->seen_in == states->evaluation)
 			continue;
-		if (series->state.alarm.color == COLOR_RED) {
-			int result = end_series(states, transitions, series, TRANSITION_GONE);
+		if (series->state.alarm.color != COLOR_GREEN) {
+			int result = state_table_end_series(states, transitions, series, TRANSITION_GONE);
 			if (result)
 				return result;
 		}
-		states->changed |= series->state.samples > 0;
+		states->changed |= series->state.samples > 0 || series->state.forecasts > 0;
 		series->state.samples = 0;
+		series->state.forecasts = 0;
 		state_table_drop_if_green(series);
 	}
 	return 0;
 }
 
+/* Ends what is known of a host; its own alarm, if it stands. */
 static int forget_host(struct states *states, struct host *host, struct transitions *transitions)
 {
 	for (struct series *series = host->series; series; series = series->hh.next) {
 		series->state.samples = 0;
-		int result = series->state.alarm.color == COLOR_RED ?
-		                     end_series(states, transitions, series, TRANSITION_GONE) : 0;
+		series->state.forecasts = 0;
+		int result = series->state.alarm.color != COLOR_GREEN ?
+		                     state_table_end_series(states, transitions, series, TRANSITION_GONE) : 0;
 		if (result)
 			return result;
 	}
-	int result = turn(states, transitions, &host->state.alarm, TRANSITION_GONE, COLOR_GREEN);
+	int result = host->state.alarm.color == COLOR_UNKNOWN ? end_silence(states, transitions, host, TRANSITION_GONE) : 0;
 	if (result)
 		return result;
-	host->state.ended = true;
+	states->changed = true;
 	host->state.forgotten = true;
 	return 0;
 }
 
+/* The alarms of a silent host stay, but those that have been muted. */
+static int mute_silent_series(struct states *states, const struct rules *rules, struct host *host,
+                              struct transitions *transitions)
+{
+	int result = 0;
+	struct series *series, *next;
+	HASH_ITER(hh, host->series, series, next) {
+		const struct alarm *alarm = &series->state.alarm;
+		if (!result && rules_find(rules, alarm->ip, alarm->process, alarm->resource)->mute)
+			result = mute_series(states, transitions, series);
+	}
+	return result;
+}
+
+/* A host that is muted is not in latest. */
+static int miss_muted_host(struct states *states, struct host *host, struct transitions *transitions)
+{
+	if (host->absent > STATES_FORGET_MS / states->interval_ms)
+		return forget_host(states, host, transitions);
+	return host->state.alarm.color == COLOR_UNKNOWN ? end_silence(states, transitions, host, TRANSITION_CLEAR) : 0;
+}
+
 /* A host is not in latest. */
-static int miss_host(struct states *states, struct host *host, int64_t now_ms, struct transitions *transitions)
+static int miss_host(struct states *states, const struct rules *rules, struct host *host, int64_t now_ms,
+                     struct transitions *transitions)
 {
 	struct host_state *state = &host->state;
 	host->present = 0;
 	if (state->forgotten)
 		return 0;
+	host->absent++;
+	int result = mute_silent_series(states, rules, host, transitions);
+	if (result)
+		return result;
+	if (rules_find(rules, state->alarm.ip, WIRE_HOST_ITSELF, RESOURCE_COUNT)->mute)
+		return miss_muted_host(states, host, transitions);
 	if (state->alarm.color == COLOR_UNKNOWN)
 		return now_ms - state->unknown_ms > STATES_FORGET_MS ? forget_host(states, host, transitions) : 0;
-	if (++host->absent < host->absent_allowed)
+	if (host->absent < host->absent_allowed)
 		return 0;
 
 	state->alarm.since_ms = state->last_seen_ms;
-	int result = turn(states, transitions, &state->alarm, TRANSITION_UNKNOWN, COLOR_UNKNOWN);
+	result = state_table_turn(states, transitions, &state->alarm, TRANSITION_UNKNOWN, COLOR_UNKNOWN);
 	if (result)
 		return result;
 	state->unknown_ms = now_ms;
@@ -188,6 +226,7 @@ static int evaluate_host(struct states *states, const struct rules *rules, const
 	if (!host)
 		return -ENOMEM;
 	int result = meet_host(states, host, transitions);
+	host->sample_at = start;
 	int64_t newest_ms = INT64_MIN;
 	size_t at = start;
 	for (; !result && at < latest->count && strcmp(latest->samples[at].ip, ip) == 0; at++) {
@@ -216,7 +255,7 @@ int states_evaluate(struct states *states, const struct rules *rules, const stru
 		result = evaluate_host(states, rules, latest, at, transitions, &at);
 	for (struct host *host = states->hosts; host && !result; host = host->hh.next)
 		result = host->seen_in == states->evaluation ? end_gone_series(states, host, transitions) :
-		                                               miss_host(states, host, now_ms, transitions);
+		                                               miss_host(states, rules, host, now_ms, transitions);
 	return result;
 }
 

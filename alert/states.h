@@ -1,15 +1,22 @@
 /*
  * The state of every host and of every series that is not plainly green, and the
- * transitions that one evaluation of the latest samples brings.
+ * transitions that one evaluation of the latest samples, and then of the forecasts, brings.
  *
  * - RED: the newest sample is over the threshold, and so were raise_after new
  *   samples in a row. A sample with the timestamp of the one before is not new.
- * - CLEAR: clear_after new samples in a row were under `clear`.
+ * - AMBER: the series is in latest and not RED, and the probability of its forecast was over
+ *   amber_probability in STATES_AMBER_AFTER evaluations in a row. RED takes its place without
+ *   a CLEAR. After the CLEAR of a RED it is raised by the same rule.
+ * - CLEAR: clear_after new samples in a row were under `clear`; of an AMBER: the probability
+ *   was under amber_clear in clear_after evaluations in a row. Evaluations without forecasts
+ *   count for nothing. A series that has none while others have is not judged either, until
+ *   that has lasted as long as the horizon: what the last one said has then not come.
+ * - A series or host that is muted raises nothing; what stands when it is muted ends with CLEAR.
  * - GONE: a series in alarm is not in latest any more although its host is. A
  *   host that has just come back is first believed in its second evaluation: its
  *   first answer may hold only a part of its processes.
  * - UNKNOWN: a host has not been in latest for STATES_ABSENT evaluations in a row.
- *   Its red alarms stay. When it is back, CLEAR ends the UNKNOWN. After two days
+ *   Its RED and AMBER stay. When it is back, CLEAR ends the UNKNOWN. After two days
  *   of UNKNOWN it is forgotten: GONE for its alarms, then for itself.
  *
  * Silence is judged by absence from latest, which the server judges by its own
@@ -30,10 +37,12 @@
 #include <stdint.h>
 
 #include "alert/alarm.h"
+#include "alert/forecasts.h"
 #include "alert/latest.h"
 #include "common/rules.h"
 
 enum {
+	STATES_AMBER_AFTER = 2, /* evaluations */
 	/* Two, because the server's clock may be set, too: everything is then too old
 	 * for latest until the next tick. */
 	STATES_ABSENT = 2,                  /* evaluations */
@@ -42,9 +51,12 @@ enum {
 };
 
 struct series_state {
-	struct alarm alarm; /* green: about to be raised (samples > 0), or ended */
+	struct alarm alarm; /* green: about to be raised (samples or forecasts > 0), or ended */
 	int64_t sample_ms;  /* the newest sample that was counted */
-	int64_t samples;    /* in a row: over the threshold while green, under clear while red */
+	int64_t samples;    /* in a row: under clear while red, otherwise over the threshold */
+	int64_t over_ms;    /* the first of those over the threshold */
+	int64_t forecasts;  /* evaluations in a row: over amber_probability while green, under amber_clear while orange */
+	int64_t likely_ms;  /* the newest sample at the first of those over amber_probability */
 	bool ended;         /* its end is still to be reported */
 };
 
@@ -75,6 +87,23 @@ void states_interrupted(struct states *states);
  */
 int states_evaluate(struct states *states, const struct rules *rules, const struct latest *latest, int64_t now_ms,
                     struct transitions *transitions) __attribute__((warn_unused_result));
+
+/*
+ * Evaluates the forecasts after states_evaluate() has succeeded with the same `latest`. Not to
+ * be called when there are none to be had. The transitions replace those in `transitions`;
+ * 0 or -ENOMEM, as there.
+ */
+int states_evaluate_forecasts(struct states *states, const struct rules *rules, const struct latest *latest,
+                              const struct forecasts *forecasts, struct transitions *transitions)
+	__attribute__((warn_unused_result));
+
+/*
+ * After states_evaluate(): a REMINDER for each alarm that has stood `reminder_ms` (0: never)
+ * since its line or its last reminder. The transitions replace those in
+ * `transitions`; 0 or -ENOMEM, as there.
+ */
+int states_remind(struct states *states, int64_t reminder_ms, struct transitions *transitions)
+	__attribute__((warn_unused_result));
 
 /* Walk over all hosts and all series that are kept; NULL starts and ends a walk.
  * Borrowed until the next call that changes the states. */

@@ -104,9 +104,14 @@ struct config {
 		double clear;     /* percent */
 		int64_t raise_after; /* ticks */
 		int64_t clear_after; /* ticks */
+		double amber_probability; /* 0 to 1 */
+		double amber_clear;       /* 0 to 1 */
 		int64_t horizon_ms;  /* of the forecasts */
 		struct config_list rule;
+		int64_t reminder_ms; /* 0: none */
 		char *log;
+		char *hook; /* program; "": none */
+		int64_t hook_timeout_ms;
 		char *state;
 	} alert;
 	struct {

@@ -18,11 +18,12 @@ struct rule {
 struct rules {
 	struct limits fallback;
 	double lowest_threshold;
+	double lowest_amber_probability;
 	size_t count;
 	struct rule rules[];
 };
 
-enum word_type { GLOB, RESOURCE, PERCENT, SAMPLES, DURATION, BOOLEAN };
+enum word_type { GLOB, RESOURCE, PERCENT, PROBABILITY, SAMPLES, DURATION, BOOLEAN };
 
 static const struct word {
 	const char *key;
@@ -37,6 +38,8 @@ static const struct word {
 	{ "clear", PERCENT, offsetof(struct rule, limits.clear), 0, 1e6 },
 	{ "raise_after", SAMPLES, offsetof(struct rule, limits.raise_after), 1, 1e4 },
 	{ "clear_after", SAMPLES, offsetof(struct rule, limits.clear_after), 1, 1e4 },
+	{ "amber_probability", PROBABILITY, offsetof(struct rule, limits.amber_probability), 0, 1 },
+	{ "amber_clear", PROBABILITY, offsetof(struct rule, limits.amber_clear), 0, 1 },
 	{ "horizon", DURATION, offsetof(struct rule, limits.horizon_ms), 1e3, 86400e3 },
 	{ "mute", BOOLEAN, offsetof(struct rule, limits.mute), 0, 0 },
 };
@@ -124,6 +127,10 @@ static const char *set_field(struct rule *rule, const struct word *word, struct 
 		if (!parse_number(word, token->value, field))
 			return "is not a percentage";
 		return NULL;
+	case PROBABILITY:
+		if (!parse_number(word, token->value, field))
+			return "is not a number from 0 to 1";
+		return NULL;
 	case SAMPLES:
 		if (!parse_number(word, token->value, &number))
 			return "is not a number of intervals from 1 to 10000";
@@ -155,7 +162,8 @@ static const char *read_token(struct rule *rule, struct token *token, unsigned *
 		*seen |= 1u << i;
 		return set_field(rule, &words[i], token);
 	}
-	return "is none of process=, ip=, resource=, threshold=, clear=, raise_after=, clear_after=, horizon= and mute=";
+	return "is none of process=, ip=, resource=, threshold=, clear=, raise_after=, clear_after=, amber_probability=, "
+	       "amber_clear=, horizon= and mute=";
 }
 
 /* Reads one rule over the limits it inherits. */
@@ -186,6 +194,12 @@ static int read_rule(const char *line, struct rule *rule, struct text *ret_error
 		            rule->limits.clear, rule->limits.threshold);
 		return -EINVAL;
 	}
+	if (rule->limits.amber_clear > rule->limits.amber_probability) {
+		text_printf(ret_error,
+		            "'amber_clear=%.15g' is over 'amber_probability=%.15g'; what a rule does not name is [alert]'s",
+		            rule->limits.amber_clear, rule->limits.amber_probability);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -210,10 +224,17 @@ int rules_open(const struct config *config, const char *source, struct rules **r
 		.raise_after = config->alert.raise_after,
 		.clear_after = config->alert.clear_after,
 		.horizon_ms = config->alert.horizon_ms,
+		.amber_probability = config->alert.amber_probability,
+		.amber_clear = config->alert.amber_clear,
 	};
 	if (fallback.clear > fallback.threshold) {
 		text_printf(ret_error, "[alert] clear = %.15g is over threshold = %.15g", fallback.clear,
 		            fallback.threshold);
+		return -EINVAL;
+	}
+	if (fallback.amber_clear > fallback.amber_probability) {
+		text_printf(ret_error, "[alert] amber_clear = %.15g is over amber_probability = %.15g", fallback.amber_clear,
+		            fallback.amber_probability);
 		return -EINVAL;
 	}
 
@@ -222,6 +243,7 @@ int rules_open(const struct config *config, const char *source, struct rules **r
 		return -ENOMEM;
 	rules->fallback = fallback;
 	rules->lowest_threshold = fallback.threshold;
+	rules->lowest_amber_probability = fallback.amber_probability;
 	for (size_t i = 0; i < list->count; i++) {
 		struct rule *rule = &rules->rules[i];
 		*rule = (struct rule){ .resource = RESOURCE_COUNT, .limits = fallback };
@@ -236,6 +258,8 @@ int rules_open(const struct config *config, const char *source, struct rules **r
 			return result;
 		}
 		rules->lowest_threshold = fmin(rules->lowest_threshold, rule->limits.threshold);
+		rules->lowest_amber_probability =
+			fmin(rules->lowest_amber_probability, rule->limits.amber_probability);
 	}
 	*ret_rules = rules;
 	return 0;
@@ -271,4 +295,9 @@ const struct limits *rules_find(const struct rules *rules, const char *ip, const
 double rules_lowest_threshold(const struct rules *rules)
 {
 	return rules->lowest_threshold;
+}
+
+double rules_lowest_amber_probability(const struct rules *rules)
+{
+	return rules->lowest_amber_probability;
 }

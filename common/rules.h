@@ -2,7 +2,8 @@
  * Which limits hold for a series: the `rule =` lines of [alert], of which the
  * first that fits counts, and [alert]'s own limits for all other series.
  *
- *   rule = process=GLOB ip=GLOB resource=cpu|mem threshold= clear= raise_after= clear_after= horizon= mute=yes|no
+ *   rule = process=GLOB ip=GLOB resource=cpu|mem threshold= clear= raise_after= clear_after=
+ *          amber_probability= amber_clear= horizon= mute=yes|no
  *
  * Words stand in any order and all may be missing: what is not named fits
  * everything, a limit that is not named is [alert]'s. A value with spaces stands
@@ -28,6 +29,8 @@ struct limits {
 	int64_t clear_after; /* samples under `clear` in a row, at least 1 */
 	int64_t horizon_ms;  /* how far ahead the forecast looks */
 	bool mute;           /* no alarm is raised */
+	double amber_probability; /* 0 to 1; an AMBER begins over it */
+	double amber_clear;       /* 0 to 1; it ends under this, never over `amber_probability` */
 };
 
 struct rules;
@@ -43,12 +46,16 @@ int rules_open(const struct config *config, const char *source, struct rules **r
 
 void rules_free(struct rules *rules);
 
-/* The limits of a series; borrowed from `rules`. */
+/* The limits of a series; borrowed from `rules`. A host as a whole is WIRE_HOST_ITSELF and
+ * RESOURCE_COUNT: rules for one resource are none for it. */
 const struct limits *rules_find(const struct rules *rules, const char *ip, const char *process,
                                 enum resource resource);
 
 /* A value that is not over this is over no series' threshold: most samples need
  * no search. */
 double rules_lowest_threshold(const struct rules *rules);
+
+/* The same for a forecast's probability. */
+double rules_lowest_amber_probability(const struct rules *rules);
 
 #endif

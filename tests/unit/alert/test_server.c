@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "alert/server.h"
+#include "common/clock.h"
 #include "common/text.h"
 
 #define NOW 1795356015250
@@ -25,6 +26,7 @@ struct sink {
 	pthread_t thread;
 	int status;
 	const char *answer;
+	const char *health; /* the answer to GET health; NULL: 404 */
 	unsigned requests;
 	struct text asked; /* of the last request: "METHOD path\nbody" */
 	char authorization[64]; /* of its header; "": it had none */
@@ -71,8 +73,10 @@ static void *serve(void *user)
 		if (connection < 0)
 			return NULL;
 		read_request(sink, connection);
-		dprintf(connection, "HTTP/1.1 %d Status\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", sink->status,
-		        strlen(sink->answer), sink->answer);
+		bool health = sink->asked.data && strstr(sink->asked.data, "/health\n");
+		const char *answer = !health ? sink->answer : sink->health ? sink->health : "";
+		dprintf(connection, "HTTP/1.1 %d Status\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+		        !health ? sink->status : sink->health ? 200 : 404, strlen(answer), answer);
 		close(connection);
 	}
 }
@@ -104,7 +108,7 @@ static void test_server_latest_answer_gives_samples(void **state)
 	struct latest latest;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"10.0.0.5\": {\"bash\": {\"mem\": [1795356010, 1.5]}}}");
-	struct server *server = server_open(sink.url, "", 2000);
+	struct server *server = server_open(sink.url, "", 2000, 2000);
 	assert_int_equal(server_latest(server, &latest, &error), 0);
 	assert_int_equal(latest.count, 1);
 	latest_free(&latest);
@@ -112,7 +116,7 @@ static void test_server_latest_answer_gives_samples(void **state)
 
 	/* Without the slash at the end it is the same server. */
 	sink.url[strlen(sink.url) - 1] = '\0';
-	server = server_open(sink.url, "", 2000);
+	server = server_open(sink.url, "", 2000, 2000);
 	assert_int_equal(server_latest(server, &latest, &error), 0);
 	latest_free(&latest);
 	server_close(server);
@@ -127,7 +131,7 @@ static void test_server_latest_asks_for_latest(void **state)
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{}");
 	sink.url[strlen(sink.url) - 1] = '\0';
-	struct server *server = server_open(sink.url, "", 2000);
+	struct server *server = server_open(sink.url, "", 2000, 2000);
 	assert_int_equal(server_latest(server, &latest, &error), 0);
 	assert_int_equal(latest.count, 0);
 	assert_string_equal(sink.asked.data, "GET /ressources-usage/latest\n");
@@ -144,7 +148,7 @@ static void test_server_open_token_goes_with_every_request(void **state)
 	struct text error = TEXT_EMPTY;
 	struct states *states = states_open(10000);
 	sink_open(&sink, 200, "{}");
-	struct server *server = server_open(sink.url, "to/ken=", 2000);
+	struct server *server = server_open(sink.url, "to/ken=", 2000, 2000);
 	assert_int_equal(server_latest(server, &latest, &error), 0);
 	assert_string_equal(sink.authorization, "Bearer to/ken=");
 	latest_free(&latest);
@@ -153,7 +157,7 @@ static void test_server_open_token_goes_with_every_request(void **state)
 	assert_string_equal(sink.authorization, "Bearer to/ken=");
 	server_close(server);
 
-	server = server_open(sink.url, "", 2000);
+	server = server_open(sink.url, "", 2000, 2000);
 	assert_int_equal(server_latest(server, &latest, &error), 0);
 	assert_string_equal(sink.authorization, "");
 	latest_free(&latest);
@@ -184,7 +188,7 @@ static void test_server_latest_failures_say_why(void **state)
 		struct latest latest;
 		struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
 		sink_open(&sink, cases[i].status, cases[i].answer);
-		struct server *server = server_open(sink.url, "", 2000);
+		struct server *server = server_open(sink.url, "", 2000, 2000);
 		assert_int_equal(server_latest(server, &latest, &error), cases[i].expected);
 		text_printf(&expected, "GET %slatest: %s", sink.url, cases[i].sentence);
 		assert_string_equal(error.data, expected.data);
@@ -203,7 +207,7 @@ static void test_server_latest_nobody_there_is_an_error(void **state)
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{}");
 	sink_close(&sink);
-	struct server *server = server_open(sink.url, "", 2000);
+	struct server *server = server_open(sink.url, "", 2000, 2000);
 	assert_int_equal(server_latest(server, &latest, &error), -ECONNREFUSED);
 	assert_non_null(strstr(error.data, sink.url));
 	server_close(server);
@@ -221,10 +225,113 @@ static void test_server_latest_no_answer_in_time_is_an_error(void **state)
 	assert_int_equal(listen(listener, 1), 0);
 	char url[64];
 	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
-	struct server *server = server_open(url, "", 100);
+	struct server *server = server_open(url, "", 100, 100);
 	struct latest latest;
 	struct text error = TEXT_EMPTY;
 	assert_int_equal(server_latest(server, &latest, &error), -ETIMEDOUT);
+	server_close(server);
+	text_free(&error);
+	close(listener);
+}
+
+static void test_server_forecasts_answer_gives_forecasts(void **state)
+{
+	(void)state;
+	struct sink sink;
+	struct forecasts forecasts;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"10.0.0.5\": {\"bash\": {\"mem\": {\"probability\": 0.5, \"forecast\": 91, \"expected_at\": null}}}}");
+	struct server *server = server_open(sink.url, "tok", 2000, 2000);
+	assert_int_equal(server_forecasts(server, &forecasts, &error), 0);
+	assert_int_equal(forecasts.count, 1);
+	assert_string_equal(sink.asked.data, "GET /ressources-usage/forecasts\n");
+	assert_string_equal(sink.authorization, "Bearer tok");
+	forecasts_free(&forecasts);
+	server_close(server);
+	sink_close(&sink);
+}
+
+/* Nothing to be forecast, or nobody who forecasts? */
+static void test_server_forecasts_empty_answer_asks_for_health(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *health;
+		int expected;
+		const char *sentence; /* NULL: none */
+	} cases[] = {
+		{ "{\"status\": \"ok\", \"forecast\": {\"status\": \"ok\", \"last_report\": 1}}", 0, NULL },
+		{ "{\"forecast\": {\"status\": \"unknown\", \"last_report\": null}}", -ENODATA, "vigie-forecast does not report" },
+		{ "{\"status\": \"ok\"}", -ENODATA, "vigie-forecast does not report" },
+		{ "{\"forecast\": 7}", -ENODATA, "vigie-forecast does not report" },
+		{ "<html>", -ENODATA, "vigie-forecast does not report" },
+		{ NULL, -EREMOTEIO, "health: the answer's status is 404" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sink sink;
+		struct forecasts forecasts = { 0 };
+		struct text error = TEXT_EMPTY;
+		sink_open(&sink, 200, "{}");
+		sink.health = cases[i].health;
+		struct server *server = server_open(sink.url, "", 2000, 2000);
+		if (server_forecasts(server, &forecasts, &error) != cases[i].expected)
+			fail_msg("case %zu: %s", i, error.data);
+		assert_int_equal(forecasts.count, 0);
+		if (cases[i].sentence)
+			assert_non_null(strstr(error.data, cases[i].sentence));
+		forecasts_free(&forecasts);
+		server_close(server);
+		sink_close(&sink);
+		text_free(&error);
+	}
+}
+
+static void test_server_forecasts_failures_say_why(void **state)
+{
+	(void)state;
+	static const struct {
+		int status;
+		const char *answer;
+		int expected;
+		const char *sentence;
+	} cases[] = {
+		{ 404, "{\"error\": \"no such path\"}", -EREMOTEIO, "the answer's status is 404 (no such path)" },
+		{ 503, "", -EREMOTEIO, "the answer's status is 503" },
+		{ 200, "<html>", -EBADMSG, "the answer is no JSON object" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sink sink;
+		struct forecasts forecasts;
+		struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
+		sink_open(&sink, cases[i].status, cases[i].answer);
+		struct server *server = server_open(sink.url, "", 2000, 2000);
+		assert_int_equal(server_forecasts(server, &forecasts, &error), cases[i].expected);
+		text_printf(&expected, "GET %sforecasts: %s", sink.url, cases[i].sentence);
+		assert_string_equal(error.data, expected.data);
+		server_close(server);
+		sink_close(&sink);
+		text_free(&error);
+		text_free(&expected);
+	}
+}
+
+static void test_server_forecasts_have_a_time_of_their_own(void **state)
+{
+	(void)state;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	char url[64];
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+	struct server *server = server_open(url, "", 60000, 100);
+	struct forecasts forecasts;
+	struct text error = TEXT_EMPTY;
+	int64_t start_ns = clock_monotonic_ns();
+	assert_int_equal(server_forecasts(server, &forecasts, &error), -ETIMEDOUT);
+	assert_true(clock_monotonic_ns() - start_ns < 5000000000);
 	server_close(server);
 	text_free(&error);
 	close(listener);
@@ -244,6 +351,8 @@ static void add_series(struct states *states, const char *process, enum color co
 		                                  .value = 83.1, .threshold = 80, .since_ms = 1795356010001 },
 		                       .samples = samples, .ended = ended };
 	snprintf(series.alarm.process, WIRE_NAME_SIZE, "%s", process);
+	series.alarm.forecast = 91.2;
+	series.alarm.expected_ms = strcmp(process, "never") == 0 ? 0 : 1795356878100;
 	assert_int_equal(states_restore_series(states, &series), 0);
 }
 
@@ -255,18 +364,26 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 	add_host(states, "10.0.0.6", COLOR_UNKNOWN, false);
 	add_host(states, "::1", COLOR_GREEN, true);
 	add_series(states, "a\"b", COLOR_RED, 0, false);
+	add_series(states, "amber", COLOR_ORANGE, 0, false);
+	add_series(states, "never", COLOR_ORANGE, 0, false);
 	add_series(states, "pending", COLOR_GREEN, 2, false);
 	add_series(states, "ended", COLOR_GREEN, 0, true);
 
 	struct sink sink;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct server *server = server_open(sink.url, "", 2000);
+	struct server *server = server_open(sink.url, "", 2000, 2000);
 	assert_int_equal(server_save_alarms(server, states, &error), 0);
 	assert_string_equal(sink.asked.data,
 		"PUT /ressources-usage/save-alarms\n{\"data\": ["
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\\\"b\", \"type_data\": \"cpu\", \"color\": \"red\", "
 		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"amber\", \"type_data\": \"cpu\", \"color\": \"orange\", "
+		"\"value\": 83.1, \"threshold\": 80, \"forecast\": 91.2, \"expected_at\": 1795356878.1, "
+		"\"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"never\", \"type_data\": \"cpu\", \"color\": \"orange\", "
+		"\"value\": 83.1, \"threshold\": 80, \"forecast\": 91.2, \"expected_at\": null, "
+		"\"since\": 1795356010.001},\n"
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"ended\", \"type_data\": \"cpu\", \"color\": \"green\", "
 		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
 		"{\"ipaddress\": \"10.0.0.6\", \"process_name\": \"*\", \"type_data\": \"mem\", \"color\": \"unknown\", "
@@ -289,7 +406,7 @@ static void test_server_save_alarms_nothing_to_report_is_reported(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct server *server = server_open(sink.url, "", 2000);
+	struct server *server = server_open(sink.url, "", 2000, 2000);
 	for (unsigned i = 1; i <= 2; i++) {
 		assert_int_equal(server_save_alarms(server, states, &error), 0);
 		assert_int_equal(sink.requests, i);
@@ -313,7 +430,7 @@ static void test_server_save_alarms_many_go_in_several_requests(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct server *server = server_open(sink.url, "", 5000);
+	struct server *server = server_open(sink.url, "", 5000, 5000);
 	assert_int_equal(server_save_alarms(server, states, &error), 0);
 	assert_true(sink.requests > 4 && sink.requests < 16);
 	assert_true(sink.longest < 600 * 1024);
@@ -331,7 +448,7 @@ static void test_server_save_alarms_refused_says_why(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
 	sink_open(&sink, 400, "{\"Response\": \"NOk\", \"error\": \"no\"}");
-	struct server *server = server_open(sink.url, "", 2000);
+	struct server *server = server_open(sink.url, "", 2000, 2000);
 	assert_int_equal(server_save_alarms(server, states, &error), -EREMOTEIO);
 	text_printf(&expected, "PUT %ssave-alarms: the answer's status is 400 (no)", sink.url);
 	assert_string_equal(error.data, expected.data);
@@ -351,6 +468,10 @@ int main(void)
 		cmocka_unit_test(test_server_latest_failures_say_why),
 		cmocka_unit_test(test_server_latest_nobody_there_is_an_error),
 		cmocka_unit_test(test_server_latest_no_answer_in_time_is_an_error),
+		cmocka_unit_test(test_server_forecasts_answer_gives_forecasts),
+		cmocka_unit_test(test_server_forecasts_empty_answer_asks_for_health),
+		cmocka_unit_test(test_server_forecasts_failures_say_why),
+		cmocka_unit_test(test_server_forecasts_have_a_time_of_their_own),
 		cmocka_unit_test(test_server_save_alarms_what_stands_and_what_ended),
 		cmocka_unit_test(test_server_save_alarms_nothing_to_report_is_reported),
 		cmocka_unit_test(test_server_save_alarms_many_go_in_several_requests),

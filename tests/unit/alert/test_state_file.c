@@ -72,17 +72,26 @@ static struct states *make_states(void)
 		                   .last_seen_ms = 1795356000123 };
 	assert_int_equal(states_restore_host(states, &host), 0);
 	struct host_state silent = { .alarm = { .ip = "2001:db8::1", .process = "*", .resource = RESOURCE_COUNT,
-		                                .color = COLOR_UNKNOWN, .since_ms = 1795350000000 },
+		                                .color = COLOR_UNKNOWN, .since_ms = 1795350000000,
+		                                .said_ms = 1795350045001 },
 		                     .last_seen_ms = 1795350000000, .unknown_ms = 1795350045000 };
 	assert_int_equal(states_restore_host(states, &silent), 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct series_state series = {
 			.alarm = { .ip = "10.0.0.5", .resource = i % 2 ? RESOURCE_CPU : RESOURCE_MEM,
-			           .color = i % 3 ? COLOR_RED : COLOR_GREEN, .value = 83.123456789, .threshold = 80.1,
-			           .since_ms = 1795356000001 },
+			           .color = (enum color)(i % COLOR_UNKNOWN), .value = 83.123456789, .threshold = 80.1,
+			           .since_ms = 1795356000001, .said_ms = 1795356005003 + (int64_t)i },
 			.sample_ms = 1795356010002,
-			.samples = (int64_t)i + 1,
+			.samples = (int64_t)i,
+			.over_ms = 1795356000004,
+			.forecasts = i % 2 ? 0 : (int64_t)i + 1,
+			.likely_ms = 1795356000005,
 		};
+		if (series.alarm.color == COLOR_ORANGE) {
+			series.alarm.forecast = 91.23456;
+			series.alarm.probability = 0.83456;
+			series.alarm.expected_ms = i > 2 ? 0 : 1795356700006;
+		}
 		strcpy(series.alarm.process, names[i]);
 		assert_int_equal(states_restore_series(states, &series), 0);
 	}
@@ -98,6 +107,10 @@ static void assert_alarm_equal(const struct alarm *alarm, const struct alarm *ex
 	assert_true(alarm->value == expected->value);
 	assert_true(alarm->threshold == expected->threshold);
 	assert_int_equal(alarm->since_ms, expected->since_ms);
+	assert_int_equal(alarm->said_ms, expected->said_ms);
+	assert_true(alarm->forecast == expected->forecast);
+	assert_true(alarm->probability == expected->probability);
+	assert_int_equal(alarm->expected_ms, expected->expected_ms);
 }
 
 static void assert_states_equal(const struct states *states, const struct states *expected)
@@ -119,6 +132,9 @@ static void assert_states_equal(const struct states *states, const struct states
 		assert_alarm_equal(&series->alarm, &other->alarm);
 		assert_int_equal(series->sample_ms, other->sample_ms);
 		assert_int_equal(series->samples, other->samples);
+		assert_int_equal(series->over_ms, other->over_ms);
+		assert_int_equal(series->forecasts, other->forecasts);
+		assert_int_equal(series->likely_ms, other->likely_ms);
 		series = states_next_series(states, series);
 	}
 	assert_null(series);
@@ -179,7 +195,10 @@ static void test_state_file_read_broken_file_is_moved_aside(void **state)
 		{ HEAD "\"hosts\": [" HOST "], \"series\": [", "it is no JSON object" },
 		{ "{}", "its format is not \"vigie-alert\"" },
 		{ "{\"format\": \"other\", \"version\": 1}", "its format is not \"vigie-alert\"" },
-		{ "{\"format\": \"vigie-alert\", \"version\": 2, \"hosts\": [], \"series\": []}", "its version is not 1" },
+		{ "{\"format\": \"vigie-alert\", \"version\": 3, \"hosts\": [], \"series\": []}",
+		  "its version is none from 1 to 2" },
+		{ "{\"format\": \"vigie-alert\", \"version\": 0, \"hosts\": [], \"series\": []}",
+		  "its version is none from 1 to 2" },
 		{ HEAD "\"series\": []}", "it has no list \"hosts\"" },
 		{ HEAD "\"hosts\": []}", "it has no list \"series\"" },
 		{ HEAD "\"hosts\": [" HOST ", 7], \"series\": []}", "hosts[1] is not right" },
@@ -200,6 +219,12 @@ static void test_state_file_read_broken_file_is_moved_aside(void **state)
 		  "series[0] is not right" },
 		{ HEAD "\"hosts\": [" HOST "], \"series\": [" SERIES("\"a\"", "mem", "red", "81", "-1") "]}",
 		  "series[0] is not right" },
+		{ HEAD "\"hosts\": [" HOST "], \"series\": [" SERIES("\"a\"", "mem", "orange", "81", "0") "]}",
+		  "series[0] is not right" },
+		{ HEAD "\"hosts\": [" HOST "], \"series\": [" SERIES("\"a\"", "mem", "red", "81", "0, \"said\": \"x\"") "]}",
+		  "series[0] is not right" },
+		{ HEAD "\"hosts\": [" HOST "], \"series\": [" SERIES("\"a\"", "mem", "red", "81", "0, \"forecasts\": -1") "]}",
+		  "series[0] is not right" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct states *states = NULL;
@@ -215,6 +240,24 @@ static void test_state_file_read_broken_file_is_moved_aside(void **state)
 		states_close(states);
 		text_free(&error);
 	}
+}
+
+static void test_state_file_parse_version_1_is_read(void **state)
+{
+	(void)state;
+	static const char content[] = "{\"format\": \"vigie-alert\", \"version\": 1,\n\"hosts\": [\n" HOST "],\n\"series\": [\n"
+		SERIES("\"a\"", "mem", "red", "81", "2") ",\n" SERIES("\"b\"", "cpu", "green", "82", "3") "]}\n";
+	struct states *states = states_open(INTERVAL);
+	struct text error = TEXT_EMPTY;
+	assert_int_equal(state_file_parse(content, strlen(content), states, &error), 0);
+	const struct series_state *a = states_next_series(states, NULL), *b = states_next_series(states, a);
+	assert_int_equal(a->alarm.color, COLOR_RED);
+	assert_int_equal(a->samples, 2);
+	assert_int_equal(a->alarm.said_ms, 0);
+	assert_int_equal(b->samples, 3);
+	assert_int_equal(b->over_ms, 1000); /* what was `since` then */
+	assert_int_equal(b->forecasts, 0);
+	states_close(states);
 }
 
 static void test_state_file_parse_every_truncation_is_refused(void **state)
@@ -263,7 +306,7 @@ static void test_state_file_format_what_has_ended_is_left_out(void **state)
 	assert_int_equal(states_restore_series(states, &series), 0);
 	struct text content = TEXT_EMPTY;
 	state_file_format(states, &content);
-	assert_string_equal(content.data, "{\"format\": \"vigie-alert\", \"version\": 1,\n\"hosts\": [],\n\"series\": []}\n");
+	assert_string_equal(content.data, "{\"format\": \"vigie-alert\", \"version\": 2,\n\"hosts\": [],\n\"series\": []}\n");
 	text_free(&content);
 	states_close(states);
 }
@@ -275,6 +318,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_state_file_write_replaces_the_whole_file, remove_files),
 		cmocka_unit_test(test_state_file_read_no_file_starts_empty),
 		cmocka_unit_test_teardown(test_state_file_read_broken_file_is_moved_aside, remove_files),
+		cmocka_unit_test(test_state_file_parse_version_1_is_read),
 		cmocka_unit_test(test_state_file_parse_every_truncation_is_refused),
 		cmocka_unit_test(test_state_file_write_unwritable_place_says_why),
 		cmocka_unit_test(test_state_file_format_what_has_ended_is_left_out),

@@ -98,7 +98,12 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_true(config->alert.threshold == 80);
 	assert_true(config->alert.clear == 75);
 	assert_int_equal(config->alert.raise_after, 1);
+	assert_true(config->alert.amber_probability == 0.5);
+	assert_true(config->alert.amber_clear == 0.3);
 	assert_int_equal(config->alert.rule.count, 0);
+	assert_int_equal(config->alert.reminder_ms, 0);
+	assert_string_equal(config->alert.hook, "");
+	assert_int_equal(config->alert.hook_timeout_ms, 10000);
 	assert_int_equal(config->forecast.refresh_ms, 60000);
 	config_free(config);
 }
@@ -233,6 +238,10 @@ static void test_config_load_wrong_values_are_refused(void **state)
 		{ "alert.threshold=80,5", "threshold: '80,5' is not a number" },
 		{ "alert.threshold=.5", "threshold: '.5' is not a number" },
 		{ "alert.threshold=1000001", "threshold: '1000001' is out of range" },
+		{ "alert.amber_probability=1.01", "amber_probability: '1.01' is out of range" },
+		{ "alert.amber_clear=50%", "amber_clear: '50%' is not a number" },
+		{ "alert.reminder=31d", "reminder: '31d' is out of range" },
+		{ "alert.hook_timeout=99ms", "hook_timeout: '99ms' is out of range" },
 		{ "collector.min_mem=100.1", "min_mem: '100.1' is out of range" },
 		{ "alert.timeout=5", "timeout: '5' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
 		{ "alert.timeout=5 s", "timeout: '5 s' is not a duration like 500ms, 10s, 5m, 12h or 2d" },
@@ -567,8 +576,10 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "spool = /s p\nspool_bytes = 3MiB\nspool_age = 90m\nbuffer = 15\ngzip = no\n"
                                    "ca_file = cc\ntoken_file = tc\n"
                                    "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\ntoken_file = ta\n"
-                                   "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\nhorizon = 45s\n"
-                                   "rule = process=java threshold=90\nrule = ip=10.*\nlog = l\nstate = s\n"
+                                   "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
+                                   "amber_probability = 0.625\namber_clear = 0.25\nhorizon = 45s\n"
+                                   "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = l\nhook = h\n"
+                                   "hook_timeout = 2s\nstate = s\n"
                                    "[forecast]\nrefresh = 2m\n";
 
 static void test_config_print_other_values_read_back(void **state)
@@ -597,8 +608,9 @@ static void test_config_print_has_every_option(void **state)
 		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "spool = /s p",
 		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = cc", "token_file = tc", "[alert]", "url = https://y/",
 		"interval = 2m", "phase = 0d", "timeout = 150ms", "token_file = ta", "threshold = 123456.789", "clear = 0.001",
-		"raise_after = 16", "clear_after = 17", "horizon = 45s", "rule = process=java threshold=90", "rule = ip=10.*", "log = l",
-		"state = s",
+		"raise_after = 16", "clear_after = 17", "amber_probability = 0.625", "amber_clear = 0.25", "horizon = 45s",
+		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = l", "hook = h",
+		"hook_timeout = 2s", "state = s",
 		"[forecast]", "refresh = 2m",
 	};
 	struct text text = TEXT_EMPTY;

@@ -27,6 +27,8 @@ static const struct config *configure(struct setup *setup, const char *const rul
 	setup->config.alert.raise_after = 1;
 	setup->config.alert.clear_after = 3;
 	setup->config.alert.horizon_ms = 1800000;
+	setup->config.alert.amber_probability = 0.5;
+	setup->config.alert.amber_clear = 0.3;
 	setup->config.alert.rule.values = setup->values;
 	setup->config.alert.rule.lines = setup->lines;
 	size_t count = 0;
@@ -47,34 +49,41 @@ static void test_rules_find_table_gives_first_that_fits(void **state)
 		enum resource resource;
 		struct limits expected;
 	} cases[] = {
-		{ { NULL }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
-		{ { "process=java threshold=90" }, "10.0.0.5", "java", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
-		{ { "process=java threshold=90" }, "10.0.0.5", "javac", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
-		{ { "process=jav* threshold=90" }, "10.0.0.5", "javac", RESOURCE_CPU, { 90, 75, 1, 3, 1800000, false } },
+		{ { NULL }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=java threshold=90" }, "10.0.0.5", "java", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=java threshold=90" }, "10.0.0.5", "javac", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=jav* threshold=90" }, "10.0.0.5", "javac", RESOURCE_CPU, { 90, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
 		{ { "  process=ja?a\tthreshold=90 clear=85 raise_after=6 clear_after=2 " }, "::1", "java",
-		  RESOURCE_CPU, { 90, 85, 6, 2, 1800000, false } },
-		{ { "resource=cpu threshold=400" }, "10.0.0.5", "java", RESOURCE_CPU, { 400, 75, 1, 3, 1800000, false } },
-		{ { "resource=cpu threshold=400" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
-		{ { "ip=10.0.0.* threshold=95" }, "10.0.0.5", "java", RESOURCE_MEM, { 95, 75, 1, 3, 1800000, false } },
-		{ { "ip=10.0.0.* threshold=95" }, "10.0.1.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
+		  RESOURCE_CPU, { 90, 85, 6, 2, 1800000, false, 0.5, 0.3 } },
+		{ { "resource=cpu threshold=400" }, "10.0.0.5", "java", RESOURCE_CPU, { 400, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "resource=cpu threshold=400" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "ip=10.0.0.* threshold=95" }, "10.0.0.5", "java", RESOURCE_MEM, { 95, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "ip=10.0.0.* threshold=95" }, "10.0.1.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
 		{ { "ip=10.0.0.5 process=java threshold=91", "process=java threshold=92", "threshold=93" },
-		  "10.0.0.5", "java", RESOURCE_MEM, { 91, 75, 1, 3, 1800000, false } },
+		  "10.0.0.5", "java", RESOURCE_MEM, { 91, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
 		{ { "ip=10.0.0.5 process=java threshold=91", "process=java threshold=92", "threshold=93" },
-		  "10.0.0.6", "java", RESOURCE_MEM, { 92, 75, 1, 3, 1800000, false } },
+		  "10.0.0.6", "java", RESOURCE_MEM, { 92, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
 		{ { "ip=10.0.0.5 process=java threshold=91", "process=java threshold=92", "threshold=93" },
-		  "10.0.0.6", "perl", RESOURCE_MEM, { 93, 75, 1, 3, 1800000, false } },
-		{ { "threshold=93", "process=java threshold=92" }, "10.0.0.6", "java", RESOURCE_MEM, { 93, 75, 1, 3, 1800000, false } },
-		{ { "process=\"Web Content\" threshold=90" }, "10.0.0.5", "Web Content", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
-		{ { "threshold=90 process=\"a \\\"b\\\" c\"" }, "10.0.0.5", "a \"b\" c", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
-		{ { "process=\"\\*\" threshold=90" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
-		{ { "process=\"\\*\" threshold=90" }, "10.0.0.5", "*", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
-		{ { "process=\"a\\\\\" threshold=90" }, "10.0.0.5", "a\\", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
-		{ { "process=a=b threshold=90" }, "10.0.0.5", "a=b", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false } },
-		{ { "process=kworker* threshold=75 clear=75" }, "10.0.0.5", "kworker/0:1", RESOURCE_MEM, { 75, 75, 1, 3, 1800000, false } },
-		{ { "process=java horizon=1h" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 3600000, false } },
-		{ { "process=gcc mute=yes", "mute=no" }, "10.0.0.5", "gcc", RESOURCE_CPU, { 80, 75, 1, 3, 1800000, true } },
-		{ { "process=gcc mute=yes", "mute=no" }, "10.0.0.5", "g++", RESOURCE_CPU, { 80, 75, 1, 3, 1800000, false } },
-		{ { "process=*" }, "10.0.0.5", ".hidden", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false } },
+		  "10.0.0.6", "perl", RESOURCE_MEM, { 93, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "threshold=93", "process=java threshold=92" }, "10.0.0.6", "java", RESOURCE_MEM, { 93, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=\"Web Content\" threshold=90" }, "10.0.0.5", "Web Content", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "threshold=90 process=\"a \\\"b\\\" c\"" }, "10.0.0.5", "a \"b\" c", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=\"\\*\" threshold=90" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=\"\\*\" threshold=90" }, "10.0.0.5", "*", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=\"a\\\\\" threshold=90" }, "10.0.0.5", "a\\", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=a=b threshold=90" }, "10.0.0.5", "a=b", RESOURCE_MEM, { 90, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=kworker* threshold=75 clear=75" }, "10.0.0.5", "kworker/0:1", RESOURCE_MEM, { 75, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=java horizon=1h" }, "10.0.0.5", "java", RESOURCE_MEM, { 80, 75, 1, 3, 3600000, false, 0.5, 0.3 } },
+		{ { "process=gcc mute=yes", "mute=no" }, "10.0.0.5", "gcc", RESOURCE_CPU, { 80, 75, 1, 3, 1800000, true, 0.5, 0.3 } },
+		{ { "process=gcc mute=yes", "mute=no" }, "10.0.0.5", "g++", RESOURCE_CPU, { 80, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=java amber_probability=0.9 amber_clear=0.8" }, "10.0.0.5", "java", RESOURCE_MEM,
+		  { 80, 75, 1, 3, 1800000, false, 0.9, 0.8 } },
+		{ { "process=java amber_probability=1 amber_clear=0" }, "10.0.0.5", "java", RESOURCE_CPU,
+		  { 80, 75, 1, 3, 1800000, false, 1, 0 } },
+		{ { "ip=10.0.0.5 mute=yes" }, "10.0.0.5", "*", RESOURCE_COUNT, { 80, 75, 1, 3, 1800000, true, 0.5, 0.3 } },
+		{ { "ip=10.0.0.5 resource=cpu mute=yes" }, "10.0.0.5", "*", RESOURCE_COUNT,
+		  { 80, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		{ { "process=*" }, "10.0.0.5", ".hidden", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct setup setup;
@@ -86,7 +95,9 @@ static void test_rules_find_table_gives_first_that_fits(void **state)
 		const struct limits *expected = &cases[i].expected;
 		if (limits->threshold != expected->threshold || limits->clear != expected->clear ||
 		    limits->raise_after != expected->raise_after || limits->clear_after != expected->clear_after ||
-		    limits->horizon_ms != expected->horizon_ms || limits->mute != expected->mute)
+		    limits->horizon_ms != expected->horizon_ms || limits->mute != expected->mute ||
+		    limits->amber_probability != expected->amber_probability ||
+		    limits->amber_clear != expected->amber_clear)
 			fail_msg("case %zu: threshold %g clear %g raise_after %d clear_after %d", i, limits->threshold,
 			         limits->clear, (int)limits->raise_after, (int)limits->clear_after);
 		rules_free(rules);
@@ -123,6 +134,10 @@ static void test_rules_open_bad_rule_names_line_and_word(void **state)
 		{ "horizon=25h", "vigie.conf:11: rule: 'horizon=25h' is not a duration" },
 		{ "mute=1", "vigie.conf:11: rule: 'mute=1' is neither yes nor no" },
 		{ "threshold=90 clear=91", "vigie.conf:11: rule: 'clear=91' is over 'threshold=90'" },
+		{ "amber_probability=1.1", "vigie.conf:11: rule: 'amber_probability=1.1' is not a number from 0 to 1" },
+		{ "amber_clear=-1", "vigie.conf:11: rule: 'amber_clear=-1' is not a number from 0 to 1" },
+		{ "amber_clear=0.6", "vigie.conf:11: rule: 'amber_clear=0.6' is over 'amber_probability=0.5'" },
+		{ "amber_probability=0.2", "vigie.conf:11: rule: 'amber_clear=0.3' is over 'amber_probability=0.2'" },
 		{ "threshold=50", "vigie.conf:11: rule: 'clear=75' is over 'threshold=50'" },
 		{ "", "vigie.conf:11: rule: '' names nothing" },
 	};
@@ -165,18 +180,24 @@ static void test_rules_open_clear_over_threshold_is_refused(void **state)
 	assert_int_equal(rules_open(&setup.config, NULL, &rules, &error), -EINVAL);
 	assert_string_equal(error.data, "[alert] clear = 80.5 is over threshold = 80");
 	text_free(&error);
+	configure(&setup, none);
+	setup.config.alert.amber_clear = 0.6;
+	assert_int_equal(rules_open(&setup.config, NULL, &rules, &error), -EINVAL);
+	assert_string_equal(error.data, "[alert] amber_clear = 0.6 is over amber_probability = 0.5");
+	text_free(&error);
 }
 
-static void test_rules_lowest_threshold_is_the_lowest_of_all(void **state)
+static void test_rules_lowest_of_all_rules(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *rules[LINES_MAX];
-		double expected;
+		double expected, probability;
 	} cases[] = {
-		{ { NULL }, 80 },
-		{ { "process=a threshold=90" }, 80 },
-		{ { "process=a threshold=90", "process=b threshold=20 clear=10", "process=c threshold=30 clear=1" }, 20 },
+		{ { NULL }, 80, 0.5 },
+		{ { "process=a threshold=90 amber_probability=0.9" }, 80, 0.5 },
+		{ { "process=a threshold=90", "process=b threshold=20 clear=10 amber_probability=0.4",
+		    "process=c threshold=30 clear=1" }, 20, 0.4 },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct setup setup;
@@ -184,6 +205,7 @@ static void test_rules_lowest_threshold_is_the_lowest_of_all(void **state)
 		struct text error = TEXT_EMPTY;
 		assert_int_equal(rules_open(configure(&setup, cases[i].rules), NULL, &rules, &error), 0);
 		assert_float_equal(rules_lowest_threshold(rules), cases[i].expected, 0);
+		assert_float_equal(rules_lowest_amber_probability(rules), cases[i].probability, 0);
 		rules_free(rules);
 	}
 }
@@ -195,7 +217,7 @@ int main(void)
 		cmocka_unit_test(test_rules_open_bad_rule_names_line_and_word),
 		cmocka_unit_test(test_rules_open_bad_rule_on_command_line_says_so),
 		cmocka_unit_test(test_rules_open_clear_over_threshold_is_refused),
-		cmocka_unit_test(test_rules_lowest_threshold_is_the_lowest_of_all),
+		cmocka_unit_test(test_rules_lowest_of_all_rules),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,144 @@
+/* The part of alert/states.h that looks ahead. */
+#include "alert/state_table.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The sample of a series in the answer that its host was just seen in; NULL: there is none. */
+static const struct latest_sample *find_sample(const struct latest *latest, const struct host *host,
+                                               const struct forecast *forecast)
+{
+	for (size_t at = host->sample_at; at < latest->count; at++) {
+		const struct latest_sample *sample = &latest->samples[at];
+		if (strcmp(sample->ip, host->state.alarm.ip) != 0)
+			return NULL;
+		if (sample->resource == forecast->resource && strcmp(sample->process, forecast->process) == 0)
+			return sample;
+	}
+	return NULL;
+}
+
+/* A series that is plainly green and may become AMBER; *ret_series stays NULL when it is not in latest. */
+static int add_series(struct states *states, struct host *host, const struct limits *limits,
+                      const struct latest *latest, const struct forecast *forecast, struct series **ret_series)
+{
+	const struct latest_sample *sample = find_sample(latest, host, forecast);
+	if (!sample)
+		return 0;
+	struct series *series = state_table_add_series(host, forecast->process, forecast->resource);
+	if (!series)
+		return -ENOMEM;
+	series->seen_in = states->evaluation;
+	series->state.sample_ms = sample->time_ms;
+	series->state.alarm.value = sample->value;
+	series->state.alarm.threshold = limits->threshold;
+	*ret_series = series;
+	return 0;
+}
+
+static int raise_amber(struct states *states, struct transitions *transitions, struct series *series)
+{
+	struct alarm *alarm = &series->state.alarm;
+	int64_t since_ms = alarm->since_ms;
+	alarm->since_ms = series->state.likely_ms;
+	int result = state_table_turn(states, transitions, alarm, TRANSITION_AMBER, COLOR_ORANGE);
+	if (result) {
+		alarm->since_ms = since_ms;
+		return result;
+	}
+	series->state.ended = false;
+	return 0;
+}
+
+/* Counts one forecast of a series that is kept and in latest. */
+static int count_forecast(struct states *states, struct transitions *transitions, struct series *series,
+                          const struct limits *limits, const struct forecast *forecast)
+{
+	struct series_state *state = &series->state;
+	bool orange = state->alarm.color == COLOR_ORANGE;
+	bool counts = orange ? forecast->probability < limits->amber_clear :
+	                       forecast->probability > limits->amber_probability;
+	int64_t count = counts ? state->forecasts + 1 : 0;
+
+	series->forecast_in = states->evaluation;
+	series->unforecast = 0;
+	state->alarm.probability = forecast->probability;
+	state->alarm.forecast = forecast->value;
+	state->alarm.expected_ms = forecast->expected_ms;
+	if (!orange && count == 1)
+		state->likely_ms = state->sample_ms;
+	int result = 0;
+	if (orange && count >= limits->clear_after) {
+		result = state_table_end_series(states, transitions, series, TRANSITION_CLEAR);
+		count = 0;
+	} else if (!orange && count >= STATES_AMBER_AFTER) {
+		result = raise_amber(states, transitions, series);
+		count = 0;
+	}
+	if (result)
+		return result;
+	states->changed |= count != state->forecasts;
+	state->forecasts = count;
+	return 0;
+}
+
+static int evaluate_forecast(struct states *states, const struct rules *rules, const struct latest *latest,
+                             const struct forecast *forecast, struct transitions *transitions)
+{
+	struct host *host = state_table_find_host(states, forecast->ip);
+	if (!host || host->seen_in != states->evaluation)
+		return 0;
+	struct series *series = state_table_find_series(host, forecast->process, forecast->resource);
+	if (series ? series->seen_in != states->evaluation || series->state.alarm.color == COLOR_RED :
+	             !(forecast->probability > rules_lowest_amber_probability(rules)))
+		return 0;
+
+	const struct limits *limits = rules_find(rules, forecast->ip, forecast->process, forecast->resource);
+	if (limits->mute)
+		return 0;
+	if (!series && forecast->probability > limits->amber_probability) {
+		int result = add_series(states, host, limits, latest, forecast, &series);
+		if (result)
+			return result;
+	}
+	if (!series)
+		return 0;
+	int result = count_forecast(states, transitions, series, limits, forecast);
+	state_table_drop_if_green(series);
+	return result;
+}
+
+/* A series that is kept and in latest has no forecast, though others have. */
+static int miss_forecast(struct states *states, const struct rules *rules, struct series *series,
+                         struct transitions *transitions)
+{
+	struct series_state *state = &series->state;
+	if (state->alarm.color == COLOR_ORANGE) {
+		const struct limits *limits =
+			rules_find(rules, state->alarm.ip, state->alarm.process, state->alarm.resource);
+		if (++series->unforecast * states->interval_ms < limits->horizon_ms)
+			return 0;
+		return state_table_end_series(states, transitions, series, TRANSITION_CLEAR);
+	}
+	states->changed |= state->forecasts > 0;
+	state->forecasts = 0;
+	state_table_drop_if_green(series);
+	return 0;
+}
+
+int states_evaluate_forecasts(struct states *states, const struct rules *rules, const struct latest *latest,
+                              const struct forecasts *forecasts, struct transitions *transitions)
+{
+	transitions->count = 0;
+	int result = 0;
+	for (size_t i = 0; i < forecasts->count && !result; i++)
+		result = evaluate_forecast(states, rules, latest, &forecasts->items[i], transitions);
+	for (struct host *host = states->hosts; host && !result; host = host->hh.next) {
+		struct series *series, *next;
+		HASH_ITER(hh, host->series, series, next) {
+			if (series->seen_in == states->evaluation && series->forecast_in != states->evaluation && !result)
+				result = miss_forecast(states, rules, series, transitions);
+		}
+	}
+	return result;
+}

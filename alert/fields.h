@@ -1,0 +1,28 @@
+/*
+ * The fields of a transition, as the alert log writes them and the hook is given them:
+ *
+ *   RED      ip= process= resource= value= threshold= since=
+ *   AMBER    ip= process= resource= value= forecast= probability= threshold= expected_at= since=
+ *   UNKNOWN  ip= process= since=
+ *
+ * CLEAR, GONE and REMINDER have those of the alarm that they are about; expected_at is left
+ * out where it is not known, and of an alarm that has ended. Times are RFC 3339 in UTC, with
+ * their milliseconds only where they are not zero.
+ *
+ * Pure.
+ */
+#ifndef VIGIE_ALERT_FIELDS_H
+#define VIGIE_ALERT_FIELDS_H
+
+#include "alert/alarm.h"
+#include "common/text.h"
+
+enum fields_style {
+	FIELDS_LINE,      /* separated by spaces; text in double quotes with \" and \\ */
+	FIELDS_ARGUMENTS, /* separated by NULs; text as it is */
+};
+
+/* Appends the word and then each field as key=value. Text has no control characters. */
+void fields_append(const struct transition *transition, enum fields_style style, struct text *text);
+
+#endif

@@ -1,0 +1,63 @@
+#include "alert/forecasts.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "alert/answer.h"
+
+int forecasts_add(struct forecasts *forecasts, const struct forecast *forecast)
+{
+	if (forecasts->count == forecasts->capacity) {
+		size_t capacity = forecasts->capacity ? 2 * forecasts->capacity : 1024;
+		struct forecast *items = realloc(forecasts->items, capacity * sizeof(*items));
+		if (!items)
+			return -ENOMEM;
+		forecasts->items = items;
+		forecasts->capacity = capacity;
+	}
+	forecasts->items[forecasts->count++] = *forecast;
+	return 0;
+}
+
+static bool read_number(const cJSON *object, const char *key, double *ret_number)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+	if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
+		return false;
+	*ret_number = item->valuedouble;
+	return true;
+}
+
+static int take(void *user, const char *ip, const char *process, enum resource resource, const cJSON *item)
+{
+	struct forecast forecast = { .ip = ip, .process = process, .resource = resource };
+	if (!read_number(item, "probability", &forecast.probability) || forecast.probability < 0 ||
+	    forecast.probability > 1 || !read_number(item, "forecast", &forecast.value) ||
+	    forecast.value < 0)
+		return -EBADMSG;
+	const cJSON *expected = cJSON_GetObjectItemCaseSensitive(item, "expected_at");
+	if (expected && !cJSON_IsNull(expected) && !answer_read_time(expected, &forecast.expected_ms))
+		return -EBADMSG;
+	return forecasts_add(user, &forecast);
+}
+
+int forecasts_parse(const char *body, size_t length, struct forecasts *ret_forecasts, struct text *ret_error)
+{
+	struct forecasts forecasts = { 0 };
+	int result = answer_parse(body, length, take, &forecasts, &forecasts.document, &forecasts.skipped, ret_error);
+	if (result)
+		forecasts_free(&forecasts);
+	else
+		*ret_forecasts = forecasts;
+	return result;
+}
+
+void forecasts_free(struct forecasts *forecasts)
+{
+	free(forecasts->items);
+	answer_free(forecasts->document);
+	*forecasts = (struct forecasts){ 0 };
+}
