@@ -17,12 +17,7 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "common/tick.h"
-
-/* Something that may fail at every tick: said when it begins and when it ends. */
-struct trouble {
-	const char *operation;
-	bool present;
-};
+#include "common/trouble.h"
 
 struct alert {
 	struct server *server;
@@ -58,19 +53,9 @@ static int check(const struct config *config, struct text *ret_error)
 	return result;
 }
 
-/* `result` is the operation's; `reason` may be NULL: the errno says it. */
-static void watch(struct trouble *trouble, int result, const char *reason)
-{
-	if (result && !trouble->present)
-		log_error("%s fails: %s", trouble->operation, reason ? reason : strerror(-result));
-	else if (!result && trouble->present)
-		log_info("%s works again", trouble->operation);
-	trouble->present = result != 0;
-}
-
 static void flush_log(struct alert *alert)
 {
-	watch(&alert->logging, alert_log_flush(&alert->log), NULL);
+	trouble_watch(&alert->logging, alert_log_flush(&alert->log), NULL);
 	if (alert->log.dropped && !alert->logging.present) {
 		log_error("%llu lines of %s are lost: too many had to wait", (unsigned long long)alert->log.dropped,
 		          alert->log.path);
@@ -90,11 +75,11 @@ static bool ask(struct alert *alert, struct latest *ret_latest)
 {
 	struct text error = TEXT_EMPTY;
 	int result = server_latest(alert->server, ret_latest, &error);
-	watch(&alert->asking, result, error.data);
+	trouble_watch(&alert->asking, result, error.data);
 	if (!result) {
 		text_reset(&error);
 		text_printf(&error, "%zu items of the answer are not of its shape", ret_latest->skipped);
-		watch(&alert->skipping, ret_latest->skipped ? -EBADMSG : 0, error.data);
+		trouble_watch(&alert->skipping, ret_latest->skipped ? -EBADMSG : 0, error.data);
 	}
 	text_free(&error);
 	return result == 0;
@@ -106,7 +91,7 @@ static void report(struct alert *alert)
 	int result = server_save_alarms(alert->server, alert->states, &error);
 	if (!result)
 		states_reported(alert->states);
-	watch(&alert->reporting, result, error.data);
+	trouble_watch(&alert->reporting, result, error.data);
 	text_free(&error);
 }
 
@@ -119,7 +104,7 @@ static void evaluate(struct alert *alert, int64_t now_ms)
 		flush_log(alert);
 		return;
 	}
-	watch(&alert->evaluating,
+	trouble_watch(&alert->evaluating,
 	      states_evaluate(alert->states, alert->rules, &latest, now_ms, &alert->transitions), NULL);
 	for (size_t i = 0; i < alert->transitions.count; i++)
 		alert_log_add(&alert->log, &alert->transitions.items[i], now_ms);
@@ -127,7 +112,7 @@ static void evaluate(struct alert *alert, int64_t now_ms)
 	latest_free(&latest);
 	flush_log(alert);
 	if (states_changed(alert->states))
-		watch(&alert->saving, save_states(alert), NULL);
+		trouble_watch(&alert->saving, save_states(alert), NULL);
 	report(alert);
 }
 
@@ -216,10 +201,10 @@ static void reload(struct alert *alert)
 {
 	program_reload(&program);
 	const struct config *config = program.config;
-	watch(&alert->logging, alert_log_reopen(&alert->log, config->alert.log), NULL);
+	trouble_watch(&alert->logging, alert_log_reopen(&alert->log, config->alert.log), NULL);
 	(void)open_rules_and_server(alert, config);
 	states_set_interval(alert->states, config->alert.interval_ms);
-	watch(&alert->saving, save_states(alert), NULL);
+	trouble_watch(&alert->saving, save_states(alert), NULL);
 	reopen_tick(alert, config);
 }
 
@@ -251,7 +236,7 @@ static void run(struct alert *alert)
 		case PROGRAM_DUMP:    /* nor does it ask for this */
 			break;
 		case PROGRAM_STOP:
-			watch(&alert->saving, save_states(alert), NULL);
+			trouble_watch(&alert->saving, save_states(alert), NULL);
 			flush_log(alert);
 			return;
 		}
