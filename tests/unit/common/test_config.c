@@ -99,6 +99,16 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_true(config->alert.clear == 75);
 	assert_int_equal(config->alert.raise_after, 1);
 	assert_int_equal(config->alert.rule.count, 0);
+	assert_int_equal(config->forecast.refresh_ms, 60000);
+	assert_string_equal(config->forecast.url, "http://127.0.0.1:8000/ressources-usage/");
+	assert_int_equal(config->forecast.step_ms, 300000);
+	assert_int_equal(config->forecast.phase_ms, 7000);
+	assert_int_equal(config->forecast.timeout_ms, 10000);
+	assert_string_equal(config->forecast.token_file, "");
+	assert_true(config->forecast.above == 20);
+	assert_int_equal(config->forecast.history_ms, 2 * 24 * 3600 * 1000);
+	assert_string_equal(config->forecast.model, "");
+	assert_string_equal(config->forecast.state, "forecast.state");
 	config_free(config);
 }
 
@@ -563,7 +573,9 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "ca_file = cc\ntoken_file = tc\n"
                                    "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\ntoken_file = ta\n"
                                    "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\nhorizon = 45s\n"
-                                   "rule = process=java threshold=90\nrule = ip=10.*\nlog = l\nstate = s\n";
+                                   "rule = process=java threshold=90\nrule = ip=10.*\nlog = l\nstate = s\n"
+                                   "[forecast]\nrefresh = 30s\nurl = http://z/\nstep = 10m\nphase = 8s\ntimeout = 9s\n"
+                                   "token_file = tf\nabove = 12.5\nhistory = 1d\nmodel = m\nstate = sf\n";
 
 static void test_config_print_other_values_read_back(void **state)
 {
@@ -593,6 +605,8 @@ static void test_config_print_has_every_option(void **state)
 		"interval = 2m", "phase = 0d", "timeout = 150ms", "token_file = ta", "threshold = 123456.789", "clear = 0.001",
 		"raise_after = 16", "clear_after = 17", "horizon = 45s", "rule = process=java threshold=90", "rule = ip=10.*", "log = l",
 		"state = s",
+		"[forecast]", "refresh = 30s", "url = http://z/", "step = 10m", "phase = 8s", "timeout = 9s", "token_file = tf",
+		"above = 12.5", "history = 1d", "model = m", "state = sf",
 	};
 	struct text text = TEXT_EMPTY;
 	struct config *config = load_file(every_option);
