@@ -49,8 +49,6 @@ static int read_points(const struct history_query *query, struct answer *answer,
 		int result = answer_point(answer, &time_ms, &value);
 		if (result <= 0)
 			return result;
-		if (time_ms < 0)
-			continue;
 		int64_t at = time_ms / query->step_ms - query->first;
 		if (at < 0 || at >= (int64_t)query->count)
 			continue; /* cut by the window, or in our future */

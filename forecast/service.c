@@ -75,7 +75,7 @@ int service_check(const struct config *config, const char *source, struct text *
 unsigned service_horizon(const struct service *service, const struct limits *limits)
 {
 	int64_t step_ms = service->parts.settings.step_ms, steps = (limits->horizon_ms + step_ms - 1) / step_ms;
-	return steps < 1 ? 1 : steps > FORECASTER_HORIZON_MAX ? FORECASTER_HORIZON_MAX : (unsigned)steps;
+	return steps > FORECASTER_HORIZON_MAX ? FORECASTER_HORIZON_MAX : (unsigned)steps;
 }
 
 const struct limits *service_limits(const struct service *service, const char *ip, const char *process,

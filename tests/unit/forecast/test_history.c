@@ -86,11 +86,16 @@ static int read_series(void *user, const struct history_series *series)
 
 static int merge(const char *max_body, const char *mean_body, struct reading *reading, struct text *error)
 {
-	static struct step steps[3];
+	static struct step room[5];
+	const struct step canary = { 123, 456 };
+	room[0] = room[4] = canary;
 	struct history_query query = { .resource = RESOURCE_CPU, .step_ms = 60000, .first = 10, .count = 3 };
 	struct history_reader reader = { .user = reading, .wanted = wanted, .read = read_series };
 	text_append_string(&reading->given, "");
-	return history_merge(&query, max_body, mean_body, steps, &reader, error);
+	int result = history_merge(&query, max_body, mean_body, room + 1, &reader, error);
+	assert_memory_equal(&room[0], &canary, sizeof(canary));
+	assert_memory_equal(&room[4], &canary, sizeof(canary));
+	return result;
 }
 
 static void free_reading(struct reading *reading)

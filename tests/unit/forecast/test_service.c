@@ -12,6 +12,7 @@
 
 #include "common/config.h"
 #include "common/log.h"
+#include "common/whole_file.h"
 #include "forecast/service_internal.h"
 #include "tests/unit/collector/captured_log.h"
 #include "tests/unit/forecast/fake_forecaster.h"
@@ -202,8 +203,9 @@ static void test_service_refresh_present_and_phase_are_those_of_now(void **state
 {
 	(void)state;
 	size_t busy = add_series("10.0.0.5", "busy", RESOURCE_CPU);
-	for (int64_t time_ms = START - 4 * STEP; time_ms < START + STEP; time_ms += 10000)
-		add_sample(busy, time_ms, time_ms == START - 3 * MINUTE ? 90 : time_ms == START + 2 * MINUTE ? 70 : 30);
+	for (int64_t time_ms = START - 4 * STEP; time_ms <= START + 14 * MINUTE; time_ms += 10000)
+		add_sample(busy, time_ms, time_ms == START - 3 * MINUTE ? 90 : time_ms == START + 2 * MINUTE ? 70
+		                          : time_ms == START + 8 * MINUTE ? 65 : 30);
 	open_service("alert.rule=threshold=60 clear=50", START + 8000);
 	read_all(START + 8000);
 	static const struct {
@@ -217,11 +219,14 @@ static void test_service_refresh_present_and_phase_are_those_of_now(void **state
 		{ 5, "0", "70", "1795356607" }, /* the step is complete */
 		{ 6, "0.2", "70", "1795356667" },
 		{ 7, "0.4", "70", "1795356727" },
-		{ 8, "0.6", "30", "null" },
+		{ 8, "0.6", "65", "1795356787" }, /* the newest sample counts, too */
+		{ 14, "0.8", "30", "null" },
 	};
+	int64_t minutes = 0;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char expected[256];
-		refresh(START + cases[i].minutes * MINUTE);
+		while (minutes < cases[i].minutes)
+			refresh(START + ++minutes * MINUTE);
 		snprintf(expected, sizeof(expected), "\"probability\": %s, \"forecast\": %s, \"expected_at\": %s}]}",
 		         cases[i].probability, cases[i].forecast, cases[i].expected);
 		if (!strstr(server.put.data, expected))
@@ -248,6 +253,7 @@ static void test_service_refresh_new_series_are_adopted_once_over(void **state)
 	/* Forecast from the next refresh on: its history is read after this one. */
 	assert_string_equal(server.put.data, "{\"data\": []}");
 	assert_non_null(strstr(server.asked.data, "resource=cpu&by=host&timestamps=1&step=300s&fn=max&window=7097s&ip=10.0.0.5&process=rising\n"));
+	assert_int_equal(find("rising")->forecaster->first, START_STEP - 4);
 	assert_int_equal(find("rising")->forecaster->newest, START_STEP - 1);
 	refresh(START + 4 * MINUTE);
 	assert_non_null(strstr(server.put.data, "\"rising\""));
@@ -343,9 +349,11 @@ static void test_service_refresh_long_absence_is_filled_from_the_history(void **
 	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 5 * STEP);
 	open_service(NULL, START + 8000);
 	read_all(START + 8000);
-	for (int64_t boundary_ms = START + MINUTE; boundary_ms <= START + 4 * STEP; boundary_ms += MINUTE) {
+	for (int64_t boundary_ms = START + MINUTE; boundary_ms <= START + 5 * STEP; boundary_ms += MINUTE) {
 		bool away = boundary_ms > START + 3 * MINUTE && boundary_ms < START + 2 * STEP + 2 * MINUTE;
-		server.get_status = away ? 503 : 0;
+		/* The histories can be read later than the newest values. */
+		server.fail = away ? NULL : "step=300s";
+		server.get_status = boundary_ms > START + 3 * MINUTE && boundary_ms < START + 3 * STEP + 2 * MINUTE ? 503 : 0;
 		refresh(boundary_ms);
 		if (boundary_ms == START + 2 * STEP + 2 * MINUTE) {
 			/* Not before its history has been read. */
@@ -353,7 +361,7 @@ static void test_service_refresh_long_absence_is_filled_from_the_history(void **
 			assert_non_null(strstr(server.asked.data, "hosts\n"));
 		}
 	}
-	assert_wave("busy", START_STEP - 3, START_STEP + 3, 0, 0);
+	assert_wave("busy", START_STEP - 3, START_STEP + 4, 0, 0);
 	assert_non_null(strstr(server.put.data, "\"busy\""));
 }
 
@@ -371,12 +379,26 @@ static void test_service_read_next_refused_window_is_made_shorter(void **state)
 	assert_non_null(strstr(logged, "): asking for 1800 s\n"));
 	assert_wave("busy", START_STEP - 5, START_STEP - 1, 0, 0);
 
-	/* And what will not do however short is done without. */
-	server.retention_ms = 1000;
+}
+
+static void test_service_read_next_series_that_is_refused_does_without_history(void **state)
+{
+	(void)state;
+	size_t busy = add_series("10.0.0.5", "busy", RESOURCE_CPU), more = add_series("10.0.0.5", "more", RESOURCE_CPU);
+	open_service(NULL, START + 8000);
+	read_all(START + 8000);
+	add_wave(busy, START, START + 4 * STEP);
+	add_wave(more, START, START + 4 * STEP);
+	server.get_status = 400;
+	server.fail = "&process=";
 	begin_log();
-	service_read_next(service, START + 9000);
+	for (int64_t boundary_ms = START + MINUTE; boundary_ms <= START + 3 * STEP; boundary_ms += MINUTE)
+		refresh(boundary_ms);
 	(void)end_log();
-	assert_false(service_reads(service));
+	assert_non_null(strstr(logged, "error: reading the histories fails: GET "));
+	assert_null(strstr(server.asked.data, "process="));
+	assert_wave("busy", START_STEP + 1, START_STEP + 2, 0, 0);
+	assert_wave("more", START_STEP + 1, START_STEP + 2, 0, 0);
 }
 
 static void test_service_read_next_failure_waits_for_the_next_refresh(void **state)
@@ -406,24 +428,36 @@ static void test_service_read_next_failure_waits_for_the_next_refresh(void **sta
 static void test_service_save_what_was_learnt_survives_a_restart(void **state)
 {
 	(void)state;
+	struct text content = TEXT_EMPTY;
 	add_wave(add_series("10.0.0.5", "a \"b\"", RESOURCE_CPU), START - 4 * STEP, START + 5 * STEP);
+	add_wave(add_series("10.0.0.5", "gone", RESOURCE_CPU), START - 4 * STEP, START + 5 * STEP);
 	open_service(NULL, START + 8000);
 	assert_true(service_read_state(service));
 	read_all(START + 8000);
 	service_save(service);
+	/* Nothing new is not written. */
+	assert_int_equal(rename(state_path, broken_path), 0);
+	service_save(service);
+	assert_int_equal(access(state_path, F_OK), -1);
+	assert_int_equal(rename(broken_path, state_path), 0);
 	service_close(service);
 	service = NULL;
 
+	server.name_count = 1;
 	open_service(NULL, START + 2 * STEP + 8000);
 	assert_true(service_read_state(service));
 	/* What is not asked for yet is not lost. */
 	service->dirty = true;
 	service_save(service);
+	assert_int_equal(whole_file_read(state_path, &content), 0);
+	assert_non_null(strstr(content.data, "\n10.0.0.5 cpu \"gone\" fake "));
+	text_free(&content);
 	read_all(START + 2 * STEP + 8000);
 	char expected[64];
 	snprintf(expected, sizeof(expected), "fake %lld after start", (long long)START_STEP - 1);
 	assert_string_equal(find("a \"b\"")->forecaster->learnt, expected);
 	assert_int_equal(find("a \"b\"")->forecaster->newest, START_STEP + 1);
+	/* But of what is gone nothing is kept. */
 	assert_null(service->learnt);
 }
 
@@ -609,6 +643,7 @@ int main(void)
 		SERVICE_TEST(test_service_refresh_short_absence_of_the_server_loses_nothing),
 		SERVICE_TEST(test_service_refresh_long_absence_is_filled_from_the_history),
 		SERVICE_TEST(test_service_read_next_refused_window_is_made_shorter),
+		SERVICE_TEST(test_service_read_next_series_that_is_refused_does_without_history),
 		SERVICE_TEST(test_service_read_next_failure_waits_for_the_next_refresh),
 		SERVICE_TEST(test_service_save_what_was_learnt_survives_a_restart),
 		SERVICE_TEST(test_service_refresh_writes_the_state_every_ten_minutes),

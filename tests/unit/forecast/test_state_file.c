@@ -118,7 +118,7 @@ static void test_state_file_parse_table(void **state)
 		{ HEAD "10.0.0.5 cpu \"\" 1\nend 1\n", -EBADMSG, "line 2 is not right" },
 		{ HEAD "10.0.0.5 cpu \"\xff\" 1\nend 1\n", -EBADMSG, "line 2 is not right" },
 		{ HEAD "10.0.0.5 cpu \"a\" \nend 1\n", -EBADMSG, "line 2 is not right" },
-		{ HEAD "10.0.0.5 cpu \"a\"1\nend 1\n", -EBADMSG, "line 2 is not right" },
+		{ HEAD "10.0.0.5 cpu \"a\"12\nend 1\n", -EBADMSG, "line 2 is not right" },
 		{ HEAD "10.0.0.5 cpu \"a\" 1\n10.0.0.5 cpu \"a\" 2\nend 2\n", -EBADMSG, "line 3 is not right" },
 		{ HEAD "\nend 1\n", -EBADMSG, "line 2 is not right" },
 	};
