@@ -9,7 +9,7 @@
 #include "common/whole_file.h"
 #include "forecast/service_internal.h"
 
-enum { PER_STEP_MAX = 60 }; /* refreshes a step: what is kept of each series stays small */
+enum { PER_STEP_MAX = 300 }; /* refreshes a step: 16 bytes each of every series */
 
 static int check_times(const struct config *config, struct text *ret_error)
 {

@@ -133,7 +133,7 @@ class ForecastTest(unittest.TestCase):
         read = self.histories_read()
         self.vigie.config_path.write_text(CONFIG.replace("step = 3s", "step = 2500ms"))
         os.kill(self.vigie.pid_of("vigie-forecast"), signal.SIGHUP)
-        wait_until(lambda: "[forecast] step: it is not 1 to 60 times refresh" in self.log(), 5, self.log)
+        wait_until(lambda: "[forecast] step: it is not 1 to 300 times refresh" in self.log(), 5, self.log)
         self.vigie.config_path.write_text(CONFIG.replace("horizon = 15s", "horizon = 9s"))
         os.kill(self.vigie.pid_of("vigie-forecast"), signal.SIGHUP)
         self.wait_for_histories(read)
