@@ -15,9 +15,10 @@ COMMON_LIBS = -lz -lcjson -linih -lm
 LIBS_fcgi = -lfcgi -lsqlite3 -lcurl $(COMMON_LIBS)
 LIBS_collector = -lproc2 -lcurl $(COMMON_LIBS)
 LIBS_alert = -lcurl $(COMMON_LIBS)
+LIBS_forecast = -lcurl $(COMMON_LIBS)
 LIBS_common = -lcurl $(COMMON_LIBS)
 
-PROGRAMS = fcgi collector alert
+PROGRAMS = fcgi collector alert forecast
 BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))

@@ -17,7 +17,7 @@
 #include "alert/hook.h"
 #include "alert/server.h"
 #include "alert/states.h"
-#include "alert/trouble.h"
+#include "common/trouble.h"
 #include "common/rules.h"
 
 struct round {

@@ -129,6 +129,11 @@ int client_put(struct client *client, const char *path, const struct text *body,
 	return request(client, "PUT", path, body, ret_error);
 }
 
+long client_status(const struct client *client)
+{
+	return client->answer.status;
+}
+
 const char *client_url(const struct client *client)
 {
 	return client->url.data;

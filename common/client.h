@@ -40,6 +40,9 @@ int client_get(struct client *client, const char *path, const struct text **ret_
 int client_put(struct client *client, const char *path, const struct text *body, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
+/* The status of the last answer; 0: there was none. */
+long client_status(const struct client *client);
+
 /* The URL of the last request, for messages; borrowed until the next one. */
 const char *client_url(const struct client *client);
 

@@ -178,6 +178,24 @@ static const struct option options[] = {
 
 	{ "forecast", "refresh", DURATION, FIELD(forecast.refresh_ms), "1m", 1e3, HOUR, NULL,
 	  "time between two forecasts of every series" },
+	{ "forecast", "url", STRING, FIELD(forecast.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
+	  "the server" },
+	{ "forecast", "step", DURATION, FIELD(forecast.step_ms), "5m", 1e3, DAY, NULL,
+	  "what the model counts time in, a multiple of refresh" },
+	{ "forecast", "phase", DURATION, FIELD(forecast.phase_ms), "7s", 0, HOUR, NULL,
+	  "when to look, counted from the boundary: its samples have then arrived" },
+	{ "forecast", "timeout", DURATION, FIELD(forecast.timeout_ms), "10s", 100, 10 * MINUTE, NULL,
+	  "how long one request to the server may take" },
+	{ "forecast", "token_file", STRING, FIELD(forecast.token_file), "", 0, 0, NULL,
+	  "a file that holds a token that the server takes for reading and for writing; empty: none is sent" },
+	{ "forecast", "above", NUMBER, FIELD(forecast.above), "20", 0, 1e6, NULL,
+	  "series that never exceeded this percentage within the history are not looked at" },
+	{ "forecast", "history", DURATION, FIELD(forecast.history_ms), "2d", 10e3, 3660 * DAY, NULL,
+	  "how far back is looked, at most the server's retention; a series that is not seen for so long is forgotten" },
+	{ "forecast", "model", STRING, FIELD(forecast.model), "", 0, 0, NULL,
+	  "a file that vigie-forecast train wrote, which every series' model starts from; empty: the one built in" },
+	{ "forecast", "state", STRING, FIELD(forecast.state), "forecast.state", 0, 0, NULL,
+	  "what the models have learnt, which survives a restart" },
 };
 
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };

@@ -116,6 +116,15 @@ struct config {
 	} alert;
 	struct {
 		int64_t refresh_ms;
+		char *url;
+		int64_t step_ms;
+		int64_t phase_ms; /* after the boundary */
+		int64_t timeout_ms;
+		char *token_file;
+		double above; /* percent */
+		int64_t history_ms;
+		char *model; /* "": the one built in */
+		char *state;
 	} forecast;
 };
 

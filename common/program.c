@@ -1,5 +1,6 @@
 #include "common/program.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -18,18 +19,34 @@
 #define VIGIE_VERSION "development"
 #endif
 
+enum { OWN_MAX = 16 }; /* options of one program alone */
+
+static size_t count_options(const struct program *program)
+{
+	size_t count = 0;
+	while (program->options && program->options[count].name)
+		count++;
+	return count;
+}
+
 static void print_help(const struct program *program)
 {
-	printf("%s: %s\n\n"
-	       "  -c, --config FILE           read FILE (vigie.conf); without it the defaults hold\n"
+	printf("%s: %s\n\n", program->name, program->summary);
+	for (size_t i = 0; i < count_options(program); i++) {
+		const struct program_option *option = &program->options[i];
+		int width = 20 - (int)strlen(option->name);
+		printf("      --%s %-*s %s\n", option->name, width > 0 ? width : 0, option->value_name, option->help);
+	}
+	printf("  -c, --config FILE           read FILE (vigie.conf); without it the defaults hold\n"
 	       "  -s, --set SECTION.KEY=VALUE set one option over the file's, may be repeated\n"
 	       "      --check-config          check the configuration, then end\n"
 	       "      --print-config          print the configuration in force, then end\n"
 	       "      --debug                 log everything\n"
 	       "      --version               print the version\n"
-	       "      --help                  print this\n"
-	       "\nSIGHUP reloads the configuration, %sSIGTERM ends the program.\n",
-	       program->name, program->summary, program->dumps ? "SIGUSR1 logs the counters, " : "");
+	       "      --help                  print this\n");
+	if (!program->ends)
+		printf("\nSIGHUP reloads the configuration, %sSIGTERM ends the program.\n",
+		       program->dumps ? "SIGUSR1 logs the counters, " : "");
 }
 
 static int load(const struct program *program, struct config **ret_config)
@@ -76,8 +93,8 @@ static int open_signals(bool dumps)
 static bool read_command_line(struct program *program, int argc, char *argv[], bool *ret_check, bool *ret_print,
                               int *ret_exit_status)
 {
-	enum { CHECK_CONFIG = 256, PRINT_CONFIG, DEBUG, VERSION, HELP };
-	static const struct option long_options[] = {
+	enum { CHECK_CONFIG = 256, PRINT_CONFIG, DEBUG, VERSION, HELP, OWN };
+	static const struct option shared[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "set", required_argument, NULL, 's' },
 		{ "check-config", no_argument, NULL, CHECK_CONFIG },
@@ -85,8 +102,14 @@ static bool read_command_line(struct program *program, int argc, char *argv[], b
 		{ "debug", no_argument, NULL, DEBUG },
 		{ "version", no_argument, NULL, VERSION },
 		{ "help", no_argument, NULL, HELP },
-		{ NULL, 0, NULL, 0 },
 	};
+	enum { SHARED = sizeof(shared) / sizeof(shared[0]) };
+	size_t own_count = count_options(program);
+	struct option long_options[SHARED + OWN_MAX + 1] = { 0 };
+	assert(own_count <= OWN_MAX);
+	memcpy(long_options, shared, sizeof(shared));
+	for (size_t i = 0; i < own_count; i++)
+		long_options[SHARED + i] = (struct option){ program->options[i].name, required_argument, NULL, OWN + (int)i };
 
 	for (;;) {
 		int option = getopt_long(argc, argv, "c:s:", long_options, NULL);
@@ -116,8 +139,11 @@ static bool read_command_line(struct program *program, int argc, char *argv[], b
 			print_help(program);
 			*ret_exit_status = EXIT_SUCCESS;
 			return false;
-		default: /* getopt_long has said what is wrong */
-			return false;
+		default: /* otherwise getopt_long has said what is wrong */
+			if (option < OWN)
+				return false;
+			*program->options[option - OWN].value = optarg;
+			break;
 		}
 	}
 	if (optind < argc) {
@@ -143,8 +169,9 @@ bool program_start(struct program *program, int argc, char *argv[], int *ret_exi
 		return false;
 
 	/* Before anything that takes time: a SIGHUP must not end a program that starts. */
-	program->signal_fd = open_signals(program->dumps);
-	if (program->signal_fd < 0) {
+	if (!program->ends)
+		program->signal_fd = open_signals(program->dumps);
+	if (!program->ends && program->signal_fd < 0) {
 		log_error("cannot wait for signals: %s", strerror(errno));
 		return false;
 	}

@@ -14,6 +14,13 @@
 
 #include "common/config.h"
 
+/* An option of one program alone: `--name VALUE`. */
+struct program_option {
+	const char *name;  /* NULL: the end of the list */
+	const char *value_name, *help; /* for --help */
+	const char **value; /* what the command line has; otherwise left as it is */
+};
+
 struct program {
 	const char *name;
 	const char *summary; /* one line for --help */
@@ -21,6 +28,8 @@ struct program {
 	 * with a sentence in `ret_error`. */
 	int (*check)(const struct config *config, struct text *ret_error);
 	bool dumps; /* SIGUSR1 asks it to log how it fares; otherwise that signal is not touched */
+	bool ends;  /* by itself, as a command does: no signal is touched, and program_wait() is not for it */
+	const struct program_option *options; /* beyond those that all programs have; NULL: none */
 
 	struct config *config; /* the one in force */
 	const char *config_path;

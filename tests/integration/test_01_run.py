@@ -43,11 +43,11 @@ class RunTest(unittest.TestCase):
         own = wait_until(lambda: (lambda all: all if "vigie-fcgi" in all else None)(vigie.get("get-all").json()),
                          25, "get-all shows vigie-fcgi")
         self.assertLess(time.monotonic() - started, 25)
-        self.assertLessEqual({"vigie-fcgi", "vigie-collector", "vigie-alert", "nginx"}, set(own))
+        self.assertLessEqual({"vigie-fcgi", "vigie-collector", "vigie-alert", "vigie-forecast", "nginx"}, set(own))
         memory, cpu = own["vigie-fcgi"]
         self.assertGreater(memory, 0)
         self.assertGreaterEqual(cpu, 0)
-        self.assertLessEqual({"vigie-fcgi", "vigie-collecto", "vigie-alert", "nginx", "tail"},
+        self.assertLessEqual({"vigie-fcgi", "vigie-collecto", "vigie-alert", "vigie-forecast", "nginx", "tail"},
                              {name[:14] for name in vigie.programs().values()})
         self.assertIn(f"http://127.0.0.1:{vigie.port}/", vigie.printed())
         self.assertEqual(vigie.end(signal.SIGINT), 0, vigie.printed())
@@ -95,7 +95,7 @@ class RunTest(unittest.TestCase):
 
     def test_programs_that_are_killed_are_started_again(self):
         vigie = self.run_in_temporary_state()
-        for name in ("vigie-fcgi", "nginx", "vigie-collector", "vigie-alert"):
+        for name in ("vigie-fcgi", "nginx", "vigie-collector", "vigie-alert", "vigie-forecast"):
             vigie.programs()
             pid = wait_until(lambda name=name: vigie.pid_of(name), 5, f"{name} runs")
             os.kill(pid, signal.SIGKILL)
@@ -109,7 +109,7 @@ class RunTest(unittest.TestCase):
 
     def test_program_that_always_fails_ends_the_run(self):
         with tempfile.TemporaryDirectory() as build:
-            for name in ("vigie-fcgi", "vigie-collector"):
+            for name in ("vigie-fcgi", "vigie-collector", "vigie-forecast"):
                 os.symlink(BUILD / name, f"{build}/{name}")
             with open(f"{build}/vigie-alert", "w") as script:
                 script.write('#!/bin/sh\n[ "$1" = --check-config ] && exit 0\necho it is broken >&2\nexit 3\n')
@@ -178,7 +178,7 @@ class RunTest(unittest.TestCase):
             # Another user may not be allowed to enter the folder of the sources.
             subprocess.run(["cp", "-r", "--parents", "deploy", "nginx", folder], cwd=ROOT, check=True)
             os.mkdir(copy)
-            for name in ("vigie-fcgi", "vigie-collector", "vigie-alert"):
+            for name in ("vigie-fcgi", "vigie-collector", "vigie-alert", "vigie-forecast"):
                 subprocess.run(["cp", BUILD / name, copy], check=True)
             subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
             with open(f"{folder}/output", "w+") as output:

@@ -34,7 +34,7 @@ def traced_build(folder, *options):
     """A folder of programs in which vigie-fcgi runs under strace, which writes to `folder`/trace."""
     build = pathlib.Path(folder) / "build"
     build.mkdir()
-    for name in ("vigie-collector", "vigie-alert"):
+    for name in ("vigie-collector", "vigie-alert", "vigie-forecast"):
         os.symlink(BUILD / name, build / name)
     script = build / "vigie-fcgi"
     # -D: the program keeps its process number, and strace is the one beside it. The leak checker cannot be traced.

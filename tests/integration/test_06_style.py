@@ -6,7 +6,7 @@ import unittest
 
 from vigie import BUILD, ROOT
 
-FOLDERS = ("common", "fcgi", "collector", "alert")
+FOLDERS = ("common", "fcgi", "collector", "alert", "forecast")
 
 # A library that does I/O is included in exactly one file; zlib where it deflates, inflates, or gives a checksum.
 LIBRARIES = {
@@ -58,13 +58,13 @@ class IncludeTest(unittest.TestCase):
 class SampleConfigurationTest(unittest.TestCase):
     def test_sample_is_what_the_programs_print(self):
         sample = (ROOT / "deploy" / "vigie.conf").read_text()
-        for name in ("vigie-fcgi", "vigie-collector", "vigie-alert"):
+        for name in ("vigie-fcgi", "vigie-collector", "vigie-alert", "vigie-forecast"):
             with self.subTest(name):
                 printed = subprocess.run([BUILD / name, "--print-config"], check=True, stdout=subprocess.PIPE, text=True)
                 self.assertEqual(printed.stdout, sample)
 
     def test_sample_is_right(self):
-        for name in ("vigie-fcgi", "vigie-collector", "vigie-alert"):
+        for name in ("vigie-fcgi", "vigie-collector", "vigie-alert", "vigie-forecast"):
             with self.subTest(name):
                 subprocess.run([BUILD / name, "--config", ROOT / "deploy" / "vigie.conf", "--check-config"], check=True,
                                stdout=subprocess.DEVNULL)

@@ -105,6 +105,15 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_string_equal(config->alert.hook, "");
 	assert_int_equal(config->alert.hook_timeout_ms, 10000);
 	assert_int_equal(config->forecast.refresh_ms, 60000);
+	assert_string_equal(config->forecast.url, "http://127.0.0.1:8000/ressources-usage/");
+	assert_int_equal(config->forecast.step_ms, 300000);
+	assert_int_equal(config->forecast.phase_ms, 7000);
+	assert_int_equal(config->forecast.timeout_ms, 10000);
+	assert_string_equal(config->forecast.token_file, "");
+	assert_true(config->forecast.above == 20);
+	assert_int_equal(config->forecast.history_ms, 2 * 24 * 3600 * 1000);
+	assert_string_equal(config->forecast.model, "");
+	assert_string_equal(config->forecast.state, "forecast.state");
 	config_free(config);
 }
 
@@ -580,7 +589,8 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "amber_probability = 0.625\namber_clear = 0.25\nhorizon = 45s\n"
                                    "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = l\nhook = h\n"
                                    "hook_timeout = 2s\nstate = s\n"
-                                   "[forecast]\nrefresh = 2m\n";
+                                                                      "[forecast]\nrefresh = 30s\nurl = http://z/\nstep = 10m\nphase = 8s\ntimeout = 9s\n"
+                                   "token_file = tf\nabove = 12.5\nhistory = 1d\nmodel = m\nstate = sf\n";
 
 static void test_config_print_other_values_read_back(void **state)
 {
@@ -611,7 +621,8 @@ static void test_config_print_has_every_option(void **state)
 		"raise_after = 16", "clear_after = 17", "amber_probability = 0.625", "amber_clear = 0.25", "horizon = 45s",
 		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = l", "hook = h",
 		"hook_timeout = 2s", "state = s",
-		"[forecast]", "refresh = 2m",
+		"[forecast]", "refresh = 30s", "url = http://z/", "step = 10m", "phase = 8s", "timeout = 9s", "token_file = tf",
+		"above = 12.5", "history = 1d", "model = m", "state = sf",
 	};
 	struct text text = TEXT_EMPTY;
 	struct config *config = load_file(every_option);

@@ -70,6 +70,7 @@ struct child {
 typedef int (*run_function)(struct program *program);
 
 static bool dumps; /* what the next child asks for */
+static const struct program_option *own_options; /* that it has; it then ends by itself */
 
 static void child_start(struct child *child, const char *const *arguments, run_function run)
 {
@@ -89,7 +90,8 @@ static void child_start(struct child *child, const char *const *arguments, run_f
 		int argc = 1;
 		for (; arguments && arguments[argc - 1]; argc++)
 			argv[argc] = strdup(arguments[argc - 1]);
-		struct program program = { .name = "vigie-test", .summary = "a test", .check = check, .dumps = dumps };
+		struct program program = { .name = "vigie-test", .summary = "a test", .check = check, .dumps = dumps,
+		                           .ends = own_options != NULL, .options = own_options };
 		int status;
 		if (program_start(&program, argc, argv, &status))
 			status = run ? run(&program) : RAN;
@@ -385,6 +387,50 @@ static int wait_for_times(struct program *program)
 	return RAN;
 }
 
+static const char *own_ip = "none", *own_file;
+
+static int print_own(struct program *program)
+{
+	sigset_t blocked;
+	sigprocmask(SIG_BLOCK, NULL, &blocked);
+	printf("%s %s %s %d\n", own_ip, own_file ? own_file : "null", program->config->server.store,
+	       sigismember(&blocked, SIGINT));
+	return RAN;
+}
+
+static void test_program_start_options_of_one_program_alone(void **state)
+{
+	(void)state;
+	static const struct program_option options[] = {
+		{ "ip", "ADDRESS", "whose", &own_ip },
+		{ "a-name-that-is-long-indeed", "FILE", "where", &own_file },
+		{ NULL, NULL, NULL, NULL },
+	};
+	static const struct {
+		const char *const arguments[ARGUMENT_MAX];
+		int status;
+		const char *output;
+	} cases[] = {
+		{ { NULL }, RAN, "none null sqlite 0\n" },
+		{ { "--ip", "::1", "-sserver.store=x", "--a-name-that-is-long-indeed=y" }, RAN, "::1 y x 0\n" },
+		{ { "--a-name-that-is-long-indeed", "" }, RAN, "none  sqlite 0\n" },
+		{ { "--ip" }, EXIT_FAILURE, "requires an argument" },
+		{ { "word" }, EXIT_FAILURE, "'word' is no option" },
+		{ { "--help" }, EXIT_SUCCESS, "      --ip ADDRESS            whose\n" },
+		{ { "--help" }, EXIT_SUCCESS, "      --a-name-that-is-long-indeed FILE where\n  -c, --config FILE " },
+	};
+	own_options = options;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct child child;
+		child_start(&child, cases[i].arguments, print_own);
+		assert_int_equal(child_end(&child), cases[i].status);
+		if (!strstr(output, cases[i].output) && !strstr(logged, cases[i].output))
+			fail_msg("case %zu: '%s', '%s'", i, output, logged);
+	}
+	assert_null(strstr(output, "SIGHUP"));
+	own_options = NULL;
+}
+
 static void test_program_wait_for_ends_with_its_time(void **state)
 {
 	(void)state;
@@ -523,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_program_start_sets_the_level_of_the_log),
 		cmocka_unit_test(test_program_wait_signals_become_events),
 		cmocka_unit_test(test_program_wait_usr1_is_an_event_where_it_is_wanted),
+		cmocka_unit_test(test_program_start_options_of_one_program_alone),
 		cmocka_unit_test(test_program_wait_for_ends_with_its_time),
 		cmocka_unit_test(test_program_reload_broken_file_keeps_the_old_configuration),
 		cmocka_unit_test(test_program_reload_takes_the_level_and_keeps_the_command_line),

@@ -1,4 +1,4 @@
-#include "alert/trouble.h"
+#include "common/trouble.h"
 
 #include <string.h>
 

@@ -1,0 +1,236 @@
+/* How the series of a service come by their histories. */
+#include "forecast/service_internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+struct catching_up {
+	struct service *service;
+	int64_t now_ms;
+	struct series *found;
+};
+
+/* Whether the same request would fail again. */
+static bool refused(const struct service *service, int result)
+{
+	return result == -EREMOTEIO && server_refused(service->parts.server);
+}
+
+/* The server refused the window: takes half of it. False when that is no history any more. */
+static bool shorten(struct service *service, const char *reason)
+{
+	int64_t shorter_ms = service->window_ms / 2;
+	if (shorter_ms < 2 * service->parts.settings.step_ms + 2 * HISTORY_MARGIN_MS)
+		return false;
+	log_warning("the server refuses a history of %lld s (%s): asking for %lld s", (long long)(service->window_ms / 1000),
+	            reason, (long long)(shorter_ms / 1000));
+	service->window_ms = shorter_ms;
+	return true;
+}
+
+static int read_resource(struct service *service, const char *ip, const char *process, enum resource resource,
+                         int64_t last, int64_t now_ms, const struct history_reader *reader, struct text *ret_error)
+{
+	int64_t step_ms = service->parts.settings.step_ms;
+	for (;;) {
+		struct history_query query = {
+			.ip = ip, .process = process, .resource = resource, .step_ms = step_ms,
+			.first = history_first(now_ms, service->window_ms, step_ms),
+			.above = process ? -1 : service->parts.settings.above,
+		};
+		query.count = last >= query.first ? (size_t)(last - query.first + 1) : 1;
+		int result = server_history(service->parts.server, &query, now_ms, reader, ret_error);
+		if (!refused(service, result) || !shorten(service, ret_error->data ? ret_error->data : ""))
+			return result;
+		text_reset(ret_error);
+	}
+}
+
+int service_read_history(struct service *service, const char *ip, const char *process, enum resource resource,
+                         int64_t last, int64_t now_ms, const struct history_reader *reader, struct text *ret_error)
+{
+	if (process)
+		return read_resource(service, ip, process, resource, last, now_ms, reader, ret_error);
+	int result = 0;
+	for (int i = 0; i < RESOURCE_COUNT && !result; i++)
+		result = read_resource(service, ip, NULL, (enum resource)i, last, now_ms, reader, ret_error);
+	return result;
+}
+
+/* Only series that are behind or not known have a use for it. */
+static double wanted(void *user, const char *ip, const char *process, enum resource resource)
+{
+	struct catching_up *catching_up = user;
+	struct service *service = catching_up->service;
+	catching_up->found = series_table_find(&service->table, ip, process, resource);
+	if (catching_up->found)
+		return catching_up->found->behind ? -INFINITY : INFINITY;
+	return service_limits(service, ip, process, resource)->mute ? INFINITY : -INFINITY;
+}
+
+/* A forecaster with what it had learnt before. 0 or -ENOMEM. */
+static int open_forecaster(struct service *service, struct series *series)
+{
+	if (series->forecaster)
+		return 0;
+	const char *ip = series_ip(series);
+	const struct limits *limits = service_limits(service, ip, series->process, series->resource);
+	series->forecaster = forecaster_open(service->prior ? service->prior : prior_builtin(),
+	                                     service_horizon(service, limits), limits->threshold);
+	if (!series->forecaster)
+		return -ENOMEM;
+	char *line = learnt_take(&service->learnt, ip, series->process, series->resource);
+	if (line && !forecaster_restore(series->forecaster, line))
+		log_debug("what was learnt of %s on %s is of another model", series->process, ip);
+	free(line);
+	service->dirty = true;
+	return 0;
+}
+
+/* The step that goes on: its buckets that were never seen are as the step is so far. */
+static void fill_recent(const struct catching_up *catching_up, struct series *series, struct step step)
+{
+	const struct service *service = catching_up->service;
+	int64_t per_step = service->table.per_step, first = service->complete * per_step;
+	int64_t now = catching_up->now_ms / service->parts.settings.refresh_ms;
+	for (int64_t bucket = first; bucket < first + per_step && bucket <= now; bucket++)
+		recent_set_default(series->recent, bucket, step);
+}
+
+static void take_history(const struct catching_up *catching_up, struct series *series,
+                         const struct history_series *history)
+{
+	const struct service *service = catching_up->service;
+	int64_t step_ms = service->parts.settings.step_ms;
+	bool begun = forecaster_newest(series->forecaster) != INT64_MIN;
+	for (size_t i = 0; i < history->count; i++) {
+		int64_t index = history->first + (int64_t)i;
+		struct step step = history->steps[i];
+		begun = begun || !isnan(step.max);
+		if (begun && index < service->complete)
+			forecaster_add(series->forecaster, index, step);
+		if (isnan(step.max))
+			continue;
+		int64_t end_ms = (index + 1) * step_ms;
+		if (end_ms > catching_up->now_ms)
+			end_ms = catching_up->now_ms;
+		if (end_ms > series->seen_ms)
+			series->seen_ms = end_ms;
+		if ((double)step.max > service->parts.settings.above && end_ms > series->above_ms)
+			series->above_ms = end_ms;
+		if (index == service->complete)
+			fill_recent(catching_up, series, step);
+	}
+}
+
+static int read_series(void *user, const struct history_series *history)
+{
+	struct catching_up *catching_up = user;
+	struct service *service = catching_up->service;
+	struct series *series = catching_up->found;
+	if (!series)
+		series = series_table_add(&service->table, history->ip, history->process, history->resource);
+	int result = series ? open_forecaster(service, series) : -ENOMEM;
+	if (result)
+		return result;
+	take_history(catching_up, series, history);
+	series->behind = false;
+	return 0;
+}
+
+/* What the server has no history of is as far as the others. */
+static int end_catching_up(struct service *service, const char *ip, struct series *only)
+{
+	for (struct series *series = series_table_next(&service->table, NULL); series;
+	     series = series_table_next(&service->table, series)) {
+		if (!series->behind || (only && series != only) || strcmp(series_ip(series), ip) != 0)
+			continue;
+		int result = open_forecaster(service, series);
+		if (result)
+			return result;
+		series->behind = false;
+	}
+	return 0;
+}
+
+int service_catch_up(struct service *service, const char *ip, struct series *series, int64_t now_ms,
+                     struct text *ret_error)
+{
+	struct catching_up catching_up = { .service = service, .now_ms = now_ms };
+	const struct history_reader reader = { .user = &catching_up, .wanted = wanted, .read = read_series };
+	int result = service_read_history(service, ip, series ? series->process : NULL,
+	                                  series ? series->resource : RESOURCE_COUNT, service->complete, now_ms, &reader,
+	                                  ret_error);
+	/* What is refused always will be: it does without, and holds nobody up. */
+	int ended = !result || refused(service, result) ? end_catching_up(service, ip, series) : 0;
+	return result ? result : ended;
+}
+
+static struct series *next_behind(const struct service *service)
+{
+	struct series *series = series_table_next(&service->table, NULL);
+	while (series && !series->behind)
+		series = series_table_next(&service->table, series);
+	return series;
+}
+
+static int read_hosts(struct service *service, struct text *ret_error)
+{
+	server_hosts_free(&service->hosts);
+	service->next_host = 0;
+	int result = server_hosts(service->parts.server, &service->hosts, ret_error);
+	if (!result)
+		service->hosts_wanted = false;
+	return result;
+}
+
+static int read_next_host(struct service *service, int64_t now_ms, struct text *ret_error)
+{
+	int result = service_catch_up(service, service->hosts.ips[service->next_host], NULL, now_ms, ret_error);
+	if (result && !refused(service, result))
+		return result;
+	if (++service->next_host < service->hosts.count)
+		return result;
+	log_info("%zu series of %zu hosts have their history", series_table_count(&service->table), service->hosts.count);
+	server_hosts_free(&service->hosts);
+	service->next_host = 0;
+	/* What nobody asked for is of series that are gone. */
+	learnt_free(&service->learnt);
+	return result;
+}
+
+static int read_next_series(struct service *service, int64_t now_ms, struct text *ret_error)
+{
+	struct series *series = next_behind(service);
+	if (!series || !service->reads_left)
+		return 0;
+	service->reads_left--;
+	return service_catch_up(service, series_ip(series), series, now_ms, ret_error);
+}
+
+bool service_reads(const struct service *service)
+{
+	if (service->paused)
+		return false;
+	return service->hosts_wanted || service->next_host < service->hosts.count ||
+	       (service->reads_left && next_behind(service));
+}
+
+void service_read_next(struct service *service, int64_t now_ms)
+{
+	struct text error = TEXT_EMPTY;
+	int result = 0;
+	if (service->hosts_wanted)
+		result = read_hosts(service, &error);
+	else if (service->next_host < service->hosts.count)
+		result = read_next_host(service, now_ms, &error);
+	else
+		result = read_next_series(service, now_ms, &error);
+	trouble_watch(&service->reading, result, error.data);
+	service->paused = result != 0;
+	text_free(&error);
+}

@@ -1,0 +1,209 @@
+/* What the service does at each refresh. */
+#include "forecast/service_internal.h"
+
+#include <errno.h>
+#include <math.h>
+#include <time.h>
+
+#include "common/log.h"
+
+enum { SAVE_MS = 600000 }; /* between two writes of the state: a line of it takes longer than a forecast */
+
+struct looking {
+	struct service *service;
+	struct series *found;
+};
+
+static double wanted(void *user, const char *ip, const char *process, enum resource resource)
+{
+	struct looking *looking = user;
+	struct service *service = looking->service;
+	looking->found = series_table_find(&service->table, ip, process, resource);
+	return looking->found ? -INFINITY : service->parts.settings.above;
+}
+
+static int read_buckets(void *user, const struct history_series *buckets)
+{
+	struct looking *looking = user;
+	struct service *service = looking->service;
+	struct series *series = looking->found;
+	if (!series) {
+		if (service_limits(service, buckets->ip, buckets->process, buckets->resource)->mute)
+			return 0;
+		series = series_table_add(&service->table, buckets->ip, buckets->process, buckets->resource);
+		if (!series)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < buckets->count; i++) {
+		struct step values = buckets->steps[i];
+		int64_t bucket = buckets->first + (int64_t)i, end_ms = (bucket + 1) * service->parts.settings.refresh_ms;
+		if (isnan(values.max))
+			continue;
+		recent_set(series->recent, bucket, values);
+		if (end_ms > series->seen_ms)
+			series->seen_ms = end_ms;
+		if ((double)values.max > service->parts.settings.above && end_ms > series->above_ms)
+			series->above_ms = end_ms;
+	}
+	return 0;
+}
+
+/* From the bucket before the last refresh's on: some of its samples may have been late. At
+ * the start and after a gap a whole step back, so that the one that goes on is known. */
+static int64_t first_bucket(const struct service *service, int64_t bucket)
+{
+	int64_t per_step = service->table.per_step, behind = per_step;
+	if (service->last_bucket != INT64_MIN)
+		behind = bucket - service->last_bucket + 1;
+	return bucket - (behind < 1 || behind > per_step + 1 ? per_step : behind);
+}
+
+int service_look(struct service *service, const char *ip, const char *process, int64_t boundary_ms, int64_t now_ms,
+                 struct text *ret_error)
+{
+	struct looking looking = { .service = service };
+	const struct history_reader reader = { .user = &looking, .wanted = wanted, .read = read_buckets };
+	int64_t refresh_ms = service->parts.settings.refresh_ms, bucket = boundary_ms / refresh_ms;
+	struct history_query query = {
+		.ip = ip, .process = process, .step_ms = refresh_ms, .first = first_bucket(service, bucket), .above = -1,
+	};
+	query.count = (size_t)(bucket - query.first + 1);
+	int result = 0;
+	for (int i = 0; i < RESOURCE_COUNT && !result; i++) {
+		query.resource = (enum resource)i;
+		result = server_history(service->parts.server, &query, now_ms, &reader, ret_error);
+	}
+	return result;
+}
+
+/* The time since the last refresh is longer than what is kept of it: back to the histories. */
+static void leave_gap(struct service *service, int64_t complete)
+{
+	log_info("reading the histories again: no values for %lld steps", (long long)(complete - service->complete));
+	service->complete = complete;
+	service->hosts_wanted = true;
+	for (struct series *series = series_table_next(&service->table, NULL); series;
+	     series = series_table_next(&service->table, series))
+		series->behind = true;
+}
+
+/* Adds the steps that have come to their end, of what is not there as gaps. */
+static void complete_steps(struct service *service, int64_t bucket)
+{
+	unsigned per_step = service->table.per_step;
+	int64_t complete = bucket / per_step;
+	bool gap = service->last_bucket == INT64_MIN ? complete > service->complete + 1
+	                                             : bucket - service->last_bucket > per_step;
+	if (gap && complete > service->complete) {
+		leave_gap(service, complete);
+		return;
+	}
+	for (; service->complete < complete; service->complete++) {
+		for (struct series *series = series_table_next(&service->table, NULL); series;
+		     series = series_table_next(&service->table, series)) {
+			if (!series->behind)
+				forecaster_add(series->forecaster, service->complete,
+				               recent_combine(series->recent, service->complete * per_step, per_step));
+		}
+		service->dirty = true;
+	}
+}
+
+/* Drops what has not been over `above` for the length of the history, gone or not. */
+static void forget(struct service *service, int64_t now_ms)
+{
+	int64_t oldest_ms = now_ms - service->parts.settings.history_ms;
+	for (struct series *series = series_table_next(&service->table, NULL), *next; series; series = next) {
+		next = series_table_next(&service->table, series);
+		if (series->above_ms < oldest_ms) {
+			series_table_drop(&service->table, series);
+			service->dirty = true;
+		}
+	}
+}
+
+struct step service_present(const struct service *service, const struct series *series, int64_t boundary_ms)
+{
+	unsigned per_step = service->table.per_step;
+	int64_t bucket = boundary_ms / service->parts.settings.refresh_ms;
+	struct step present = recent_combine(series->recent, bucket - per_step, per_step);
+	/* The bucket that has just begun weighs as much as a whole one only in the maximum. */
+	present.max = fmaxf(present.max, recent_combine(series->recent, bucket, 1).max);
+	return present;
+}
+
+double service_phase(const struct service *service, int64_t boundary_ms)
+{
+	int64_t step_ms = service->parts.settings.step_ms;
+	double phase = (double)(boundary_ms - service->complete * step_ms) / (double)step_ms;
+	return fmin(fmax(phase, 0), 1);
+}
+
+/* 0, also where there is nothing to predict, or an error of server_forecasts_add(). */
+static int predict(struct service *service, const struct series *series, int64_t boundary_ms, int64_t now_ms,
+                   struct text *ret_error)
+{
+	int64_t step_ms = service->parts.settings.step_ms;
+	struct prediction prediction;
+	if (series->behind || series->seen_ms <= boundary_ms - step_ms ||
+	    !forecaster_predict(series->forecaster, service_present(service, series, boundary_ms),
+	                        service_phase(service, boundary_ms), &prediction))
+		return 0;
+	struct forecast forecast = {
+		.ip = series_ip(series), .process = series->process, .resource = series->resource,
+		.probability = prediction.probability, .forecast = prediction.forecast,
+		.expected_ms = isnan(prediction.lead_steps) ? -1 : now_ms + llrint(prediction.lead_steps * (double)step_ms),
+	};
+	service->counts.last_forecasts++;
+	return server_forecasts_add(service->parts.server, &forecast, ret_error);
+}
+
+static void report(struct service *service, int64_t boundary_ms, int64_t now_ms)
+{
+	struct text error = TEXT_EMPTY;
+	int result = 0;
+	service->counts.last_forecasts = 0;
+	server_forecasts_begin(service->parts.server);
+	for (struct series *series = series_table_next(&service->table, NULL); series && !result;
+	     series = series_table_next(&service->table, series))
+		result = predict(service, series, boundary_ms, now_ms, &error);
+	if (!result)
+		result = server_forecasts_end(service->parts.server, &error);
+	trouble_watch(&service->reporting, result, error.data);
+	service->counts.forecasts += service->counts.last_forecasts;
+	text_free(&error);
+}
+
+static double cpu_us(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+	return (double)time.tv_sec * 1e6 + (double)time.tv_nsec / 1e3;
+}
+
+void service_refresh(struct service *service, int64_t boundary_ms, int64_t now_ms)
+{
+	struct text error = TEXT_EMPTY;
+	double begun_us = cpu_us();
+	service->reads_left = SERVICE_READS_MAX;
+	service->paused = false;
+	int result = service_look(service, NULL, NULL, boundary_ms, now_ms, &error);
+	trouble_watch(&service->asking, result, error.data);
+	text_free(&error);
+	if (result)
+		return; /* no forecast is better than one of old values */
+
+	int64_t bucket = boundary_ms / service->parts.settings.refresh_ms;
+	complete_steps(service, bucket);
+	service->last_bucket = bucket;
+	forget(service, now_ms);
+	report(service, boundary_ms, now_ms);
+	size_t count = series_table_count(&service->table);
+	service->counts.refreshes++;
+	service->counts.us_per_series = count ? (cpu_us() - begun_us) / (double)count : 0;
+	if (now_ms < service->saved_ms || now_ms >= service->saved_ms + SAVE_MS) {
+		service_save(service);
+		service->saved_ms = now_ms;
+	}
+	log_debug("%zu series, %zu forecasts", count, service->counts.last_forecasts);
+}

@@ -1,0 +1,226 @@
+#include "forecast/state_file.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Out of memory is ours to report, not uthash's to exit for. */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "common/json.h"
+#include "common/whole_file.h"
+
+#define FORMAT "vigie-forecast"
+
+enum { VERSION = 1, KEY_SIZE = 1 + WIRE_IP_SIZE + WIRE_NAME_SIZE };
+
+struct learnt {
+	UT_hash_handle hh;
+	char *line;
+	char key[]; /* the resource, the address, a NUL, the name, a NUL */
+};
+
+static size_t make_key(const char *ip, const char *process, enum resource resource, char key[static KEY_SIZE])
+{
+	return 1 + (size_t)snprintf(key, KEY_SIZE, "%c%s%c%s", '0' + (int)resource, ip, '\0', process);
+}
+
+static struct learnt *find(struct learnt *learnt, const char *ip, const char *process, enum resource resource)
+{
+	char key[KEY_SIZE];
+	size_t length = make_key(ip, process, resource, key);
+	struct learnt *item;
+	HASH_FIND(hh, learnt, key, length, item);
+	return item;
+}
+
+static void drop(struct learnt **learnt, struct learnt *item)
+{
+	HASH_DEL(*learnt, item);
+	free(item->line);
+	free(item);
+}
+
+int learnt_put(struct learnt **learnt, const char *ip, const char *process, enum resource resource, const char *line)
+{
+	char key[KEY_SIZE];
+	size_t length = make_key(ip, process, resource, key);
+	struct learnt *old = find(*learnt, ip, process, resource);
+	if (old)
+		drop(learnt, old);
+	struct learnt *item = calloc(1, sizeof(*item) + length);
+	if (!item)
+		return -ENOMEM;
+	memcpy(item->key, key, length);
+	item->line = strdup(line);
+	if (item->line)
+		HASH_ADD_KEYPTR(hh, *learnt, item->key, length, item);
+	if (item->hh.tbl)
+		return 0;
+	free(item->line);
+	free(item);
+	return -ENOMEM;
+}
+
+char *learnt_take(struct learnt **learnt, const char *ip, const char *process, enum resource resource)
+{
+	struct learnt *item = find(*learnt, ip, process, resource);
+	if (!item)
+		return NULL;
+	char *line = item->line;
+	item->line = NULL;
+	drop(learnt, item);
+	return line;
+}
+
+void learnt_free(struct learnt **learnt)
+{
+	struct learnt *item, *next;
+	HASH_ITER(hh, *learnt, item, next)
+		drop(learnt, item);
+}
+
+void state_file_begin(struct text *content, int64_t step_ms)
+{
+	text_printf(content, FORMAT " %d %lld\n", VERSION, (long long)step_ms);
+}
+
+void state_file_add(struct text *content, const char *ip, const char *process, enum resource resource,
+                    const char *line)
+{
+	text_printf(content, "%s %s ", ip, wire_resource_name(resource));
+	json_append_string(content, process);
+	text_append_char(content, ' ');
+	text_append_string(content, line);
+	text_append_char(content, '\n');
+}
+
+size_t state_file_add_learnt(struct text *content, const struct learnt *learnt)
+{
+	size_t count = 0;
+	for (const struct learnt *item = learnt; item; item = item->hh.next, count++) {
+		const char *ip = item->key + 1;
+		state_file_add(content, ip, ip + strlen(ip) + 1, (enum resource)(item->key[0] - '0'), item->line);
+	}
+	return count;
+}
+
+void state_file_end(struct text *content, size_t count)
+{
+	text_printf(content, "end %zu\n", count);
+}
+
+/* Takes a word of at most size - 1 bytes and the space behind it. */
+static bool take_word(char **at, char *ret_word, size_t size)
+{
+	size_t length = strcspn(*at, " ");
+	if (length == 0 || length >= size || (*at)[length] != ' ')
+		return false;
+	memcpy(ret_word, *at, length);
+	ret_word[length] = '\0';
+	*at += length + 1;
+	return true;
+}
+
+static bool take_process(char **at, char ret_process[static WIRE_NAME_SIZE])
+{
+	const char *end;
+	cJSON *string = **at == '"' ? cJSON_ParseWithOpts(*at, &end, false) : NULL;
+	bool right = cJSON_IsString(string) && *end == ' ';
+	size_t length = right ? strlen(string->valuestring) : 0;
+	right = right && length > 0 && length <= WIRE_NAME_MAX &&
+	        wire_utf8_check(string->valuestring, length) == length;
+	if (right) {
+		memcpy(ret_process, string->valuestring, length + 1);
+		*at += end + 1 - *at;
+	}
+	cJSON_Delete(string);
+	return right;
+}
+
+/* 0, -EBADMSG or -ENOMEM. */
+static int parse_line(char *at, struct learnt **learnt)
+{
+	char word[WIRE_IP_SIZE], ip[WIRE_IP_SIZE], process[WIRE_NAME_SIZE];
+	enum resource resource;
+	if (!take_word(&at, word, sizeof(word)) || !wire_ip_parse(word, ip) || !take_word(&at, word, sizeof(word)) ||
+	    !wire_resource_parse(word, &resource) || !take_process(&at, process) || !*at ||
+	    find(*learnt, ip, process, resource))
+		return -EBADMSG;
+	return learnt_put(learnt, ip, process, resource, at);
+}
+
+/* 0, -EBADMSG or -ESTALE. */
+static int parse_head(const char *line, int64_t step_ms, struct text *ret_error)
+{
+	int version = 0, end = 0;
+	long long found_ms = 0;
+	if (strncmp(line, FORMAT " ", strlen(FORMAT) + 1) != 0) {
+		text_append_string(ret_error, "it does not begin with \"" FORMAT "\"");
+		return -EBADMSG;
+	}
+	if (sscanf(line, FORMAT " %d %lld%n", &version, &found_ms, &end) != 2 || line[end] || version != VERSION) {
+		text_printf(ret_error, "its version is not %d", VERSION);
+		return -EBADMSG;
+	}
+	return found_ms == step_ms ? 0 : -ESTALE;
+}
+
+/* All lines of `text`, which is changed. */
+static int parse_lines(char *text, int64_t step_ms, struct learnt **learnt, struct text *ret_error)
+{
+	size_t number = 0, count = 0;
+	for (char *line = text, *next; *line; line = next) {
+		char *end = strchr(line, '\n');
+		number++;
+		if (!end)
+			break;
+		*end = '\0';
+		next = end + 1;
+		char last[32];
+		snprintf(last, sizeof(last), "end %zu", count);
+		if (number > 1 && strcmp(line, last) == 0 && !*next)
+			return 0;
+		int result = number == 1 ? parse_head(line, step_ms, ret_error) : parse_line(line, learnt);
+		if (result == -EBADMSG && !ret_error->length)
+			text_printf(ret_error, "line %zu is not right", number);
+		if (result)
+			return result;
+		count += number > 1;
+	}
+	text_append_string(ret_error, number ? "it is cut short" : "it is empty");
+	return -EBADMSG;
+}
+
+int state_file_parse(const struct text *content, int64_t step_ms, struct learnt **learnt, struct text *ret_error)
+{
+	struct text copy = TEXT_EMPTY;
+	text_append(&copy, content->data, content->length);
+	int result = text_failed(&copy) ? -ENOMEM : 0;
+	if (!result && strlen(copy.data) != copy.length) {
+		text_append_string(ret_error, "it has a zero byte");
+		result = -EBADMSG;
+	}
+	if (!result)
+		result = parse_lines(copy.data, step_ms, learnt, ret_error);
+	if (result)
+		learnt_free(learnt);
+	text_free(&copy);
+	return result;
+}
+
+int state_file_read(const char *path, int64_t step_ms, struct learnt **learnt, struct text *ret_error)
+{
+	struct text content = TEXT_EMPTY;
+	int result = whole_file_read(path, &content);
+	if (!result)
+		result = state_file_parse(&content, step_ms, learnt, ret_error);
+	else if (result == -ENOENT)
+		result = 0;
+	text_free(&content);
+	return result;
+}

@@ -1,0 +1,127 @@
+#include "forecast/train_command.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/program.h"
+#include "forecast/service_internal.h"
+#include "forecast/train.h"
+
+struct training {
+	struct service *service; /* of which only the connection and the rules are used */
+	struct trainer *trainer;
+	size_t series, steps;
+};
+
+static const char *output;
+
+static const struct program_option options[] = {
+	{ "output", "FILE", "write the model to FILE; without it to [forecast] model", &output },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static struct program program = {
+	.name = "vigie-forecast train",
+	.summary = "learns from the server's history what every model starts from",
+	.ends = true,
+	.options = options,
+};
+
+static double wanted(void *user, const char *ip, const char *process, enum resource resource)
+{
+	struct training *training = user;
+	return service_limits(training->service, ip, process, resource)->mute ? INFINITY : -INFINITY;
+}
+
+/* Gives the trainer a series without the gaps at its ends. */
+static int read_series(void *user, const struct history_series *history)
+{
+	struct training *training = user;
+	size_t from = 0, to = history->count;
+	while (from < to && isnan(history->steps[from].max))
+		from++;
+	while (to > from && isnan(history->steps[to - 1].max))
+		to--;
+	if (from == to)
+		return 0;
+	const struct limits *limits = service_limits(training->service, history->ip, history->process, history->resource);
+	training->series++;
+	training->steps += to - from;
+	return train_add(training->trainer, history->steps + from, to - from, history->first + (int64_t)from,
+	                 service_horizon(training->service, limits), limits->threshold);
+}
+
+/* 0 or a negative errno with a sentence. */
+static int read_histories(struct training *training, int64_t now_ms, struct text *ret_error)
+{
+	const struct history_reader reader = { .user = training, .wanted = wanted, .read = read_series };
+	struct service *service = training->service;
+	struct server_hosts hosts;
+	int result = server_hosts(service->parts.server, &hosts, ret_error);
+	if (result)
+		return result;
+	for (size_t i = 0; i < hosts.count && !result; i++)
+		result = service_read_history(service, hosts.ips[i], NULL, RESOURCE_COUNT, service->complete - 1, now_ms, &reader,
+		                              ret_error);
+	server_hosts_free(&hosts);
+	return result;
+}
+
+/* 0 or a negative errno with a sentence. */
+static int finish(struct training *training, const char *path, struct text *ret_error)
+{
+	struct prior *prior = NULL;
+	int result = train_finish(training->trainer, &prior);
+	if (result) {
+		text_printf(ret_error, "cannot learn from %zu steps of %zu series: %s", training->steps, training->series,
+		            strerror(-result));
+		return result;
+	}
+	result = prior_write(path, prior);
+	if (result)
+		text_printf(ret_error, "cannot write the model to %s: %s", path, strerror(-result));
+	else
+		printf("%s: learnt from %zu steps of %zu series\n", path, training->steps, training->series);
+	prior_free(prior);
+	return result;
+}
+
+static int train(const char *path)
+{
+	struct text error = TEXT_EMPTY;
+	struct training training = { .trainer = train_open() };
+	int64_t now_ms = clock_wall_ms();
+	int result = training.trainer ? 0 : -ENOMEM;
+	if (!result)
+		result = service_open(program.config, program.config_path, now_ms, &training.service, &error);
+	if (!result)
+		result = read_histories(&training, now_ms, &error);
+	if (!result)
+		result = finish(&training, path, &error);
+	if (result)
+		log_error("%s", error.data ? error.data : strerror(-result));
+	service_close(training.service);
+	train_close(training.trainer);
+	text_free(&error);
+	return result ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int train_main(int argc, char *argv[])
+{
+	int exit_status;
+	if (program_start(&program, argc, argv, &exit_status)) {
+		const char *path = output ? output : program.config->forecast.model;
+		exit_status = EXIT_FAILURE;
+		if (path[0])
+			exit_status = train(path);
+		else
+			log_error("--output is needed where [forecast] model is empty");
+	}
+	program_end(&program);
+	return exit_status;
+}

@@ -1,0 +1,157 @@
+"""The forecast service against the real server: forecasts of what is PUT, at a pace of seconds."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+import unittest
+
+from vigie import BUILD, PREFIX, Vigie, sample, wait_until
+
+# Nothing is above a limit here, and the machine's own processes are no part of it.
+CONFIG = """
+[server]
+interval = 1s
+cache = 0
+[collector]
+interval = 1s
+include = vigie-no-such-process
+[alert]
+interval = 1s
+phase = 500ms
+threshold = 80
+horizon = 15s
+[forecast]
+refresh = 1s
+phase = 300ms
+step = 3s
+above = 5
+history = 10m
+timeout = 1s
+"""
+
+IP = "10.0.0.5"
+LEAKER = 'leak "é\\'
+
+
+class ForecastTest(unittest.TestCase):
+    def setUp(self):
+        self.vigie = Vigie(config=CONFIG).start()
+        self.addCleanup(self.vigie.stop)
+        self.begun = int(time.time())
+        self.feeding = threading.Event()
+        self.feed(self.begun - 60, self.begun)
+        feeder = threading.Thread(target=self.keep_feeding)
+        feeder.start()
+        self.addCleanup(feeder.join)
+        self.addCleanup(self.feeding.set)
+
+    def feed(self, first, last):
+        """Two samples for each second from `first` to `last`: one climbs by a percent in three seconds, one does not."""
+        self.vigie.save(IP, *[each for at in range(first, last + 1) for each in
+                              (sample(LEAKER, "mem", 30 + (at - self.begun) / 3, at), sample("quiet", "cpu", 3, at))])
+
+    def keep_feeding(self):
+        last = self.begun
+        while not self.feeding.wait(0.2):
+            now = int(time.time())
+            if now > last:
+                self.feed(last + 1, now)
+                last = now
+
+    def forecasts(self):
+        answer = self.vigie.get("forecasts?ip=" + IP)
+        self.assertEqual(answer.status, 200, answer)
+        return answer.json().get(IP, {})
+
+    def wait_for_histories(self, seen):
+        """Until the log says more often than `seen` times that they have been read."""
+        wait_until(lambda: self.histories_read() > seen, 15, self.log)
+
+    def histories_read(self):
+        return self.log().count("1 series of 1 hosts have their history")
+
+    def wait_for_forecast(self):
+        return wait_until(lambda: self.forecasts().get(LEAKER, {}).get("mem"), 20,
+                          lambda: f"a forecast: {self.vigie.logs()}")
+
+    def log(self):
+        return self.vigie.logs()["vigie-forecast.log"]
+
+    def test_what_is_put_is_forecast(self):
+        forecast = self.wait_for_forecast()
+        self.assertEqual(set(forecast), {"probability", "forecast", "expected_at"})
+        self.assertGreaterEqual(forecast["probability"], 0)
+        self.assertLessEqual(forecast["probability"], 1)
+        self.assertGreater(forecast["forecast"], 0)
+        self.assertNotIn("quiet", self.forecasts())
+        # It is made anew at each refresh.
+        wait_until(lambda: self.forecasts()[LEAKER]["mem"] != forecast, 10, "another forecast")
+        os.kill(self.vigie.pid_of("vigie-forecast"), signal.SIGUSR1)
+        wait_until(lambda: " us of CPU a series; " in self.log(), 5, self.log)
+        self.assertNotIn(" error: ", self.log())
+
+    def test_what_was_learnt_survives_a_restart(self):
+        self.wait_for_forecast()
+        read = self.histories_read()
+        pid = self.vigie.pid_of("vigie-forecast")
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: self.vigie.pid_of("vigie-forecast") not in (None, pid), 10, "started again")
+        state = (self.vigie.state / "forecast.state").read_text()
+        self.assertTrue(state.startswith("vigie-forecast 1 3000\n"), state)
+        self.assertIn(f'{IP} mem "leak \\"é\\\\" ', state)
+        self.assertTrue(state.endswith("end 1\n"), state)
+        self.wait_for_histories(read)
+        made = self.wait_for_forecast()
+        wait_until(lambda: self.forecasts()[LEAKER]["mem"] != made, 10, "another forecast")
+        self.assertNotIn(" error: ", self.log())
+
+        # A broken one is moved aside.
+        pid = self.vigie.pid_of("vigie-forecast")
+        os.kill(pid, signal.SIGKILL)
+        (self.vigie.state / "forecast.state").write_text(state[:-2])
+        wait_until(lambda: "forecast.state is not a state of vigie-forecast: it is cut short" in self.log(), 10, self.log)
+        self.assertEqual((self.vigie.state / "forecast.state.broken").read_text(), state[:-2])
+
+    def test_absence_of_the_server_is_said_once(self):
+        self.wait_for_forecast()
+        fcgi = self.vigie.pid_of("vigie-fcgi")
+        os.kill(fcgi, signal.SIGSTOP)
+        try:
+            wait_until(lambda: " fails: " in self.log(), 10, self.log)
+            time.sleep(3)  # some refreshes more
+        finally:
+            os.kill(fcgi, signal.SIGCONT)
+        wait_until(lambda: " works again" in self.log(), 10, self.log)
+        made = self.wait_for_forecast()
+        wait_until(lambda: self.forecasts()[LEAKER]["mem"] != made, 10, "another forecast")
+        self.assertLessEqual(self.log().count(" error: "), 2, self.log())  # asking, and perhaps reporting
+
+    def test_reload_with_a_broken_file_changes_nothing(self):
+        self.wait_for_forecast()
+        read = self.histories_read()
+        self.vigie.config_path.write_text(CONFIG.replace("step = 3s", "step = 2500ms"))
+        os.kill(self.vigie.pid_of("vigie-forecast"), signal.SIGHUP)
+        wait_until(lambda: "[forecast] step: it is not 1 to 300 times refresh" in self.log(), 5, self.log)
+        self.vigie.config_path.write_text(CONFIG.replace("horizon = 15s", "horizon = 9s"))
+        os.kill(self.vigie.pid_of("vigie-forecast"), signal.SIGHUP)
+        self.wait_for_histories(read)
+
+    def test_explain_says_why(self):
+        made = self.wait_for_forecast()
+        run = subprocess.run([BUILD / "vigie-forecast", "explain", "--config", self.vigie.config_path, "--set",
+                              f"forecast.url=http://127.0.0.1:{self.vigie.port}{PREFIX}", "--ip", IP, "--process", LEAKER,
+                              "--resource", "mem"], cwd=self.vigie.state, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             text=True, check=True)
+        self.assertEqual(run.stderr, "")
+        lines = run.stdout.splitlines()
+        self.assertEqual(lines[0], "limit 80, horizon 5 steps of 3 s")
+        self.assertRegex(lines[1], r"^probability [01]\.\d{4}$")
+        self.assertRegex(lines[2], r"^forecast \d+\.\d\d$")
+        self.assertGreater(len(lines), 4, lines)
+        self.assertAlmostEqual(float(lines[2].split()[1]), made["forecast"], delta=50)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,145 @@
+/* common/whole_file.h */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/whole_file.h"
+
+static char folder[] = "/tmp/vigie-whole-file-XXXXXX";
+static char path[64], broken[64], temporary[64];
+
+static int make_folder(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/state", folder);
+	snprintf(broken, sizeof(broken), "%s/state.broken", folder);
+	snprintf(temporary, sizeof(temporary), "%s/state.new", folder);
+	return 0;
+}
+
+/* Fails when anything else was left there. */
+static int remove_folder(void **state)
+{
+	(void)state;
+	return rmdir(folder);
+}
+
+static int remove_files(void **state)
+{
+	(void)state;
+	unlink(path);
+	unlink(broken);
+	return 0;
+}
+
+static void replace_with(const char *string, int expected)
+{
+	struct text content = TEXT_EMPTY;
+	text_append_string(&content, string);
+	assert_int_equal(whole_file_replace(path, &content), expected);
+	text_free(&content);
+}
+
+static void assert_content(const char *file_path, const char *expected)
+{
+	struct text content = TEXT_EMPTY;
+	assert_int_equal(whole_file_read(file_path, &content), 0);
+	assert_string_equal(content.data, expected);
+	text_free(&content);
+}
+
+static void test_whole_file_replace_gives_what_is_read(void **state)
+{
+	(void)state;
+	struct text empty = TEXT_EMPTY, content = TEXT_EMPTY;
+	replace_with("a long first content\n", 0);
+	replace_with("second\n", 0);
+	assert_content(path, "second\n");
+	assert_int_equal(whole_file_replace(path, &empty), 0);
+	assert_int_equal(whole_file_read(path, &content), 0);
+	assert_int_equal(content.length, 0);
+	assert_int_equal(access(temporary, F_OK), -1);
+	struct stat status;
+	assert_int_equal(stat(path, &status), 0);
+	assert_int_equal(status.st_mode & 0027, 0);
+	text_free(&content);
+}
+
+static void test_whole_file_replace_content_that_failed_leaves_the_old(void **state)
+{
+	(void)state;
+	replace_with("old", 0);
+	struct text failed = { .failed = true };
+	assert_int_equal(whole_file_replace(path, &failed), -ENOMEM);
+	assert_content(path, "old");
+}
+
+static void test_whole_file_replace_full_disk_leaves_the_old(void **state)
+{
+	(void)state;
+	replace_with("old", 0);
+	struct rlimit before, small = { .rlim_cur = 4096 };
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small.rlim_max = before.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	struct text content = TEXT_EMPTY;
+	while (content.length < 8192)
+		text_append_string(&content, "new content ");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	int result = whole_file_replace(path, &content);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(result, -EFBIG);
+	assert_content(path, "old");
+	assert_int_equal(access(temporary, F_OK), -1);
+	text_free(&content);
+}
+
+static void test_whole_file_replace_unwritable_place_says_why(void **state)
+{
+	(void)state;
+	struct text content = TEXT_EMPTY;
+	text_append_string(&content, "x");
+	assert_int_equal(whole_file_replace("/nonexistent/state", &content), -ENOENT);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(whole_file_replace(path, &content), -EISDIR);
+	assert_int_equal(access(temporary, F_OK), -1);
+	assert_int_equal(rmdir(path), 0);
+	text_free(&content);
+}
+
+static void test_whole_file_move_aside_renames(void **state)
+{
+	(void)state;
+	struct text content = TEXT_EMPTY;
+	replace_with("nonsense", 0);
+	assert_int_equal(whole_file_move_aside(path), 0);
+	assert_content(broken, "nonsense");
+	assert_int_equal(whole_file_read(path, &content), -ENOENT);
+	assert_int_equal(whole_file_move_aside(path), -ENOENT);
+	text_free(&content);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(test_whole_file_replace_gives_what_is_read, remove_files),
+		cmocka_unit_test_teardown(test_whole_file_replace_content_that_failed_leaves_the_old, remove_files),
+		cmocka_unit_test_teardown(test_whole_file_replace_full_disk_leaves_the_old, remove_files),
+		cmocka_unit_test_teardown(test_whole_file_replace_unwritable_place_says_why, remove_files),
+		cmocka_unit_test_teardown(test_whole_file_move_aside_renames, remove_files),
+	};
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

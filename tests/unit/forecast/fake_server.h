@@ -1,0 +1,279 @@
+/*
+ * The server within the tests: a thread that answers hosts and get-all-detailed from a few
+ * samples as the real one does, at a time that the test sets, and keeps what is PUT.
+ */
+#ifndef VIGIE_TESTS_FAKE_SERVER_H
+#define VIGIE_TESTS_FAKE_SERVER_H
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "common/text.h"
+#include "common/wire.h"
+
+enum { SAMPLES_MAX = 65536, NAMES_MAX = 64 };
+
+/* Names stand for series in their order: sorted by host and process, as the tests add them. */
+static struct {
+	pthread_t thread;
+	int listener;
+	char url[64];
+
+	/* Set between requests: the client waits for each answer. */
+	int64_t now_ms;
+	int64_t retention_ms; /* a longer window is refused; 0: any will do */
+	int get_status, put_status; /* 0: as it is */
+	const char *fail; /* only requests with it in their path have get_status; NULL: all */
+	struct {
+		const char *ip, *process;
+		enum resource resource;
+	} names[NAMES_MAX];
+	size_t name_count;
+	struct {
+		size_t name;
+		int64_t time_ms;
+		double value;
+	} samples[SAMPLES_MAX];
+	size_t sample_count;
+
+	struct text asked; /* paths of all GETs, a line each */
+	size_t gets, puts;
+	struct text put;   /* the bodies since the test has emptied it */
+	size_t longest;    /* of them, bytes */
+} server;
+
+static size_t add_series(const char *ip, const char *process, enum resource resource)
+{
+	server.names[server.name_count].ip = ip;
+	server.names[server.name_count].process = process;
+	server.names[server.name_count].resource = resource;
+	return server.name_count++;
+}
+
+static void add_sample(size_t name, int64_t time_ms, double value)
+{
+	if (server.sample_count == SAMPLES_MAX)
+		abort();
+	server.samples[server.sample_count].name = name;
+	server.samples[server.sample_count].time_ms = time_ms;
+	server.samples[server.sample_count++].value = value;
+}
+
+/* The value of a parameter, decoded; false where the path has none of it. */
+static bool parameter(const char *path, const char *name, char *value, size_t size)
+{
+	char wanted[32];
+	snprintf(wanted, sizeof(wanted), "%s=", name);
+	for (const char *at = strpbrk(path, "?"); at; at = strchr(at, '&')) {
+		at++;
+		if (strncmp(at, wanted, strlen(wanted)) != 0)
+			continue;
+		size_t used = 0;
+		for (at += strlen(wanted); *at && *at != '&' && used + 1 < size; at++) {
+			unsigned byte = (unsigned char)*at;
+			if (byte == '%' && sscanf(at + 1, "%2x", &byte) == 1)
+				at += 2;
+			value[used++] = (char)byte;
+		}
+		value[used] = '\0';
+		return true;
+	}
+	return false;
+}
+
+/* One series' points in the window; false when it has none or is not over `above`. */
+static bool append_points(struct text *body, size_t name, int64_t from_ms, int64_t step_ms, bool maximum, double above)
+{
+	double highest = -1, value = 0;
+	int64_t bucket = -1;
+	size_t count = 0, points = 0;
+	text_append_char(body, '[');
+	for (size_t i = 0; i <= server.sample_count; i++) {
+		bool last = i == server.sample_count;
+		if (!last && (server.samples[i].name != name || server.samples[i].time_ms <= from_ms ||
+		              server.samples[i].time_ms > server.now_ms))
+			continue;
+		int64_t at = last ? -2 : server.samples[i].time_ms / step_ms;
+		if (count && at != bucket) {
+			text_printf(body, "%s[%lld, ", points++ ? ", " : "", (long long)(bucket * step_ms / 1000));
+			json_append_number(body, maximum ? value : value / (double)count);
+			text_append_char(body, ']');
+			count = 0;
+		}
+		if (last)
+			break;
+		double sample = server.samples[i].value;
+		highest = sample > highest ? sample : highest;
+		value = count == 0 ? sample : maximum ? (sample > value ? sample : value) : value + sample;
+		count++;
+		bucket = at;
+	}
+	text_append_char(body, ']');
+	return points > 0 && highest > above;
+}
+
+static void answer_detailed(const char *path, struct text *body)
+{
+	char ip[64] = "", process[256] = "", word[32];
+	bool one_ip = parameter(path, "ip", ip, sizeof(ip)), one_process = parameter(path, "process", process, sizeof(process));
+	parameter(path, "window", word, sizeof(word));
+	int64_t from_ms = server.now_ms - atoll(word) * 1000;
+	parameter(path, "step", word, sizeof(word));
+	int64_t step_ms = atoll(word) * 1000;
+	bool maximum = parameter(path, "fn", word, sizeof(word)) && strcmp(word, "max") == 0;
+	double above = parameter(path, "above", word, sizeof(word)) ? atof(word) : -1;
+	enum resource resource = RESOURCE_MEM;
+	parameter(path, "resource", word, sizeof(word));
+	(void)wire_resource_parse(word, &resource);
+	const char *host = NULL;
+	text_append_char(body, '{');
+	for (size_t i = 0; i < server.name_count; i++) {
+		struct text points = TEXT_EMPTY;
+		if (server.names[i].resource == resource && (!one_ip || strcmp(ip, server.names[i].ip) == 0) &&
+		    (!one_process || strcmp(process, server.names[i].process) == 0) &&
+		    append_points(&points, i, from_ms, step_ms, maximum, above)) {
+			bool new_host = !host || strcmp(host, server.names[i].ip) != 0;
+			if (new_host)
+				text_printf(body, "%s\"%s\": {", host ? "}, " : "", server.names[i].ip);
+			else
+				text_append_string(body, ", ");
+			host = server.names[i].ip;
+			json_append_string(body, server.names[i].process);
+			text_printf(body, ": %s", points.data);
+		}
+		text_free(&points);
+	}
+	text_append_string(body, host ? "}}\n" : "}\n");
+}
+
+static void answer_hosts(struct text *body)
+{
+	const char *host = NULL;
+	text_append_char(body, '{');
+	for (size_t i = 0; i < server.name_count; i++) {
+		if (host && strcmp(host, server.names[i].ip) == 0)
+			continue;
+		text_printf(body, "%s\"%s\": {\"last_seen\": 1}", host ? ", " : "", server.names[i].ip);
+		host = server.names[i].ip;
+	}
+	text_append_string(body, "}\n");
+}
+
+/* The status. */
+static int answer_get(const char *path, struct text *body)
+{
+	char window[32];
+	server.gets++;
+	text_printf(&server.asked, "%s\n", path);
+	if (server.get_status && (!server.fail || strstr(path, server.fail)))
+		return server.get_status;
+	if (strcmp(path, "hosts") == 0) {
+		answer_hosts(body);
+		return 200;
+	}
+	if (server.retention_ms && parameter(path, "window", window, sizeof(window)) &&
+	    atoll(window) * 1000 > server.retention_ms) {
+		text_append_string(body, "{\"Response\": \"NOk\", \"error\": \"window is too long\"}");
+		return 400;
+	}
+	answer_detailed(path, body);
+	return 200;
+}
+
+static void serve_request(int connection)
+{
+	struct text request = TEXT_EMPTY, body = TEXT_EMPTY;
+	char piece[65536], path[2048] = "";
+	size_t body_at = 0, body_length = 0;
+	while (!body_at || request.length < body_at + body_length) {
+		ssize_t length = read(connection, piece, sizeof(piece));
+		if (length <= 0)
+			break;
+		text_append(&request, piece, (size_t)length);
+		const char *end = strstr(request.data, "\r\n\r\n");
+		if (end && !body_at) {
+			body_at = (size_t)(end - request.data) + 4;
+			const char *header = strcasestr(request.data, "\r\nContent-Length:");
+			body_length = header ? strtoul(header + 17, NULL, 10) : 0;
+		}
+	}
+	int status = 404;
+	if (sscanf(request.data ? request.data : "", "GET /ressources-usage/%2047s", path) == 1) {
+		status = answer_get(path, &body);
+	} else if (sscanf(request.data ? request.data : "", "PUT /ressources-usage/%2047s", path) == 1 &&
+	           strcmp(path, "save-forecasts") == 0) {
+		server.puts++;
+		server.longest = body_length > server.longest ? body_length : server.longest;
+		text_append(&server.put, request.data + body_at, request.length - body_at);
+		status = server.put_status ? server.put_status : 200;
+	}
+	dprintf(connection, "HTTP/1.1 %d Status\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", status, body.length);
+	for (size_t done = 0; done < body.length;) {
+		ssize_t written = write(connection, body.data + done, body.length - done);
+		if (written <= 0)
+			break;
+		done += (size_t)written;
+	}
+	text_free(&request);
+	text_free(&body);
+}
+
+static void *run_server(void *unused)
+{
+	(void)unused;
+	for (;;) {
+		int connection = accept(server.listener, NULL, NULL);
+		if (connection < 0)
+			return NULL;
+		serve_request(connection);
+		close(connection);
+	}
+}
+
+static int start_server(void **state)
+{
+	(void)state;
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(server.listener, (struct sockaddr *)&address, size) != 0 || listen(server.listener, 16) != 0 ||
+	    getsockname(server.listener, (struct sockaddr *)&address, &size) != 0)
+		return -1;
+	snprintf(server.url, sizeof(server.url), "http://127.0.0.1:%d/ressources-usage/", ntohs(address.sin_port));
+	return pthread_create(&server.thread, NULL, run_server, NULL);
+}
+
+static int stop_server(void **state)
+{
+	(void)state;
+	shutdown(server.listener, SHUT_RDWR);
+	pthread_join(server.thread, NULL);
+	close(server.listener);
+	text_free(&server.asked);
+	text_free(&server.put);
+	return 0;
+}
+
+/* Forgets all that it has and was asked. */
+static int empty_server(void **state)
+{
+	(void)state;
+	server.name_count = server.sample_count = 0;
+	server.get_status = server.put_status = 0;
+	server.fail = NULL;
+	server.retention_ms = 0;
+	server.gets = server.puts = server.longest = 0;
+	text_reset(&server.asked);
+	text_reset(&server.put);
+	text_append_string(&server.asked, "");
+	text_append_string(&server.put, "");
+	return 0;
+}
+
+#endif
