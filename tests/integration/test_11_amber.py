@@ -82,6 +82,10 @@ class AmberTest(unittest.TestCase):
         hook.chmod(0o755)
         self.vigie.start()
         self.addCleanup(self.vigie.stop)
+        # The forecasts are made by hand: the service that makes them is held.
+        forecast = wait_until(lambda: self.vigie.pid_of("vigie-forecast"), 5, "vigie-forecast runs")
+        os.kill(forecast, signal.SIGSTOP)
+        self.addCleanup(os.kill, forecast, signal.SIGCONT)
         self.feeder = Feeder(self.vigie)
         self.addCleanup(self.feeder.stop)
 
