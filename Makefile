@@ -18,10 +18,13 @@ LIBS_alert = -lcurl $(COMMON_LIBS)
 LIBS_forecast = -lcurl $(COMMON_LIBS)
 LIBS_common = -lcurl $(COMMON_LIBS)
 
+# What is made by the build of other files than C.
+GENERATED_forecast = $(BUILD)/forecast/builtin_model.o
+
 PROGRAMS = fcgi collector alert forecast
 BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%)
 
-objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c)) $(GENERATED_$(1))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
 TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads %/test_tokens %/test_hook,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
@@ -83,6 +86,14 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/lib%.a:
 	@rm -f $@
 	ar rcs $@ $(filter-out %/main.o,$^)
+
+# The model that is built in, as a string.
+$(BUILD)/forecast/builtin_model.c: forecast/builtin.model Makefile
+	@mkdir -p $(@D)
+	sed -e 's/.*/"&\\n"/' -e '1i #include "forecast/builtin_model.h"\nconst char builtin_model[] =' -e '$$a ;' $< > $@
+
+$(BUILD)/forecast/builtin_model.o: $(BUILD)/forecast/builtin_model.c
+	$(COMPILE) -MMD -MP -c $< -o $@
 
 define folder_rules
 $(BUILD)/lib$(1).a: $(call objects,$(1))

@@ -1,9 +1,13 @@
 /*
  * The forecast of one series: its history in steps, and a model that learns from it.
  *
- * Time goes in steps of a fixed length (five minutes), numbered from 1970: step k is
- * [k * step, (k + 1) * step). Of a step the mean and the maximum of its samples count;
- * a step without samples is a gap, never a zero.
+ * The model is three sums over the features of forecast/features.h, standardised by the
+ * prior: the log-odds that the limit is passed within the horizon (a logistic regression),
+ * how far the highest maximum is expected over the present one (its median, by an absolute
+ * error that is smooth near zero), and when. The first two start from the prior and learn
+ * from each step whose horizon has passed (forecast/learner.h); the last is the prior's.
+ *
+ * Values are in percent. Steps are those of forecast/timeline.h.
  *
  * Pure: no clock, no I/O. One thread uses a forecaster.
  */
@@ -15,10 +19,7 @@
 
 #include "common/text.h"
 #include "forecast/prior.h"
-
-struct step {
-	float mean, max; /* percent; NAN: nothing is known of this step */
-};
+#include "forecast/timeline.h"
 
 struct prediction {
 	double probability; /* 0 to 1: that a step within the horizon has a maximum over the limit */

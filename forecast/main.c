@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "common/tick.h"
+#include "forecast/backtest.h"
 #include "forecast/explain.h"
 #include "forecast/service.h"
 #include "forecast/train_command.h"
@@ -19,6 +20,7 @@ static const struct command {
 	const char *word;
 	int (*main)(int argc, char *argv[]);
 } commands[] = {
+	{ "backtest", backtest_main },
 	{ "explain", explain_main },
 	{ "train", train_main },
 };
@@ -27,7 +29,7 @@ static int check(const struct config *config, struct text *ret_error);
 
 static struct program program = {
 	.name = "vigie-forecast",
-	.summary = "forecasts which processes will be over their limits; its commands, before any option: explain, train",
+	.summary = "forecasts which processes will be over their limits; its commands, before any option: backtest, explain, train",
 	.check = check,
 	.dumps = true,
 };

@@ -1,6 +1,7 @@
 #include "forecast/train_command.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,10 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "forecast/service_internal.h"
+#include "forecast/trace.h"
 #include "forecast/train.h"
+
+enum { TRACES_STEP_S = 300, TRACES_HORIZON = 6 };
 
 struct training {
 	struct service *service; /* of which only the connection and the rules are used */
@@ -18,10 +22,11 @@ struct training {
 	size_t series, steps;
 };
 
-static const char *output;
+static const char *output, *traces;
 
 static const struct program_option options[] = {
 	{ "output", "FILE", "write the model to FILE; without it to [forecast] model", &output },
+	{ "traces", "FOLDER", "learn from the traces in FOLDER instead, steps of 300 s, as backtest reads them", &traces },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -72,6 +77,56 @@ static int read_histories(struct training *training, int64_t now_ms, struct text
 	return result;
 }
 
+/* One series of which the steps stand in a row, gaps between them. */
+static int add_trace(struct training *training, const struct trace *trace)
+{
+	const int64_t first = trace->rows[0].index, last = trace->rows[trace->count - 1].index;
+	size_t count = (size_t)(last - first) + 1;
+	struct step *steps = malloc(count * sizeof(*steps));
+	if (!steps)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		steps[i] = (struct step){ .mean = NAN, .max = NAN };
+	for (size_t i = 0; i < trace->count; i++)
+		steps[trace->rows[i].index - first] = trace->rows[i].step;
+	int result = train_add(training->trainer, steps, count, first, TRACES_HORIZON, program.config->alert.threshold);
+	free(steps);
+	training->series++;
+	training->steps += trace->count;
+	return result;
+}
+
+static int read_trace(struct training *training, const char *path, struct text *ret_error)
+{
+	struct trace trace = { 0 };
+	struct text wrong = TEXT_EMPTY;
+	FILE *file = fopen(path, "re");
+	int result = file ? trace_read(file, TRACES_STEP_S, &trace, &wrong) : -errno;
+	if (result)
+		text_printf(ret_error, "%s: %s", path, wrong.data ? wrong.data : strerror(-result));
+	else if (trace.count)
+		result = add_trace(training, &trace);
+	if (file)
+		fclose(file);
+	trace_free(&trace);
+	text_free(&wrong);
+	return result;
+}
+
+/* 0 or a negative errno with a sentence. */
+static int read_traces(struct training *training, const char *folder, struct text *ret_error)
+{
+	struct text pattern = TEXT_EMPTY;
+	glob_t files = { 0 };
+	text_printf(&pattern, "%s/*.csv", folder);
+	int result = text_failed(&pattern) || glob(pattern.data, 0, NULL, &files) == GLOB_NOSPACE ? -ENOMEM : 0;
+	for (size_t i = 0; i < files.gl_pathc && !result; i++)
+		result = read_trace(training, files.gl_pathv[i], ret_error);
+	globfree(&files);
+	text_free(&pattern);
+	return result;
+}
+
 /* 0 or a negative errno with a sentence. */
 static int finish(struct training *training, const char *path, struct text *ret_error)
 {
@@ -97,9 +152,11 @@ static int train(const char *path)
 	struct training training = { .trainer = train_open() };
 	int64_t now_ms = clock_wall_ms();
 	int result = training.trainer ? 0 : -ENOMEM;
-	if (!result)
+	if (!result && traces)
+		result = read_traces(&training, traces, &error);
+	if (!result && !traces)
 		result = service_open(program.config, program.config_path, now_ms, &training.service, &error);
-	if (!result)
+	if (!result && !traces)
 		result = read_histories(&training, now_ms, &error);
 	if (!result)
 		result = finish(&training, path, &error);

@@ -1,0 +1,247 @@
+#include "forecast/forecaster.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "forecast/learner.h"
+
+/* Inputs that wait for their label, in a 16-bit fixed point: they lie within the clip. */
+#define FIXED (32000.0f / PRIOR_CLIP)
+
+/* Measured: a slower one loses what is a series' own, a faster one forgets what all have in common. */
+#define LOG_ODDS_RATE 0.006
+#define RISE_RATE 0.002
+
+/* Under this probability no time is given for what is not expected. */
+#define LEAD_FROM 0.05
+
+/* The line that forecaster_save() writes. */
+#define SAVED "1"
+
+struct waiting {
+	bool valid; /* the limit was not passed already, and enough was known */
+	float now;
+	int16_t inputs[PRIOR_INPUTS];
+};
+
+struct forecaster {
+	const struct prior *prior;
+	unsigned horizon;
+	double limit;
+	int64_t learnt_to; /* steps up to this one were learnt in an earlier life */
+	struct timeline timeline;
+	struct learner log_odds, rise;
+	struct waiting waiting[]; /* horizon, ring: of step k at k % horizon */
+};
+
+struct forecaster *forecaster_open(const struct prior *prior, unsigned horizon, double limit)
+{
+	struct forecaster *forecaster = calloc(1, sizeof(*forecaster) + horizon * sizeof(forecaster->waiting[0]));
+	if (!forecaster)
+		return NULL;
+	forecaster->prior = prior;
+	forecaster->horizon = horizon;
+	forecaster->limit = limit > 0 ? limit : 1e-6;
+	forecaster->learnt_to = INT64_MIN;
+	timeline_init(&forecaster->timeline);
+	learner_init(&forecaster->log_odds, prior->weights[PRIOR_LOG_ODDS]);
+	learner_init(&forecaster->rise, prior->weights[PRIOR_RISE]);
+	return forecaster;
+}
+
+void forecaster_close(struct forecaster *forecaster)
+{
+	free(forecaster);
+}
+
+int64_t forecaster_newest(const struct forecaster *forecaster)
+{
+	return forecaster->timeline.count ? forecaster->timeline.newest : INT64_MIN;
+}
+
+static struct waiting *waiting_of(struct forecaster *forecaster, int64_t index)
+{
+	return &forecaster->waiting[index % forecaster->horizon];
+}
+
+/* The highest of the `horizon` steps up to the newest. False when half of them are not known
+ * and no other is over the limit. */
+static bool label(const struct forecaster *forecaster, float *ret_highest)
+{
+	const struct timeline *timeline = &forecaster->timeline;
+	unsigned known = 0;
+	*ret_highest = 0;
+	for (unsigned i = 0; i < forecaster->horizon; i++) {
+		float max = timeline_max(timeline, timeline->newest - i);
+		known += isnan(max) ? 0 : 1;
+		*ret_highest = max > *ret_highest ? max : *ret_highest;
+	}
+	return *ret_highest > 1 || 2 * known > forecaster->horizon;
+}
+
+/* The newest step is the last one within the horizon of the inputs that wait in its place. */
+static void learn(struct forecaster *forecaster)
+{
+	struct waiting *waiting = waiting_of(forecaster, forecaster->timeline.newest);
+	float highest;
+	if (!waiting->valid || !label(forecaster, &highest))
+		return;
+	float inputs[PRIOR_INPUTS];
+	for (unsigned i = 0; i < PRIOR_INPUTS; i++)
+		inputs[i] = waiting->inputs[i] / FIXED;
+	double probability = learner_probability(prior_sum(forecaster->log_odds.weights, inputs));
+	learner_update(&forecaster->log_odds, inputs, probability - (highest > 1), LOG_ODDS_RATE);
+	double error = prior_sum(forecaster->rise.weights, inputs) - (double)(highest - waiting->now);
+	learner_update(&forecaster->rise, inputs, learner_absolute_slope(error), RISE_RATE);
+}
+
+static void wait_for_label(struct forecaster *forecaster)
+{
+	struct waiting *waiting = waiting_of(forecaster, forecaster->timeline.newest);
+	const struct step none = { .mean = NAN, .max = NAN };
+	struct features features;
+	waiting->valid = forecaster->timeline.newest > forecaster->learnt_to &&
+	                 features_compute(&forecaster->timeline, none, 0, forecaster->horizon, &features) &&
+	                 features.now <= 1 && !features.constant;
+	if (!waiting->valid)
+		return;
+	waiting->now = features.now;
+	float inputs[PRIOR_INPUTS];
+	prior_inputs(forecaster->prior, &features, forecaster->horizon, inputs);
+	for (unsigned i = 0; i < PRIOR_INPUTS; i++)
+		waiting->inputs[i] = (int16_t)lrintf(inputs[i] * FIXED);
+}
+
+static struct step in_limits(const struct forecaster *forecaster, struct step step)
+{
+	return (struct step){ .mean = step.mean / (float)forecaster->limit, .max = step.max / (float)forecaster->limit };
+}
+
+void forecaster_add(struct forecaster *forecaster, int64_t index, struct step step)
+{
+	struct timeline *timeline = &forecaster->timeline;
+	if (timeline->count > 0 && index <= timeline->newest)
+		return;
+	/* What waits for a step that was passed over has lost its label. */
+	int64_t passed_over = timeline->count > 0 ? index - timeline->newest - 1 : 0;
+	for (int64_t i = 1; i <= passed_over && i <= forecaster->horizon; i++)
+		waiting_of(forecaster, timeline->newest + i)->valid = false;
+	timeline_add(timeline, index, in_limits(forecaster, step));
+	learn(forecaster);
+	wait_for_label(forecaster);
+}
+
+bool forecaster_predict(const struct forecaster *forecaster, struct step present, double phase,
+                        struct prediction *ret_prediction)
+{
+	struct features features;
+	float inputs[PRIOR_INPUTS];
+	if (!features_compute(&forecaster->timeline, in_limits(forecaster, present), phase, forecaster->horizon, &features))
+		return false;
+	if (features.constant) {
+		*ret_prediction = (struct prediction){ .probability = features.now > 1,
+		                                       .forecast = (double)features.now * forecaster->limit,
+		                                       .lead_steps = features.now > 1 ? 0 : NAN };
+		return true;
+	}
+	prior_inputs(forecaster->prior, &features, forecaster->horizon, inputs);
+	double probability = learner_probability(prior_sum(forecaster->log_odds.weights, inputs));
+	double highest = fmax(0, (double)features.now + prior_sum(forecaster->rise.weights, inputs));
+	/* The median of what passes the limit more often than not is over it. */
+	if (probability > 0.5)
+		highest = fmax(highest, 1);
+	double lead = prior_sum(forecaster->prior->weights[PRIOR_LEAD], inputs);
+	*ret_prediction = (struct prediction){
+		.probability = probability,
+		.forecast = highest * forecaster->limit,
+		.lead_steps = probability < LEAD_FROM ? NAN : fmin(fmax(lead, 0), 1) * forecaster->horizon,
+	};
+	return true;
+}
+
+struct part {
+	unsigned input;
+	double log_odds;
+};
+
+static int compare_parts(const void *left, const void *right)
+{
+	double a = fabs(((const struct part *)left)->log_odds), b = fabs(((const struct part *)right)->log_odds);
+	return (a < b) - (a > b);
+}
+
+void forecaster_explain(const struct forecaster *forecaster, struct step present, double phase, struct text *text)
+{
+	struct features features;
+	float inputs[PRIOR_INPUTS];
+	struct part parts[FEATURE_COUNT];
+	if (!features_compute(&forecaster->timeline, in_limits(forecaster, present), phase, forecaster->horizon, &features))
+		return;
+	if (features.constant) {
+		text_append_string(text, "it has never changed\n");
+		return;
+	}
+	prior_inputs(forecaster->prior, &features, forecaster->horizon, inputs);
+	for (unsigned i = 0; i < FEATURE_COUNT; i++)
+		parts[i] = (struct part){ i, (double)(forecaster->log_odds.weights[i] * inputs[i]) };
+	qsort(parts, FEATURE_COUNT, sizeof(parts[0]), compare_parts);
+	for (unsigned i = 0; i < FEATURE_COUNT; i++) {
+		unsigned feature = parts[i].input;
+		text_printf(text, "%+.3f %s = %.4g (%s)\n", parts[i].log_odds, feature_name(feature),
+		            (double)features.values[feature], feature_meaning(feature));
+	}
+}
+
+/* How far the weights have moved from the prior's, and the squares. */
+static void save_learner(const struct learner *learner, const float from[static PRIOR_INPUTS], struct text *text)
+{
+	for (unsigned i = 0; i < PRIOR_INPUTS; i++)
+		text_printf(text, " %.4g:%.4g", (double)(learner->weights[i] - from[i]), (double)learner->squares[i]);
+}
+
+void forecaster_save(const struct forecaster *forecaster, struct text *text)
+{
+	int64_t newest = forecaster_newest(forecaster);
+	text_printf(text, SAVED " %" PRId64, newest > forecaster->learnt_to ? newest : forecaster->learnt_to);
+	save_learner(&forecaster->log_odds, forecaster->prior->weights[PRIOR_LOG_ODDS], text);
+	save_learner(&forecaster->rise, forecaster->prior->weights[PRIOR_RISE], text);
+}
+
+/* Adds what save_learner() wrote to a learner as it began, and moves *at behind it. */
+static bool restore_learner(struct learner *learner, const char **at)
+{
+	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
+		char *end;
+		if (**at != ' ')
+			return false;
+		float moved = strtof(*at + 1, &end);
+		if (end == *at + 1 || *end != ':' || !isfinite(moved))
+			return false;
+		*at = end + 1;
+		learner->squares[i] = strtof(*at, &end);
+		if (end == *at || !(learner->squares[i] >= 1) || !isfinite(learner->squares[i]))
+			return false;
+		*at = end;
+		learner->weights[i] += moved;
+	}
+	return true;
+}
+
+bool forecaster_restore(struct forecaster *forecaster, const char *line)
+{
+	int64_t learnt_to;
+	int length = 0;
+	if (sscanf(line, SAVED " %" SCNd64 "%n", &learnt_to, &length) != 1)
+		return false;
+	struct learner log_odds = forecaster->log_odds, rise = forecaster->rise;
+	const char *at = line + length;
+	if (!restore_learner(&log_odds, &at) || !restore_learner(&rise, &at) || *at != '\0')
+		return false;
+	forecaster->log_odds = log_odds;
+	forecaster->rise = rise;
+	forecaster->learnt_to = learnt_to;
+	return true;
+}
