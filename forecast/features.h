@@ -11,7 +11,7 @@
 
 #include "forecast/timeline.h"
 
-enum { FEATURE_COUNT = 75 };
+enum { FEATURE_COUNT = 65 };
 
 /* The name and the sentence of a feature, 0 to FEATURE_COUNT - 1. */
 const char *feature_name(unsigned feature);
