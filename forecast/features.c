@@ -149,23 +149,23 @@ static void compute_statistics(const struct view *view, struct statistics *stati
 	static const unsigned lengths[WINDOW_COUNT] = { 6, 24, 72, TIMELINE_DAY };
 	double sum = 0, squares = 0, max = 0;
 	unsigned back = 0;
-	float sorted[TIMELINE_DAY];
+	float low, high;
 	for (int i = 0; i < WINDOW_COUNT; i++) {
 		unsigned length = lengths[i] < view->count ? lengths[i] : view->count;
 		for (; back < length; back++) {
 			double value = at(view, back);
 			sum += value;
 			squares += value * value;
-			max = fmax(max, value);
+			max = value > max ? value : max;
 		}
 		statistics->mean[i] = sum / length;
 		statistics->max[i] = max;
 		statistics->deviation[i] = sqrt(fmax(0, squares / length - statistics->mean[i] * statistics->mean[i]));
 		if (i == WINDOW_6)
 			continue;
-		memcpy(sorted, view->max + view->count - length, length * sizeof(sorted[0]));
-		statistics->low[i] = (double)quantile(sorted, length, 0.1);
-		statistics->high[i] = (double)quantile(sorted, length, 0.9);
+		quantile_pair(view->max + view->count - length, length, 0.1, 0.9, &low, &high);
+		statistics->low[i] = (double)low;
+		statistics->high[i] = (double)high;
 	}
 }
 
@@ -229,7 +229,7 @@ static unsigned climb_length(const struct view *view)
 		double value = at(view, length);
 		if (value > lowest + fall)
 			break;
-		lowest = fmin(lowest, value);
+		lowest = value < lowest ? value : lowest;
 	}
 	return length;
 }
@@ -345,43 +345,88 @@ static void put_days(struct writer *writer, const struct view *view, const struc
 	put(writer, cos(angle));
 }
 
-/* Damped Holt (Gardner and McKenzie 1985) over the last 96 steps: the higher of the next
- * step's forecast and the one at the horizon's end. */
-static double holt(const struct view *view, unsigned horizon, double alpha, double beta, double phi)
+/* Damped Holt (Gardner and McKenzie 1985). */
+struct holt {
+	double alpha, beta, phi;
+	double level, trend;
+};
+
+static void holt_add(struct holt *holt, double value)
 {
-	unsigned length = view->count < 96 ? view->count : 96;
-	double level = at(view, length - 1), trend = 0, far = 0, power = 1;
-	for (unsigned i = length; i > 0; i--) {
-		double before = level;
-		level = alpha * at(view, i - 1) + (1 - alpha) * (level + phi * trend);
-		trend = beta * (level - before) + (1 - beta) * phi * trend;
-	}
+	double before = holt->level;
+	holt->level = holt->alpha * value + (1 - holt->alpha) * (holt->level + holt->phi * holt->trend);
+	holt->trend = holt->beta * (holt->level - before) + (1 - holt->beta) * holt->phi * holt->trend;
+}
+
+/* The higher of the next step's forecast and the one at the horizon's end. */
+static double holt_highest(const struct holt *holt, unsigned horizon)
+{
+	double far = 0, power = 1;
 	for (unsigned i = 0; i < horizon; i++) {
-		power *= phi;
+		power *= holt->phi;
 		far += power;
 	}
-	return level + fmax(phi * trend, far * trend);
+	return holt->level + fmax(holt->phi * holt->trend, far * holt->trend);
+}
+
+/* Both over the last 96 steps, side by side: neither has to wait for its own last step alone. */
+static void put_holt(struct writer *writer, const struct view *view, unsigned horizon)
+{
+	unsigned length = view->count < 96 ? view->count : 96;
+	struct holt quick = { .alpha = 0.5, .beta = 0.1, .phi = 0.9, .level = at(view, length - 1) };
+	struct holt slow = { .alpha = 0.3, .beta = 0.05, .phi = 0.98, .level = at(view, length - 1) };
+	for (unsigned i = length; i > 0; i--) {
+		holt_add(&quick, at(view, i - 1));
+		holt_add(&slow, at(view, i - 1));
+	}
+	double expected = holt_highest(&quick, horizon);
+	put(writer, expected);
+	put(writer, holt_highest(&slow, horizon));
+	put(writer, fmax(0, expected - 0.85));
+	put(writer, fmax(0, expected - 0.95));
+	put(writer, fmax(0, expected - 1));
+}
+
+enum { BLOCK = 16 }; /* a constant number of steps at a time, for the compiler to do several at once */
+
+/* Of the steps from `first` to `last` - 1, each with a whole horizon after it: after how many
+ * the maximum rose by more than `distance`. */
+static unsigned count_jumps(const float max[], unsigned first, unsigned last, unsigned horizon, float distance)
+{
+	unsigned jumps = 0, begin = first;
+	for (; begin + BLOCK <= last; begin += BLOCK) {
+		float highest[BLOCK];
+		int jumped[BLOCK];
+		memcpy(highest, max + begin + 1, sizeof(highest));
+		for (unsigned ahead = 2; ahead <= horizon; ahead++) {
+			const float *next = max + begin + ahead;
+			for (unsigned i = 0; i < BLOCK; i++)
+				highest[i] = highest[i] > next[i] ? highest[i] : next[i];
+		}
+		for (unsigned i = 0; i < BLOCK; i++)
+			jumped[i] = highest[i] - max[begin + i] > distance;
+		for (unsigned i = 0; i < BLOCK; i++)
+			jumps += (unsigned)jumped[i];
+	}
+	for (; begin < last; begin++) {
+		float highest = max[begin + 1];
+		for (unsigned ahead = 2; ahead <= horizon; ahead++)
+			highest = highest > max[begin + ahead] ? highest : max[begin + ahead];
+		jumps += highest - max[begin] > distance;
+	}
+	return jumps;
 }
 
 /* How often a rise within the horizon was as large as the distance to the limit is now. */
 static void put_jumps(struct writer *writer, const struct view *view, unsigned horizon)
 {
 	enum { RECENT = 72 };
-	const float *max = view->max;
-	float distance = 1 - max[view->count - 1], highest[TIMELINE_STEPS + 1];
+	float distance = 1 - view->max[view->count - 1];
 	unsigned starts = view->count > horizon ? view->count - horizon : 0;
-	memcpy(highest, max + 1, starts * sizeof(highest[0]));
-	for (unsigned ahead = 2; ahead <= horizon; ahead++) {
-		for (unsigned i = 0; i < starts; i++)
-			highest[i] = highest[i] > max[i + ahead] ? highest[i] : max[i + ahead];
-	}
-	unsigned recent_from = starts > RECENT ? starts - RECENT : 0, jumps = 0, recent = 0;
-	for (unsigned i = 0; i < starts; i++) {
-		unsigned jumped = highest[i] - max[i] > distance;
-		jumps += jumped;
-		recent += i >= recent_from ? jumped : 0;
-	}
-	put(writer, log_odds((jumps + 0.1) / (starts + 1.0)));
+	unsigned recent_from = starts > RECENT ? starts - RECENT : 0;
+	unsigned before = count_jumps(view->max, 0, recent_from, horizon, distance);
+	unsigned recent = count_jumps(view->max, recent_from, starts, horizon, distance);
+	put(writer, log_odds((before + recent + 0.1) / (starts + 1.0)));
 	put(writer, log_odds((recent + 0.1) / (starts - recent_from + 1.0)));
 }
 
@@ -420,15 +465,17 @@ static void put_all(struct writer *writer, const struct timeline *timeline, cons
 	put(writer, clip((1 - now) / (statistics.deviation[WINDOW_6] + 0.01), -1, 8));
 	put(writer, clip((1 - now) / (statistics.deviation[WINDOW_24] + 0.01), -1, 8));
 	put(writer, clip((1 - now) / (statistics.deviation[WINDOW_DAY] + 0.01), -1, 8));
-	unsigned day = view->count < TIMELINE_DAY ? view->count : TIMELINE_DAY, lower = 0, over = 0, over_24 = 0;
+	unsigned day = view->count < TIMELINE_DAY ? view->count : TIMELINE_DAY, recent = day < 24 ? day : 24;
+	unsigned lower = 0, over = 0, over_recent = 0;
 	const float *last_day = view->max + view->count - day;
 	for (unsigned i = 0; i < day; i++) {
 		lower += last_day[i] < (float)now;
 		over += last_day[i] > 1;
-		over_24 += i + 24 >= day && last_day[i] > 1;
 	}
+	for (unsigned i = day - recent; i < day; i++)
+		over_recent += last_day[i] > 1;
 	put(writer, (double)lower / day);
-	put(writer, (double)over_24 / (day < 24 ? day : 24));
+	put(writer, (double)over_recent / recent);
 	put(writer, sqrt((double)over / day));
 
 	uint32_t onsets[TIMELINE_ONSETS];
@@ -443,12 +490,7 @@ static void put_all(struct writer *writer, const struct timeline *timeline, cons
 	put(writer, fmax(0, now - 0.85));
 	put(writer, fmax(0, now - 0.93));
 	put(writer, fmax(0, now - 0.97));
-	double expected = holt(view, horizon, 0.5, 0.1, 0.9);
-	put(writer, expected);
-	put(writer, holt(view, horizon, 0.3, 0.05, 0.98));
-	put(writer, fmax(0, expected - 0.85));
-	put(writer, fmax(0, expected - 0.95));
-	put(writer, fmax(0, expected - 1));
+	put_holt(writer, view, horizon);
 	put(writer, fmax(0, statistics.max[WINDOW_6] - 0.90));
 	put(writer, fmax(0, statistics.max[WINDOW_24] - 1));
 	put_jumps(writer, view, horizon);
