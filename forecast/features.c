@@ -145,19 +145,20 @@ static void compute_statistics(const struct view *view, struct statistics *stati
 			double value = at(view, back);
 			sum += value;
 			squares += value * value;
-			max = fmax(max, value);
+			max = value > max ? value : max;
 		}
 		statistics->mean[i] = sum / length;
 		statistics->max[i] = max;
 		statistics->deviation[i] = sqrt(fmax(0, squares / length - statistics->mean[i] * statistics->mean[i]));
 	}
-	float sorted[TIMELINE_DAY];
+	float sorted[24];
 	unsigned day = view->count < TIMELINE_DAY ? view->count : TIMELINE_DAY, recent = day < 24 ? day : 24;
 	memcpy(sorted, view->max + view->count - recent, recent * sizeof(sorted[0]));
 	statistics->high_24 = (double)quantile(sorted, recent, 0.9);
-	memcpy(sorted, view->max + view->count - day, day * sizeof(sorted[0]));
-	statistics->low_day = (double)quantile(sorted, day, 0.1);
-	statistics->high_day = (double)quantile(sorted, day, 0.9);
+	float low, high;
+	quantile_pair(view->max + view->count - day, day, 0.1, 0.9, &low, &high);
+	statistics->low_day = (double)low;
+	statistics->high_day = (double)high;
 }
 
 /* The least-squares line through the last values. */
@@ -220,7 +221,7 @@ static unsigned climb_length(const struct view *view)
 		double value = at(view, length);
 		if (value > lowest + fall)
 			break;
-		lowest = fmin(lowest, value);
+		lowest = value < lowest ? value : lowest;
 	}
 	return length;
 }
@@ -347,38 +348,83 @@ static void put_days(struct writer *writer, const struct view *view, const struc
 	put(writer, cos(angle));
 }
 
-/* Damped Holt (Gardner and McKenzie 1985) over the last 96 steps: the higher of the next
- * step's forecast and the one at the horizon's end. */
-static double holt(const struct view *view, unsigned horizon, double alpha, double beta, double phi)
+/* Damped Holt (Gardner and McKenzie 1985). */
+struct holt {
+	double alpha, beta, phi;
+	double level, trend;
+};
+
+static void holt_add(struct holt *holt, double value)
 {
-	unsigned length = view->count < 96 ? view->count : 96;
-	double level = at(view, length - 1), trend = 0, far = 0, power = 1;
-	for (unsigned i = length; i > 0; i--) {
-		double before = level;
-		level = alpha * at(view, i - 1) + (1 - alpha) * (level + phi * trend);
-		trend = beta * (level - before) + (1 - beta) * phi * trend;
-	}
+	double before = holt->level;
+	holt->level = holt->alpha * value + (1 - holt->alpha) * (holt->level + holt->phi * holt->trend);
+	holt->trend = holt->beta * (holt->level - before) + (1 - holt->beta) * holt->phi * holt->trend;
+}
+
+/* The higher of the next step's forecast and the one at the horizon's end. */
+static double holt_highest(const struct holt *holt, unsigned horizon)
+{
+	double far = 0, power = 1;
 	for (unsigned i = 0; i < horizon; i++) {
-		power *= phi;
+		power *= holt->phi;
 		far += power;
 	}
-	return level + fmax(phi * trend, far * trend);
+	return holt->level + fmax(holt->phi * holt->trend, far * holt->trend);
+}
+
+/* Both over the last 96 steps, side by side: neither has to wait for its own last step alone. */
+static void put_holt(struct writer *writer, const struct view *view, unsigned horizon)
+{
+	unsigned length = view->count < 96 ? view->count : 96;
+	struct holt quick = { .alpha = 0.5, .beta = 0.1, .phi = 0.9, .level = at(view, length - 1) };
+	struct holt slow = { .alpha = 0.3, .beta = 0.05, .phi = 0.98, .level = at(view, length - 1) };
+	for (unsigned i = length; i > 0; i--) {
+		holt_add(&quick, at(view, i - 1));
+		holt_add(&slow, at(view, i - 1));
+	}
+	double expected = holt_highest(&quick, horizon);
+	put(writer, expected);
+	put(writer, holt_highest(&slow, horizon));
+	put(writer, fmax(0, expected - 0.95));
+	put(writer, fmax(0, expected - 1));
+}
+
+enum { BLOCK = 16 }; /* a constant number of steps at a time, for the compiler to do several at once */
+
+/* Of the first `count` steps, each with a whole horizon after it: after how many the maximum
+ * rose by more than `distance`. */
+static unsigned count_jumps(const float max[], unsigned count, unsigned horizon, float distance)
+{
+	unsigned jumps = 0, begin = 0;
+	for (; begin + BLOCK <= count; begin += BLOCK) {
+		float highest[BLOCK];
+		int jumped[BLOCK];
+		memcpy(highest, max + begin + 1, sizeof(highest));
+		for (unsigned ahead = 2; ahead <= horizon; ahead++) {
+			const float *next = max + begin + ahead;
+			for (unsigned i = 0; i < BLOCK; i++)
+				highest[i] = highest[i] > next[i] ? highest[i] : next[i];
+		}
+		for (unsigned i = 0; i < BLOCK; i++)
+			jumped[i] = highest[i] - max[begin + i] > distance;
+		for (unsigned i = 0; i < BLOCK; i++)
+			jumps += (unsigned)jumped[i];
+	}
+	for (; begin < count; begin++) {
+		float highest = max[begin + 1];
+		for (unsigned ahead = 2; ahead <= horizon; ahead++)
+			highest = highest > max[begin + ahead] ? highest : max[begin + ahead];
+		jumps += highest - max[begin] > distance;
+	}
+	return jumps;
 }
 
 /* Log-odds of a rise within the horizon as large as the distance to the limit is now, by the
  * rises that were. */
 static double jump(const struct view *view, unsigned horizon)
 {
-	const float *max = view->max;
-	float distance = 1 - max[view->count - 1], highest[TIMELINE_STEPS + 1];
-	unsigned starts = view->count > horizon ? view->count - horizon : 0, jumps = 0;
-	memcpy(highest, max + 1, starts * sizeof(highest[0]));
-	for (unsigned ahead = 2; ahead <= horizon; ahead++) {
-		for (unsigned i = 0; i < starts; i++)
-			highest[i] = highest[i] > max[i + ahead] ? highest[i] : max[i + ahead];
-	}
-	for (unsigned i = 0; i < starts; i++)
-		jumps += highest[i] - max[i] > distance;
+	unsigned starts = view->count > horizon ? view->count - horizon : 0;
+	unsigned jumps = count_jumps(view->max, starts, horizon, 1 - view->max[view->count - 1]);
 	return log_odds((jumps + 0.1) / (starts + 1.0));
 }
 
@@ -414,15 +460,17 @@ static void put_all(struct writer *writer, const struct timeline *timeline, cons
 
 	put(writer, clip((1 - now) / (statistics.deviation[WINDOW_24] + 0.01), -1, 8));
 	put(writer, clip((1 - now) / (statistics.deviation[WINDOW_DAY] + 0.01), -1, 8));
-	unsigned day = view->count < TIMELINE_DAY ? view->count : TIMELINE_DAY, lower = 0, over = 0, over_24 = 0;
+	unsigned day = view->count < TIMELINE_DAY ? view->count : TIMELINE_DAY, recent = day < 24 ? day : 24;
+	unsigned lower = 0, over = 0, over_recent = 0;
 	const float *last_day = view->max + view->count - day;
 	for (unsigned i = 0; i < day; i++) {
 		lower += last_day[i] < (float)now;
 		over += last_day[i] > 1;
-		over_24 += i + 24 >= day && last_day[i] > 1;
 	}
+	for (unsigned i = day - recent; i < day; i++)
+		over_recent += last_day[i] > 1;
 	put(writer, (double)lower / day);
-	put(writer, (double)over_24 / (day < 24 ? day : 24));
+	put(writer, (double)over_recent / recent);
 	put(writer, sqrt((double)over / day));
 
 	uint32_t onsets[TIMELINE_ONSETS];
@@ -442,11 +490,7 @@ static void put_all(struct writer *writer, const struct timeline *timeline, cons
 	put(writer, fmax(0, now - 0.70));
 	put(writer, fmax(0, now - 0.85));
 	put(writer, fmax(0, now - 0.93));
-	double expected = holt(view, horizon, 0.5, 0.1, 0.9);
-	put(writer, expected);
-	put(writer, holt(view, horizon, 0.3, 0.05, 0.98));
-	put(writer, fmax(0, expected - 0.95));
-	put(writer, fmax(0, expected - 1));
+	put_holt(writer, view, horizon);
 	put(writer, fmax(0, statistics.max[WINDOW_6] - 0.90));
 	put(writer, fmax(0, statistics.max[WINDOW_24] - 1));
 	put(writer, jump(view, horizon));

@@ -18,8 +18,14 @@
 /* Under this probability no time is given for what is not expected. */
 #define LEAD_FROM 0.05
 
-/* The line that forecaster_save() writes. */
-#define SAVED "1"
+/* The line that forecaster_save() writes: five digits of base 64 an input. Three are how far its
+ * weight has moved, in 1/2^15 from -4 on; two are the logarithm of its squares, in 1/128. */
+#define SAVED "2"
+#define MOVED_UNIT 32768.0
+#define MOVED_MIDDLE (1 << 17)
+#define SQUARES_UNIT 128.0
+enum { MOVED_DIGITS = 3, SQUARES_DIGITS = 2, INPUT_DIGITS = MOVED_DIGITS + SQUARES_DIGITS };
+static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 
 struct waiting {
 	bool valid; /* the limit was not passed already, and enough was known */
@@ -195,11 +201,39 @@ void forecaster_explain(const struct forecaster *forecaster, struct step present
 	}
 }
 
+/* `number` in so many digits, the nearest that they can tell. */
+static void put_digits(char *to, unsigned count, double number)
+{
+	double highest = (double)((1u << 6 * count) - 1);
+	unsigned rest = (unsigned)lrint(fmin(fmax(number, 0), highest));
+	for (unsigned i = count; i > 0; i--, rest /= 64)
+		to[i - 1] = digits[rest % 64];
+}
+
+/* False for what is no digit. */
+static bool read_digits(const char *from, unsigned count, unsigned *ret_number)
+{
+	*ret_number = 0;
+	for (unsigned i = 0; i < count; i++) {
+		const char *digit = from[i] ? strchr(digits, from[i]) : NULL;
+		if (!digit)
+			return false;
+		*ret_number = 64 * *ret_number + (unsigned)(digit - digits);
+	}
+	return true;
+}
+
 /* How far the weights have moved from the prior's, and the squares. */
 static void save_learner(const struct learner *learner, const float from[static PRIOR_INPUTS], struct text *text)
 {
-	for (unsigned i = 0; i < PRIOR_INPUTS; i++)
-		text_printf(text, " %.4g:%.4g", (double)(learner->weights[i] - from[i]), (double)learner->squares[i]);
+	char saved[PRIOR_INPUTS * INPUT_DIGITS];
+	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
+		char *to = saved + (size_t)i * INPUT_DIGITS;
+		put_digits(to, MOVED_DIGITS, (double)(learner->weights[i] - from[i]) * MOVED_UNIT + MOVED_MIDDLE);
+		put_digits(to + MOVED_DIGITS, SQUARES_DIGITS, log2((double)learner->squares[i]) * SQUARES_UNIT);
+	}
+	text_append_char(text, ' ');
+	text_append(text, saved, sizeof(saved));
 }
 
 void forecaster_save(const struct forecaster *forecaster, struct text *text)
@@ -213,19 +247,14 @@ void forecaster_save(const struct forecaster *forecaster, struct text *text)
 /* Adds what save_learner() wrote to a learner as it began, and moves *at behind it. */
 static bool restore_learner(struct learner *learner, const char **at)
 {
-	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
-		char *end;
-		if (**at != ' ')
+	if (*(*at)++ != ' ')
+		return false;
+	for (unsigned i = 0; i < PRIOR_INPUTS; i++, *at += INPUT_DIGITS) {
+		unsigned moved, squares;
+		if (!read_digits(*at, MOVED_DIGITS, &moved) || !read_digits(*at + MOVED_DIGITS, SQUARES_DIGITS, &squares))
 			return false;
-		float moved = strtof(*at + 1, &end);
-		if (end == *at + 1 || *end != ':' || !isfinite(moved))
-			return false;
-		*at = end + 1;
-		learner->squares[i] = strtof(*at, &end);
-		if (end == *at || !(learner->squares[i] >= 1) || !isfinite(learner->squares[i]))
-			return false;
-		*at = end;
-		learner->weights[i] += moved;
+		learner->weights[i] += (float)(((double)moved - MOVED_MIDDLE) / MOVED_UNIT);
+		learner->squares[i] = (float)exp2((double)squares / SQUARES_UNIT);
 	}
 	return true;
 }
