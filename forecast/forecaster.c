@@ -1,8 +1,9 @@
 #include "forecast/forecaster.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +19,15 @@
 /* Under this probability no time is given for what is not expected. */
 #define LEAD_FROM 0.05
 
-/* The line that forecaster_save() writes. */
-#define SAVED "1"
+/* How the line begins that forecaster_save() writes, and how it ends. */
+#define SAVED "1 "
+#define SAVED_END " end"
+
+/* Far more than a weight can ever have moved. */
+#define MOVED_MAX 1e6f
+
+/* In limits: what is more than that is over it, and that is all. */
+#define VALUE_MAX 1e6f
 
 struct waiting {
 	bool valid; /* the limit was not passed already, and enough was known */
@@ -87,7 +95,7 @@ static void learn(struct forecaster *forecaster)
 {
 	struct waiting *waiting = waiting_of(forecaster, forecaster->timeline.newest);
 	float highest;
-	if (!waiting->valid || !label(forecaster, &highest))
+	if (!waiting->valid || forecaster->timeline.newest <= forecaster->learnt_to || !label(forecaster, &highest))
 		return;
 	float inputs[PRIOR_INPUTS];
 	for (unsigned i = 0; i < PRIOR_INPUTS; i++)
@@ -103,7 +111,8 @@ static void wait_for_label(struct forecaster *forecaster)
 	struct waiting *waiting = waiting_of(forecaster, forecaster->timeline.newest);
 	const struct step none = { .mean = NAN, .max = NAN };
 	struct features features;
-	waiting->valid = forecaster->timeline.newest > forecaster->learnt_to &&
+	/* Of those whose label was not known yet when an earlier life ended is still to be learnt. */
+	waiting->valid = forecaster->timeline.newest + forecaster->horizon > forecaster->learnt_to &&
 	                 features_compute(&forecaster->timeline, none, 0, forecaster->horizon, &features) &&
 	                 features.now <= 1 && !features.constant;
 	if (!waiting->valid)
@@ -115,9 +124,15 @@ static void wait_for_label(struct forecaster *forecaster)
 		waiting->inputs[i] = (int16_t)lrintf(inputs[i] * FIXED);
 }
 
-static struct step in_limits(const struct forecaster *forecaster, struct step step)
+static float in_limits(const struct forecaster *forecaster, float percent)
 {
-	return (struct step){ .mean = step.mean / (float)forecaster->limit, .max = step.max / (float)forecaster->limit };
+	float value = percent / (float)forecaster->limit;
+	return value > VALUE_MAX ? VALUE_MAX : value;
+}
+
+static struct step step_in_limits(const struct forecaster *forecaster, struct step step)
+{
+	return (struct step){ .mean = in_limits(forecaster, step.mean), .max = in_limits(forecaster, step.max) };
 }
 
 void forecaster_add(struct forecaster *forecaster, int64_t index, struct step step)
@@ -129,7 +144,7 @@ void forecaster_add(struct forecaster *forecaster, int64_t index, struct step st
 	int64_t passed_over = timeline->count > 0 ? index - timeline->newest - 1 : 0;
 	for (int64_t i = 1; i <= passed_over && i <= forecaster->horizon; i++)
 		waiting_of(forecaster, timeline->newest + i)->valid = false;
-	timeline_add(timeline, index, in_limits(forecaster, step));
+	timeline_add(timeline, index, step_in_limits(forecaster, step));
 	learn(forecaster);
 	wait_for_label(forecaster);
 }
@@ -139,7 +154,8 @@ bool forecaster_predict(const struct forecaster *forecaster, struct step present
 {
 	struct features features;
 	float inputs[PRIOR_INPUTS];
-	if (!features_compute(&forecaster->timeline, in_limits(forecaster, present), phase, forecaster->horizon, &features))
+	if (!features_compute(&forecaster->timeline, step_in_limits(forecaster, present), phase, forecaster->horizon,
+	                      &features))
 		return false;
 	if (features.constant) {
 		*ret_prediction = (struct prediction){ .probability = features.now > 1,
@@ -178,7 +194,8 @@ void forecaster_explain(const struct forecaster *forecaster, struct step present
 	struct features features;
 	float inputs[PRIOR_INPUTS];
 	struct part parts[FEATURE_COUNT];
-	if (!features_compute(&forecaster->timeline, in_limits(forecaster, present), phase, forecaster->horizon, &features))
+	if (!features_compute(&forecaster->timeline, step_in_limits(forecaster, present), phase, forecaster->horizon,
+	                      &features))
 		return;
 	if (features.constant) {
 		text_append_string(text, "it has never changed\n");
@@ -205,26 +222,35 @@ static void save_learner(const struct learner *learner, const float from[static 
 void forecaster_save(const struct forecaster *forecaster, struct text *text)
 {
 	int64_t newest = forecaster_newest(forecaster);
-	text_printf(text, SAVED " %" PRId64, newest > forecaster->learnt_to ? newest : forecaster->learnt_to);
+	text_printf(text, SAVED "%" PRId64, newest > forecaster->learnt_to ? newest : forecaster->learnt_to);
 	save_learner(&forecaster->log_odds, forecaster->prior->weights[PRIOR_LOG_ODDS], text);
 	save_learner(&forecaster->rise, forecaster->prior->weights[PRIOR_RISE], text);
+	text_append_string(text, SAVED_END);
+}
+
+/* Reads a number, which nothing stands before, and moves *at to the `end_at` that ends it. */
+static bool restore_number(const char **at, char end_at, float *ret_number)
+{
+	char *end;
+	if (isspace((unsigned char)**at))
+		return false;
+	*ret_number = strtof(*at, &end);
+	if (end == *at || !isfinite(*ret_number) || *end != end_at)
+		return false;
+	*at = end;
+	return true;
 }
 
 /* Adds what save_learner() wrote to a learner as it began, and moves *at behind it. */
 static bool restore_learner(struct learner *learner, const char **at)
 {
 	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
-		char *end;
-		if (**at != ' ')
+		float moved;
+		if (*(*at)++ != ' ' || !restore_number(at, ':', &moved) || fabsf(moved) > MOVED_MAX)
 			return false;
-		float moved = strtof(*at + 1, &end);
-		if (end == *at + 1 || *end != ':' || !isfinite(moved))
+		(*at)++;
+		if (!restore_number(at, ' ', &learner->squares[i]) || learner->squares[i] < 1)
 			return false;
-		*at = end + 1;
-		learner->squares[i] = strtof(*at, &end);
-		if (end == *at || !(learner->squares[i] >= 1) || !isfinite(learner->squares[i]))
-			return false;
-		*at = end;
 		learner->weights[i] += moved;
 	}
 	return true;
@@ -232,13 +258,14 @@ static bool restore_learner(struct learner *learner, const char **at)
 
 bool forecaster_restore(struct forecaster *forecaster, const char *line)
 {
-	int64_t learnt_to;
-	int length = 0;
-	if (sscanf(line, SAVED " %" SCNd64 "%n", &learnt_to, &length) != 1)
+	if (strncmp(line, SAVED, strlen(SAVED)) != 0 || isspace((unsigned char)line[strlen(SAVED)]))
 		return false;
 	struct learner log_odds = forecaster->log_odds, rise = forecaster->rise;
-	const char *at = line + length;
-	if (!restore_learner(&log_odds, &at) || !restore_learner(&rise, &at) || *at != '\0')
+	char *end;
+	errno = 0;
+	long long learnt_to = strtoll(line + strlen(SAVED), &end, 10);
+	const char *at = end;
+	if (errno || !restore_learner(&log_odds, &at) || !restore_learner(&rise, &at) || strcmp(at, SAVED_END) != 0)
 		return false;
 	forecaster->log_odds = log_odds;
 	forecaster->rise = rise;
