@@ -29,7 +29,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/
 TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads %/test_tokens %/test_hook,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test check check-unit check-integration check-asan check-tsan bench benches install clean help
+.PHONY: all run test check check-unit check-integration check-asan check-tsan bench forecast-bench prior benches install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -65,6 +65,12 @@ bench:                                  ## install what is missing, and print th
 	deploy/install-deps bench
 	+$(MAKE) --no-print-directory all benches
 	BUILD=$(BUILD) tests/bench/run
+
+forecast-bench: all                     ## print how well crossings of the limit are seen coming (some minutes)
+	BUILD=$(BUILD) tests/bench/forecast
+
+prior: all                              ## learn the model that is built in anew
+	BUILD=$(BUILD) tests/bench/forecast --prior forecast/builtin.model
 
 benches: $(BENCHES)
 
