@@ -88,6 +88,9 @@ const char *feature_meaning(unsigned feature)
 	return about[feature].meaning;
 }
 
+/* Two points are no past to speak of. */
+enum { KNOWN_STEPS = 3 };
+
 /* The past without gaps, as of now. */
 struct view {
 	const float *max;  /* oldest first */
@@ -496,6 +499,15 @@ static void put_all(struct writer *writer, const struct timeline *timeline, cons
 	put(writer, jump(view, horizon));
 }
 
+/* Whether so many steps are known. */
+static bool knows(const struct timeline *timeline, unsigned wanted)
+{
+	unsigned known = 0;
+	for (unsigned i = 0; i < timeline->count && known < wanted; i++)
+		known += isnan(timeline_max(timeline, timeline->newest - i)) ? 0 : 1;
+	return known >= wanted;
+}
+
 bool features_compute(const struct timeline *timeline, struct step present, double phase, unsigned horizon,
                       struct features *ret_features)
 {
@@ -504,12 +516,14 @@ bool features_compute(const struct timeline *timeline, struct step present, doub
 	view.count = timeline_unroll(timeline, max, mean);
 	view.means = view.count < TIMELINE_MEANS ? view.count : TIMELINE_MEANS;
 	bool present_known = !isnan(present.max);
-	if (view.count == 0 || (!present_known && isnan(timeline_max(timeline, timeline->newest)) &&
-	                        isnan(timeline_max(timeline, timeline->newest - 1))))
+	bool added = present_known && phase >= 0.5;
+	bool recent = present_known || !isnan(timeline_max(timeline, timeline->newest)) ||
+	              !isnan(timeline_max(timeline, timeline->newest - 1));
+	if (!recent || !knows(timeline, added ? KNOWN_STEPS - 1 : KNOWN_STEPS))
 		return false;
 	if (present_known) {
 		/* A step that overlaps the newest one by more than a half takes its place. */
-		if (phase >= 0.5) {
+		if (added) {
 			view.count++;
 			view.means++;
 			view.index++;
@@ -525,10 +539,6 @@ bool features_compute(const struct timeline *timeline, struct step present, doub
 			view.means--;
 		}
 	}
-	/* Of two steps the newest may be a gap: one is known. */
-	if (view.count < 2 || (view.count == 2 && !present_known && isnan(timeline_max(timeline, timeline->newest))))
-		return false;
-
 	struct writer writer = { .next = ret_features->values };
 	put_all(&writer, timeline, &view, horizon);
 	assert(writer.next == ret_features->values + FEATURE_COUNT);
