@@ -151,15 +151,17 @@ def disturb(leak):
         time.sleep(max(0, since + 3.5 - time.monotonic()))  # what was forecast before is not shown any more
         wait_until(forecast, 15, lambda: f"forecasts: {leak.vigie.logs()}")
 
-    time.sleep(9)
-    begun = time.monotonic()
-    leak.state_before = end_and_read_state(leak)
+    begun = first = time.monotonic()
     wait_for_forecast(begun)
     begun = time.monotonic()
     restart(leak, "vigie-fcgi")
     wait_for_forecast(begun)
     begun = time.monotonic()
     os.kill(leak.vigie.pid_of("vigie-forecast"), signal.SIGHUP)
+    wait_for_forecast(begun)
+    time.sleep(max(0, first + HORIZON_S + 6 - time.monotonic()))  # there is something to be learnt then
+    begun = time.monotonic()
+    leak.state_before = end_and_read_state(leak)
     wait_for_forecast(begun)
 
 
