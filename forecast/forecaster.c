@@ -37,7 +37,7 @@ struct forecaster {
 	const struct prior *prior;
 	unsigned horizon;
 	double limit;
-	int64_t learnt_to; /* steps up to this one were learnt in an earlier life */
+	int64_t learnt_to; /* what steps up to this one looked like was learnt in an earlier life */
 	struct timeline timeline;
 	struct learner log_odds, rise;
 	struct waiting waiting[]; /* horizon, ring: of step k at k % horizon */
@@ -238,8 +238,11 @@ static void save_learner(const struct learner *learner, const float from[static 
 
 void forecaster_save(const struct forecaster *forecaster, struct text *text)
 {
-	int64_t newest = forecaster_newest(forecaster);
-	text_printf(text, SAVED " %" PRId64, newest > forecaster->learnt_to ? newest : forecaster->learnt_to);
+	int64_t newest = forecaster_newest(forecaster), learnt_to = forecaster->learnt_to;
+	/* Those after it wait for their labels, and will again. */
+	if (newest != INT64_MIN && newest - forecaster->horizon > learnt_to)
+		learnt_to = newest - forecaster->horizon;
+	text_printf(text, SAVED " %" PRId64, learnt_to);
 	save_learner(&forecaster->log_odds, forecaster->prior->weights[PRIOR_LOG_ODDS], text);
 	save_learner(&forecaster->rise, forecaster->prior->weights[PRIOR_RISE], text);
 }
