@@ -525,7 +525,8 @@ bool features_compute(const struct timeline *timeline, struct step present, doub
 			view.means--;
 		}
 	}
-	if (view.count < 2)
+	/* Of two steps the newest may be a gap: one is known. */
+	if (view.count < 2 || (view.count == 2 && !present_known && isnan(timeline_max(timeline, timeline->newest))))
 		return false;
 
 	struct writer writer = { .next = ret_features->values };

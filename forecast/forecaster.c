@@ -1,8 +1,9 @@
 #include "forecast/forecaster.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,14 +19,17 @@
 /* Under this probability no time is given for what is not expected. */
 #define LEAD_FROM 0.05
 
-/* The line that forecaster_save() writes: five digits of base 64 an input. Three are how far its
- * weight has moved, in 1/2^15 from -4 on; two are the logarithm of its squares, in 1/128. */
-#define SAVED "2"
-#define MOVED_UNIT 32768.0
-#define MOVED_MIDDLE (1 << 17)
-#define SQUARES_UNIT 128.0
-enum { MOVED_DIGITS = 3, SQUARES_DIGITS = 2, INPUT_DIGITS = MOVED_DIGITS + SQUARES_DIGITS };
+/* The line that forecaster_save() writes: seven digits of base 64 an input. Four are how far its
+ * weight has moved, in 1/2^21 from -4 on; three are the logarithm of its squares, in 1/2^13. */
+#define SAVED "2 "
+#define MOVED_UNIT 0x1p21
+#define MOVED_MIDDLE 0x1p23
+#define SQUARES_UNIT 0x1p13
+enum { MOVED_DIGITS = 4, SQUARES_DIGITS = 3, INPUT_DIGITS = MOVED_DIGITS + SQUARES_DIGITS };
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+
+/* In limits: what is more than that is over it, and that is all. */
+#define VALUE_MAX 1e6f
 
 struct waiting {
 	bool valid; /* the limit was not passed already, and enough was known */
@@ -93,7 +97,7 @@ static void learn(struct forecaster *forecaster)
 {
 	struct waiting *waiting = waiting_of(forecaster, forecaster->timeline.newest);
 	float highest;
-	if (!waiting->valid || !label(forecaster, &highest))
+	if (!waiting->valid || forecaster->timeline.newest <= forecaster->learnt_to || !label(forecaster, &highest))
 		return;
 	float inputs[PRIOR_INPUTS];
 	for (unsigned i = 0; i < PRIOR_INPUTS; i++)
@@ -109,7 +113,8 @@ static void wait_for_label(struct forecaster *forecaster)
 	struct waiting *waiting = waiting_of(forecaster, forecaster->timeline.newest);
 	const struct step none = { .mean = NAN, .max = NAN };
 	struct features features;
-	waiting->valid = forecaster->timeline.newest > forecaster->learnt_to &&
+	/* Of those whose label was not known yet when an earlier life ended is still to be learnt. */
+	waiting->valid = forecaster->timeline.newest + forecaster->horizon > forecaster->learnt_to &&
 	                 features_compute(&forecaster->timeline, none, 0, forecaster->horizon, &features) &&
 	                 features.now <= 1 && !features.constant;
 	if (!waiting->valid)
@@ -121,9 +126,15 @@ static void wait_for_label(struct forecaster *forecaster)
 		waiting->inputs[i] = (int16_t)lrintf(inputs[i] * FIXED);
 }
 
-static struct step in_limits(const struct forecaster *forecaster, struct step step)
+static float in_limits(const struct forecaster *forecaster, float percent)
 {
-	return (struct step){ .mean = step.mean / (float)forecaster->limit, .max = step.max / (float)forecaster->limit };
+	float value = percent / (float)forecaster->limit;
+	return value > VALUE_MAX ? VALUE_MAX : value;
+}
+
+static struct step step_in_limits(const struct forecaster *forecaster, struct step step)
+{
+	return (struct step){ .mean = in_limits(forecaster, step.mean), .max = in_limits(forecaster, step.max) };
 }
 
 void forecaster_add(struct forecaster *forecaster, int64_t index, struct step step)
@@ -135,7 +146,7 @@ void forecaster_add(struct forecaster *forecaster, int64_t index, struct step st
 	int64_t passed_over = timeline->count > 0 ? index - timeline->newest - 1 : 0;
 	for (int64_t i = 1; i <= passed_over && i <= forecaster->horizon; i++)
 		waiting_of(forecaster, timeline->newest + i)->valid = false;
-	timeline_add(timeline, index, in_limits(forecaster, step));
+	timeline_add(timeline, index, step_in_limits(forecaster, step));
 	learn(forecaster);
 	wait_for_label(forecaster);
 }
@@ -145,7 +156,8 @@ bool forecaster_predict(const struct forecaster *forecaster, struct step present
 {
 	struct features features;
 	float inputs[PRIOR_INPUTS];
-	if (!features_compute(&forecaster->timeline, in_limits(forecaster, present), phase, forecaster->horizon, &features))
+	if (!features_compute(&forecaster->timeline, step_in_limits(forecaster, present), phase, forecaster->horizon,
+	                      &features))
 		return false;
 	if (features.constant) {
 		*ret_prediction = (struct prediction){ .probability = features.now > 1,
@@ -184,7 +196,8 @@ void forecaster_explain(const struct forecaster *forecaster, struct step present
 	struct features features;
 	float inputs[PRIOR_INPUTS];
 	struct part parts[FEATURE_COUNT];
-	if (!features_compute(&forecaster->timeline, in_limits(forecaster, present), phase, forecaster->horizon, &features))
+	if (!features_compute(&forecaster->timeline, step_in_limits(forecaster, present), phase, forecaster->horizon,
+	                      &features))
 		return;
 	if (features.constant) {
 		text_append_string(text, "it has never changed\n");
@@ -238,11 +251,8 @@ static void save_learner(const struct learner *learner, const float from[static 
 
 void forecaster_save(const struct forecaster *forecaster, struct text *text)
 {
-	int64_t newest = forecaster_newest(forecaster), learnt_to = forecaster->learnt_to;
-	/* Those after it wait for their labels, and will again. */
-	if (newest != INT64_MIN && newest - forecaster->horizon > learnt_to)
-		learnt_to = newest - forecaster->horizon;
-	text_printf(text, SAVED " %" PRId64, learnt_to);
+	int64_t newest = forecaster_newest(forecaster);
+	text_printf(text, SAVED "%" PRId64, newest > forecaster->learnt_to ? newest : forecaster->learnt_to);
 	save_learner(&forecaster->log_odds, forecaster->prior->weights[PRIOR_LOG_ODDS], text);
 	save_learner(&forecaster->rise, forecaster->prior->weights[PRIOR_RISE], text);
 }
@@ -256,21 +266,22 @@ static bool restore_learner(struct learner *learner, const char **at)
 		unsigned moved, squares;
 		if (!read_digits(*at, MOVED_DIGITS, &moved) || !read_digits(*at + MOVED_DIGITS, SQUARES_DIGITS, &squares))
 			return false;
-		learner->weights[i] += (float)(((double)moved - MOVED_MIDDLE) / MOVED_UNIT);
-		learner->squares[i] = (float)exp2((double)squares / SQUARES_UNIT);
+		learner->weights[i] += (float)((moved - MOVED_MIDDLE) / MOVED_UNIT);
+		learner->squares[i] = (float)exp2(squares / SQUARES_UNIT);
 	}
 	return true;
 }
 
 bool forecaster_restore(struct forecaster *forecaster, const char *line)
 {
-	int64_t learnt_to;
-	int length = 0;
-	if (sscanf(line, SAVED " %" SCNd64 "%n", &learnt_to, &length) != 1)
+	if (strncmp(line, SAVED, strlen(SAVED)) != 0 || isspace((unsigned char)line[strlen(SAVED)]))
 		return false;
 	struct learner log_odds = forecaster->log_odds, rise = forecaster->rise;
-	const char *at = line + length;
-	if (!restore_learner(&log_odds, &at) || !restore_learner(&rise, &at) || *at != '\0')
+	char *end;
+	errno = 0;
+	long long learnt_to = strtoll(line + strlen(SAVED), &end, 10);
+	const char *at = end;
+	if (errno || !restore_learner(&log_odds, &at) || !restore_learner(&rise, &at) || *at != '\0')
 		return false;
 	forecaster->log_odds = log_odds;
 	forecaster->rise = rise;

@@ -58,8 +58,8 @@ void forecaster_explain(const struct forecaster *forecaster, struct step present
  * which the store has. */
 void forecaster_save(const struct forecaster *forecaster, struct text *text);
 
-/* Puts a saved line into a forecaster that has no steps yet. The steps of before may then be
- * added again: what was learnt is not learnt twice, and what waited for its label waits. False for what is no such line, or
+/* Puts a saved line into a forecaster that has no steps yet; with the same steps it is then
+ * where the saved one was, what was learnt is not learnt again. False for what is no such line, or
  * of another version: the forecaster is then as it was. */
 bool forecaster_restore(struct forecaster *forecaster, const char *line) __attribute__((warn_unused_result));
 

@@ -1,6 +1,7 @@
 #include "forecast/prior.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -43,14 +44,15 @@ double prior_sum(const float weights[static PRIOR_INPUTS], const float inputs[st
 	return sum;
 }
 
+/* Nine digits tell every float from the next. */
 void prior_format(const struct prior *prior, struct text *text)
 {
 	size_t start = text->length;
 	text_printf(text, FORMAT " %d\n", VERSION);
 	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
-		text_printf(text, "%s %.7g %.7g", input_name(i), (double)prior->center[i], (double)prior->scale[i]);
+		text_printf(text, "%s %.9g %.9g", input_name(i), (double)prior->center[i], (double)prior->scale[i]);
 		for (unsigned sum = 0; sum < PRIOR_SUMS; sum++)
-			text_printf(text, " %.7g", (double)prior->weights[sum][i]);
+			text_printf(text, " %.9g", (double)prior->weights[sum][i]);
 		text_append_char(text, '\n');
 	}
 	if (!text_failed(text))
@@ -63,7 +65,7 @@ static bool read_numbers(const char *at, float *const numbers[], unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		char *end;
-		if (*at++ != ' ')
+		if (*at++ != ' ' || isspace((unsigned char)*at))
 			return false;
 		*numbers[i] = strtof(at, &end);
 		if (end == at || !isfinite(*numbers[i]))

@@ -1,26 +1,26 @@
 #include "forecast/trace.h"
 
 #include <errno.h>
+#include <float.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { LINE_SIZE = 256 };
 
 static bool parse_number(const char *at, char end_at, double *ret_number, const char **ret_end)
 {
 	char *end;
 	*ret_number = strtod(at, &end);
 	*ret_end = end;
-	return end > at && isfinite(*ret_number) && (*end == end_at || *end == '\0');
+	/* What a step holds is a float, which is not to overflow. */
+	return end > at && fabs(*ret_number) <= FLT_MAX && (*end == end_at || *end == '\0');
 }
 
 static bool parse_row(const char *line, int64_t step_s, struct trace_row *ret_row)
 {
 	double time, value, mean;
 	const char *end;
-	if (!parse_number(line, ',', &time, &end) || *end != ',' || fabs(time) > 1e12 ||
+	if (!parse_number(line, ',', &time, &end) || *end != ',' || time < 0 || time > 1e12 ||
 	    (size_t)(end - line) >= TRACE_TIME_SIZE)
 		return false;
 	memcpy(ret_row->time, line, (size_t)(end - line));
@@ -51,14 +51,20 @@ static int add_row(struct trace *trace, const struct trace_row *row)
 int trace_read(FILE *file, int64_t step_s, struct trace *ret_trace, struct text *ret_error)
 {
 	struct trace trace = { 0 };
-	char line[LINE_SIZE];
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t length = 0;
 	int result = 0;
-	for (size_t number = 1; !result && fgets(line, sizeof(line), file); number++) {
+	for (size_t number = 1; !result; number++) {
 		struct trace_row row;
+		length = getline(&line, &size, file);
+		if (length < 0)
+			break;
+		bool whole = strlen(line) == (size_t)length;
 		line[strcspn(line, "\r\n")] = '\0';
-		if (!line[0])
+		if (whole && !line[0])
 			continue;
-		if (!parse_row(line, step_s, &row)) {
+		if (!whole || !parse_row(line, step_s, &row)) {
 			if (number == 1)
 				continue;
 			text_printf(ret_error, "line %zu is not timestamp,value or timestamp,value,mean", number);
@@ -69,8 +75,9 @@ int trace_read(FILE *file, int64_t step_s, struct trace *ret_trace, struct text 
 			row.index = trace.rows[trace.count - 1].index + 1;
 		result = add_row(&trace, &row);
 	}
-	if (!result && ferror(file))
-		result = -EIO;
+	if (!result && !feof(file))
+		result = ferror(file) ? -EIO : -ENOMEM;
+	free(line);
 	if (result)
 		trace_free(&trace);
 	else

@@ -16,7 +16,7 @@
 enum { TRACE_TIME_SIZE = 32 };
 
 struct trace_row {
-	char time[TRACE_TIME_SIZE]; /* as it stands in the file: seconds since 1970 */
+	char time[TRACE_TIME_SIZE]; /* as it stands in the file: seconds since 1970, not before */
 	int64_t index;              /* of its step; each row is at least a step after the one before */
 	struct step step;           /* percent */
 };
