@@ -74,9 +74,10 @@ prior: all                              ## learn the model that is built in anew
 
 benches: $(BENCHES)
 
-install: all                            ## install the programs under DESTDIR and PREFIX
-	install -d '$(DESTDIR)$(PREFIX)/bin'
+install: all                            ## install the programs and their manual under DESTDIR and PREFIX
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man8'
 	install $(BINARIES) '$(DESTDIR)$(PREFIX)/bin'
+	install -m 0644 deploy/man/*.8 '$(DESTDIR)$(PREFIX)/share/man/man8'
 
 clean:                                  ## remove what was built
 	rm -rf '$(BUILD)'

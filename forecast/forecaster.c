@@ -19,13 +19,13 @@
 /* Under this probability no time is given for what is not expected. */
 #define LEAD_FROM 0.05
 
-/* The line that forecaster_save() writes: five digits of base 64 an input. Three are how far its
- * weight has moved, in 1/2^15 from -4 on; two are the logarithm of its squares, in 1/128. */
+/* The line that forecaster_save() writes: seven digits of base 64 an input. Four are how far its
+ * weight has moved, in 1/2^21 from -4 on; three are the logarithm of its squares, in 1/2^13. */
 #define SAVED "2 "
-#define MOVED_UNIT 32768.0
-#define MOVED_MIDDLE (1 << 17)
-#define SQUARES_UNIT 128.0
-enum { MOVED_DIGITS = 3, SQUARES_DIGITS = 2, INPUT_DIGITS = MOVED_DIGITS + SQUARES_DIGITS };
+#define MOVED_UNIT 0x1p21
+#define MOVED_MIDDLE 0x1p23
+#define SQUARES_UNIT 0x1p13
+enum { MOVED_DIGITS = 4, SQUARES_DIGITS = 3, INPUT_DIGITS = MOVED_DIGITS + SQUARES_DIGITS };
 static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 
 /* In limits: what is more than that is over it, and that is all. */
@@ -41,7 +41,7 @@ struct forecaster {
 	const struct prior *prior;
 	unsigned horizon;
 	double limit;
-	int64_t learnt_to; /* steps up to this one were learnt in an earlier life */
+	int64_t learnt_to; /* what steps up to this one looked like was learnt in an earlier life */
 	struct timeline timeline;
 	struct learner log_odds, rise;
 	struct waiting waiting[]; /* horizon, ring: of step k at k % horizon */
@@ -266,8 +266,8 @@ static bool restore_learner(struct learner *learner, const char **at)
 		unsigned moved, squares;
 		if (!read_digits(*at, MOVED_DIGITS, &moved) || !read_digits(*at + MOVED_DIGITS, SQUARES_DIGITS, &squares))
 			return false;
-		learner->weights[i] += (float)(((double)moved - MOVED_MIDDLE) / MOVED_UNIT);
-		learner->squares[i] = (float)exp2((double)squares / SQUARES_UNIT);
+		learner->weights[i] += (float)((moved - MOVED_MIDDLE) / MOVED_UNIT);
+		learner->squares[i] = (float)exp2(squares / SQUARES_UNIT);
 	}
 	return true;
 }

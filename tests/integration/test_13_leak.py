@@ -151,15 +151,17 @@ def disturb(leak):
         time.sleep(max(0, since + 3.5 - time.monotonic()))  # what was forecast before is not shown any more
         wait_until(forecast, 15, lambda: f"forecasts: {leak.vigie.logs()}")
 
-    time.sleep(9)
-    begun = time.monotonic()
-    leak.state_before = end_and_read_state(leak)
+    begun = first = time.monotonic()
     wait_for_forecast(begun)
     begun = time.monotonic()
     restart(leak, "vigie-fcgi")
     wait_for_forecast(begun)
     begun = time.monotonic()
     os.kill(leak.vigie.pid_of("vigie-forecast"), signal.SIGHUP)
+    wait_for_forecast(begun)
+    time.sleep(max(0, first + HORIZON_S + 8 - time.monotonic()))  # there is something to be learnt then
+    begun = time.monotonic()
+    leak.state_before = end_and_read_state(leak)
     wait_for_forecast(begun)
 
 
@@ -209,8 +211,8 @@ class LeakTest(unittest.TestCase):
         leak = self.disturbed.result()
         self.check(leak)
         # The sum of the squares' logarithms: they only ever grow.
-        before, after = (sum(64 * DIGITS.index(word[at]) + DIGITS.index(word[at + 1])
-                             for word in state.split()[2:] for at in range(3, len(word), 5))
+        before, after = (sum(DIGITS.index(word[at]) * 64 ** (2 - digit) for word in state.split()[2:]
+                             for first in range(4, len(word), 7) for digit, at in enumerate(range(first, first + 3)))
                          for state in (leak.state_before, leak.state))
         self.assertGreater(before, 0)
         self.assertGreater(after, before)
