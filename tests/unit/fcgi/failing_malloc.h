@@ -17,10 +17,11 @@
 #define FAILING_MALLOC 1
 #endif
 
-static _Thread_local long failing_left; /* allocations until one fails; 0: none does */
-static _Thread_local bool failing_done;
+/* Volatile: the compiler takes it that malloc() changes nothing else. */
+static _Thread_local volatile long failing_left; /* allocations until one fails; 0: none does */
+static _Thread_local volatile bool failing_done;
 /* Allocations of this thread less what it freed; 0 under a sanitizer. */
-static _Thread_local long failing_live __attribute__((unused));
+static _Thread_local volatile long failing_live __attribute__((unused));
 
 /* The `number`th allocation from now (from 1) will fail. */
 static inline void failing_start(long number)
