@@ -41,7 +41,7 @@ rule = resource=mem threshold={limit:.6f} clear={clear:.6f}
 refresh = 1s
 phase = 200ms
 step = 2s
-above = {above:.6f}
+above = {above}
 history = 20m
 timeout = 1s
 {engine}
@@ -89,7 +89,7 @@ class Leak:
         self.limit = 100 * limit_mib / MEMORY_MIB
         self.vigie = Vigie(config=CONFIG.format(server=server, engine=engine, leak=self.leak, flat=self.flat,
                                                 horizon=HORIZON_S, limit=self.limit, clear=self.limit * 0.94,
-                                                above=self.limit / 4))
+                                                above=25))
 
     def lines(self):
         """[(time, word, {key: value})] of alert.log but those of the host: a busy machine may fall silent."""

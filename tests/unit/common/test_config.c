@@ -110,7 +110,7 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->forecast.phase_ms, 7000);
 	assert_int_equal(config->forecast.timeout_ms, 10000);
 	assert_string_equal(config->forecast.token_file, "");
-	assert_true(config->forecast.above == 20);
+	assert_true(config->forecast.above == 25);
 	assert_int_equal(config->forecast.history_ms, 2 * 24 * 3600 * 1000);
 	assert_string_equal(config->forecast.model, "");
 	assert_string_equal(config->forecast.state, "forecast.state");
