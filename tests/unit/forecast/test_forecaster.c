@@ -595,6 +595,7 @@ static void test_forecaster_save_of_nothing_is_restored(void **state)
 	struct forecaster *forecaster = forecaster_open(&prior, 2, LIMIT);
 	assert_true(forecaster_newest(forecaster) == INT64_MIN);
 	char *line = saved(forecaster);
+	assert_true(learnt_of(forecaster).newest == INT64_MIN);
 	assert_true(forecaster_restore(forecaster, line));
 	free(line);
 	for (int i = 0; i < 4; i++)
@@ -643,6 +644,17 @@ static void test_forecaster_restore_broken_lines_are_refused(void **state)
 		text_append(&other, line, (size_t)(at - line));
 		text_append_string(&other, cases[i].instead);
 		text_append_string(&other, at + strlen(cases[i].old));
+		assert_not_restored(fresh, other.data, before);
+		text_free(&other);
+	}
+	/* The first weight's move and its square, replaced. */
+	static const char *const pairs[] = { "nan:1", "inf:1", "0:nan", "0:inf", "0:0.999", "0:-1", "1e30:1", "-1e30:1", "0:1x", "0x:1" };
+	const char *pair = strchr(line + 2, ' ') + 1, *rest = strchr(pair, ' ');
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		struct text other = TEXT_EMPTY;
+		text_append(&other, line, (size_t)(pair - line));
+		text_append_string(&other, pairs[i]);
+		text_append_string(&other, rest);
 		assert_not_restored(fresh, other.data, before);
 		text_free(&other);
 	}
