@@ -17,10 +17,10 @@
 #define TRAIN_ROWS_MAX TRAIN_ROWS_MAX_OF_THE_PROGRAM
 #include "forecast/train.h"
 #undef TRAIN_ROWS_MAX
-enum { TRAIN_ROWS_MAX = 10240 };
+enum { TRAIN_ROWS_MAX = 8192 };
 #include "forecast/train.c"
 
-enum { START = 5937024, HORIZON = 6, SERIES_MAX = 12, LENGTH_MAX = 8000, SKIPPED = 24 };
+enum { START = 5937024, HORIZON = 6, SERIES_MAX = 12, LENGTH_MAX = 4800, SKIPPED = 24 };
 
 #define LIMIT 80.0
 
@@ -131,7 +131,9 @@ static struct truth *rows_of(const struct series series[], size_t count, size_t 
 			row.rise = fmin(row.rise, 1);
 			if (2 * known <= horizon || !features_compute(&timeline, none, 0, horizon, &row.features) || row.features.constant)
 				continue;
-			rows = realloc(rows, (row_count + 1) * sizeof(*rows));
+			/* Room is made at each power of two. */
+			if ((row_count & (row_count - 1)) == 0)
+				rows = realloc(rows, (row_count ? 2 * row_count : 1) * sizeof(*rows));
 			assert_non_null(rows);
 			rows[row_count++] = row;
 			with_rows += counts[row.series]++ == 0;
@@ -326,8 +328,8 @@ static void assert_sign(const struct prior *prior, const struct series *series, 
 	assert_true(at_sign / (double)signs > least_at);
 	assert_true(elsewhere / (double)others < most_else);
 	if (least_at > 0) {
-		assert_true(fabs(lead / (double)signs - 4.0 / HORIZON) < 0.15);
-		assert_true(fabs(rise / (double)signs - 1.2) < 0.15);
+		assert_true(fabs(lead / (double)signs - 4.0 / HORIZON) < 0.25);
+		assert_true(fabs(rise / (double)signs - 1.2) < 0.25);
 	}
 	free(rows);
 }
