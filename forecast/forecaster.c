@@ -97,7 +97,7 @@ static void learn(struct forecaster *forecaster)
 {
 	struct waiting *waiting = waiting_of(forecaster, forecaster->timeline.newest);
 	float highest;
-	if (!waiting->valid || forecaster->timeline.newest <= forecaster->learnt_to || !label(forecaster, &highest))
+	if (!waiting->valid || !label(forecaster, &highest))
 		return;
 	float inputs[PRIOR_INPUTS];
 	for (unsigned i = 0; i < PRIOR_INPUTS; i++)

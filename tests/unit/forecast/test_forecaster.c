@@ -611,6 +611,7 @@ static void test_forecaster_save_of_nothing_is_restored(void **state)
 	struct forecaster *forecaster = forecaster_open(&prior, 2, LIMIT);
 	assert_true(forecaster_newest(forecaster) == INT64_MIN);
 	char *line = saved(forecaster);
+	assert_true(learnt_of(forecaster).newest == INT64_MIN);
 	assert_true(forecaster_restore(forecaster, line));
 	free(line);
 	for (int i = 0; i < 4; i++)

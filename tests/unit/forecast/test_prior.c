@@ -116,7 +116,8 @@ static void test_prior_parse_every_changed_byte_is_refused(void **state)
 	for (size_t at = 0; at < content.length; at++) {
 		char kept = content.data[at];
 		for (size_t i = 0; i < sizeof(instead) + 8; i++) {
-			content.data[at] = i < sizeof(instead) ? instead[i] : (char)(kept ^ 1 << (i - sizeof(instead)));
+			unsigned other = (unsigned char)kept ^ 1u << (i < sizeof(instead) ? 0 : i - sizeof(instead));
+			content.data[at] = i < sizeof(instead) ? instead[i] : (char)other;
 			if (content.data[at] != kept)
 				assert_refused(content.data, NULL, "byte", at);
 		}

@@ -367,6 +367,34 @@ static void test_timeline_add_period_follows_the_newest_onsets(void **state)
 	run_job(&timeline, onsets, PAST);
 	assert_int_equal(timeline.onset_count, 10);
 	assert_true(timeline.period == 0 && timeline.period_strength == 0);
+
+	/* What was a period is none when all that is remembered is too far apart. */
+	for (int i = 0; i < 2000; i += 20)
+		onsets[i] = true;
+	run_job(&timeline, onsets, 2000);
+	assert_true(timeline.period == 20);
+	for (int i = 10; i < 10 + TIMELINE_ONSETS; i++) {
+		timeline_add(&timeline, START + 400 * i - 1, (struct step){ 0.2f, 0.2f });
+		timeline_add(&timeline, START + 400 * i, (struct step){ 0.9f, 0.9f });
+	}
+	assert_true(timeline.period == 0 && timeline.period_strength == 0);
+}
+
+/* Of two runs a cycle the cycle is taken, which twice as many are apart; of more the shortest, by a little only. */
+static void test_timeline_add_period_of_bundles_is_the_cycle(void **state)
+{
+	(void)state;
+	for (int runs = 2; runs <= 5; runs++) {
+		struct timeline timeline;
+		bool onsets[PAST] = { false };
+		for (int i = 20; i + 60 < 1500; i += 60) {
+			for (int run = 0; run < runs; run++)
+				onsets[i + 10 * run] = true;
+		}
+		run_job(&timeline, onsets, 1500);
+		if (fabs((double)timeline.period - (runs == 2 ? 60 : 10)) > 0.01)
+			fail_msg("%d runs: %.2f strength %.2f", runs, (double)timeline.period, (double)timeline.period_strength);
+	}
 }
 
 /* Not before the thirteenth step, not up to half the limit, and half the way from a quiet level that is higher. */
@@ -427,6 +455,7 @@ int main(void)
 		cmocka_unit_test(test_timeline_add_random_onsets_have_a_weak_period),
 		cmocka_unit_test(test_timeline_add_period_needs_four_onsets),
 		cmocka_unit_test(test_timeline_add_period_follows_the_newest_onsets),
+		cmocka_unit_test(test_timeline_add_period_of_bundles_is_the_cycle),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,10 +17,10 @@
 #define TRAIN_ROWS_MAX TRAIN_ROWS_MAX_OF_THE_PROGRAM
 #include "forecast/train.h"
 #undef TRAIN_ROWS_MAX
-enum { TRAIN_ROWS_MAX = 10240 };
+enum { TRAIN_ROWS_MAX = 8192 };
 #include "forecast/train.c"
 
-enum { START = 5937024, HORIZON = 6, SERIES_MAX = 12, LENGTH_MAX = 8000, SKIPPED = 24 };
+enum { START = 5937024, HORIZON = 6, SERIES_MAX = 12, LENGTH_MAX = 4800, SKIPPED = 24 };
 
 #define LIMIT 80.0
 
@@ -67,7 +67,9 @@ static void roll_anything(uint64_t *dice, size_t count, struct series *series)
 		value = fabs(0.9 * value + 0.05 + 0.12 * dice_normal(dice));
 		series->steps[i] = percent(series->limit * (dice_below(dice, 50) ? value : 1 + 2 * dice_uniform(dice)));
 	}
-	for (size_t i = 0; i < count; i += 20 + dice_below(dice, 60)) {
+	for (size_t i = 0, constant = dice_below(dice, 2) ? 70 : 0; i < constant && i < count; i++)
+		series->steps[i] = percent(series->limit / 2);
+	for (size_t i = 70; i < count; i += 20 + dice_below(dice, 60)) {
 		for (size_t j = i, gaps = dice_below(dice, 12); j < i + gaps && j < count; j++)
 			series->steps[j] = none;
 	}
@@ -129,7 +131,9 @@ static struct truth *rows_of(const struct series series[], size_t count, size_t 
 			row.rise = fmin(row.rise, 1);
 			if (2 * known <= horizon || !features_compute(&timeline, none, 0, horizon, &row.features) || row.features.constant)
 				continue;
-			rows = realloc(rows, (row_count + 1) * sizeof(*rows));
+			/* Room is made at each power of two. */
+			if ((row_count & (row_count - 1)) == 0)
+				rows = realloc(rows, (row_count ? 2 * row_count : 1) * sizeof(*rows));
 			assert_non_null(rows);
 			rows[row_count++] = row;
 			with_rows += counts[row.series]++ == 0;
@@ -255,7 +259,7 @@ static void test_train_finish_is_where_the_loss_is_least(void **state)
 	gradient_of(rows, count, prior, PRIOR_LOG_ODDS, gradient);
 	double penalty = penalty_of(gradient, prior);
 	print_message("penalty %.5f\n", penalty);
-	assert_true(penalty > 1e-4 && penalty < 0.1);
+	assert_true(penalty > 1e-3 && penalty < 0.1);
 	for (int kind = 0; kind < PRIOR_SUMS; kind++)
 		assert_least(rows, count, prior, (enum prior_sum)kind, penalty);
 	free(rows);
@@ -324,8 +328,8 @@ static void assert_sign(const struct prior *prior, const struct series *series, 
 	assert_true(at_sign / (double)signs > least_at);
 	assert_true(elsewhere / (double)others < most_else);
 	if (least_at > 0) {
-		assert_true(fabs(lead / (double)signs - 4.0 / HORIZON) < 0.15);
-		assert_true(fabs(rise / (double)signs - 1.2) < 0.15);
+		assert_true(fabs(lead / (double)signs - 4.0 / HORIZON) < 0.25);
+		assert_true(fabs(rise / (double)signs - 1.2) < 0.25);
 	}
 	free(rows);
 }
