@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -501,6 +502,40 @@ static void test_http_request_silent_server_times_out(void **state)
 	}
 }
 
+static void test_http_send_stoppable_ends_at_a_signal_and_others_do_not(void **state)
+{
+	(void)state;
+	static const int signals[] = { SIGTERM, SIGINT };
+	for (size_t i = 0; i < 2; i++) {
+		sigset_t blocked, before;
+		sigemptyset(&blocked);
+		sigaddset(&blocked, signals[i]);
+		pthread_sigmask(SIG_BLOCK, &blocked, &before); /* in the server's thread, too */
+		OPEN(server, NULL);
+		struct http *http = http_open(20000);
+		struct http_answer answer = { 0 };
+		struct http_message message = { .method = "GET", .url = server.url, .stoppable = true, .timeout_ms = 300 };
+		assert_int_equal(http_send(http, &message, &answer), -ETIMEDOUT);
+
+		kill(getpid(), signals[i]);
+		message.timeout_ms = 0;
+		int64_t begun_ns = clock_monotonic_ns();
+		assert_int_equal(http_send(http, &message, &answer), -ECANCELED);
+		assert_true(clock_monotonic_ns() - begun_ns < 5000000000);
+		assert_string_not_equal(http_error(http), "");
+		message.timeout_ms = 300;
+		message.stoppable = false;
+		assert_int_equal(http_send(http, &message, &answer), -ETIMEDOUT);
+
+		/* It is still there for whoever waits for it. */
+		assert_int_equal(sigtimedwait(&blocked, NULL, &(struct timespec){ 0 }), signals[i]);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		http_close(http);
+		server_close(&server);
+		text_free(&answer.body);
+	}
+}
+
 static void test_http_request_cut_answer_is_no_answer(void **state)
 {
 	(void)state;
@@ -887,6 +922,7 @@ int main(void)
 		cmocka_unit_test(test_http_request_refused_connection_is_told),
 		cmocka_unit_test(test_http_request_wrong_url_is_told),
 		cmocka_unit_test(test_http_request_silent_server_times_out),
+		cmocka_unit_test(test_http_send_stoppable_ends_at_a_signal_and_others_do_not),
 		cmocka_unit_test(test_http_request_cut_answer_is_no_answer),
 		cmocka_unit_test(test_http_request_big_answer_is_whole),
 		cmocka_unit_test(test_http_request_chunked_answer_is_joined),
