@@ -47,7 +47,7 @@ static struct step percent(double max)
  */
 static void roll_signs(uint64_t *dice, double passing, size_t count, struct series *series)
 {
-	double level = 0.1 + 0.2 * dice_uniform(dice);
+	double level = 0.15 + 0.1 * dice_uniform(dice);
 	*series = (struct series){ .count = count, .first = START + dice_below(dice, 500), .horizon = HORIZON, .limit = LIMIT };
 	for (size_t i = 0; i < count; i++)
 		series->steps[i] = percent(series->limit * (level + 0.05 * dice_uniform(dice)));
