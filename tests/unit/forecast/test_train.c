@@ -338,21 +338,21 @@ static void test_train_finish_a_sign_before_the_limit_is_found(void **state)
 {
 	(void)state;
 	uint64_t dice = dice_take(3);
-	for (size_t i = 0; i < 5; i++)
-		roll_signs(&dice, 1, 800, &all[i]);
-	struct prior *prior = fit_all(all, 4);
-	double area = area_of(prior, &all[4]);
+	for (size_t i = 0; i < 9; i++)
+		roll_signs(&dice, 1, 450, &all[i]);
+	struct prior *prior = fit_all(all, 8);
+	double area = area_of(prior, &all[8]);
 	print_message("area under the curve %.4f\n", area);
 	assert_true(area > 0.95);
-	assert_sign(prior, &all[4], 0.7, 0.2);
+	assert_sign(prior, &all[8], 0.7, 0.2);
 	prior_free(prior);
 
 	/* Where the sign means nothing it is worth as little. */
-	for (size_t i = 0; i < 5; i++)
-		roll_signs(&dice, 0.02, 800, &all[i]);
-	roll_signs(&dice, 0.2, 800, &all[0]);
-	prior = fit_all(all, 4);
-	assert_sign(prior, &all[4], 0, 0.2);
+	for (size_t i = 0; i < 9; i++)
+		roll_signs(&dice, 0.02, 450, &all[i]);
+	roll_signs(&dice, 0.2, 450, &all[0]);
+	prior = fit_all(all, 8);
+	assert_sign(prior, &all[8], 0, 0.2);
 	prior_free(prior);
 }
 
