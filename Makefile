@@ -29,7 +29,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/
 TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads %/test_tokens %/test_hook,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test check check-unit check-integration check-asan check-tsan bench benches install clean help
+.PHONY: all run test check check-unit check-integration check-asan check-tsan bench forecast-bench prior benches install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -66,11 +66,18 @@ bench:                                  ## install what is missing, and print th
 	+$(MAKE) --no-print-directory all benches
 	BUILD=$(BUILD) tests/bench/run
 
+forecast-bench: all                     ## print how well crossings of the limit are seen coming (some minutes)
+	BUILD=$(BUILD) tests/bench/forecast
+
+prior: all                              ## learn the model that is built in anew
+	BUILD=$(BUILD) tests/bench/forecast --prior forecast/builtin.model
+
 benches: $(BENCHES)
 
-install: all                            ## install the programs under DESTDIR and PREFIX
-	install -d '$(DESTDIR)$(PREFIX)/bin'
+install: all                            ## install the programs and their manual under DESTDIR and PREFIX
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man8'
 	install $(BINARIES) '$(DESTDIR)$(PREFIX)/bin'
+	install -m 0644 deploy/man/*.8 '$(DESTDIR)$(PREFIX)/share/man/man8'
 
 clean:                                  ## remove what was built
 	rm -rf '$(BUILD)'

@@ -97,6 +97,7 @@ static int request(struct client *client, const char *method, const char *path, 
 		.body = body ? body->data : NULL,
 		.body_length = body ? body->length : 0,
 		.authorization = client->authorization.data,
+		.stoppable = true,
 	};
 	int result = http_send(client->http, &message, &client->answer);
 	if (result) {

@@ -1,7 +1,8 @@
 /*
  * The server's REST interface, as the services that ask it use it.
  *
- * One thread uses a client. Requests wait for their answer, at most `timeout_ms`.
+ * One thread uses a client. Requests wait for their answer, at most `timeout_ms`, and not when
+ * the program is told to end.
  */
 #ifndef VIGIE_COMMON_CLIENT_H
 #define VIGIE_COMMON_CLIENT_H

@@ -121,7 +121,7 @@ struct config {
 		int64_t phase_ms; /* after the boundary */
 		int64_t timeout_ms;
 		char *token_file;
-		double above; /* percent */
+		double above; /* percent of the limit */
 		int64_t history_ms;
 		char *model; /* "": the one built in */
 		char *state;

@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,14 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 	return text_failed(body) ? 0 : length;
 }
 
+/* Called at least once a second. The signal stays for whoever reads it. */
+static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+	(void)user, (void)down_total, (void)down, (void)up_total, (void)up;
+	sigset_t pending;
+	return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 struct http *http_open(int64_t timeout_ms)
 {
 	struct http *http = calloc(1, sizeof(*http));
@@ -69,6 +78,7 @@ struct http *http_open(int64_t timeout_ms)
 	curl_easy_setopt(http->curl, CURLOPT_HEADERDATA, http);
 	curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, http);
+	curl_easy_setopt(http->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	return http;
 }
 
@@ -96,6 +106,8 @@ static int error_of(CURLcode code, const struct text *body)
 		return -ENOMEM;
 	case CURLE_WRITE_ERROR:
 		return text_failed(body) ? -ENOMEM : -EMSGSIZE;
+	case CURLE_ABORTED_BY_CALLBACK:
+		return -ECANCELED;
 	default:
 		return -EIO;
 	}
@@ -149,6 +161,7 @@ static void set_message(struct http *http, const struct http_message *message, c
 	curl_easy_setopt(curl, CURLOPT_PASSWORD, given(message->password));
 	if (given(message->ca_file))
 		curl_easy_setopt(curl, CURLOPT_CAINFO, message->ca_file);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, message->stoppable ? 0L : 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(message->timeout_ms ? message->timeout_ms : http->timeout_ms));
 }
 

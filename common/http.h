@@ -42,6 +42,7 @@ struct http_message {
 	http_sink *sink;     /* takes the body of an answer of status 200 to 299 in the place of `body` */
 	void *sink_user;
 	int64_t timeout_ms; /* of this request alone; 0: the handle's */
+	bool stoppable;     /* it ends within a second or so when SIGTERM or SIGINT comes, which its thread has blocked */
 };
 
 /* `timeout_ms` bounds a whole request. NULL: out of memory. */
@@ -50,8 +51,8 @@ void http_close(struct http *http);
 
 /*
  * Sends one request and waits for its answer, whatever its status. Returns 0; or
- * -ECONNREFUSED, -ETIMEDOUT, -EINVAL (no URL), -EMSGSIZE, -ENOMEM or -EIO when there
- * was no whole answer, with a sentence in http_error(); or what the sink returned.
+ * -ECONNREFUSED, -ETIMEDOUT, -EINVAL (no URL), -EMSGSIZE, -ENOMEM, -ECANCELED (stopped) or -EIO
+ * when there was no whole answer, with a sentence in http_error(); or what the sink returned.
  */
 int http_send(struct http *http, const struct http_message *message, struct http_answer *ret_answer)
 	__attribute__((warn_unused_result));

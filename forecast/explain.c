@@ -80,7 +80,7 @@ static void print(const struct service *service, const struct series *series, in
 	printf("limit %.15g, horizon %u steps of %.15g s\n", limits->threshold, service_horizon(service, limits),
 	       (double)step_ms / 1000);
 	if (!forecaster_predict(series->forecaster, present, phase, &prediction)) {
-		printf("nothing is known of its last two steps: no forecast\n");
+		printf("too little is known of it: no forecast\n");
 		return;
 	}
 	printf("probability %.4f\nforecast %.2f\n", prediction.probability, prediction.forecast);

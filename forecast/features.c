@@ -12,78 +12,68 @@ static const struct {
 	{ "now", "maximum of the present step" },
 	{ "now_mean", "mean of the present step" },
 	{ "change_1", "change of the maximum over the last step" },
-	{ "change_1_before", "change over the step before the last" },
-	{ "change_3", "change over 3 steps" },
-	{ "change_6", "change over 6 steps" },
-	{ "change_12", "change over 12 steps" },
-	{ "mean_6", "mean of the maxima of 6 steps" },
-	{ "mean_24", "of 24 steps" },
-	{ "mean_72", "of 72 steps" },
-	{ "mean_day", "of a day" },
-	{ "max_6", "highest of 6 steps" },
-	{ "max_24", "of 24 steps" },
-	{ "max_72", "of 72 steps" },
-	{ "max_day", "of a day" },
+	{ "change_1_before", "change of the maximum over the step before the last" },
+	{ "change_3", "change of the maximum over 3 steps" },
+	{ "mean_24", "mean of the maxima of 24 steps" },
+	{ "mean_72", "mean of the maxima of 72 steps" },
+	{ "mean_day", "mean of the maxima of a day" },
+	{ "max_24", "highest of 24 steps" },
+	{ "max_day", "highest of a day" },
 	{ "deviation_6", "standard deviation of the maxima of 6 steps" },
-	{ "deviation_24", "of 24 steps" },
-	{ "deviation_72", "of 72 steps" },
-	{ "deviation_day", "of a day" },
-	{ "low_24", "10th percentile of 24 steps" },
-	{ "low_day", "of a day" },
+	{ "deviation_24", "standard deviation of the maxima of 24 steps" },
+	{ "deviation_day", "standard deviation of the maxima of a day" },
+	{ "low_day", "10th percentile of a day" },
 	{ "high_24", "90th percentile of 24 steps" },
-	{ "high_72", "of 72 steps" },
-	{ "high_day", "of a day" },
+	{ "high_day", "90th percentile of a day" },
 	{ "spread_24", "how far the maxima are over the means, on average over 24 steps" },
 	{ "rise_6", "slope of the least-squares line through 6 steps, times the horizon" },
-	{ "rise_12", "through 12 steps" },
-	{ "rise_24", "through 24 steps" },
-	{ "rise_48", "through 48 steps" },
-	{ "rise_means", "through the means of 24 steps" },
-	{ "reach_12", "where the line through 12 steps leads within the horizon, over the limit, in deviations from the line" },
-	{ "reach_24", "through 24 steps" },
-	{ "reach_48", "through 48 steps" },
-	{ "reach_climb", "through the steps since the last fall" },
-	{ "pass_12", "log-odds that the line through 12 steps and noise like its own pass the limit within the horizon" },
-	{ "pass_24", "through 24 steps" },
-	{ "pass_48", "through 48 steps" },
-	{ "distance_6", "distance to the limit in deviations of 6 steps" },
-	{ "distance_24", "of 24 steps" },
-	{ "distance_day", "of a day" },
+	{ "rise_12", "slope of the line through 12 steps, times the horizon" },
+	{ "rise_24", "slope of the line through 24 steps, times the horizon" },
+	{ "rise_48", "slope of the line through 48 steps, times the horizon" },
+	{ "rise_means", "slope of the line through the means of 24 steps, times the horizon" },
+	{ "reach_12", "where the line through 12 steps leads within the horizon: over the limit, in deviations from the line" },
+	{ "reach_24", "where the line through 24 steps leads" },
+	{ "reach_48", "where the line through 48 steps leads" },
+	{ "reach_climb", "where the line through the steps since the last fall leads" },
+	{ "pass_12", "log-odds that the line through 12 steps, with noise as it has, passes the limit within the horizon" },
+	{ "pass_24", "log-odds that the line through 24 steps passes the limit" },
+	{ "pass_48", "log-odds that the line through 48 steps passes the limit" },
+	{ "pass_climb", "log-odds that the line through the steps since the last fall passes the limit" },
+	{ "distance_24", "distance to the limit in deviations of 24 steps" },
+	{ "distance_day", "distance to the limit in deviations of a day" },
 	{ "rank", "share of the last day's steps that were lower than the present one" },
 	{ "over_24", "share of 24 steps over the limit" },
-	{ "over_day", "square root of that share of the last day" },
+	{ "over_day", "square root of the share of a day's steps over the limit" },
 	{ "crossing_age", "log of the time since the limit was last passed" },
-	{ "crossing_ratio", "that time in usual gaps between crossings" },
+	{ "crossing_ratio", "time since the limit was last passed, in usual gaps between crossings" },
 	{ "crossing_due", "log-odds that the next crossing falls within the horizon, by the gaps so far" },
 	{ "onset_age", "log of the time since the last onset: a rise half the way from the quiet level to the limit" },
-	{ "onset_ratio", "that time in usual gaps between onsets" },
 	{ "onset_due", "log-odds that the next onset falls within the horizon, by the gaps so far" },
 	{ "cycle_crossed", "log-odds that at this time of earlier cycles an onset passed the limit" },
-	{ "cycle_onset", "that there was an onset" },
-	{ "cycle_over", "that the limit was passed" },
+	{ "cycle_onset", "log-odds that at this time of earlier cycles there was an onset" },
+	{ "cycle_over", "log-odds that at this time of earlier cycles the limit was passed" },
 	{ "cycle_max", "highest within the horizon at this time of earlier cycles, on average" },
 	{ "cycle_strength", "how clearly onsets come in a cycle" },
+	{ "cycle_crossed_clear", "cycle_crossed above -2, the more the clearer the cycle is" },
+	{ "cycle_over_clear", "cycle_over above -2, the more the clearer the cycle is" },
 	{ "yesterday", "highest within the horizon at this time yesterday" },
-	{ "yesterday_moved", "the same, moved by how today differs from yesterday" },
+	{ "yesterday_moved", "yesterday, moved by how the present step differs from then" },
 	{ "yesterday_known", "1 when yesterday is known" },
 	{ "day_before", "highest within the horizon at this time the day before yesterday" },
-	{ "day_before_moved", "the same, moved by how today differs from that day" },
+	{ "day_before_moved", "day_before, moved by how the present step differs from then" },
 	{ "day_before_known", "1 when that day is known" },
 	{ "day_sine", "sine of the time of day" },
 	{ "day_cosine", "cosine of the time of day" },
 	{ "near_70", "present maximum over 0.70 of the limit" },
-	{ "near_85", "over 0.85" },
-	{ "near_93", "over 0.93" },
-	{ "near_97", "over 0.97" },
+	{ "near_85", "present maximum over 0.85 of the limit" },
+	{ "near_93", "present maximum over 0.93 of the limit" },
 	{ "holt", "damped Holt forecast (0.5, 0.1, damped by 0.9): the higher of the next step and the horizon's end" },
-	{ "holt_slow", "the same for slow climbs (0.3, 0.05, damped by 0.98)" },
-	{ "holt_near_85", "the first one over 0.85 of the limit" },
-	{ "holt_near_95", "over 0.95" },
-	{ "holt_over", "over the limit" },
+	{ "holt_slow", "damped Holt forecast for slow climbs (0.3, 0.05, damped by 0.98)" },
+	{ "holt_near_95", "holt over 0.95 of the limit" },
+	{ "holt_over", "holt over the limit" },
 	{ "high_near_90", "highest of 6 steps over 0.90 of the limit" },
 	{ "high_over", "highest of 24 steps over the limit" },
-	{ "jump_2_days", "log-odds of a rise within the horizon as large as the distance to the limit, by those of two days" },
-	{ "jump_72", "by those of 72 steps" },
+	{ "jump", "log-odds of a rise within the horizon as large as the distance to the limit, by those of two days" },
 };
 
 const char *feature_name(unsigned feature)
@@ -97,6 +87,9 @@ const char *feature_meaning(unsigned feature)
 	assert(feature < FEATURE_COUNT);
 	return about[feature].meaning;
 }
+
+/* Two points are no past to speak of. */
+enum { KNOWN_STEPS = 3 };
 
 /* The past without gaps, as of now. */
 struct view {
@@ -141,7 +134,7 @@ enum { WINDOW_6, WINDOW_24, WINDOW_72, WINDOW_DAY, WINDOW_COUNT };
 
 struct statistics {
 	double mean[WINDOW_COUNT], max[WINDOW_COUNT], deviation[WINDOW_COUNT];
-	double low[WINDOW_COUNT], high[WINDOW_COUNT]; /* of WINDOW_6 not computed */
+	double high_24, low_day, high_day; /* 90th and 10th percentiles */
 };
 
 static void compute_statistics(const struct view *view, struct statistics *statistics)
@@ -149,24 +142,26 @@ static void compute_statistics(const struct view *view, struct statistics *stati
 	static const unsigned lengths[WINDOW_COUNT] = { 6, 24, 72, TIMELINE_DAY };
 	double sum = 0, squares = 0, max = 0;
 	unsigned back = 0;
-	float sorted[TIMELINE_DAY];
 	for (int i = 0; i < WINDOW_COUNT; i++) {
 		unsigned length = lengths[i] < view->count ? lengths[i] : view->count;
 		for (; back < length; back++) {
 			double value = at(view, back);
 			sum += value;
 			squares += value * value;
-			max = fmax(max, value);
+			max = value > max ? value : max;
 		}
 		statistics->mean[i] = sum / length;
 		statistics->max[i] = max;
 		statistics->deviation[i] = sqrt(fmax(0, squares / length - statistics->mean[i] * statistics->mean[i]));
-		if (i == WINDOW_6)
-			continue;
-		memcpy(sorted, view->max + view->count - length, length * sizeof(sorted[0]));
-		statistics->low[i] = (double)quantile(sorted, length, 0.1);
-		statistics->high[i] = (double)quantile(sorted, length, 0.9);
 	}
+	float sorted[24];
+	unsigned day = view->count < TIMELINE_DAY ? view->count : TIMELINE_DAY, recent = day < 24 ? day : 24;
+	memcpy(sorted, view->max + view->count - recent, recent * sizeof(sorted[0]));
+	statistics->high_24 = (double)quantile(sorted, recent, 0.9);
+	float low, high;
+	quantile_pair(view->max + view->count - day, day, 0.1, 0.9, &low, &high);
+	statistics->low_day = (double)low;
+	statistics->high_day = (double)high;
 }
 
 /* The least-squares line through the last values. */
@@ -229,7 +224,7 @@ static unsigned climb_length(const struct view *view)
 		double value = at(view, length);
 		if (value > lowest + fall)
 			break;
-		lowest = fmin(lowest, value);
+		lowest = value < lowest ? value : lowest;
 	}
 	return length;
 }
@@ -253,13 +248,18 @@ static void put_trends(struct writer *writer, const struct view *view, const str
 	put(writer, reach(&climb, horizon, 12));
 	for (int i = 1; i < 4; i++)
 		put(writer, pass(&lines[i], lengths[i], horizon));
+	put(writer, pass(&climb, length < 6 ? 6 : length, horizon));
 }
 
-/*
- * Age, age in usual gaps, and the hazard: of the gaps that are longer than the age, which
- * share ends within the horizon, each gap blurred by a tenth of itself.
- */
-static void put_recurrence(struct writer *writer, const uint32_t indexes[], unsigned count, uint32_t now, unsigned horizon)
+struct recurrence {
+	double age;   /* steps since the last one */
+	double ratio; /* of the age to the usual gap, 0 to 3; 0 where none is known */
+	double due;   /* log-odds that the next one falls within the horizon */
+};
+
+/* By the gaps so far: of those that are longer than the age, which share ends within the
+ * horizon, each gap blurred by a tenth of itself. */
+static struct recurrence compute_recurrence(const uint32_t indexes[], unsigned count, uint32_t now, unsigned horizon)
 {
 	enum { GAPS_MAX = 16 };
 	float gaps[GAPS_MAX];
@@ -274,9 +274,11 @@ static void put_recurrence(struct writer *writer, const uint32_t indexes[], unsi
 		gaps[gap_count++] = (float)gap;
 	}
 	double usual = (double)quantile(gaps, gap_count, 0.5);
-	put(writer, log1p(age));
-	put(writer, usual > 0 ? clip(age / usual, 0, 3) : 0); /* NAN of no gaps is not over 0 */
-	put(writer, log_odds(ends / open));
+	return (struct recurrence){
+		.age = age,
+		.ratio = usual > 0 ? clip(age / usual, 0, 3) : 0, /* NAN of no gaps is not over 0 */
+		.due = log_odds(ends / open),
+	};
 }
 
 /* The highest of the steps (index, index + horizon], as far as they are known; NAN. */
@@ -322,11 +324,15 @@ static void put_cycle(struct writer *writer, const struct timeline *timeline, co
 		max += weight * highest;
 		over += highest > 1 ? weight : 0;
 	}
-	put(writer, log_odds(crossed / cycles));
+	double crossed_odds = log_odds(crossed / cycles), over_odds = log_odds((over + 0.15) / (seen + 1.5));
+	double strength = (double)timeline->period_strength, clear = clip(strength / 4, 0, 1.5);
+	put(writer, crossed_odds);
 	put(writer, log_odds(onsets / onset_cycles));
-	put(writer, log_odds((over + 0.15) / (seen + 1.5)));
+	put(writer, over_odds);
 	put(writer, seen > 0 ? max / seen : statistics->mean[WINDOW_DAY]);
-	put(writer, clip((double)timeline->period_strength, 0, 10));
+	put(writer, clip(strength, 0, 10));
+	put(writer, clear * (crossed_odds + 2));
+	put(writer, clear * (over_odds + 2));
 }
 
 static void put_days(struct writer *writer, const struct view *view, const struct statistics *statistics,
@@ -345,44 +351,84 @@ static void put_days(struct writer *writer, const struct view *view, const struc
 	put(writer, cos(angle));
 }
 
-/* Damped Holt (Gardner and McKenzie 1985) over the last 96 steps: the higher of the next
- * step's forecast and the one at the horizon's end. */
-static double holt(const struct view *view, unsigned horizon, double alpha, double beta, double phi)
+/* Damped Holt (Gardner and McKenzie 1985). */
+struct holt {
+	double alpha, beta, phi;
+	double level, trend;
+};
+
+static void holt_add(struct holt *holt, double value)
 {
-	unsigned length = view->count < 96 ? view->count : 96;
-	double level = at(view, length - 1), trend = 0, far = 0, power = 1;
-	for (unsigned i = length; i > 0; i--) {
-		double before = level;
-		level = alpha * at(view, i - 1) + (1 - alpha) * (level + phi * trend);
-		trend = beta * (level - before) + (1 - beta) * phi * trend;
-	}
-	for (unsigned i = 0; i < horizon; i++) {
-		power *= phi;
-		far += power;
-	}
-	return level + fmax(phi * trend, far * trend);
+	double before = holt->level;
+	holt->level = holt->alpha * value + (1 - holt->alpha) * (holt->level + holt->phi * holt->trend);
+	holt->trend = holt->beta * (holt->level - before) + (1 - holt->beta) * holt->phi * holt->trend;
 }
 
-/* How often a rise within the horizon was as large as the distance to the limit is now. */
-static void put_jumps(struct writer *writer, const struct view *view, unsigned horizon)
+/* The higher of the next step's forecast and the one at the horizon's end. */
+static double holt_highest(const struct holt *holt, unsigned horizon)
 {
-	enum { RECENT = 72 };
-	const float *max = view->max;
-	float distance = 1 - max[view->count - 1], highest[TIMELINE_STEPS + 1];
+	double far = 0, power = 1;
+	for (unsigned i = 0; i < horizon; i++) {
+		power *= holt->phi;
+		far += power;
+	}
+	return holt->level + fmax(holt->phi * holt->trend, far * holt->trend);
+}
+
+/* Both over the last 96 steps, side by side: neither has to wait for its own last step alone. */
+static void put_holt(struct writer *writer, const struct view *view, unsigned horizon)
+{
+	unsigned length = view->count < 96 ? view->count : 96;
+	struct holt quick = { .alpha = 0.5, .beta = 0.1, .phi = 0.9, .level = at(view, length - 1) };
+	struct holt slow = { .alpha = 0.3, .beta = 0.05, .phi = 0.98, .level = at(view, length - 1) };
+	for (unsigned i = length; i > 0; i--) {
+		holt_add(&quick, at(view, i - 1));
+		holt_add(&slow, at(view, i - 1));
+	}
+	double expected = holt_highest(&quick, horizon);
+	put(writer, expected);
+	put(writer, holt_highest(&slow, horizon));
+	put(writer, fmax(0, expected - 0.95));
+	put(writer, fmax(0, expected - 1));
+}
+
+enum { BLOCK = 16 }; /* a constant number of steps at a time, for the compiler to do several at once */
+
+/* Of the first `count` steps, each with a whole horizon after it: after how many the maximum
+ * rose by more than `distance`. */
+static unsigned count_jumps(const float max[], unsigned count, unsigned horizon, float distance)
+{
+	unsigned jumps = 0, begin = 0;
+	for (; begin + BLOCK <= count; begin += BLOCK) {
+		float highest[BLOCK];
+		int jumped[BLOCK];
+		memcpy(highest, max + begin + 1, sizeof(highest));
+		for (unsigned ahead = 2; ahead <= horizon; ahead++) {
+			const float *next = max + begin + ahead;
+			for (unsigned i = 0; i < BLOCK; i++)
+				highest[i] = highest[i] > next[i] ? highest[i] : next[i];
+		}
+		for (unsigned i = 0; i < BLOCK; i++)
+			jumped[i] = highest[i] - max[begin + i] > distance;
+		for (unsigned i = 0; i < BLOCK; i++)
+			jumps += (unsigned)jumped[i];
+	}
+	for (; begin < count; begin++) {
+		float highest = max[begin + 1];
+		for (unsigned ahead = 2; ahead <= horizon; ahead++)
+			highest = highest > max[begin + ahead] ? highest : max[begin + ahead];
+		jumps += highest - max[begin] > distance;
+	}
+	return jumps;
+}
+
+/* Log-odds of a rise within the horizon as large as the distance to the limit is now, by the
+ * rises that were. */
+static double jump(const struct view *view, unsigned horizon)
+{
 	unsigned starts = view->count > horizon ? view->count - horizon : 0;
-	memcpy(highest, max + 1, starts * sizeof(highest[0]));
-	for (unsigned ahead = 2; ahead <= horizon; ahead++) {
-		for (unsigned i = 0; i < starts; i++)
-			highest[i] = highest[i] > max[i + ahead] ? highest[i] : max[i + ahead];
-	}
-	unsigned recent_from = starts > RECENT ? starts - RECENT : 0, jumps = 0, recent = 0;
-	for (unsigned i = 0; i < starts; i++) {
-		unsigned jumped = highest[i] - max[i] > distance;
-		jumps += jumped;
-		recent += i >= recent_from ? jumped : 0;
-	}
-	put(writer, log_odds((jumps + 0.1) / (starts + 1.0)));
-	put(writer, log_odds((recent + 0.1) / (starts - recent_from + 1.0)));
+	unsigned jumps = count_jumps(view->max, starts, horizon, 1 - view->max[view->count - 1]);
+	return log_odds((jumps + 0.1) / (starts + 1.0));
 }
 
 static void put_all(struct writer *writer, const struct timeline *timeline, const struct view *view, unsigned horizon)
@@ -396,20 +442,18 @@ static void put_all(struct writer *writer, const struct timeline *timeline, cons
 	put(writer, now - at(view, 1));
 	put(writer, at(view, 1) - at(view, 2));
 	put(writer, now - at(view, 3));
-	put(writer, now - at(view, 6));
-	put(writer, now - at(view, 12));
 
-	for (int i = 0; i < WINDOW_COUNT; i++)
-		put(writer, statistics.mean[i]);
-	for (int i = 0; i < WINDOW_COUNT; i++)
-		put(writer, statistics.max[i]);
-	for (int i = 0; i < WINDOW_COUNT; i++)
-		put(writer, statistics.deviation[i]);
-	put(writer, statistics.low[WINDOW_24]);
-	put(writer, statistics.low[WINDOW_DAY]);
-	put(writer, statistics.high[WINDOW_24]);
-	put(writer, statistics.high[WINDOW_72]);
-	put(writer, statistics.high[WINDOW_DAY]);
+	put(writer, statistics.mean[WINDOW_24]);
+	put(writer, statistics.mean[WINDOW_72]);
+	put(writer, statistics.mean[WINDOW_DAY]);
+	put(writer, statistics.max[WINDOW_24]);
+	put(writer, statistics.max[WINDOW_DAY]);
+	put(writer, statistics.deviation[WINDOW_6]);
+	put(writer, statistics.deviation[WINDOW_24]);
+	put(writer, statistics.deviation[WINDOW_DAY]);
+	put(writer, statistics.low_day);
+	put(writer, statistics.high_24);
+	put(writer, statistics.high_day);
 	double means = 0;
 	for (unsigned i = 0; i < view->means; i++)
 		means += (double)view->mean[i];
@@ -417,41 +461,51 @@ static void put_all(struct writer *writer, const struct timeline *timeline, cons
 
 	put_trends(writer, view, &statistics, horizon);
 
-	put(writer, clip((1 - now) / (statistics.deviation[WINDOW_6] + 0.01), -1, 8));
 	put(writer, clip((1 - now) / (statistics.deviation[WINDOW_24] + 0.01), -1, 8));
 	put(writer, clip((1 - now) / (statistics.deviation[WINDOW_DAY] + 0.01), -1, 8));
-	unsigned day = view->count < TIMELINE_DAY ? view->count : TIMELINE_DAY, lower = 0, over = 0, over_24 = 0;
+	unsigned day = view->count < TIMELINE_DAY ? view->count : TIMELINE_DAY, recent = day < 24 ? day : 24;
+	unsigned lower = 0, over = 0, over_recent = 0;
 	const float *last_day = view->max + view->count - day;
 	for (unsigned i = 0; i < day; i++) {
 		lower += last_day[i] < (float)now;
 		over += last_day[i] > 1;
-		over_24 += i + 24 >= day && last_day[i] > 1;
 	}
+	for (unsigned i = day - recent; i < day; i++)
+		over_recent += last_day[i] > 1;
 	put(writer, (double)lower / day);
-	put(writer, (double)over_24 / (day < 24 ? day : 24));
+	put(writer, (double)over_recent / recent);
 	put(writer, sqrt((double)over / day));
 
 	uint32_t onsets[TIMELINE_ONSETS];
 	for (unsigned i = 0; i < timeline->onset_count; i++)
 		onsets[i] = timeline->onsets[i].index;
-	put_recurrence(writer, timeline->crossings, timeline->crossing_count, (uint32_t)view->index, horizon);
-	put_recurrence(writer, onsets, timeline->onset_count, (uint32_t)view->index, horizon);
+	struct recurrence crossing =
+		compute_recurrence(timeline->crossings, timeline->crossing_count, (uint32_t)view->index, horizon);
+	struct recurrence onset = compute_recurrence(onsets, timeline->onset_count, (uint32_t)view->index, horizon);
+	put(writer, log1p(crossing.age));
+	put(writer, crossing.ratio);
+	put(writer, crossing.due);
+	put(writer, log1p(onset.age));
+	put(writer, onset.due);
 	put_cycle(writer, timeline, view, &statistics, horizon);
 	put_days(writer, view, &statistics, horizon);
 
 	put(writer, fmax(0, now - 0.70));
 	put(writer, fmax(0, now - 0.85));
 	put(writer, fmax(0, now - 0.93));
-	put(writer, fmax(0, now - 0.97));
-	double expected = holt(view, horizon, 0.5, 0.1, 0.9);
-	put(writer, expected);
-	put(writer, holt(view, horizon, 0.3, 0.05, 0.98));
-	put(writer, fmax(0, expected - 0.85));
-	put(writer, fmax(0, expected - 0.95));
-	put(writer, fmax(0, expected - 1));
+	put_holt(writer, view, horizon);
 	put(writer, fmax(0, statistics.max[WINDOW_6] - 0.90));
 	put(writer, fmax(0, statistics.max[WINDOW_24] - 1));
-	put_jumps(writer, view, horizon);
+	put(writer, jump(view, horizon));
+}
+
+/* Whether so many steps are known. */
+static bool knows(const struct timeline *timeline, unsigned wanted)
+{
+	unsigned known = 0;
+	for (unsigned i = 0; i < timeline->count && known < wanted; i++)
+		known += isnan(timeline_max(timeline, timeline->newest - i)) ? 0 : 1;
+	return known >= wanted;
 }
 
 bool features_compute(const struct timeline *timeline, struct step present, double phase, unsigned horizon,
@@ -462,12 +516,14 @@ bool features_compute(const struct timeline *timeline, struct step present, doub
 	view.count = timeline_unroll(timeline, max, mean);
 	view.means = view.count < TIMELINE_MEANS ? view.count : TIMELINE_MEANS;
 	bool present_known = !isnan(present.max);
-	if (view.count == 0 || (!present_known && isnan(timeline_max(timeline, timeline->newest)) &&
-	                        isnan(timeline_max(timeline, timeline->newest - 1))))
+	bool added = present_known && phase >= 0.5;
+	bool recent = present_known || !isnan(timeline_max(timeline, timeline->newest)) ||
+	              !isnan(timeline_max(timeline, timeline->newest - 1));
+	if (!recent || !knows(timeline, added ? KNOWN_STEPS - 1 : KNOWN_STEPS))
 		return false;
 	if (present_known) {
 		/* A step that overlaps the newest one by more than a half takes its place. */
-		if (phase >= 0.5) {
+		if (added) {
 			view.count++;
 			view.means++;
 			view.index++;
@@ -483,10 +539,6 @@ bool features_compute(const struct timeline *timeline, struct step present, doub
 			view.means--;
 		}
 	}
-	/* Of two steps the newest may be a gap: one is known. */
-	if (view.count < 2 || (view.count == 2 && !present_known && isnan(timeline_max(timeline, timeline->newest))))
-		return false;
-
 	struct writer writer = { .next = ret_features->values };
 	put_all(&writer, timeline, &view, horizon);
 	assert(writer.next == ret_features->values + FEATURE_COUNT);

@@ -11,7 +11,7 @@
 
 #include "forecast/timeline.h"
 
-enum { FEATURE_COUNT = 75 };
+enum { FEATURE_COUNT = 65 };
 
 /* The name and the sentence of a feature, 0 to FEATURE_COUNT - 1. */
 const char *feature_name(unsigned feature);
@@ -27,7 +27,7 @@ struct features {
  * Looks at `timeline` for a horizon of 1 or more steps. `present`, unless its maximum is
  * NAN, is the last step's length of time up to now, `phase` (0 to 1) of a step after
  * the end of the newest step: it stands for that step, or after it, whichever is nearer.
- * False while two steps are not known, or none of the last two; the output is then
+ * False while three steps are not known, or none of the last two; the output is then
  * undefined.
  */
 bool features_compute(const struct timeline *timeline, struct step present, double phase, unsigned horizon,

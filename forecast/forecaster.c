@@ -19,12 +19,14 @@
 /* Under this probability no time is given for what is not expected. */
 #define LEAD_FROM 0.05
 
-/* How the line begins that forecaster_save() writes, and how it ends. */
-#define SAVED "1 "
-#define SAVED_END " end"
-
-/* Far more than a weight can ever have moved. */
-#define MOVED_MAX 1e6f
+/* The line that forecaster_save() writes: seven digits of base 64 an input. Four are how far its
+ * weight has moved, in 1/2^21 from -4 on; three are the logarithm of its squares, in 1/2^13. */
+#define SAVED "2 "
+#define MOVED_UNIT 0x1p21
+#define MOVED_MIDDLE 0x1p23
+#define SQUARES_UNIT 0x1p13
+enum { MOVED_DIGITS = 4, SQUARES_DIGITS = 3, INPUT_DIGITS = MOVED_DIGITS + SQUARES_DIGITS };
+static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 
 /* In limits: what is more than that is over it, and that is all. */
 #define VALUE_MAX 1e6f
@@ -39,7 +41,7 @@ struct forecaster {
 	const struct prior *prior;
 	unsigned horizon;
 	double limit;
-	int64_t learnt_to; /* steps up to this one were learnt in an earlier life */
+	int64_t learnt_to; /* what steps up to this one looked like was learnt in an earlier life */
 	struct timeline timeline;
 	struct learner log_odds, rise;
 	struct waiting waiting[]; /* horizon, ring: of step k at k % horizon */
@@ -212,11 +214,39 @@ void forecaster_explain(const struct forecaster *forecaster, struct step present
 	}
 }
 
+/* `number` in so many digits, the nearest that they can tell. */
+static void put_digits(char *to, unsigned count, double number)
+{
+	double highest = (double)((1u << 6 * count) - 1);
+	unsigned rest = (unsigned)lrint(fmin(fmax(number, 0), highest));
+	for (unsigned i = count; i > 0; i--, rest /= 64)
+		to[i - 1] = digits[rest % 64];
+}
+
+/* False for what is no digit. */
+static bool read_digits(const char *from, unsigned count, unsigned *ret_number)
+{
+	*ret_number = 0;
+	for (unsigned i = 0; i < count; i++) {
+		const char *digit = from[i] ? strchr(digits, from[i]) : NULL;
+		if (!digit)
+			return false;
+		*ret_number = 64 * *ret_number + (unsigned)(digit - digits);
+	}
+	return true;
+}
+
 /* How far the weights have moved from the prior's, and the squares. */
 static void save_learner(const struct learner *learner, const float from[static PRIOR_INPUTS], struct text *text)
 {
-	for (unsigned i = 0; i < PRIOR_INPUTS; i++)
-		text_printf(text, " %.4g:%.4g", (double)(learner->weights[i] - from[i]), (double)learner->squares[i]);
+	char saved[PRIOR_INPUTS * INPUT_DIGITS];
+	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
+		char *to = saved + (size_t)i * INPUT_DIGITS;
+		put_digits(to, MOVED_DIGITS, (double)(learner->weights[i] - from[i]) * MOVED_UNIT + MOVED_MIDDLE);
+		put_digits(to + MOVED_DIGITS, SQUARES_DIGITS, log2((double)learner->squares[i]) * SQUARES_UNIT);
+	}
+	text_append_char(text, ' ');
+	text_append(text, saved, sizeof(saved));
 }
 
 void forecaster_save(const struct forecaster *forecaster, struct text *text)
@@ -225,33 +255,19 @@ void forecaster_save(const struct forecaster *forecaster, struct text *text)
 	text_printf(text, SAVED "%" PRId64, newest > forecaster->learnt_to ? newest : forecaster->learnt_to);
 	save_learner(&forecaster->log_odds, forecaster->prior->weights[PRIOR_LOG_ODDS], text);
 	save_learner(&forecaster->rise, forecaster->prior->weights[PRIOR_RISE], text);
-	text_append_string(text, SAVED_END);
-}
-
-/* Reads a number, which nothing stands before, and moves *at to the `end_at` that ends it. */
-static bool restore_number(const char **at, char end_at, float *ret_number)
-{
-	char *end;
-	if (isspace((unsigned char)**at))
-		return false;
-	*ret_number = strtof(*at, &end);
-	if (end == *at || !isfinite(*ret_number) || *end != end_at)
-		return false;
-	*at = end;
-	return true;
 }
 
 /* Adds what save_learner() wrote to a learner as it began, and moves *at behind it. */
 static bool restore_learner(struct learner *learner, const char **at)
 {
-	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
-		float moved;
-		if (*(*at)++ != ' ' || !restore_number(at, ':', &moved) || fabsf(moved) > MOVED_MAX)
+	if (*(*at)++ != ' ')
+		return false;
+	for (unsigned i = 0; i < PRIOR_INPUTS; i++, *at += INPUT_DIGITS) {
+		unsigned moved, squares;
+		if (!read_digits(*at, MOVED_DIGITS, &moved) || !read_digits(*at + MOVED_DIGITS, SQUARES_DIGITS, &squares))
 			return false;
-		(*at)++;
-		if (!restore_number(at, ' ', &learner->squares[i]) || learner->squares[i] < 1)
-			return false;
-		learner->weights[i] += moved;
+		learner->weights[i] += (float)((moved - MOVED_MIDDLE) / MOVED_UNIT);
+		learner->squares[i] = (float)exp2(squares / SQUARES_UNIT);
 	}
 	return true;
 }
@@ -265,7 +281,7 @@ bool forecaster_restore(struct forecaster *forecaster, const char *line)
 	errno = 0;
 	long long learnt_to = strtoll(line + strlen(SAVED), &end, 10);
 	const char *at = end;
-	if (errno || !restore_learner(&log_odds, &at) || !restore_learner(&rise, &at) || strcmp(at, SAVED_END) != 0)
+	if (errno || !restore_learner(&log_odds, &at) || !restore_learner(&rise, &at) || *at != '\0')
 		return false;
 	forecaster->log_odds = log_odds;
 	forecaster->rise = rise;

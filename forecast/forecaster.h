@@ -45,7 +45,7 @@ void forecaster_add(struct forecaster *forecaster, int64_t index, struct step st
 /*
  * Predicts from all complete steps. `present`, unless its values are NAN, is what the last
  * step's length of time up to now looks like, `phase` (0 to 1) of a step after the end
- * of the newest complete step. False while there is less than two steps to predict from,
+ * of the newest complete step. False while less than three steps are known,
  * or no value in the last two; the output is then untouched.
  */
 bool forecaster_predict(const struct forecaster *forecaster, struct step present, double phase,

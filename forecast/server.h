@@ -2,7 +2,7 @@
  * The server's REST interface as vigie-forecast uses it: GET hosts and get-all-detailed,
  * PUT save-forecasts.
  *
- * One thread uses a server. Requests wait for their answer, at most `timeout_ms`. The
+ * One thread uses a server. Requests wait for their answer as those of a client do. The
  * errors of the functions are those of client_get() and client_put(), -EBADMSG for an
  * answer that is none and -ENOMEM, each with a sentence in `ret_error`.
  */

@@ -40,7 +40,7 @@ static int open_parts(const struct config *config, const char *source, struct se
 	struct service_parts parts = { .settings = {
 		.refresh_ms = config->forecast.refresh_ms, .step_ms = config->forecast.step_ms,
 		.phase_ms = config->forecast.phase_ms, .history_ms = config->forecast.history_ms,
-		.above = config->forecast.above, .state = strdup(config->forecast.state),
+		.above = config->forecast.above / 100, .state = strdup(config->forecast.state),
 	} };
 	int result = check_times(config, ret_error);
 	if (!result)
@@ -82,6 +82,11 @@ const struct limits *service_limits(const struct service *service, const char *i
                                     enum resource resource)
 {
 	return rules_find(service->parts.rules, ip, process, resource);
+}
+
+double service_above(const struct service *service, const struct limits *limits)
+{
+	return service->parts.settings.above * limits->threshold;
 }
 
 /* All histories are to be read anew. */

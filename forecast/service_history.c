@@ -40,7 +40,7 @@ static int read_resource(struct service *service, const char *ip, const char *pr
 		struct history_query query = {
 			.ip = ip, .process = process, .resource = resource, .step_ms = step_ms,
 			.first = history_first(now_ms, service->window_ms, step_ms),
-			.above = process ? -1 : service->parts.settings.above,
+			.above = process ? -1 : service->parts.settings.above * rules_lowest_threshold(service->parts.rules),
 		};
 		query.count = last >= query.first ? (size_t)(last - query.first + 1) : 1;
 		int result = server_history(service->parts.server, &query, now_ms, reader, ret_error);
@@ -69,7 +69,8 @@ static double wanted(void *user, const char *ip, const char *process, enum resou
 	catching_up->found = series_table_find(&service->table, ip, process, resource);
 	if (catching_up->found)
 		return catching_up->found->behind ? -INFINITY : INFINITY;
-	return service_limits(service, ip, process, resource)->mute ? INFINITY : -INFINITY;
+	const struct limits *limits = service_limits(service, ip, process, resource);
+	return limits->mute ? INFINITY : service_above(service, limits);
 }
 
 /* A forecaster with what it had learnt before. 0 or -ENOMEM. */
@@ -105,6 +106,7 @@ static void take_history(const struct catching_up *catching_up, struct series *s
                          const struct history_series *history)
 {
 	const struct service *service = catching_up->service;
+	const struct limits *limits = service_limits(service, history->ip, history->process, history->resource);
 	int64_t step_ms = service->parts.settings.step_ms;
 	bool begun = forecaster_newest(series->forecaster) != INT64_MIN;
 	for (size_t i = 0; i < history->count; i++) {
@@ -120,7 +122,7 @@ static void take_history(const struct catching_up *catching_up, struct series *s
 			end_ms = catching_up->now_ms;
 		if (end_ms > series->seen_ms)
 			series->seen_ms = end_ms;
-		if ((double)step.max > service->parts.settings.above && end_ms > series->above_ms)
+		if ((double)step.max > service_above(service, limits) && end_ms > series->above_ms)
 			series->above_ms = end_ms;
 		if (index == service->complete)
 			fill_recent(catching_up, series, step);

@@ -16,7 +16,7 @@ struct service_parts {
 	struct server *server;
 	struct {
 		int64_t refresh_ms, step_ms, phase_ms, history_ms;
-		double above; /* percent */
+		double above; /* a share of the limit */
 		char *state;  /* path */
 	} settings;
 };
@@ -50,6 +50,9 @@ struct service {
 unsigned service_horizon(const struct service *service, const struct limits *limits);
 const struct limits *service_limits(const struct service *service, const char *ip, const char *process,
                                     enum resource resource);
+
+/* A value over this, in percent, makes a series with these limits one that is looked at. */
+double service_above(const struct service *service, const struct limits *limits);
 
 /* Reads the newest buckets up to the one at `boundary_ms`: of all series and new ones, or
  * (`ip` not NULL) of one alone. 0 or a negative errno with a sentence. */

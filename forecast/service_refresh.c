@@ -7,7 +7,7 @@
 
 #include "common/log.h"
 
-enum { SAVE_MS = 600000 }; /* between two writes of the state: a line of it takes longer than a forecast */
+enum { SAVE_MS = 600000 }; /* between two writes of the state: 22 MB for 20,000 series */
 
 struct looking {
 	struct service *service;
@@ -19,7 +19,7 @@ static double wanted(void *user, const char *ip, const char *process, enum resou
 	struct looking *looking = user;
 	struct service *service = looking->service;
 	looking->found = series_table_find(&service->table, ip, process, resource);
-	return looking->found ? -INFINITY : service->parts.settings.above;
+	return looking->found ? -INFINITY : service_above(service, service_limits(service, ip, process, resource));
 }
 
 static int read_buckets(void *user, const struct history_series *buckets)
@@ -27,8 +27,9 @@ static int read_buckets(void *user, const struct history_series *buckets)
 	struct looking *looking = user;
 	struct service *service = looking->service;
 	struct series *series = looking->found;
+	const struct limits *limits = service_limits(service, buckets->ip, buckets->process, buckets->resource);
 	if (!series) {
-		if (service_limits(service, buckets->ip, buckets->process, buckets->resource)->mute)
+		if (limits->mute)
 			return 0;
 		series = series_table_add(&service->table, buckets->ip, buckets->process, buckets->resource);
 		if (!series)
@@ -42,7 +43,7 @@ static int read_buckets(void *user, const struct history_series *buckets)
 		recent_set(series->recent, bucket, values);
 		if (end_ms > series->seen_ms)
 			series->seen_ms = end_ms;
-		if ((double)values.max > service->parts.settings.above && end_ms > series->above_ms)
+		if ((double)values.max > service_above(service, limits) && end_ms > series->above_ms)
 			series->above_ms = end_ms;
 	}
 	return 0;

@@ -127,17 +127,20 @@ int train_add(struct trainer *trainer, const struct step *steps, size_t count, i
 	return result;
 }
 
-/* A weight for each row, so that each series counts the same; their sum is 1. */
+/* A weight for each row, so that each series counts the same, but for those of less than a
+ * day: as little as they are. The weights' sum is 1. */
 static int weigh(const struct trainer *trainer, float weights[])
 {
 	size_t *rows_of = calloc(trainer->series, sizeof(*rows_of));
-	size_t series = 0;
 	if (!rows_of)
 		return -ENOMEM;
 	for (size_t i = 0; i < trainer->count; i++)
-		series += rows_of[trainer->rows[i].series]++ == 0;
+		rows_of[trainer->rows[i].series]++;
+	double least = (double)TIMELINE_DAY / (double)trainer->stride, sum = 0;
+	for (uint32_t i = 0; i < trainer->series; i++)
+		sum += (double)rows_of[i] / fmax((double)rows_of[i], least);
 	for (size_t i = 0; i < trainer->count; i++)
-		weights[i] = 1.0f / (float)(rows_of[trainer->rows[i].series] * series);
+		weights[i] = (float)(1 / (fmax((double)rows_of[trainer->rows[i].series], least) * sum));
 	free(rows_of);
 	return 0;
 }

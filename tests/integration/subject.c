@@ -6,6 +6,7 @@
  *   subject NAME burn THREADS PERCENT    that much of a core, each thread
  *   subject NAME copies COUNT PERCENT    children of that name, each burning so
  *   subject NAME share COUNT MIB OWN     children of that name with a region of all and memory of their own
+ *   subject NAME grow FIRST LAST RATE    from so many MiB of memory to so many, RATE KiB a second
  *   subject NAME crowd ALIVE BURN SLEEP  short-lived children, so many at a time (milliseconds); an "r" for each that went
  *   subject NAME exec SECONDS PATH …     burns as one name, and then executes another program
  *
@@ -107,6 +108,27 @@ static void share(int count, size_t mib, size_t own_mib)
 	}
 }
 
+/* Its size is that of the time that has passed, however seldom it runs. */
+static void grow(size_t first_mib, size_t last_mib, size_t kib_per_second)
+{
+	size_t size = first_mib << 20, last = last_mib << 20;
+	char *memory = mmap(NULL, last, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+	if (memory == MAP_FAILED || size > last || madvise(memory, last, MADV_NOHUGEPAGE) != 0)
+		exit(EXIT_FAILURE);
+	memset(memory, 1, size);
+	take_name();
+	ready();
+	double begun_s = seconds_of(CLOCK_MONOTONIC);
+	while (size < last) {
+		sleep_ms(20);
+		double grown = (seconds_of(CLOCK_MONOTONIC) - begun_s) * (double)(kib_per_second << 10);
+		size_t wanted = (first_mib << 20) + (size_t)grown;
+		wanted = wanted < last ? wanted : last;
+		memset(memory + size, 1, wanted - size);
+		size = wanted;
+	}
+}
+
 static void crowd(int alive, long burn_ms, long sleep_for_ms)
 {
 	ready();
@@ -168,6 +190,8 @@ int main(int argc, char *argv[])
 		}
 	} else if (strcmp(what, "share") == 0) {
 		share((int)number[0], (size_t)number[1], (size_t)number[2]);
+	} else if (strcmp(what, "grow") == 0) {
+		grow((size_t)number[0], (size_t)number[1], (size_t)number[2]);
 	} else if (strcmp(what, "crowd") == 0) {
 		crowd((int)number[0], number[1], number[2]);
 	} else if (strcmp(what, "exec") == 0 && argc > 4) {

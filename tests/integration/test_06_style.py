@@ -1,6 +1,7 @@
 """Rules of the house that a machine can check."""
 
 import re
+import shutil
 import subprocess
 import unittest
 
@@ -14,7 +15,7 @@ LIBRARIES = {
     r"sqlite3(ext)?\.h": {"fcgi/store_sqlite.c"},
     r"curl/.*": {"common/http.c"},
     r"libproc2/.*": {"collector/sampler.c"},
-    r"zlib\.h": {"collector/batch_file.c", "common/gzip.c", "fcgi/inflate.c"},
+    r"zlib\.h": {"collector/batch_file.c", "common/gzip.c", "fcgi/inflate.c", "forecast/prior.c"},
 }
 
 
@@ -68,6 +69,47 @@ class SampleConfigurationTest(unittest.TestCase):
             with self.subTest(name):
                 subprocess.run([BUILD / name, "--config", ROOT / "deploy" / "vigie.conf", "--check-config"], check=True,
                                stdout=subprocess.DEVNULL)
+
+
+class ManualTest(unittest.TestCase):
+    PATH = ROOT / "deploy" / "man" / "vigie-forecast.8"
+
+    def items(self, section):
+        """{name: text} of the items of a section's list, the text without its line breaks and macros."""
+        text = self.PATH.read_text().split(f"\n.Sh {section}\n", 1)[1].split("\n.Sh ", 1)[0]
+        items = re.findall(r"^\.It (?:Cm|Fl Fl|Dv) (\S+)[^\n]*\n((?:(?!\.It |\.El|\.Bl|\.Pp).*\n)*)", text + "\n", re.MULTILINE)
+        return {name: " ".join(line for line in body.splitlines() if not line.startswith(".")) for name, body in items}
+
+    def test_it_has_every_feature(self):
+        source = (ROOT / "forecast" / "features.c").read_text()
+        features = re.findall(r'^\t\{ "(\w+)", "([^"]*)" \},$', source, re.MULTILINE)
+        self.assertEqual(len(features), int(re.search(r"FEATURE_COUNT = (\d+)", (ROOT / "forecast" / "features.h").read_text())[1]))
+        self.assertEqual(list(self.items("FEATURES").items()), features)
+
+    def test_it_has_every_option(self):
+        items = self.items("CONFIGURATION")
+        section = (ROOT / "deploy" / "vigie.conf").read_text().split("\n[forecast]\n")[1].split("\n[")[0]
+        options = re.findall(r"^# (.*)\n(?:# )?(\w+) =", section, re.MULTILINE)
+        self.assertEqual(list(items), [key for _, key in options])
+        for meaning, key in options:
+            with self.subTest(key):
+                self.assertTrue(items[key].lower().startswith(meaning.lower() + "."), items[key])
+
+    def test_it_has_the_options_of_every_command(self):
+        text = self.PATH.read_text()
+        shared = set()
+        for command in ([], ["backtest"], ["explain"], ["train"]):
+            with self.subTest(command):
+                run = subprocess.run([BUILD / "vigie-forecast", *command, "--help"], check=True, stdout=subprocess.PIPE, text=True)
+                options = set(re.findall(r"--([a-z-]+)", run.stdout))
+                shared = shared or options
+                for option in options - shared if command else options:
+                    self.assertRegex(text, rf"(?m)^\.It .*Fl Fl {option}\b")
+
+    @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
+    def test_it_is_right(self):
+        run = subprocess.run(["mandoc", "-Tlint", self.PATH], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.assertEqual(run.stdout, "")
 
 
 if __name__ == "__main__":

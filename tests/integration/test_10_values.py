@@ -5,16 +5,15 @@ import contextlib
 import fcntl
 import os
 import pathlib
-import shutil
-import subprocess
-import tempfile
 import termios
 import time
 import unittest
 
 import psutil
 
-from vigie import ROOT, Vigie, wait_until
+import subjects
+from subjects import arguments, subject, unique
+from vigie import Vigie, wait_until
 
 try:
     import engines
@@ -29,15 +28,6 @@ CORES = os.sysconf("SC_NPROCESSORS_ONLN")
 MIB = 1 << 20
 HIGHEST = 100 * CORES + 100 / TICKS_PER_S  # percent: all cores, and a tick
 TICKS = 8                                  # that a comparison is over
-
-def unique(name):
-    """A name that no other run of these tests on this machine has: processes of one name are one series. At most 15 bytes."""
-    pid, suffix = os.getpid(), ""
-    while pid:
-        pid, digit = divmod(pid, 36)
-        suffix = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + suffix
-    return f"{name}-{suffix}"
-
 
 HALF, FORTY, SHARERS, IDLE, THREADS, BORN, DIED, MAYFLY, BEFORE, AFTER, BUSY = (unique(name) for name in (
     "half", "forty", "sharers", "idle", "threads", "born", "died", "mayfly", "before", "after", "busy"))
@@ -60,32 +50,7 @@ HOSTILE = {
 
 
 def setUpModule():
-    global FOLDER, SUBJECT
-    FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="vigie-subject-"))
-    unittest.addModuleCleanup(shutil.rmtree, FOLDER, True)
-    SUBJECT = FOLDER / "vt-parent"
-    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-pthread", "-o", SUBJECT,
-                    ROOT / "tests" / "integration" / "subject.c"], check=True)
-
-
-def arguments(name, *words):
-    name = name if isinstance(name, bytes) else name.encode()
-    return [str(SUBJECT), name.hex(), *(str(word) for word in words)]
-
-
-@contextlib.contextmanager
-def subject(name, *words, processes=1):
-    """Starts subject.c and gives it once it, or each of its children, does what it is to do."""
-    process = subprocess.Popen(arguments(name, *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    try:
-        for _ in range(processes):
-            if process.stdout.read(1) != b"r":
-                raise AssertionError(f"{name} did not start")
-        yield process
-    finally:
-        process.kill()
-        process.stdout.close()
-        process.wait()
+    subjects.build()
 
 
 def children(pid):

@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 
-from vigie import BUILD, PREFIX, Vigie, sample, wait_until
+from vigie import BUILD, PREFIX, Vigie, is_alive, sample, wait_until
 
 # Nothing is above a limit here, and the machine's own processes are no part of it.
 CONFIG = """
@@ -127,6 +127,24 @@ class ForecastTest(unittest.TestCase):
         made = self.wait_for_forecast()
         wait_until(lambda: self.forecasts()[LEAKER]["mem"] != made, 10, "another forecast")
         self.assertLessEqual(self.log().count(" error: "), 2, self.log())  # asking, and perhaps reporting
+
+    def test_ends_in_time_and_keeps_what_was_learnt_while_the_server_hangs(self):
+        self.wait_for_forecast()
+        self.vigie.config_path.write_text(CONFIG.replace("timeout = 1s", "timeout = 60s"))
+        read = self.histories_read()
+        os.kill(self.vigie.pid_of("vigie-forecast"), signal.SIGHUP)
+        self.wait_for_histories(read)
+        self.wait_for_forecast()
+        fcgi, pid = self.vigie.pid_of("vigie-fcgi"), self.vigie.pid_of("vigie-forecast")
+        os.kill(fcgi, signal.SIGSTOP)
+        try:
+            time.sleep(3)  # it has asked, and waits
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda: not is_alive(pid), 4, "vigie-forecast has ended")
+        finally:
+            os.kill(fcgi, signal.SIGCONT)
+        state = (self.vigie.state / "forecast.state").read_text()
+        self.assertTrue(state.endswith("end 1\n"), state)
 
     def test_reload_with_a_broken_file_changes_nothing(self):
         self.wait_for_forecast()

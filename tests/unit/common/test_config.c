@@ -98,8 +98,8 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_true(config->alert.threshold == 80);
 	assert_true(config->alert.clear == 75);
 	assert_int_equal(config->alert.raise_after, 1);
-	assert_true(config->alert.amber_probability == 0.5);
-	assert_true(config->alert.amber_clear == 0.3);
+	assert_true(config->alert.amber_probability == 0.25);
+	assert_true(config->alert.amber_clear == 0.12);
 	assert_int_equal(config->alert.rule.count, 0);
 	assert_int_equal(config->alert.reminder_ms, 0);
 	assert_string_equal(config->alert.hook, "");
@@ -110,7 +110,7 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->forecast.phase_ms, 7000);
 	assert_int_equal(config->forecast.timeout_ms, 10000);
 	assert_string_equal(config->forecast.token_file, "");
-	assert_true(config->forecast.above == 20);
+	assert_true(config->forecast.above == 25);
 	assert_int_equal(config->forecast.history_ms, 2 * 24 * 3600 * 1000);
 	assert_string_equal(config->forecast.model, "");
 	assert_string_equal(config->forecast.state, "forecast.state");

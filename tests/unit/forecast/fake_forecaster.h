@@ -95,10 +95,6 @@ bool forecaster_restore(struct forecaster *forecaster, const char *line)
 	return true;
 }
 
-struct prior {
-	char byte;
-};
-
 static unsigned priors_open;
 
 const struct prior *prior_builtin(void)

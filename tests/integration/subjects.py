@@ -1,0 +1,50 @@
+"""Processes to be measured: subject.c, which does what a test tells it to."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from vigie import ROOT
+
+
+def unique(name):
+    """A name that no other run of these tests on this machine has: processes of one name are one series. At most 15 bytes."""
+    pid, suffix = os.getpid(), ""
+    while pid:
+        pid, digit = divmod(pid, 36)
+        suffix = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + suffix
+    return f"{name}-{suffix}"
+
+
+def build():
+    """Until the end of the present module's tests; from its setUpModule()."""
+    global SUBJECT
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-subject-"))
+    unittest.addModuleCleanup(shutil.rmtree, folder, True)
+    SUBJECT = folder / "vt-parent"
+    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-pthread", "-o", SUBJECT,
+                    ROOT / "tests" / "integration" / "subject.c"], check=True)
+
+
+def arguments(name, *words):
+    name = name if isinstance(name, bytes) else name.encode()
+    return [str(SUBJECT), name.hex(), *(str(word) for word in words)]
+
+
+@contextlib.contextmanager
+def subject(name, *words, processes=1):
+    """Starts subject.c and gives it once it, or each of its children, does what it is to do."""
+    process = subprocess.Popen(arguments(name, *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        for _ in range(processes):
+            if process.stdout.read(1) != b"r":
+                raise AssertionError(f"{name} did not start")
+        yield process
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
