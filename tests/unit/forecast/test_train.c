@@ -106,7 +106,8 @@ struct truth {
 static struct truth *rows_of(const struct series series[], size_t count, size_t *ret_rows)
 {
 	struct truth *rows = NULL;
-	size_t row_count = 0, counts[SERIES_MAX] = { 0 }, with_rows = 0;
+	size_t row_count = 0, counts[SERIES_MAX] = { 0 };
+	double sum = 0;
 	for (size_t at = 0; at < 2 * count; at++) {
 		const struct series *one = &series[at / 2];
 		unsigned horizon = at % 2 ? 2 * one->horizon : one->horizon;
@@ -136,11 +137,14 @@ static struct truth *rows_of(const struct series series[], size_t count, size_t 
 				rows = realloc(rows, (row_count ? 2 * row_count : 1) * sizeof(*rows));
 			assert_non_null(rows);
 			rows[row_count++] = row;
-			with_rows += counts[row.series]++ == 0;
+			counts[row.series]++;
 		}
 	}
 	for (size_t i = 0; i < row_count; i++)
-		rows[i].weight = 1.0 / (double)(counts[rows[i].series] * with_rows);
+		/* Each series the same, those of less than a day's rows by as much as they have. */
+		sum += rows[i].weight = 1 / fmax((double)counts[rows[i].series], TIMELINE_DAY);
+	for (size_t i = 0; i < row_count; i++)
+		rows[i].weight /= sum;
 	*ret_rows = row_count;
 	return rows;
 }
