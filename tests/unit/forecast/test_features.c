@@ -199,17 +199,20 @@ static void reference_windows(const struct view *view, struct reference *referen
 		int length;
 		const char *mean, *max, *deviation, *low, *high, *distance;
 	} windows[] = {
-		{ 6, "mean_6", "max_6", "deviation_6", NULL, NULL, "distance_6" },
-		{ 24, "mean_24", "max_24", "deviation_24", "low_24", "high_24", "distance_24" },
-		{ 72, "mean_72", "max_72", "deviation_72", NULL, "high_72", NULL },
+		{ 6, NULL, NULL, "deviation_6", NULL, NULL, NULL },
+		{ 24, "mean_24", "max_24", "deviation_24", NULL, "high_24", "distance_24" },
+		{ 72, "mean_72", NULL, NULL, NULL, NULL, NULL },
 		{ 288, "mean_day", "max_day", "deviation_day", "low_day", "high_day", "distance_day" },
 	};
 	for (size_t i = 0; i < sizeof(windows) / sizeof(windows[0]); i++) {
 		int count = view->count < windows[i].length ? view->count : windows[i].length;
 		double deviation = deviation_of(view->max, count);
-		set(reference, windows[i].mean, mean_of(view->max, count));
-		set(reference, windows[i].max, max_of(view->max, count));
-		set(reference, windows[i].deviation, deviation);
+		if (windows[i].mean)
+			set(reference, windows[i].mean, mean_of(view->max, count));
+		if (windows[i].max)
+			set(reference, windows[i].max, max_of(view->max, count));
+		if (windows[i].deviation)
+			set(reference, windows[i].deviation, deviation);
 		if (windows[i].low)
 			set(reference, windows[i].low, sorted_at(view->max, count, 0.1));
 		if (windows[i].high)
@@ -255,7 +258,10 @@ static void reference_lines(const struct view *view, unsigned horizon, struct re
 	int length = climb_of(view), few = view->count < 6 ? view->count : 6;
 	/* A climb too short for a line is level. */
 	struct line climb = { mean_of(view->max, few), 0, deviation_of(view->max, few) };
-	set(reference, "reach_climb", reach(length < 6 ? climb : line_of(view->max, length), horizon, 12));
+	if (length >= 6)
+		climb = line_of(view->max, length);
+	set(reference, "reach_climb", reach(climb, horizon, 12));
+	set(reference, "pass_climb", pass(climb, length < 6 ? 6 : length, horizon));
 }
 
 static void reference_gaps(const struct view *view, const int events[], int count, unsigned horizon, const char *age_name,
@@ -271,7 +277,8 @@ static void reference_gaps(const struct view *view, const int events[], int coun
 		ends += normal((age + horizon - gaps[i]) / blur) - normal((age - gaps[i]) / blur);
 	}
 	set(reference, age_name, log(1 + age));
-	set(reference, ratio_name, gap_count ? fmin(3, age / sorted_at(gaps, gap_count, 0.5)) : 0);
+	if (ratio_name)
+		set(reference, ratio_name, gap_count ? fmin(3, age / sorted_at(gaps, gap_count, 0.5)) : 0);
 	set(reference, due_name, odds((ends + 0.15) / (open + 1.5)));
 }
 
@@ -310,6 +317,9 @@ static void reference_cycles(const struct past *past, const struct view *view, u
 		onsets += any ? weight : 0;
 		crossed += any_crossed ? weight : 0;
 	}
+	double clear = fmax(0, fmin(1.5, (double)past->timeline.period_strength / 4));
+	set(reference, "cycle_crossed_clear", clear * (odds((crossed + 0.15) / (seen + 1.5)) + 2));
+	set(reference, "cycle_over_clear", clear * (odds((over + 0.15) / (seen + 1.5)) + 2));
 	set(reference, "cycle_crossed", odds((crossed + 0.15) / (seen + 1.5)));
 	set(reference, "cycle_onset", odds((onsets + 0.3) / (seen + 1.5)));
 	set(reference, "cycle_over", odds((over + 0.15) / (seen + 1.5)));
@@ -352,21 +362,16 @@ static double holt(const struct view *view, unsigned horizon, double alpha, doub
 
 static void reference_jumps(const struct view *view, unsigned horizon, struct reference *reference)
 {
-	double all = 0, recent = 0, starts = 0, recent_starts = 0;
+	double jumps = 0, starts = 0;
 	float distance = 1 - (float)view->max[0];
 	for (int back = (int)horizon; back < view->count; back++) {
 		float rise = -INFINITY;
 		for (int i = back - (int)horizon; i < back; i++)
 			rise = fmaxf(rise, (float)view->max[i] - (float)view->max[back]);
 		starts++;
-		all += rise > distance;
-		if (back < (int)horizon + 72) {
-			recent_starts++;
-			recent += rise > distance;
-		}
+		jumps += rise > distance;
 	}
-	set(reference, "jump_2_days", odds((all + 0.1) / (starts + 1)));
-	set(reference, "jump_72", odds((recent + 0.1) / (recent_starts + 1)));
+	set(reference, "jump", odds((jumps + 0.1) / (starts + 1)));
 }
 
 static void reference_make(const struct past *past, const struct view *view, unsigned horizon, struct reference *reference)
@@ -378,8 +383,6 @@ static void reference_make(const struct past *past, const struct view *view, uns
 	set(reference, "change_1", now - past_value(view, 1));
 	set(reference, "change_1_before", past_value(view, 1) - past_value(view, 2));
 	set(reference, "change_3", now - past_value(view, 3));
-	set(reference, "change_6", now - past_value(view, 6));
-	set(reference, "change_12", now - past_value(view, 12));
 	reference_windows(view, reference);
 	reference_lines(view, horizon, reference);
 	int events[TIMELINE_ONSETS];
@@ -389,17 +392,15 @@ static void reference_make(const struct past *past, const struct view *view, uns
 	               reference);
 	for (unsigned i = 0; i < past->timeline.onset_count; i++)
 		events[i] = (int)past->timeline.onsets[i].index;
-	reference_gaps(view, events, (int)past->timeline.onset_count, horizon, "onset_age", "onset_ratio", "onset_due", reference);
+	reference_gaps(view, events, (int)past->timeline.onset_count, horizon, "onset_age", NULL, "onset_due", reference);
 	reference_cycles(past, view, horizon, reference);
 	reference_days(view, horizon, reference);
 	set(reference, "near_70", now > 0.7 ? now - 0.7 : 0);
 	set(reference, "near_85", now > 0.85 ? now - 0.85 : 0);
 	set(reference, "near_93", now > 0.93 ? now - 0.93 : 0);
-	set(reference, "near_97", now > 0.97 ? now - 0.97 : 0);
 	double expected = holt(view, horizon, 0.5, 0.1, 0.9);
 	set(reference, "holt", expected);
 	set(reference, "holt_slow", holt(view, horizon, 0.3, 0.05, 0.98));
-	set(reference, "holt_near_85", expected > 0.85 ? expected - 0.85 : 0);
 	set(reference, "holt_near_95", expected > 0.95 ? expected - 0.95 : 0);
 	set(reference, "holt_over", expected > 1 ? expected - 1 : 0);
 	reference_jumps(view, horizon, reference);
@@ -487,7 +488,7 @@ static void test_features_compute_each_is_as_straightforwardly_computed(void **s
 	static struct past past;
 	for (int round = 0; round < 600; round++) {
 		enum kind kind = (enum kind)(round % KINDS);
-		int length = 2 + (int)dice_below(&dice, round % 5 ? LENGTH - 2 : 40);
+		int length = 3 + (int)dice_below(&dice, round % 5 ? LENGTH - 3 : 40);
 		roll_past(&dice, kind, length, round % 2 ? 0.02 : 0, &past);
 		unsigned horizon = round % 4 ? 1 + dice_below(&dice, 48) : 6;
 		assert_features(&past, none, 0, horizon, kind_names[kind]);
@@ -501,7 +502,7 @@ static void test_features_compute_every_length_and_horizon(void **state)
 	(void)state;
 	uint64_t dice = dice_take(2);
 	static struct past past;
-	static const int lengths[] = { 2, 3, 4, 5, 6, 7, 12, 13, 24, 25, 30, 48, 49, 72, 73, 96, 97, 288, 289, 576, 577, 578, 700 };
+	static const int lengths[] = { 3, 4, 5, 6, 7, 12, 13, 24, 25, 30, 48, 49, 72, 73, 96, 97, 288, 289, 576, 577, 578, 700 };
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		for (unsigned horizon = 1; horizon <= 48; horizon += horizon < 8 ? 1 : 10) {
 			roll_past(&dice, (enum kind)dice_below(&dice, KINDS), lengths[i], 0, &past);
@@ -524,7 +525,7 @@ static void test_features_compute_flat_and_zero_series(void **state)
 		past.count = 0;
 		for (int at = 0; at < 650; at++) {
 			past_add(&past, at % 11 == 5 ? none : (struct step){ levels[i], levels[i] });
-			if (at == 0 || (at > 30 && at % 50))
+			if (at < 2 || (at > 30 && at % 50))
 				continue;
 			assert_features(&past, none, 0, 6, "flat");
 			assert_features(&past, (struct step){ levels[i], levels[i] }, 0.7, 6, "flat");
@@ -601,7 +602,7 @@ static void test_features_compute_anything_gives_finite_numbers(void **state)
 	}
 }
 
-static void test_features_compute_needs_two_steps_one_of_the_last_two(void **state)
+static void test_features_compute_needs_three_steps_one_of_the_last_two(void **state)
 {
 	(void)state;
 	static const struct {
@@ -610,10 +611,12 @@ static void test_features_compute_needs_two_steps_one_of_the_last_two(void **sta
 		double phase;
 		bool expected;
 	} cases[] = {
-		{ "", false, 0, false },    { "", true, 1, false },    { "1", false, 0, false }, { "1", true, 0.49, false },
-		{ "1", true, 0.5, true },   { "11", false, 0, true },  { "1.", false, 0, false }, { "1.", true, 0, true },
-		{ "1.", true, 0.5, true },  { "1.1", false, 0, true }, { "11.", false, 0, true }, { "11..", false, 0, false },
-		{ "11..", true, 0.3, true }, { "11..1", false, 0, true }, { "..", true, 0.5, false }, { ".1", false, 0, false },
+		{ "", false, 0, false },     { "", true, 1, false },       { "1", false, 0, false },    { "1", true, 0.5, false },
+		{ "11", false, 0, false },   { "11", true, 0.49, false },  { "11", true, 0.5, true },   { "111", false, 0, true },
+		{ "111", true, 0, true },    { "1.1", false, 0, false },   { "1.1", true, 0.7, true },  { "11.", false, 0, false },
+		{ "11.", true, 0.7, true },  { "11.1", false, 0, true },   { "1.11", false, 0, true },  { "111.", false, 0, true },
+		{ "111..", false, 0, false }, { "111..", true, 0.3, true }, { "111..1", false, 0, true }, { "...", true, 0.5, false },
+		{ "..11", false, 0, false }, { "..111", false, 0, true },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct timeline timeline;
@@ -656,7 +659,7 @@ int main(void)
 		cmocka_unit_test(test_features_compute_flat_and_zero_series),
 		cmocka_unit_test(test_features_compute_present_is_as_if_added),
 		cmocka_unit_test(test_features_compute_anything_gives_finite_numbers),
-		cmocka_unit_test(test_features_compute_needs_two_steps_one_of_the_last_two),
+		cmocka_unit_test(test_features_compute_needs_three_steps_one_of_the_last_two),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,12 +91,49 @@ static void test_quantile_random_arrays_as_sorting_gives(void **state)
 	}
 }
 
+/* Both at once, and the values as they were: spread evenly, unevenly, with ties, all the same. */
+static void test_quantile_pair_random_arrays_as_sorting_gives(void **state)
+{
+	(void)state;
+	uint64_t dice = dice_take(2);
+	for (int array = 0; array < ARRAYS; array++) {
+		float values[QUANTILE_MAX], sorted[QUANTILE_MAX], before[QUANTILE_MAX], seen[2];
+		unsigned count = 1 + dice_below(&dice, array % 2 ? QUANTILE_MAX : 12);
+		double fractions[2] = { array % 3 ? 0.1 : dice_uniform(&dice), array % 3 ? 0.9 : dice_uniform(&dice) };
+		static const double sizes[] = { 1, 1e-42, 1e-20, 1e-3, 1e6, 1e30 };
+		double size = sizes[dice_below(&dice, sizeof(sizes) / sizeof(sizes[0]))];
+		for (unsigned i = 0; i < count; i++) {
+			double even = dice_uniform(&dice);
+			values[i] = (float)(size * (array % 5 == 0 ? floor(4 * even) : array % 5 == 1 ? pow(even, 30) : array % 5 == 2 ? 1 + 1e-6 * even :
+			                            array % 5 == 3 ? even - 0.5 : (i % 100 == 7 ? 1e8 : even)));
+		}
+		if (array % 50 == 9) {
+			values[0] = 3e38f;
+			values[count - 1] = -3e38f;
+		}
+		memcpy(before, values, sizeof(before));
+		memcpy(sorted, values, sizeof(sorted));
+		qsort(sorted, count, sizeof(sorted[0]), compare);
+		quantile_pair(values, count, fractions[0], fractions[1], &seen[0], &seen[1]);
+		for (int i = 0; i < 2; i++) {
+			float expected = sorted[(unsigned)floor(fractions[i] * (count - 1) + 0.5)];
+			if (seen[i] != expected)
+				fail_msg("array %d: %g of %u: %g, not %g", array, fractions[i], count, (double)seen[i], (double)expected);
+		}
+		assert_memory_equal(values, before, count * sizeof(values[0]));
+	}
+	float none[1] = { 7 }, low = 0, high = 0;
+	quantile_pair(none, 0, 0.1, 0.9, &low, &high);
+	assert_true(isnan(low) && isnan(high));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_quantile_of_none_is_nan),
 		cmocka_unit_test(test_quantile_table),
 		cmocka_unit_test(test_quantile_random_arrays_as_sorting_gives),
+		cmocka_unit_test(test_quantile_pair_random_arrays_as_sorting_gives),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,7 @@ static struct step percent(double max)
  */
 static void roll_signs(uint64_t *dice, double passing, size_t count, struct series *series)
 {
-	double level = 0.1 + 0.2 * dice_uniform(dice);
+	double level = 0.15 + 0.1 * dice_uniform(dice);
 	*series = (struct series){ .count = count, .first = START + dice_below(dice, 500), .horizon = HORIZON, .limit = LIMIT };
 	for (size_t i = 0; i < count; i++)
 		series->steps[i] = percent(series->limit * (level + 0.05 * dice_uniform(dice)));
@@ -106,7 +106,8 @@ struct truth {
 static struct truth *rows_of(const struct series series[], size_t count, size_t *ret_rows)
 {
 	struct truth *rows = NULL;
-	size_t row_count = 0, counts[SERIES_MAX] = { 0 }, with_rows = 0;
+	size_t row_count = 0, counts[SERIES_MAX] = { 0 };
+	double sum = 0;
 	for (size_t at = 0; at < 2 * count; at++) {
 		const struct series *one = &series[at / 2];
 		unsigned horizon = at % 2 ? 2 * one->horizon : one->horizon;
@@ -136,11 +137,14 @@ static struct truth *rows_of(const struct series series[], size_t count, size_t 
 				rows = realloc(rows, (row_count ? 2 * row_count : 1) * sizeof(*rows));
 			assert_non_null(rows);
 			rows[row_count++] = row;
-			with_rows += counts[row.series]++ == 0;
+			counts[row.series]++;
 		}
 	}
 	for (size_t i = 0; i < row_count; i++)
-		rows[i].weight = 1.0 / (double)(counts[rows[i].series] * with_rows);
+		/* Each series the same, those of less than a day's rows by as much as they have. */
+		sum += rows[i].weight = 1 / fmax((double)counts[rows[i].series], TIMELINE_DAY);
+	for (size_t i = 0; i < row_count; i++)
+		rows[i].weight /= sum;
 	*ret_rows = row_count;
 	return rows;
 }
@@ -338,21 +342,21 @@ static void test_train_finish_a_sign_before_the_limit_is_found(void **state)
 {
 	(void)state;
 	uint64_t dice = dice_take(3);
-	for (size_t i = 0; i < 5; i++)
-		roll_signs(&dice, 1, 800, &all[i]);
-	struct prior *prior = fit_all(all, 4);
-	double area = area_of(prior, &all[4]);
+	for (size_t i = 0; i < 9; i++)
+		roll_signs(&dice, 1, 450, &all[i]);
+	struct prior *prior = fit_all(all, 8);
+	double area = area_of(prior, &all[8]);
 	print_message("area under the curve %.4f\n", area);
 	assert_true(area > 0.95);
-	assert_sign(prior, &all[4], 0.7, 0.2);
+	assert_sign(prior, &all[8], 0.7, 0.2);
 	prior_free(prior);
 
 	/* Where the sign means nothing it is worth as little. */
-	for (size_t i = 0; i < 5; i++)
-		roll_signs(&dice, 0.02, 800, &all[i]);
-	roll_signs(&dice, 0.2, 800, &all[0]);
-	prior = fit_all(all, 4);
-	assert_sign(prior, &all[4], 0, 0.2);
+	for (size_t i = 0; i < 9; i++)
+		roll_signs(&dice, 0.02, 450, &all[i]);
+	roll_signs(&dice, 0.2, 450, &all[0]);
+	prior = fit_all(all, 8);
+	assert_sign(prior, &all[8], 0, 0.2);
 	prior_free(prior);
 }
 
