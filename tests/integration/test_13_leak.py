@@ -159,7 +159,7 @@ def disturb(leak):
     begun = time.monotonic()
     os.kill(leak.vigie.pid_of("vigie-forecast"), signal.SIGHUP)
     wait_for_forecast(begun)
-    time.sleep(max(0, first + HORIZON_S + 8 - time.monotonic()))  # there is something to be learnt then
+    time.sleep(max(0, first + HORIZON_S + 13 - time.monotonic()))  # there is something to be learnt then
     begun = time.monotonic()
     leak.state_before = end_and_read_state(leak)
     wait_for_forecast(begun)
