@@ -127,8 +127,8 @@ int train_add(struct trainer *trainer, const struct step *steps, size_t count, i
 	return result;
 }
 
-/* A weight for each row, so that each series counts the same, but for those of less than a
- * day: as little as they are. The weights' sum is 1. */
+/* A weight for each row, so that each series counts the same, but for those with fewer rows
+ * than a day has steps: as little as they are. The weights' sum is 1. */
 static int weigh(const struct trainer *trainer, float weights[])
 {
 	size_t *rows_of = calloc(trainer->series, sizeof(*rows_of));

@@ -1,7 +1,7 @@
 /*
  * Learns what every series' model starts from: a prior, fitted to many series at once.
  *
- * Each series of a day or more counts the same, however long it is. Of the steps that are not over the limit
+ * Each series of half a day or more counts the same, however long it is. Of the steps that are not over the limit
  * themselves the features are taken, for the series' horizon and for twice it, so that one
  * prior serves several horizons; the three sums of forecast/prior.h are fitted to what
  * came after, by Nesterov's accelerated gradient method over all rows (Beck and Teboulle
