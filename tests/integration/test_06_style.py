@@ -109,7 +109,8 @@ class ManualTest(unittest.TestCase):
     @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
     def test_it_is_right(self):
         run = subprocess.run(["mandoc", "-Tlint", self.PATH], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        self.assertEqual(run.stdout, "")
+        # Which other manuals this machine has does not matter.
+        self.assertEqual([line for line in run.stdout.splitlines() if "referenced manual not found" not in line], [])
 
 
 if __name__ == "__main__":
