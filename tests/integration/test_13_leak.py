@@ -19,8 +19,8 @@ from subjects import subject, unique
 from vigie import Vigie, wait_until
 
 MEMORY_MIB = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2 ** 20
-LIMIT_AFTER_S = 40
 HORIZON_S = 12
+LEARNS_AFTER_S = 8 + HORIZON_S + 6  # of three steps something is said, of which it is known after the horizon what came
 DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase + "-_"
 
 CONFIG = """
@@ -84,8 +84,9 @@ class Watcher:
 class Leak:
     """One leak from its beginning to its end, beside a process as large that does not grow; all that is said of them."""
 
-    def __init__(self, name, limit_mib, server="", engine=""):
+    def __init__(self, name, limit_mib, limit_after_s=40, server="", engine=""):
         self.leak, self.flat, self.limit_mib = unique(name), unique("flat" + name), limit_mib
+        self.limit_after_s = limit_after_s
         self.limit = 100 * limit_mib / MEMORY_MIB
         self.vigie = Vigie(config=CONFIG.format(server=server, engine=engine, leak=self.leak, flat=self.flat,
                                                 horizon=HORIZON_S, limit=self.limit, clear=self.limit * 0.94,
@@ -109,11 +110,11 @@ class Leak:
             stack.callback(self.watcher.stop)
             stack.enter_context(subject(self.flat, "grow", int(0.7 * self.limit_mib), int(0.7 * self.limit_mib), 0))
             first_mib, last_mib = int(0.2 * self.limit_mib), int(1.7 * self.limit_mib)
-            rate = int(0.8 * self.limit_mib * 1024 / LIMIT_AFTER_S)
+            rate = int(0.8 * self.limit_mib * 1024 / self.limit_after_s)
             with subject(self.leak, "grow", first_mib, last_mib, rate):
                 if meanwhile:
                     meanwhile(self)
-                self.wait_for_word("RED", 2 * LIMIT_AFTER_S)
+                self.wait_for_word("RED", 2 * self.limit_after_s)
                 wait_until(lambda: self.watcher.colors[-1:] == [(self.leak, "mem", "red")], 10,
                            lambda: f"red: {self.watcher.colors}")
             self.wait_for_word("GONE", 20)
@@ -159,7 +160,7 @@ def disturb(leak):
     begun = time.monotonic()
     os.kill(leak.vigie.pid_of("vigie-forecast"), signal.SIGHUP)
     wait_for_forecast(begun)
-    time.sleep(max(0, first + HORIZON_S + 13 - time.monotonic()))  # there is something to be learnt then
+    time.sleep(max(0, first + LEARNS_AFTER_S - time.monotonic()))
     begun = time.monotonic()
     leak.state_before = end_and_read_state(leak)
     wait_for_forecast(begun)
@@ -178,7 +179,7 @@ class LeakTest(unittest.TestCase):
         pool = concurrent.futures.ThreadPoolExecutor()
         cls.addClassCleanup(pool.shutdown)
         cls.plain = pool.submit(Leak("plain", 240).run)
-        cls.disturbed = pool.submit(Leak("reset", 80).run, disturb)
+        cls.disturbed = pool.submit(Leak("reset", 80, LEARNS_AFTER_S + 28).run, disturb)
         cls.influxdb = pool.submit(leak_over, "influx", Influxd(), "influxql")
         cls.victoriametrics = pool.submit(leak_over, "vm", VictoriaMetrics(), "victoriametrics")
 
