@@ -53,7 +53,7 @@ static int look(struct service *service, const struct subject *subject, int64_t 
                 struct series **ret_series, struct text *ret_error)
 {
 	const char *path = service->parts.settings.state;
-	struct series *series = series_table_add(&service->table, subject->ip, subject->process, subject->resource);
+	struct series *series = service_add_series(service, subject->ip, subject->process, subject->resource);
 	if (!series)
 		return -ENOMEM;
 	int result = state_file_read(path, service->parts.settings.step_ms, &service->learnt, ret_error);

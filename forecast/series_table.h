@@ -22,7 +22,8 @@ struct series {
 	UT_hash_handle hh;
 	struct forecaster *forecaster; /* NULL: it is behind and never was not */
 	int64_t seen_ms;  /* the end of the newest bucket that has a value */
-	int64_t above_ms; /* of the newest one that is over [forecast] above */
+	double above;     /* percent; over it the series is one that is looked at */
+	int64_t above_ms; /* the end of the newest bucket that is over it */
 	enum resource resource;
 	bool behind;      /* its history is to be read before it takes part */
 	const char *process; /* within the key, as is the host's address from key + 1 on */

@@ -1,6 +1,7 @@
 #include "forecast/service.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,9 +85,18 @@ const struct limits *service_limits(const struct service *service, const char *i
 	return rules_find(service->parts.rules, ip, process, resource);
 }
 
-double service_above(const struct service *service, const struct limits *limits)
+double service_above(const struct service *service, const char *ip, const char *process, enum resource resource)
 {
-	return service->parts.settings.above * limits->threshold;
+	const struct limits *limits = service_limits(service, ip, process, resource);
+	return limits->mute ? INFINITY : service->parts.settings.above * limits->threshold;
+}
+
+struct series *service_add_series(struct service *service, const char *ip, const char *process, enum resource resource)
+{
+	struct series *series = series_table_add(&service->table, ip, process, resource);
+	if (series)
+		series->above = service_above(service, ip, process, resource);
+	return series;
 }
 
 /* All histories are to be read anew. */
@@ -165,7 +175,7 @@ bool service_read_state(struct service *service)
 			log_error("%s is not a state of vigie-forecast: %s; moved to %s.broken, starting without", path,
 			          error.data, path);
 	} else if (result == -ESTALE) {
-		log_warning("the state in %s is of another step; starting without", path);
+		log_warning("the state in %s is not used: %s; starting without", path, error.data);
 		result = 0;
 	}
 	if (result)

@@ -69,8 +69,7 @@ static double wanted(void *user, const char *ip, const char *process, enum resou
 	catching_up->found = series_table_find(&service->table, ip, process, resource);
 	if (catching_up->found)
 		return catching_up->found->behind ? -INFINITY : INFINITY;
-	const struct limits *limits = service_limits(service, ip, process, resource);
-	return limits->mute ? INFINITY : service_above(service, limits);
+	return service_above(service, ip, process, resource);
 }
 
 /* A forecaster with what it had learnt before. 0 or -ENOMEM. */
@@ -106,7 +105,6 @@ static void take_history(const struct catching_up *catching_up, struct series *s
                          const struct history_series *history)
 {
 	const struct service *service = catching_up->service;
-	const struct limits *limits = service_limits(service, history->ip, history->process, history->resource);
 	int64_t step_ms = service->parts.settings.step_ms;
 	bool begun = forecaster_newest(series->forecaster) != INT64_MIN;
 	for (size_t i = 0; i < history->count; i++) {
@@ -122,7 +120,7 @@ static void take_history(const struct catching_up *catching_up, struct series *s
 			end_ms = catching_up->now_ms;
 		if (end_ms > series->seen_ms)
 			series->seen_ms = end_ms;
-		if ((double)step.max > service_above(service, limits) && end_ms > series->above_ms)
+		if ((double)step.max > series->above && end_ms > series->above_ms)
 			series->above_ms = end_ms;
 		if (index == service->complete)
 			fill_recent(catching_up, series, step);
@@ -135,7 +133,7 @@ static int read_series(void *user, const struct history_series *history)
 	struct service *service = catching_up->service;
 	struct series *series = catching_up->found;
 	if (!series)
-		series = series_table_add(&service->table, history->ip, history->process, history->resource);
+		series = service_add_series(catching_up->service, history->ip, history->process, history->resource);
 	int result = series ? open_forecaster(service, series) : -ENOMEM;
 	if (result)
 		return result;

@@ -51,8 +51,12 @@ unsigned service_horizon(const struct service *service, const struct limits *lim
 const struct limits *service_limits(const struct service *service, const char *ip, const char *process,
                                     enum resource resource);
 
-/* A value over this, in percent, makes a series with these limits one that is looked at. */
-double service_above(const struct service *service, const struct limits *limits);
+/* A value over this, in percent, makes a series one that is looked at; INFINITY: it is muted. */
+double service_above(const struct service *service, const char *ip, const char *process, enum resource resource);
+
+/* A new series, behind, in the table; there is none of the same name. NULL: out of memory. */
+struct series *service_add_series(struct service *service, const char *ip, const char *process,
+                                  enum resource resource);
 
 /* Reads the newest buckets up to the one at `boundary_ms`: of all series and new ones, or
  * (`ip` not NULL) of one alone. 0 or a negative errno with a sentence. */

@@ -19,7 +19,7 @@ static double wanted(void *user, const char *ip, const char *process, enum resou
 	struct looking *looking = user;
 	struct service *service = looking->service;
 	looking->found = series_table_find(&service->table, ip, process, resource);
-	return looking->found ? -INFINITY : service_above(service, service_limits(service, ip, process, resource));
+	return looking->found ? -INFINITY : service_above(service, ip, process, resource);
 }
 
 static int read_buckets(void *user, const struct history_series *buckets)
@@ -27,14 +27,10 @@ static int read_buckets(void *user, const struct history_series *buckets)
 	struct looking *looking = user;
 	struct service *service = looking->service;
 	struct series *series = looking->found;
-	const struct limits *limits = service_limits(service, buckets->ip, buckets->process, buckets->resource);
-	if (!series) {
-		if (limits->mute)
-			return 0;
-		series = series_table_add(&service->table, buckets->ip, buckets->process, buckets->resource);
-		if (!series)
-			return -ENOMEM;
-	}
+	if (!series)
+		series = service_add_series(service, buckets->ip, buckets->process, buckets->resource);
+	if (!series)
+		return -ENOMEM;
 	for (size_t i = 0; i < buckets->count; i++) {
 		struct step values = buckets->steps[i];
 		int64_t bucket = buckets->first + (int64_t)i, end_ms = (bucket + 1) * service->parts.settings.refresh_ms;
@@ -43,7 +39,7 @@ static int read_buckets(void *user, const struct history_series *buckets)
 		recent_set(series->recent, bucket, values);
 		if (end_ms > series->seen_ms)
 			series->seen_ms = end_ms;
-		if ((double)values.max > service_above(service, limits) && end_ms > series->above_ms)
+		if ((double)values.max > series->above && end_ms > series->above_ms)
 			series->above_ms = end_ms;
 	}
 	return 0;

@@ -167,7 +167,10 @@ static int parse_head(const char *line, int64_t step_ms, struct text *ret_error)
 		text_printf(ret_error, "its version is not %d", VERSION);
 		return -EBADMSG;
 	}
-	return found_ms == step_ms ? 0 : -ESTALE;
+	if (found_ms == step_ms)
+		return 0;
+	text_append_string(ret_error, "it is of another step");
+	return -ESTALE;
 }
 
 /* All lines of `text`, which is changed. */

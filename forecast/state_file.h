@@ -38,7 +38,7 @@ void state_file_end(struct text *content, size_t count);
 
 /*
  * Puts a file's content into *learnt, which is empty. 0; -EBADMSG with a sentence in
- * `ret_error` for what is no state of ours; -ESTALE when its steps have another length;
+ * `ret_error` for what is no state of ours; -ESTALE with one when its steps have another length;
  * -ENOMEM. On failure nothing is put there.
  */
 int state_file_parse(const struct text *content, int64_t step_ms, struct learnt **learnt, struct text *ret_error)

@@ -134,7 +134,7 @@ static int finish(struct training *training, const char *path, struct text *ret_
 	int result = train_finish(training->trainer, &prior);
 	if (result) {
 		text_printf(ret_error, "cannot learn from %zu steps of %zu series: %s", training->steps, training->series,
-		            strerror(-result));
+		            result == -ENODATA ? "none of them passes its limit, or all do" : strerror(-result));
 		return result;
 	}
 	result = prior_write(path, prior);
