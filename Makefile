@@ -24,8 +24,9 @@ GENERATED_forecast = $(BUILD)/forecast/builtin_model.o
 PROGRAMS = fcgi collector alert forecast
 BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%)
 
-objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c)) $(GENERATED_$(1))
-UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c))
+# Of a program's folder and the wings in it.
+objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c)) $(GENERATED_$(1))
+UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
 TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads %/test_tokens %/test_hook,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 

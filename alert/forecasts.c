@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "alert/answer.h"
+#include "alert/series_json.h"
 
 int forecasts_add(struct forecasts *forecasts, const struct forecast *forecast)
 {
@@ -39,7 +39,7 @@ static int take(void *user, const char *ip, const char *process, enum resource r
 	    forecast.value < 0)
 		return -EBADMSG;
 	const cJSON *expected = cJSON_GetObjectItemCaseSensitive(item, "expected_at");
-	if (expected && !cJSON_IsNull(expected) && !answer_read_time(expected, &forecast.expected_ms))
+	if (expected && !cJSON_IsNull(expected) && !series_json_read_time(expected, &forecast.expected_ms))
 		return -EBADMSG;
 	return forecasts_add(user, &forecast);
 }
@@ -47,7 +47,7 @@ static int take(void *user, const char *ip, const char *process, enum resource r
 int forecasts_parse(const char *body, size_t length, struct forecasts *ret_forecasts, struct text *ret_error)
 {
 	struct forecasts forecasts = { 0 };
-	int result = answer_parse(body, length, take, &forecasts, &forecasts.document, &forecasts.skipped, ret_error);
+	int result = series_json_parse(body, length, take, &forecasts, &forecasts.document, &forecasts.skipped, ret_error);
 	if (result)
 		forecasts_free(&forecasts);
 	else
@@ -58,6 +58,6 @@ int forecasts_parse(const char *body, size_t length, struct forecasts *ret_forec
 void forecasts_free(struct forecasts *forecasts)
 {
 	free(forecasts->items);
-	answer_free(forecasts->document);
+	series_json_free(forecasts->document);
 	*forecasts = (struct forecasts){ 0 };
 }

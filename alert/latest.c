@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "alert/answer.h"
+#include "alert/series_json.h"
 
 int latest_add(struct latest *latest, const struct latest_sample *sample)
 {
@@ -28,7 +28,7 @@ static int take(void *user, const char *ip, const char *process, enum resource r
 	const cJSON *time = cJSON_IsArray(pair) ? pair->child : NULL;
 	const cJSON *value = time ? time->next : NULL;
 	if (!value || value->next || !cJSON_IsNumber(value) || !isfinite(value->valuedouble) ||
-	    !answer_read_time(time, &sample.time_ms))
+	    !series_json_read_time(time, &sample.time_ms))
 		return -EBADMSG;
 	sample.value = value->valuedouble;
 	return latest_add(user, &sample);
@@ -37,7 +37,7 @@ static int take(void *user, const char *ip, const char *process, enum resource r
 int latest_parse(const char *body, size_t length, struct latest *ret_latest, struct text *ret_error)
 {
 	struct latest latest = { 0 };
-	int result = answer_parse(body, length, take, &latest, &latest.document, &latest.skipped, ret_error);
+	int result = series_json_parse(body, length, take, &latest, &latest.document, &latest.skipped, ret_error);
 	if (result)
 		latest_free(&latest);
 	else
@@ -48,6 +48,6 @@ int latest_parse(const char *body, size_t length, struct latest *ret_latest, str
 void latest_free(struct latest *latest)
 {
 	free(latest->samples);
-	answer_free(latest->document);
+	series_json_free(latest->document);
 	*latest = (struct latest){ 0 };
 }

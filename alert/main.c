@@ -57,25 +57,25 @@ static bool open_rules_and_server(struct round *round, const struct config *conf
 {
 	struct text error = TEXT_EMPTY, token = TEXT_EMPTY;
 	struct rules *rules = NULL;
-	struct server *server = NULL;
+	struct uplink *uplink = NULL;
 	int result = rules_open(config, program.config_path, &rules, &error);
 	if (!result)
 		result = client_read_token("alert", config->alert.token_file, &token, &error);
 	if (!result)
-		server = server_open(config->alert.url, token.data, config->alert.timeout_ms,
+		uplink = uplink_open(config->alert.url, token.data, config->alert.timeout_ms,
 		                     forecasts_timeout_ms(config));
 	text_free(&token);
-	if (!server) {
+	if (!uplink) {
 		log_error("%s", error.data ? error.data : strerror(ENOMEM));
 		rules_free(rules);
 	} else {
 		rules_free(round->rules);
-		server_close(round->server);
+		uplink_close(round->uplink);
 		round->rules = rules;
-		round->server = server;
+		round->uplink = uplink;
 	}
 	text_free(&error);
-	return server != NULL;
+	return uplink != NULL;
 }
 
 /* That its program is missing is no reason to watch nothing. */
@@ -171,7 +171,7 @@ static void close_all(struct alert *alert)
 	alert_log_close(&round->log);
 	states_close(round->states);
 	rules_free(round->rules);
-	server_close(round->server);
+	uplink_close(round->uplink);
 	round_free(round);
 }
 

@@ -57,7 +57,7 @@ static void tell(struct round *round, int64_t now_ms)
 static bool ask_latest(struct round *round, struct latest *ret_latest)
 {
 	struct text error = TEXT_EMPTY;
-	int result = server_latest(round->server, ret_latest, &error);
+	int result = uplink_latest(round->uplink, ret_latest, &error);
 	trouble_watch(&round->asking, result, error.data);
 	text_free(&error);
 	return result == 0;
@@ -67,7 +67,7 @@ static bool ask_latest(struct round *round, struct latest *ret_latest)
 static bool ask_forecasts(struct round *round, struct forecasts *ret_forecasts)
 {
 	struct text error = TEXT_EMPTY;
-	int result = server_forecasts(round->server, ret_forecasts, &error);
+	int result = uplink_forecasts(round->uplink, ret_forecasts, &error);
 	if (result && !round->without_forecasts)
 		log_warning("no forecasts: %s; AMBER waits", error.data ? error.data : strerror(-result));
 	else if (!result && round->without_forecasts)
@@ -112,7 +112,7 @@ static int judge(struct round *round, const struct latest *latest, int64_t now_m
 static void report(struct round *round)
 {
 	struct text error = TEXT_EMPTY;
-	int result = server_save_alarms(round->server, round->states, &error);
+	int result = uplink_save_alarms(round->uplink, round->states, &error);
 	if (!result)
 		states_reported(round->states);
 	trouble_watch(&round->reporting, result, error.data);

@@ -15,13 +15,13 @@
 
 #include "alert/alert_log.h"
 #include "alert/hook.h"
-#include "alert/server.h"
+#include "alert/uplink.h"
 #include "alert/states.h"
 #include "common/trouble.h"
 #include "common/rules.h"
 
 struct round {
-	struct server *server;
+	struct uplink *uplink;
 	struct rules *rules;
 	struct states *states;
 	struct alert_log log;

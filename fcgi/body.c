@@ -216,7 +216,7 @@ static int parse_report(const cJSON *tree, struct body *body, struct body_error 
 	if (!cJSON_IsObject(object))
 		return refuse(error, 400, "collector", "collector is not an object");
 
-	body->report = report_read(object);
+	body->report = collector_report_read(object);
 	body->has_report = true;
 	return 0;
 }

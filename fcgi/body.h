@@ -9,7 +9,7 @@
 #define VIGIE_FCGI_BODY_H
 
 #include "fcgi/arena.h"
-#include "fcgi/report.h"
+#include "fcgi/collector_report.h"
 #include "fcgi/sample.h"
 
 struct cJSON;
@@ -19,7 +19,7 @@ struct body {
 	struct batch batch;      /* its strings live as long as the body */
 	char ip[WIRE_IP_SIZE];   /* of save-all */
 	bool has_report;         /* it has the optional object `collector` */
-	struct report report;
+	struct collector_report report;
 	struct cJSON *tree;      /* in the arena, with the strings */
 	struct arena arena;
 };

@@ -49,9 +49,9 @@ int service_open(const struct config *config, unsigned threads, struct service *
 	service->started_ns = clock_monotonic_ns();
 	gate_init(&service->gate, threads > FREE_THREADS ? threads - FREE_THREADS : 1, STORE_PATIENCE_MS);
 	service->reads = shared_reads_open();
-	service->reports = reports_open();
+	service->collectors = collectors_open();
 
-	int result = service->reads && service->reports ? open_tokens(config, &service->tokens) : -ENOMEM;
+	int result = service->reads && service->collectors ? open_tokens(config, &service->tokens) : -ENOMEM;
 	if (result == 0)
 		result = ops->open(config, &service->store);
 	if (result == 0) {
@@ -73,7 +73,7 @@ void service_close(struct service *service)
 		return;
 	writer_close(service->writer);
 	service->ops->close(service->store);
-	reports_close(service->reports);
+	collectors_close(service->collectors);
 	shared_reads_close(service->reads);
 	tokens_close(service->tokens);
 	gate_destroy(&service->gate);

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "fcgi/gate.h"
-#include "fcgi/reports.h"
+#include "fcgi/collectors.h"
 #include "fcgi/service.h"
 #include "fcgi/shared_reads.h"
 #include "fcgi/writer.h"
@@ -28,7 +28,7 @@ struct service {
 	struct gate gate; /* of the requests that call the store */
 	struct shared_reads *reads;
 	struct tokens *tokens;
-	struct reports *reports;
+	struct collectors *collectors;
 	int64_t started_ns;
 	atomic_llong interval_ms;
 	atomic_llong refresh_ms; /* of the forecasts */

@@ -23,21 +23,21 @@ static void append_text_or_null(struct text *body, const char *name, const char 
 }
 
 /* Those that it has said, null when it has said none. */
-static void append_counters(struct text *body, const struct report *report)
+static void append_counters(struct text *body, const struct collector_report *report)
 {
 	bool some = false;
 	text_append_string(body, ", \"counters\": ");
-	for (int i = 0; i < REPORT_COUNTERS; i++) {
+	for (int i = 0; i < COLLECTOR_COUNTERS; i++) {
 		if (report->counters[i] < 0)
 			continue;
-		text_printf(body, "%s\"%s\": ", some ? ", " : "{", report_counter_name((enum report_counter)i));
+		text_printf(body, "%s\"%s\": ", some ? ", " : "{", collector_report_counter_name((enum collector_report_counter)i));
 		json_append_number(body, report->counters[i]);
 		some = true;
 	}
 	text_append_string(body, some ? "}" : "null");
 }
 
-static void append_host(struct text *body, const struct store_host *host, const struct report *report)
+static void append_host(struct text *body, const struct store_host *host, const struct collector_report *report)
 {
 	json_append_string(body, host->ip);
 	text_append_string(body, ": {\"last_seen\": ");
@@ -74,7 +74,7 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 		const char *ip = hosts.items[i].ip;
 		if ((parameters->given & PARAMETER_IP) && strcmp(ip, parameters->ip) != 0)
 			continue;
-		struct report report = reports_find(service->reports, ip, oldest_ms);
+		struct collector_report report = collectors_find(service->collectors, ip, oldest_ms);
 		text_append_string(body, first ? "" : ", ");
 		append_host(body, &hosts.items[i], &report);
 		first = false;
@@ -94,7 +94,7 @@ void service_append_gauges(struct service *service, struct text *text)
 	            "# HELP vigie_queue_batches Batches that wait for the next write.\n# TYPE vigie_queue_batches gauge\n"
 	            "vigie_queue_batches %zu\n",
 	            gate_inside(&service->gate), shared_reads_waiting(service->reads), writer_waiting(service->writer));
-	reports_append_metrics(service->reports, clock_wall_ms() - service_max_window_ms(service), text);
+	collectors_append_metrics(service->collectors, clock_wall_ms() - service_max_window_ms(service), text);
 }
 
 /* Ours is well without it: it is told, and counts for nothing. */

@@ -112,7 +112,7 @@ void service_save_all(struct service *service, const struct parameters *paramete
 		return;
 	if (body.has_report) {
 		int64_t now_ms = clock_wall_ms();
-		reports_keep(service->reports, body.ip, &body.report, now_ms, now_ms - service_max_window_ms(service));
+		collectors_keep(service->collectors, body.ip, &body.report, now_ms, now_ms - service_max_window_ms(service));
 	}
 	body_free(&body);
 }

@@ -7,7 +7,7 @@
 
 #include "common/http.h"
 #include "common/json.h"
-#include "forecast/answer.h"
+#include "forecast/history_json.h"
 
 enum { WINDOW_MIN_MS = 10000 }; /* what the server answers at least */
 
@@ -41,12 +41,12 @@ void history_path(const struct history_query *query, const char *fn, int64_t now
 }
 
 /* Puts the points of the answer's present series into the steps. 0 or -EBADMSG. */
-static int read_points(const struct history_query *query, struct answer *answer, bool means, struct step steps[])
+static int read_points(const struct history_query *query, struct history_json *answer, bool means, struct step steps[])
 {
 	for (;;) {
 		int64_t time_ms;
 		double value;
-		int result = answer_point(answer, &time_ms, &value);
+		int result = history_json_point(answer, &time_ms, &value);
 		if (result <= 0)
 			return result;
 		int64_t at = time_ms / query->step_ms - query->first;
@@ -67,7 +67,7 @@ static double highest(const struct step steps[], size_t count)
 	return best;
 }
 
-static int compare_series(const struct answer *left, const struct answer *right)
+static int compare_series(const struct history_json *left, const struct history_json *right)
 {
 	int order = strcmp(left->ip, right->ip);
 	return order ? order : strcmp(left->process, right->process);
@@ -75,17 +75,17 @@ static int compare_series(const struct answer *left, const struct answer *right)
 
 /* The means of the series that `maxima` stands at. Not all are there: its first sample may
  * have come between the requests. 0 or -EBADMSG. */
-static int read_means(const struct history_query *query, const struct answer *maxima, struct answer *means,
+static int read_means(const struct history_query *query, const struct history_json *maxima, struct history_json *means,
                       int *means_left, struct step steps[])
 {
 	while (*means_left == 1 && compare_series(means, maxima) < 0)
-		*means_left = answer_next(means);
+		*means_left = history_json_next(means);
 	if (*means_left == 1 && compare_series(means, maxima) == 0)
 		return read_points(query, means, true, steps);
 	return *means_left < 0 ? *means_left : 0;
 }
 
-static int read_series(const struct history_query *query, struct answer *maxima, struct answer *means, int *means_left,
+static int read_series(const struct history_query *query, struct history_json *maxima, struct history_json *means, int *means_left,
                        struct step steps[], const struct history_reader *reader)
 {
 	double floor = reader->wanted ? reader->wanted(reader->user, maxima->ip, maxima->process, query->resource)
@@ -110,13 +110,13 @@ static int read_series(const struct history_query *query, struct answer *maxima,
 int history_merge(const struct history_query *query, const char *max_body, const char *mean_body,
                   struct step steps[], const struct history_reader *reader, struct text *ret_error)
 {
-	struct answer maxima, means;
-	answer_open(&maxima, max_body);
-	answer_open(&means, mean_body);
-	int means_left = answer_next(&means);
+	struct history_json maxima, means;
+	history_json_open(&maxima, max_body);
+	history_json_open(&means, mean_body);
+	int means_left = history_json_next(&means);
 	int result = means_left < 0 ? means_left : 0;
 	while (!result) {
-		result = answer_next(&maxima);
+		result = history_json_next(&maxima);
 		if (result <= 0)
 			break;
 		result = read_series(query, &maxima, &means, &means_left, steps, reader);

@@ -3,7 +3,7 @@
  * asked for in two requests (get-all-detailed with fn=max and with fn=mean) and put
  * together.
  *
- * Pure: what asks is in forecast/server.h.
+ * Pure: what asks is in forecast/uplink.h.
  */
 #ifndef VIGIE_FORECAST_HISTORY_H
 #define VIGIE_FORECAST_HISTORY_H

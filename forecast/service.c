@@ -29,7 +29,7 @@ static int check_times(const struct config *config, struct text *ret_error)
 static void close_parts(struct service_parts *parts)
 {
 	rules_free(parts->rules);
-	server_close(parts->server);
+	uplink_close(parts->uplink);
 	free(parts->settings.state);
 	*parts = (struct service_parts){ 0 };
 }
@@ -51,8 +51,8 @@ static int open_parts(const struct config *config, const char *source, struct se
 	if (!result)
 		result = client_read_token("forecast", config->forecast.token_file, &token, ret_error);
 	if (!result) {
-		parts.server = server_open(config->forecast.url, token.data, config->forecast.timeout_ms);
-		result = parts.server && parts.settings.state ? 0 : -ENOMEM;
+		parts.uplink = uplink_open(config->forecast.url, token.data, config->forecast.timeout_ms);
+		result = parts.uplink && parts.settings.state ? 0 : -ENOMEM;
 	}
 	text_free(&token);
 	if (result)
@@ -104,7 +104,7 @@ static void restart(struct service *service, int64_t now_ms)
 {
 	int64_t step_ms = service->parts.settings.step_ms;
 	series_table_clear(&service->table);
-	server_hosts_free(&service->hosts);
+	uplink_hosts_free(&service->hosts);
 	service->table.per_step = (unsigned)(step_ms / service->parts.settings.refresh_ms);
 	service->complete = (now_ms - service->parts.settings.phase_ms) / step_ms;
 	service->last_bucket = INT64_MIN;
@@ -143,7 +143,7 @@ void service_close(struct service *service)
 		return;
 	series_table_clear(&service->table); /* which borrow the prior */
 	learnt_free(&service->learnt);
-	server_hosts_free(&service->hosts);
+	uplink_hosts_free(&service->hosts);
 	close_parts(&service->parts);
 	prior_free(service->prior);
 	free(service);

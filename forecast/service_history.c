@@ -17,7 +17,7 @@ struct catching_up {
 /* Whether the same request would fail again. */
 static bool refused(const struct service *service, int result)
 {
-	return result == -EREMOTEIO && server_refused(service->parts.server);
+	return result == -EREMOTEIO && uplink_refused(service->parts.uplink);
 }
 
 /* The server refused the window: takes half of it. False when that is no history any more. */
@@ -43,7 +43,7 @@ static int read_resource(struct service *service, const char *ip, const char *pr
 			.above = process ? -1 : service->parts.settings.above * rules_lowest_threshold(service->parts.rules),
 		};
 		query.count = last >= query.first ? (size_t)(last - query.first + 1) : 1;
-		int result = server_history(service->parts.server, &query, now_ms, reader, ret_error);
+		int result = uplink_history(service->parts.uplink, &query, now_ms, reader, ret_error);
 		if (!refused(service, result) || !shorten(service, ret_error->data ? ret_error->data : ""))
 			return result;
 		text_reset(ret_error);
@@ -180,9 +180,9 @@ static struct series *next_behind(const struct service *service)
 
 static int read_hosts(struct service *service, struct text *ret_error)
 {
-	server_hosts_free(&service->hosts);
+	uplink_hosts_free(&service->hosts);
 	service->next_host = 0;
-	int result = server_hosts(service->parts.server, &service->hosts, ret_error);
+	int result = uplink_hosts(service->parts.uplink, &service->hosts, ret_error);
 	if (!result)
 		service->hosts_wanted = false;
 	return result;
@@ -196,7 +196,7 @@ static int read_next_host(struct service *service, int64_t now_ms, struct text *
 	if (++service->next_host < service->hosts.count)
 		return result;
 	log_info("%zu series of %zu hosts have their history", series_table_count(&service->table), service->hosts.count);
-	server_hosts_free(&service->hosts);
+	uplink_hosts_free(&service->hosts);
 	service->next_host = 0;
 	/* What nobody asked for is of series that are gone. */
 	learnt_free(&service->learnt);

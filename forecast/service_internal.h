@@ -6,14 +6,14 @@
 #include "common/trouble.h"
 #include "forecast/prior.h"
 #include "forecast/series_table.h"
-#include "forecast/server.h"
+#include "forecast/uplink.h"
 #include "forecast/service.h"
 #include "forecast/state_file.h"
 
 /* What is made of the configuration, all of it or nothing. */
 struct service_parts {
 	struct rules *rules;
-	struct server *server;
+	struct uplink *uplink;
 	struct {
 		int64_t refresh_ms, step_ms, phase_ms, history_ms;
 		double above; /* a share of the limit */
@@ -31,7 +31,7 @@ struct service {
 	int64_t window_ms;      /* of a history: what the server does not refuse */
 
 	bool hosts_wanted;      /* all histories are to be read: the hosts first */
-	struct server_hosts hosts;
+	struct uplink_hosts hosts;
 	size_t next_host;
 	unsigned reads_left;    /* until the next refresh */
 	bool paused;            /* reading failed: not again before the next refresh */

@@ -68,7 +68,7 @@ int service_look(struct service *service, const char *ip, const char *process, i
 	int result = 0;
 	for (int i = 0; i < RESOURCE_COUNT && !result; i++) {
 		query.resource = (enum resource)i;
-		result = server_history(service->parts.server, &query, now_ms, &reader, ret_error);
+		result = uplink_history(service->parts.uplink, &query, now_ms, &reader, ret_error);
 	}
 	return result;
 }
@@ -136,7 +136,7 @@ double service_phase(const struct service *service, int64_t boundary_ms)
 	return fmin(fmax(phase, 0), 1);
 }
 
-/* 0, also where there is nothing to predict, or an error of server_forecasts_add(). */
+/* 0, also where there is nothing to predict, or an error of uplink_forecasts_add(). */
 static int predict(struct service *service, const struct series *series, int64_t boundary_ms, int64_t now_ms,
                    struct text *ret_error)
 {
@@ -152,7 +152,7 @@ static int predict(struct service *service, const struct series *series, int64_t
 		.expected_ms = isnan(prediction.lead_steps) ? -1 : now_ms + llrint(prediction.lead_steps * (double)step_ms),
 	};
 	service->counts.last_forecasts++;
-	return server_forecasts_add(service->parts.server, &forecast, ret_error);
+	return uplink_forecasts_add(service->parts.uplink, &forecast, ret_error);
 }
 
 static void report(struct service *service, int64_t boundary_ms, int64_t now_ms)
@@ -160,12 +160,12 @@ static void report(struct service *service, int64_t boundary_ms, int64_t now_ms)
 	struct text error = TEXT_EMPTY;
 	int result = 0;
 	service->counts.last_forecasts = 0;
-	server_forecasts_begin(service->parts.server);
+	uplink_forecasts_begin(service->parts.uplink);
 	for (struct series *series = series_table_next(&service->table, NULL); series && !result;
 	     series = series_table_next(&service->table, series))
 		result = predict(service, series, boundary_ms, now_ms, &error);
 	if (!result)
-		result = server_forecasts_end(service->parts.server, &error);
+		result = uplink_forecasts_end(service->parts.uplink, &error);
 	trouble_watch(&service->reporting, result, error.data);
 	service->counts.forecasts += service->counts.last_forecasts;
 	text_free(&error);

@@ -66,14 +66,14 @@ static int read_histories(struct training *training, int64_t now_ms, struct text
 {
 	const struct history_reader reader = { .user = training, .wanted = wanted, .read = read_series };
 	struct service *service = training->service;
-	struct server_hosts hosts;
-	int result = server_hosts(service->parts.server, &hosts, ret_error);
+	struct uplink_hosts hosts;
+	int result = uplink_hosts(service->parts.uplink, &hosts, ret_error);
 	if (result)
 		return result;
 	for (size_t i = 0; i < hosts.count && !result; i++)
 		result = service_read_history(service, hosts.ips[i], NULL, RESOURCE_COUNT, service->complete - 1, now_ms, &reader,
 		                              ret_error);
-	server_hosts_free(&hosts);
+	uplink_hosts_free(&hosts);
 	return result;
 }
 

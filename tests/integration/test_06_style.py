@@ -12,7 +12,7 @@ FOLDERS = ("common", "fcgi", "collector", "alert", "forecast")
 # A library that does I/O is included in exactly one file; zlib where it deflates, inflates, or gives a checksum.
 LIBRARIES = {
     r"fcgi(app|_stdio|_config|misc|os)\.h": {"fcgi/request.c"},
-    r"sqlite3(ext)?\.h": {"fcgi/store_sqlite.c"},
+    r"sqlite3(ext)?\.h": {"fcgi/sqlite/store_sqlite.c"},
     r"curl/.*": {"common/http.c"},
     r"libproc2/.*": {"collector/sampler.c"},
     r"zlib\.h": {"collector/batch_file.c", "common/gzip.c", "fcgi/inflate.c", "forecast/prior.c"},
@@ -41,6 +41,16 @@ class IncludeTest(unittest.TestCase):
                 else:
                     self.assertNotIn(target, FOLDERS, "our own headers stand in quotes")
         self.assertEqual(seen, set(FOLDERS))
+
+    def test_wings_know_the_house_and_not_each_other(self):
+        wings = set()
+        for path, name, quoted in includes():
+            own = path.split("/")[1:-1]
+            wings.update(own)
+            with self.subTest(path=path, name=name):
+                if quoted:
+                    self.assertIn(name.split("/")[1:-1], ([], own), "a wing is entered through fcgi/store.h")
+        self.assertEqual(wings, {"sqlite", "remote"})
 
     def test_libraries_are_included_in_one_file(self):
         for pattern, homes in LIBRARIES.items():

@@ -12,7 +12,7 @@
 #ifndef VIGIE_TESTS_FCGI_ENGINES_H
 #define VIGIE_TESTS_FCGI_ENGINES_H
 
-#include "store_fixture.h"
+#include "tests/unit/fcgi/store_fixture.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #ifndef VIGIE_TESTS_FCGI_FAKE_SERVER_H
 #define VIGIE_TESTS_FCGI_FAKE_SERVER_H
 
-#include "helpers.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

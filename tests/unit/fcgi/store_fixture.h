@@ -8,7 +8,7 @@
 #ifndef VIGIE_TESTS_FCGI_STORE_FIXTURE_H
 #define VIGIE_TESTS_FCGI_STORE_FIXTURE_H
 
-#include "helpers.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* fcgi/body.h and fcgi/arena.h */
-#include "failing_malloc.h"
-#include "helpers.h"
+#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <math.h>
 
@@ -316,7 +316,7 @@ static void test_body_parse_samples_empty_data_brings_a_report(void **state)
 	assert_string_equal(body.report.version, "1.2");
 	assert_string_equal(body.report.state, "stopped, and mu");
 	assert_int_equal(body.report.partial, 1);
-	static const double counters[REPORT_COUNTERS] = { 5e9, 2, 0, 0, 3.5, 1 };
+	static const double counters[COLLECTOR_COUNTERS] = { 5e9, 2, 0, 0, 3.5, 1 };
 	assert_memory_equal(body.report.counters, counters, sizeof(counters));
 	body_free(&body);
 	free(copy);
@@ -329,8 +329,8 @@ static void test_body_parse_samples_empty_data_brings_a_report(void **state)
 	assert_string_equal(body.report.state, "fourteen bytes");
 	assert_false(body.report.clock_offset_known);
 	assert_int_equal(body.report.partial, -1);
-	for (int i = 0; i < REPORT_COUNTERS; i++)
-		assert_true(body.report.counters[i] == (i == REPORT_REJECTED ? 7 : -1));
+	for (int i = 0; i < COLLECTOR_COUNTERS; i++)
+		assert_true(body.report.counters[i] == (i == COLLECTOR_REJECTED ? 7 : -1));
 	body_free(&body);
 	free(copy);
 
@@ -340,7 +340,7 @@ static void test_body_parse_samples_empty_data_brings_a_report(void **state)
 		char text[128];
 		snprintf(text, sizeof(text), "{\"ipaddress\": \"::1\", \"data\": [], \"collector\": {\"counters\": %s}}", others[i]);
 		assert_int_equal(parse_bytes(body_parse_samples, text, strlen(text), &body, &copy, &error), 0);
-		assert_true(body.has_report && body.report.counters[REPORT_SENT] == -1);
+		assert_true(body.has_report && body.report.counters[COLLECTOR_SENT] == -1);
 		body_free(&body);
 		free(copy);
 	}

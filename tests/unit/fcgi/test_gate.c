@@ -1,5 +1,5 @@
 /* fcgi/gate.h */
-#include "helpers.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>
 #include <unistd.h>

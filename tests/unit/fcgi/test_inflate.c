@@ -1,6 +1,6 @@
 /* fcgi/inflate.h */
-#include "failing_malloc.h"
-#include "helpers.h"
+#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <zlib.h>
 

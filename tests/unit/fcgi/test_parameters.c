@@ -1,5 +1,5 @@
 /* fcgi/parameters.h */
-#include "helpers.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>
 

@@ -4,7 +4,7 @@
  * libfcgi cannot be used again once it has been shut down, so every case runs in a
  * child process; a check that fails ends the child.
  */
-#include "helpers.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* fcgi/routes.h and the service behind it, with a real store in a folder of its own */
-#include "helpers.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <cjson/cJSON.h>
 #include <ctype.h>

@@ -1,12 +1,12 @@
 /* fcgi/shared_reads.h, with leaders that take as long as a case wants */
-#include "helpers.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "failing_malloc.h"
+#include "tests/unit/fcgi/failing_malloc.h"
 #include "fcgi/shared_reads.h"
 
 enum { FOLLOWERS = 8, KEPT_MAX = 1000, MIB = 1 << 20 };

@@ -1,6 +1,6 @@
 /* fcgi/tokens.h */
-#include "failing_malloc.h"
-#include "helpers.h"
+#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* fcgi/writer.h over a store that is slow and only counts */
-#include "helpers.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>
 #include <pthread.h>

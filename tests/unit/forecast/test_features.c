@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "dice.h"
+#include "tests/unit/forecast/dice.h"
 #include "forecast/features.h"
 
 enum { START = 5937024, LENGTH = 800 };

@@ -1,5 +1,5 @@
 /* forecast/forecaster.h */
-#include "../fcgi/failing_malloc.h"
+#include "tests/unit/fcgi/failing_malloc.h"
 
 #include <inttypes.h>
 #include <malloc.h>
@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "dice.h"
+#include "tests/unit/forecast/dice.h"
 #include "forecast/forecaster.h"
 
 enum { START = 5937024, LENGTH = 1200, HORIZON = 6 };

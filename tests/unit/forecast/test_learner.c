@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "dice.h"
+#include "tests/unit/forecast/dice.h"
 #include "forecast/learner.h"
 
 static void assert_near(long double seen, long double expected, long double tolerance, const char *what, unsigned input)

@@ -1,5 +1,5 @@
 /* forecast/prior.h; how the file is replaced is tested in test_whole_file.c */
-#include "../fcgi/failing_malloc.h"
+#include "tests/unit/fcgi/failing_malloc.h"
 
 #include <errno.h>
 #include <float.h>
@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "common/whole_file.h"
-#include "dice.h"
+#include "tests/unit/forecast/dice.h"
 #include "forecast/prior.h"
 
 static char folder[] = "/tmp/test_prior_XXXXXX";

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dice.h"
+#include "tests/unit/forecast/dice.h"
 #include "forecast/quantile.h"
 
 enum { COUNT_MAX = 600, ARRAYS = 4000 };

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "dice.h"
+#include "tests/unit/forecast/dice.h"
 #include "forecast/timeline.h"
 
 enum { PAST = 4000, START = 5937024 };

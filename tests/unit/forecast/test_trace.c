@@ -1,5 +1,5 @@
 /* forecast/trace.h */
-#include "../fcgi/failing_malloc.h"
+#include "tests/unit/fcgi/failing_malloc.h"
 
 #include <errno.h>
 #include <math.h>

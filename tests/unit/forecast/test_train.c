@@ -1,5 +1,5 @@
 /* forecast/train.h, with a few rows only, so that they become too many */
-#include "../fcgi/failing_malloc.h"
+#include "tests/unit/fcgi/failing_malloc.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "dice.h"
+#include "tests/unit/forecast/dice.h"
 
 #define TRAIN_ROWS_MAX TRAIN_ROWS_MAX_OF_THE_PROGRAM
 #include "forecast/train.h"

@@ -1,0 +1,51 @@
+/*
+ * The server's REST interface as vigie-alert uses it: GET latest, GET forecasts, PUT save-alarms.
+ *
+ * One thread uses an uplink. Requests wait for their answer, at most `timeout_ms`.
+ * The forecasts have a connection and a time of their own, so that one that hangs disturbs no
+ * other.
+ */
+#ifndef VIGIE_ALERT_UPLINK_H
+#define VIGIE_ALERT_UPLINK_H
+
+#include <stdint.h>
+
+#include "alert/forecasts.h"
+#include "alert/latest.h"
+#include "alert/states.h"
+#include "common/text.h"
+
+struct uplink;
+
+/* `url` is that of the REST interface, copied as `token` is ("": none is sent). `forecasts_ms`
+ * bounds each request of uplink_forecasts(). NULL: out of memory. */
+struct uplink *uplink_open(const char *url, const char *token, int64_t timeout_ms, int64_t forecasts_ms);
+void uplink_close(struct uplink *uplink);
+
+/*
+ * Asks for the latest samples. Returns 0 with an answer to be freed with
+ * latest_free(); an error of http_request(), -EREMOTEIO for a status other than
+ * 200, -EBADMSG for a body that is no answer or -ENOMEM, with a sentence in
+ * `ret_error`.
+ */
+int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/*
+ * Asks for the forecasts, and, where there are none, whether vigie-forecast is alive. Returns 0
+ * with an answer to be freed with forecasts_free(), which may be empty; -ENODATA when
+ * vigie-forecast is away; or an error of uplink_latest(); with a sentence in `ret_error`.
+ */
+int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/*
+ * Reports the alarms that stand, and those that have ended since
+ * states_reported(); nothing to report is reported too, as a sign of life.
+ * The errors of uplink_latest(); what came
+ * before a failure has then been stored, which a repetition does not harm.
+ */
+int uplink_save_alarms(struct uplink *uplink, const struct states *states, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+#endif

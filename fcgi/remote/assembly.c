@@ -1,0 +1,377 @@
+#include "fcgi/remote/assembly.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi/remote/line_protocol.h"
+
+/* A run of facts of one series; a series may have several. */
+struct assembly_series {
+	size_t ip, process; /* where they begin in the strings; ip is NO_STRING unless by host */
+	size_t rank;        /* among the series by key, once sorted; the same for the same key */
+};
+
+struct assembly_fact {
+	int64_t time_ms;
+	double value;
+	uint32_t series; /* index; the rank once sorted */
+	uint8_t resource, column;
+};
+
+static const size_t NO_STRING = (size_t)-1;
+
+static int compare_keys(const void *left, const void *right)
+{
+	const struct series_key *a = left, *b = right;
+	int order = a->ip && b->ip ? strcmp(a->ip, b->ip) : 0;
+	return order ? order : strcmp(a->process, b->process);
+}
+
+int assembly_open(struct assembly *answer, const struct query *query, enum assembly_kind kind)
+{
+	*answer = (struct assembly){ .query = query, .kind = kind, .by_host = query->by_host || kind == ASSEMBLY_NEWEST };
+	if (!query->only)
+		return 0;
+	answer->only = malloc((query->only_count + 1) * sizeof(*answer->only));
+	if (!answer->only)
+		return -ENOMEM;
+	memcpy(answer->only, query->only, query->only_count * sizeof(*answer->only));
+	qsort(answer->only, query->only_count, sizeof(*answer->only), compare_keys);
+	return 0;
+}
+
+void assembly_close(struct assembly *answer)
+{
+	free(answer->only);
+	free(answer->series);
+	free(answer->facts);
+	text_free(&answer->strings);
+}
+
+/* Room for one more item; doubles. */
+static int grow(void **items, size_t *capacity, size_t count, size_t size)
+{
+	if (count < *capacity)
+		return 0;
+	size_t wanted = *capacity ? 2 * *capacity : 256;
+	void *larger = realloc(*items, wanted * size);
+	if (!larger)
+		return -ENOMEM;
+	*items = larger;
+	*capacity = wanted;
+	return 0;
+}
+
+int assembly_series(struct assembly *answer, const char *ip, const char *stored_process)
+{
+	struct assembly_series series = { .ip = NO_STRING };
+	size_t length = answer->strings.length;
+	if (answer->by_host) {
+		series.ip = length;
+		text_append(&answer->strings, ip, strlen(ip) + 1);
+	}
+	series.process = answer->strings.length;
+	line_protocol_append_decoded(&answer->strings, stored_process);
+	text_append_char(&answer->strings, '\0');
+	int result = grow((void **)&answer->series, &answer->series_capacity, answer->series_count, sizeof(series));
+	if (result || text_failed(&answer->strings))
+		return -ENOMEM;
+
+	/* Engines that name the series of every fact name the same one many times. */
+	const struct assembly_series *last = answer->series_count ? &answer->series[answer->series_count - 1] : NULL;
+	size_t added = answer->strings.length - length;
+	size_t last_start = !last ? 0 : answer->by_host ? last->ip : last->process;
+	if (last && length - last_start == added &&
+	    memcmp(answer->strings.data + last_start, answer->strings.data + length, added) == 0) {
+		answer->strings.length = length;
+		answer->skipping = false;
+		return 0;
+	}
+
+	struct series_key key = { answer->by_host ? answer->strings.data + series.ip : NULL,
+		                      answer->strings.data + series.process };
+	answer->skipping = answer->only && !bsearch(&key, answer->only, answer->query->only_count, sizeof(key), compare_keys);
+	if (answer->skipping)
+		answer->strings.length = length;
+	else
+		answer->series[answer->series_count++] = series;
+	return 0;
+}
+
+static int64_t step_start(int64_t time_ms, int64_t step_ms)
+{
+	int64_t past = time_ms % step_ms;
+	return time_ms - (past < 0 ? past + step_ms : past);
+}
+
+int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, int64_t time_ms, double value)
+{
+	if (answer->skipping)
+		return 0;
+	const struct query *query = answer->query;
+	/* A point is one fact, or a sum and a count; with steps more of them may become one. */
+	if (answer->kind == ASSEMBLY_HISTORY && answer->count / 2 > query->max_points)
+		return -E2BIG;
+	int result = grow((void **)&answer->facts, &answer->capacity, answer->count, sizeof(*answer->facts));
+	if (result)
+		return result;
+	answer->facts[answer->count++] = (struct assembly_fact){
+		.time_ms = query->step_ms ? step_start(time_ms, query->step_ms) : time_ms,
+		.value = value,
+		.series = (uint32_t)(answer->series_count - 1),
+		.resource = (uint8_t)resource,
+		.column = (uint8_t)column,
+	};
+	return 0;
+}
+
+const char *assembly_ip(const struct assembly *answer, size_t index)
+{
+	return answer->strings.data + answer->series[index].ip;
+}
+
+/* What a sort by key moves: compares without the answer's context. */
+struct keyed {
+	struct series_key key;
+	size_t index;
+};
+
+static int compare_keyed(const void *left, const void *right)
+{
+	return compare_keys(&((const struct keyed *)left)->key, &((const struct keyed *)right)->key);
+}
+
+static int compare_times(const void *left, const void *right)
+{
+	const struct assembly_fact *a = left, *b = right;
+	return (a->time_ms > b->time_ms) - (a->time_ms < b->time_ms);
+}
+
+/* Most series come in the order of time. (glibc's qsort() is stable.) */
+static void sort_times(struct assembly_fact facts[], size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (facts[i - 1].time_ms > facts[i].time_ms) {
+			qsort(facts, count, sizeof(*facts), compare_times);
+			return;
+		}
+	}
+}
+
+/* The facts of the series of one key, oldest first. */
+struct group {
+	struct series_key key;
+	struct assembly_fact *facts;
+	size_t count;
+};
+
+/* Sorts the facts in place, by key and time; ret_groups[*ret_count], sorted by key, is
+ * the caller's to free. */
+static int sort_facts(struct assembly *answer, struct group **ret_groups, size_t *ret_count)
+{
+	struct keyed *keyed = malloc((answer->series_count + 1) * sizeof(*keyed));
+	struct group *groups = calloc(answer->series_count + 1, sizeof(*groups));
+	struct assembly_fact *sorted = malloc((answer->count + 1) * sizeof(*sorted));
+	if (!keyed || !groups || !sorted) {
+		free(keyed);
+		free(groups);
+		free(sorted);
+		return -ENOMEM;
+	}
+
+	const char *strings = answer->strings.data;
+	for (size_t i = 0; i < answer->series_count; i++) {
+		const struct assembly_series *series = &answer->series[i];
+		keyed[i] = (struct keyed){
+			.key = { answer->by_host ? strings + series->ip : NULL, strings + series->process },
+			.index = i,
+		};
+	}
+	qsort(keyed, answer->series_count, sizeof(*keyed), compare_keyed);
+	size_t count = 0;
+	for (size_t i = 0; i < answer->series_count; i++) {
+		if (i == 0 || compare_keyed(&keyed[i - 1], &keyed[i]) != 0)
+			groups[count++].key = keyed[i].key;
+		answer->series[keyed[i].index].rank = count - 1;
+	}
+	free(keyed);
+
+	/* A counting sort by rank. */
+	for (size_t i = 0; i < answer->count; i++) {
+		struct assembly_fact *fact = &answer->facts[i];
+		fact->series = (uint32_t)answer->series[fact->series].rank;
+		groups[fact->series].count++;
+	}
+	struct assembly_fact *start = sorted;
+	for (size_t i = 0; i < count; i++) {
+		groups[i].facts = start;
+		start += groups[i].count;
+		groups[i].count = 0;
+	}
+	for (size_t i = 0; i < answer->count; i++) {
+		struct group *group = &groups[answer->facts[i].series];
+		group->facts[group->count++] = answer->facts[i];
+	}
+	for (size_t i = 0; i < count; i++)
+		sort_times(groups[i].facts, groups[i].count);
+
+	free(answer->facts);
+	answer->facts = sorted;
+	*ret_groups = groups;
+	*ret_count = count;
+	return 0;
+}
+
+/* Moves what the keys point into from here to the answer. */
+static char *take_strings(struct assembly *answer)
+{
+	char *strings = answer->strings.data;
+	answer->strings = TEXT_EMPTY;
+	return strings;
+}
+
+/* The row of one group. */
+static struct store_row make_row(const struct group *group)
+{
+	struct store_row row = { .key = group->key };
+	double sum[RESOURCE_COUNT] = { 0 }, count[RESOURCE_COUNT] = { 0 };
+	for (size_t i = 0; i < group->count; i++) {
+		const struct assembly_fact *fact = &group->facts[i];
+		switch ((enum assembly_column)fact->column) {
+		case ASSEMBLY_VALUE:
+			row.present[fact->resource] = true;
+			row.value[fact->resource] = fact->value;
+			row.time_ms[fact->resource] = fact->time_ms;
+			break;
+		case ASSEMBLY_SUM:
+			sum[fact->resource] = fact->value;
+			break;
+		case ASSEMBLY_COUNT:
+			count[fact->resource] = fact->value;
+			break;
+		case ASSEMBLY_MAXIMUM:
+			row.maximum[fact->resource] = fact->value;
+			break;
+		}
+	}
+	for (int j = 0; j < RESOURCE_COUNT; j++) {
+		if (count[j] > 0) {
+			row.present[j] = true;
+			row.value[j] = sum[j] / count[j];
+		}
+	}
+	return row;
+}
+
+int assembly_rows(struct assembly *answer, struct store_rows *ret_rows)
+{
+	struct group *groups;
+	size_t group_count, count = 0;
+	int result = sort_facts(answer, &groups, &group_count);
+	if (result)
+		return result;
+	struct store_row *rows = malloc((group_count + 1) * sizeof(*rows));
+	if (!rows) {
+		free(groups);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < group_count; i++) {
+		rows[count] = make_row(&groups[i]);
+		count += rows[count].present[RESOURCE_MEM] || rows[count].present[RESOURCE_CPU];
+	}
+	free(groups);
+	*ret_rows = (struct store_rows){ .items = rows, .count = count, .strings = take_strings(answer) };
+	return 0;
+}
+
+/* Turns the sums and counts of each step of a group into means; the facts that are left. */
+static size_t fold_steps(struct group *group)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < group->count;) {
+		double sum = 0, samples = 0;
+		struct assembly_fact fact = group->facts[i];
+		for (; i < group->count && group->facts[i].time_ms == fact.time_ms; i++) {
+			if (group->facts[i].column == ASSEMBLY_SUM)
+				sum += group->facts[i].value;
+			else if (group->facts[i].column == ASSEMBLY_COUNT)
+				samples += group->facts[i].value;
+		}
+		if (samples > 0)
+			fact.value = sum / samples;
+		group->facts[count++] = fact;
+	}
+	return count;
+}
+
+int assembly_history(struct assembly *answer, struct store_history *ret_history)
+{
+	struct group *groups;
+	size_t group_count, used = 0, count = 0;
+	int result = sort_facts(answer, &groups, &group_count);
+	if (result)
+		return result;
+	struct store_series *items = malloc((group_count + 1) * sizeof(*items));
+	struct store_point *points = malloc((answer->count + 1) * sizeof(*points));
+	if (!items || !points) {
+		result = -ENOMEM;
+		goto out;
+	}
+	for (size_t i = 0; i < group_count; i++) {
+		struct group *group = &groups[i];
+		if (answer->query->step_ms)
+			group->count = fold_steps(group);
+		if (group->count == 0)
+			continue;
+		items[count++] = (struct store_series){ .key = group->key, .points = points + used, .count = group->count };
+		for (size_t j = 0; j < group->count; j++)
+			points[used++] = (struct store_point){ group->facts[j].time_ms, group->facts[j].value };
+	}
+	if (used > answer->query->max_points) {
+		result = -E2BIG;
+		goto out;
+	}
+	*ret_history =
+		(struct store_history){ .items = items, .count = count, .points = points, .strings = take_strings(answer) };
+	free(groups);
+	return 0;
+out:
+	free(items);
+	free(points);
+	free(groups);
+	return result;
+}
+
+int assembly_hosts(struct assembly *answer, struct store_hosts *ret_hosts)
+{
+	struct group *groups;
+	size_t group_count, count = 0;
+	int result = sort_facts(answer, &groups, &group_count);
+	if (result)
+		return result;
+	struct store_host *hosts = calloc(group_count + 1, sizeof(*hosts));
+	if (!hosts) {
+		free(groups);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < group_count; i++) {
+		const struct group *group = &groups[i];
+		if (group->count == 0)
+			continue;
+		struct store_host *host = count ? &hosts[count - 1] : NULL;
+		if (!host || strcmp(host->ip, group->key.ip) != 0) {
+			host = &hosts[count++];
+			host->ip = group->key.ip;
+		}
+		int64_t newest_ms = group->facts[group->count - 1].time_ms;
+		if (newest_ms > host->last_seen_ms) {
+			host->last_seen_ms = newest_ms;
+			host->processes = 0;
+		}
+		host->processes += newest_ms == host->last_seen_ms;
+	}
+	free(groups);
+	*ret_hosts = (struct store_hosts){ .items = hosts, .count = count, .strings = take_strings(answer) };
+	return 0;
+}

@@ -1,0 +1,101 @@
+#include "fcgi/remote/pieces.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+
+/* Parses what is in `text` and hands it on. */
+static int finish(struct text *text, pieces_take *take, void *user)
+{
+	int result = 0;
+	if (text_failed(text))
+		return -ENOMEM;
+	errno = 0; /* cJSON does not tell want of memory from what is no JSON; malloc() does */
+	cJSON *object = cJSON_ParseWithLength(text->data, text->length);
+	if (!object)
+		result = errno == ENOMEM ? -ENOMEM : -EBADMSG;
+	else if (take)
+		result = take(user, object);
+	cJSON_Delete(object);
+	text_reset(text);
+	return result;
+}
+
+/* Whether a byte may stand between documents, or begin one. */
+static bool may_be_outside(char byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n' || byte == '{' || byte == '[';
+}
+
+/* Moves the scanner over one byte that is not inside a string's plain run. Returns the
+ * level that the byte belongs to. */
+static unsigned step(struct pieces *pieces, char byte)
+{
+	if (pieces->in_string) {
+		if (pieces->escaped)
+			pieces->escaped = false;
+		else if (byte == '\\')
+			pieces->escaped = true;
+		else if (byte == '"')
+			pieces->in_string = false;
+		return pieces->level;
+	}
+	switch (byte) {
+	case '"':
+		pieces->in_string = true;
+		return pieces->level;
+	case '{':
+	case '[':
+		return ++pieces->level;
+	case '}':
+	case ']':
+		return pieces->level--;
+	default:
+		return pieces->level;
+	}
+}
+
+int pieces_feed(void *user, const char *bytes, size_t length)
+{
+	struct pieces *pieces = user;
+	size_t start = 0; /* of the bytes that are not in a text yet */
+	for (size_t i = 0; i < length; i++) {
+		unsigned before = pieces->level;
+		if (before == 0 && !may_be_outside(bytes[i]))
+			return -EBADMSG;
+		unsigned level = step(pieces, bytes[i]);
+		bool opens = pieces->level > before && level == pieces->depth;
+		bool closes = pieces->level < before && level == pieces->depth;
+		bool ends = pieces->level < before && pieces->level == 0;
+		if (!opens && !closes && !ends)
+			continue;
+
+		size_t end = opens ? i : i + 1;
+		text_append(closes ? &pieces->piece : &pieces->frame, bytes + start, end - start);
+		start = end;
+		int result = 0;
+		if (closes) {
+			result = finish(&pieces->piece, pieces->take_piece, pieces->user);
+			if (!ends)
+				text_append_string(&pieces->frame, "null");
+		}
+		if (ends && closes)
+			text_reset(&pieces->frame); /* the piece is the document */
+		else if (ends)
+			result = finish(&pieces->frame, pieces->take_frame, pieces->user);
+		if (result)
+			return result;
+	}
+	text_append(pieces->level >= pieces->depth ? &pieces->piece : &pieces->frame, bytes + start, length - start);
+	return text_failed(&pieces->piece) || text_failed(&pieces->frame) ? -ENOMEM : 0;
+}
+
+int pieces_end(const struct pieces *pieces)
+{
+	return pieces->level == 0 ? 0 : -EBADMSG;
+}
+
+void pieces_free(struct pieces *pieces)
+{
+	text_free(&pieces->piece);
+	text_free(&pieces->frame);
+}

@@ -1,0 +1,441 @@
+#include "fcgi/remote/remote.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/secret.h"
+#include "fcgi/remote/line_protocol.h"
+
+enum {
+	KEEPER_MS = 2000,            /* between two tries to set the engine up */
+	START_MS = 2000,             /* how long the start waits for the first of them */
+	REQUEST_BYTES = 8 << 20,     /* of line protocol; InfluxDB 1 takes 25 MB unless told otherwise */
+};
+
+/* One of the connections, in the list of those not in use. */
+struct connection {
+	struct http *http;
+	struct http_answer answer;
+	struct connection *next;
+};
+
+struct remote {
+	const char *name;
+	char *ca_file, *token_file, *password_file, *user;
+	const char *token_scheme;
+	int64_t timeout_ms;
+
+	pthread_mutex_t lock; /* of what follows; not held during requests */
+	struct connection *connections;
+	char *authorization, *password; /* "" where they are not used */
+
+	remote_set_up *set_up;
+	struct store *store;
+	char set_up_words[REMOTE_WORDS_SIZE]; /* of its last request */
+	pthread_t keeper;
+	bool keeping; /* the keeper was started */
+	bool tried;   /* it has tried once */
+	bool closing;
+	pthread_cond_t wake;  /* the keeper */
+	pthread_cond_t begun; /* `tried` is true now */
+
+	atomic_int errors[REMOTE_PURPOSES]; /* of the last such request: negative errno */
+};
+
+static char *copy(const char *string)
+{
+	return strdup(string ? string : "");
+}
+
+/* "" for no file. -EINVAL, logged, when there is one that holds no secret. */
+static int read_secret(const char *path, const char *before, char **ret_secret)
+{
+	struct text secret = TEXT_EMPTY;
+	text_append_string(&secret, path[0] ? before : "");
+	int result = path[0] ? secret_read(path, &secret) : 0;
+	if (result == 0 && text_failed(&secret))
+		result = -ENOMEM;
+	if (result) {
+		if (result != -ENOMEM)
+			log_error("%s: cannot read the secret in it: %s", path, result == -EINVAL ? "it is empty" : strerror(-result));
+		text_free(&secret);
+		return result == -ENOMEM ? result : -EINVAL;
+	}
+	*ret_secret = secret.data;
+	return 0;
+}
+
+/* Reads the secrets, again after they may have changed. */
+static int read_identity(struct remote *remote)
+{
+	char scheme[32], *authorization = NULL, *password = NULL;
+	snprintf(scheme, sizeof(scheme), "%s ", remote->token_scheme);
+	int result = read_secret(remote->token_file, scheme, &authorization);
+	if (result == 0)
+		result = read_secret(remote->password_file, "", &password);
+	if (result) {
+		free(authorization);
+		return result;
+	}
+	pthread_mutex_lock(&remote->lock);
+	free(remote->authorization);
+	free(remote->password);
+	remote->authorization = authorization;
+	remote->password = password;
+	pthread_mutex_unlock(&remote->lock);
+	return 0;
+}
+
+int remote_open(const char *name, const struct config *config, const struct remote_identity *identity,
+                struct remote **ret_remote)
+{
+	struct remote *remote = calloc(1, sizeof(*remote));
+	if (!remote)
+		return -ENOMEM;
+	remote->name = name;
+	remote->timeout_ms = config->server.store_timeout_ms;
+	remote->token_scheme = identity->token_scheme ? identity->token_scheme : "";
+	remote->ca_file = copy(config->server.store_ca_file);
+	remote->token_file = copy(identity->token_file);
+	remote->password_file = copy(identity->password_file);
+	remote->user = copy(identity->user);
+	pthread_mutex_init(&remote->lock, NULL);
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&remote->wake, &attributes);
+	pthread_cond_init(&remote->begun, &attributes);
+	pthread_condattr_destroy(&attributes);
+
+	int result = -ENOMEM;
+	if (remote->ca_file && remote->token_file && remote->password_file && remote->user)
+		result = read_identity(remote);
+	if (result)
+		remote_close(remote);
+	else
+		*ret_remote = remote;
+	return result;
+}
+
+static void connection_close(struct connection *connection)
+{
+	http_close(connection->http);
+	text_free(&connection->answer.body);
+	free(connection);
+}
+
+void remote_close(struct remote *remote)
+{
+	if (!remote)
+		return;
+	if (remote->keeping) {
+		pthread_mutex_lock(&remote->lock);
+		remote->closing = true;
+		pthread_cond_signal(&remote->wake);
+		pthread_mutex_unlock(&remote->lock);
+		pthread_join(remote->keeper, NULL);
+	}
+	while (remote->connections) {
+		struct connection *next = remote->connections->next;
+		connection_close(remote->connections);
+		remote->connections = next;
+	}
+	pthread_cond_destroy(&remote->wake);
+	pthread_cond_destroy(&remote->begun);
+	pthread_mutex_destroy(&remote->lock);
+	free(remote->ca_file);
+	free(remote->token_file);
+	free(remote->password_file);
+	free(remote->user);
+	free(remote->authorization);
+	free(remote->password);
+	free(remote);
+}
+
+int remote_check(const struct remote *remote)
+{
+	for (int i = 0; i < REMOTE_PURPOSES; i++) {
+		int error = atomic_load(&remote->errors[i]);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* A connection, and copies of the secrets for one request. */
+static struct connection *connection_take(struct remote *remote, char **ret_authorization, char **ret_password)
+{
+	pthread_mutex_lock(&remote->lock);
+	struct connection *connection = remote->connections;
+	if (connection)
+		remote->connections = connection->next;
+	*ret_authorization = copy(remote->authorization);
+	*ret_password = copy(remote->password);
+	pthread_mutex_unlock(&remote->lock);
+	if (connection)
+		return connection;
+
+	connection = calloc(1, sizeof(*connection));
+	if (!connection)
+		return NULL;
+	connection->http = http_open(remote->timeout_ms);
+	if (connection->http)
+		return connection;
+	free(connection);
+	return NULL;
+}
+
+static void connection_give_back(struct remote *remote, struct connection *connection)
+{
+	pthread_mutex_lock(&remote->lock);
+	connection->next = remote->connections;
+	remote->connections = connection;
+	pthread_mutex_unlock(&remote->lock);
+}
+
+/* What an engine says in the body of a failure: a member "message" or "error" of JSON,
+ * or its first line. */
+static void find_words(const struct http_answer *answer, char words[static REMOTE_WORDS_SIZE])
+{
+	const char *body = answer->body.length ? answer->body.data : "";
+	cJSON *tree = cJSON_Parse(body);
+	const char *said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "message"));
+	if (!said)
+		said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "error"));
+	if (!said)
+		said = body;
+	snprintf(words, REMOTE_WORDS_SIZE, "%ld %.*s", answer->status, (int)strcspn(said, "\r\n"), said);
+	cJSON_Delete(tree);
+	words[wire_utf8_check(words, strlen(words))] = '\0'; /* it may be cut in a character */
+}
+
+static int result_of(long status)
+{
+	if (status >= 200 && status < 300)
+		return 0;
+	switch (status) {
+	case 400:
+	case 413:
+	case 422:
+		return -EINVAL;
+	case 401:
+	case 403:
+		return -EACCES;
+	case 404:
+		return -ENOENT;
+	default:
+		return -EAGAIN;
+	}
+}
+
+static void note(struct remote *remote, enum remote_purpose purpose, int result, const char *words)
+{
+	static const char *const verbs[] = { "set up", "write", "read" };
+	/* A refused sample is its client's, a big answer its asker's, want of memory ours. */
+	if (result == -E2BIG || result == -ENOMEM)
+		return;
+	if (result == -EINVAL && purpose == REMOTE_WRITE)
+		result = 0;
+	int before = atomic_exchange(&remote->errors[purpose], result);
+	if (before == result)
+		return;
+	bool said = false;
+	for (int i = 0; i < REMOTE_PURPOSES; i++)
+		said = said || (i != (int)purpose && atomic_load(&remote->errors[i]) == result);
+	if (result && !said)
+		log_error("store %s: %s: %s", remote->name, verbs[purpose], words);
+	else if (!result && before != -EINPROGRESS && !remote_check(remote))
+		log_info("store %s: works again", remote->name);
+	if (result && purpose != REMOTE_SET_UP) {
+		pthread_mutex_lock(&remote->lock);
+		pthread_cond_signal(&remote->wake);
+		pthread_mutex_unlock(&remote->lock);
+	}
+}
+
+void remote_note(struct remote *remote, enum remote_purpose purpose, int result, const char *words)
+{
+	if (purpose == REMOTE_SET_UP)
+		snprintf(remote->set_up_words, sizeof(remote->set_up_words), "%s", words);
+	else
+		note(remote, purpose, result, words);
+}
+
+int remote_send(struct remote *remote, enum remote_purpose purpose, const struct http_message *message,
+                struct text *ret_body, char ret_words[static REMOTE_WORDS_SIZE])
+{
+	char *authorization, *password;
+	struct connection *connection = connection_take(remote, &authorization, &password);
+	ret_words[0] = '\0';
+	int result = -ENOMEM;
+	if (connection && authorization && password) {
+		struct http_message full = *message;
+		full.authorization = authorization;
+		full.user = remote->user;
+		full.password = password;
+		full.ca_file = remote->ca_file;
+		result = http_send(connection->http, &full, &connection->answer);
+		if (result) {
+			snprintf(ret_words, REMOTE_WORDS_SIZE, "%s", http_error(connection->http));
+			if (result == -EINVAL)
+				result = -EIO; /* our URL is none: no fault of what is sent */
+		} else {
+			result = result_of(connection->answer.status);
+			if (result)
+				find_words(&connection->answer, ret_words);
+			else if (ret_body)
+				text_append(ret_body, connection->answer.body.data, connection->answer.body.length);
+		}
+	}
+	free(authorization);
+	free(password);
+	if (connection)
+		connection_give_back(remote, connection);
+	if (result == 0 && ret_body && text_failed(ret_body))
+		result = -ENOMEM;
+	if (result != -EREMOTEIO && result != -EBADMSG)
+		remote_note(remote, purpose, result, ret_words);
+	return result;
+}
+
+/* Whether a set-up that succeeds shows that the reason of a failure is gone: that the
+ * engine is there, or has now what was absent. Where it is there all the time, and set-ups
+ * succeed, nothing is shown unless they have failed as well: `again`. */
+static bool is_cured(int error, bool again)
+{
+	if (error == -ECONNREFUSED || error == -ETIMEDOUT || error == -ENOENT)
+		return true;
+	return again && (error == -EIO || error == -EACCES);
+}
+
+static void try_to_set_up(struct remote *remote)
+{
+	/* A set-up may be allowed what the request was not. */
+	if (atomic_load(&remote->errors[REMOTE_WRITE]) == -EACCES || atomic_load(&remote->errors[REMOTE_READ]) == -EACCES)
+		(void)read_identity(remote);
+	int result = remote->set_up(remote->store);
+	bool again = result || atomic_load(&remote->errors[REMOTE_SET_UP]);
+	if (result == -EACCES && read_identity(remote) == 0)
+		result = remote->set_up(remote->store);
+	note(remote, REMOTE_SET_UP, result, remote->set_up_words[0] ? remote->set_up_words : strerror(-result));
+	if (result == 0) {
+		for (int i = REMOTE_SET_UP + 1; i < REMOTE_PURPOSES; i++) {
+			if (is_cured(atomic_load(&remote->errors[i]), again))
+				note(remote, (enum remote_purpose)i, 0, "");
+		}
+	}
+}
+
+static struct timespec after_ms(int64_t ms)
+{
+	int64_t at_ns = clock_monotonic_ns() + ms * INT64_C(1000000);
+	return (struct timespec){ .tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000 };
+}
+
+static void *keep(void *user)
+{
+	struct remote *remote = user;
+	pthread_mutex_lock(&remote->lock);
+	while (!remote->closing) {
+		if (!remote_check(remote)) {
+			pthread_cond_wait(&remote->wake, &remote->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&remote->lock);
+		try_to_set_up(remote);
+		pthread_mutex_lock(&remote->lock);
+		remote->tried = true;
+		pthread_cond_signal(&remote->begun);
+		struct timespec until = after_ms(KEEPER_MS);
+		while (!remote->closing && pthread_cond_timedwait(&remote->wake, &remote->lock, &until) != ETIMEDOUT)
+			;
+	}
+	pthread_mutex_unlock(&remote->lock);
+	return NULL;
+}
+
+int remote_start(struct remote *remote, remote_set_up *set_up, struct store *store)
+{
+	remote->set_up = set_up;
+	remote->store = store;
+	atomic_store(&remote->errors[REMOTE_SET_UP], -EINPROGRESS);
+	int result = -pthread_create(&remote->keeper, NULL, keep, remote);
+	remote->keeping = result == 0;
+	if (result)
+		return result;
+
+	/* An engine that does not answer shall not keep us from answering. */
+	struct timespec until = after_ms(START_MS);
+	pthread_mutex_lock(&remote->lock);
+	while (!remote->tried && pthread_cond_timedwait(&remote->begun, &remote->lock, &until) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&remote->lock);
+	return 0;
+}
+
+char *remote_url(const char *base, const char *path, const char *const parameters[])
+{
+	struct text url = TEXT_EMPTY;
+	size_t length = strlen(base);
+	while (length > 0 && base[length - 1] == '/')
+		length--;
+	text_append(&url, base, length);
+	text_append_string(&url, path);
+	for (size_t i = 0; parameters[i]; i += 2) {
+		text_printf(&url, "%c%s=", i ? '&' : '?', parameters[i]);
+		http_append_escaped(&url, parameters[i + 1]);
+	}
+	if (!text_failed(&url))
+		return url.data;
+	text_free(&url);
+	return NULL;
+}
+
+/* Sends the lines, and empties them. */
+static int send_lines(struct remote *remote, const char *url, struct text *lines,
+                      char refusal[static STORE_REFUSAL_SIZE])
+{
+	const struct http_message message = {
+		.method = "POST",
+		.url = url,
+		.body = lines->data,
+		.body_length = lines->length,
+		.content_type = "text/plain; charset=utf-8",
+	};
+	int result = text_failed(lines) ? -ENOMEM : 0;
+	if (result == 0 && lines->length)
+		result = remote_send(remote, REMOTE_WRITE, &message, NULL, refusal);
+	text_reset(lines);
+	return result;
+}
+
+int remote_append(struct remote *remote, const char *url, const struct batch *const batches[], size_t count,
+                  char ret_refusal[static STORE_REFUSAL_SIZE])
+{
+	enum { LINES_AT_ONCE = 4096 };
+	struct text lines = TEXT_EMPTY;
+	int result = 0;
+	for (size_t i = 0; i < count && result == 0; i++) {
+		for (size_t done = 0; done < batches[i]->count && result == 0; done += LINES_AT_ONCE) {
+			size_t rest = batches[i]->count - done;
+			const struct batch part = {
+				.samples = batches[i]->samples + done,
+				.count = rest < LINES_AT_ONCE ? rest : LINES_AT_ONCE,
+			};
+			line_protocol_append(&lines, &part);
+			if (lines.length >= REQUEST_BYTES)
+				result = send_lines(remote, url, &lines, ret_refusal);
+		}
+	}
+	if (result == 0)
+		result = send_lines(remote, url, &lines, ret_refusal);
+	text_free(&lines);
+	return result;
+}

@@ -1,0 +1,78 @@
+/*
+ * What the engines beyond the network have in common: connections that are kept, who
+ * we are to the engine, what its statuses mean, how samples are sent to it, and whether
+ * it works. The words of each engine are in its store_<engine>.c.
+ *
+ * Any thread may call; each request takes a connection of its own from a list. A thread
+ * of the remote, the keeper, sets the engine up while it is not: its absence is an error
+ * of the requests that need it, never of the start.
+ */
+#ifndef VIGIE_FCGI_REMOTE_REMOTE_H
+#define VIGIE_FCGI_REMOTE_REMOTE_H
+
+#include "common/http.h"
+#include "fcgi/store.h"
+
+struct remote;
+
+/* Who we are to the engine. "" or NULL: not used. */
+struct remote_identity {
+	const char *token_scheme; /* "Token", "Bearer" */
+	const char *token_file;
+	const char *user, *password_file;
+};
+
+enum {
+	REMOTE_WORDS_SIZE = STORE_REFUSAL_SIZE, /* bytes of an engine's words, with their NUL */
+	REMOTE_APPENDS = 4, /* writes at a time: an engine works on each in one thread, more or less */
+};
+
+/* Makes and checks what the engine needs: bucket, retention. 0 or a negative errno of
+ * remote_send(). Called when the store is opened, and by the keeper until it succeeds. */
+typedef int remote_set_up(struct store *store);
+
+/*
+ * `name` and `set_up` are constants; the rest is copied. 0; -ENOMEM; or -EINVAL when a
+ * secret cannot be read (logged). Call remote_start() once the store can be used.
+ */
+int remote_open(const char *name, const struct config *config, const struct remote_identity *identity,
+                struct remote **ret_remote) __attribute__((warn_unused_result));
+
+/* Starts the keeper, and waits for its first try to set the engine up, which may fail,
+ * but no longer than two seconds. 0 or a negative errno. */
+int remote_start(struct remote *remote, remote_set_up *set_up, struct store *store)
+	__attribute__((warn_unused_result));
+
+/* Ends the keeper. No request may be under way. Accepts NULL. */
+void remote_close(struct remote *remote);
+
+/* Whether the engine works, as the last requests say: 0 or the negative errno. */
+int remote_check(const struct remote *remote);
+
+enum remote_purpose { REMOTE_SET_UP, REMOTE_WRITE, REMOTE_READ, REMOTE_PURPOSES };
+
+/*
+ * Sends one request, with our identity. 0 when its status was 2xx; -EINVAL (400, 413,
+ * 422), -EACCES (401, 403), -ENOENT (404), -EAGAIN (429, 5xx and what is left), or what
+ * http_send() returned, -EIO in the place of its -EINVAL. `ret_body` (NULL: not wanted)
+ * gets the answer's body where the message has no sink; `ret_words` what the engine, or the
+ * network, says to a failure. Of writes and reads the first failure of its kind is logged,
+ * and when all works again; of a set-up what it returns in the end. What a sink returns of
+ * -EREMOTEIO and -EBADMSG is the caller's to tell with remote_note().
+ */
+int remote_send(struct remote *remote, enum remote_purpose purpose, const struct http_message *message,
+                struct text *ret_body, char ret_words[static REMOTE_WORDS_SIZE]) __attribute__((warn_unused_result));
+
+/* What was found wrong in an answer of status 200: logged like a failure of remote_send(). */
+void remote_note(struct remote *remote, enum remote_purpose purpose, int result, const char *words);
+
+/* An address below `base`, with parameters: names and values in turn, NULL at the end,
+ * escaped here. To be freed; NULL: out of memory. */
+char *remote_url(const char *base, const char *path, const char *const parameters[]);
+
+/* store_ops.append(): the samples as line protocol to `url`, in as few requests as
+ * engines take. */
+int remote_append(struct remote *remote, const char *url, const struct batch *const batches[], size_t count,
+                  char ret_refusal[static STORE_REFUSAL_SIZE]) __attribute__((warn_unused_result));
+
+#endif

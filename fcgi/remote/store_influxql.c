@@ -1,0 +1,470 @@
+/*
+ * InfluxDB 1.x: /write, and InfluxQL over /query with its answers in JSON, chunked, so
+ * that a long series comes in pieces.
+ *
+ * docs.influxdata.com/influxdb/v1/tools/api and /query_language. An answer is
+ *   {"results": [{"series": [{"name": measurement, "tags": {…}, "columns": […],
+ *   "values": [[time, value, …], …]}], "error": …}]}
+ * a document a chunk, one after the other; an error of a statement comes with status 200.
+ */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "fcgi/remote/assembly.h"
+#include "fcgi/remote/line_protocol.h"
+#include "fcgi/remote/pieces.h"
+#include "fcgi/remote/remote.h"
+#include "fcgi/remote/retention.h"
+
+enum {
+	SERIES_DEPTH = 5,      /* of a series in an answer */
+	ONLY_A_STATEMENT = 50, /* series that one statement names */
+	ONLY_MAX = 1000,       /* beyond it all are read, and most dropped here */
+};
+
+struct store {
+	struct remote *remote;
+	char *write_url, *query_url;
+	char *database; /* escaped for use in double quotes */
+	struct retention retention;
+};
+
+/* Appends a string with a backslash before itself and before `quote`, in quotes. */
+static void append_quoted(struct text *text, const char *string, char quote)
+{
+	text_append_char(text, quote);
+	for (const char *at = string; *at; at++) {
+		if (*at == quote || *at == '\\')
+			text_append_char(text, '\\');
+		text_append_char(text, *at);
+	}
+	text_append_char(text, quote);
+}
+
+/* ---- asking ---- */
+
+/* Who takes what an answer holds. */
+struct reader {
+	pieces_take *take_series;
+	void *user;
+	char error[REMOTE_WORDS_SIZE]; /* of a statement */
+};
+
+static int take_series(void *user, const cJSON *object)
+{
+	struct reader *reader = user;
+	bool is_series = cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(object, "values")); /* a message has none */
+	return is_series ? reader->take_series(reader->user, object) : 0;
+}
+
+static int take_frame(void *user, const cJSON *frame)
+{
+	struct reader *reader = user;
+	const cJSON *error = cJSON_GetObjectItemCaseSensitive(frame, "error");
+	const cJSON *result;
+	cJSON_ArrayForEach(result, cJSON_GetObjectItemCaseSensitive(frame, "results")) {
+		if (!error)
+			error = cJSON_GetObjectItemCaseSensitive(result, "error");
+	}
+	if (!cJSON_IsString(error))
+		return 0;
+	snprintf(reader->error, sizeof(reader->error), "%s", error->valuestring);
+	return -EREMOTEIO;
+}
+
+/* Runs statements. 0, a failure of remote_send() or of take_series, or -EREMOTEIO or
+ * -EBADMSG, with the engine's words in `ret_error`. */
+static int ask(struct store *store, enum remote_purpose purpose, const struct text *statements, pieces_take *take,
+               void *user, char ret_error[static REMOTE_WORDS_SIZE])
+{
+	struct reader reader = { .take_series = take, .user = user };
+	struct pieces pieces = {
+		.depth = SERIES_DEPTH, .take_piece = take_series, .take_frame = take_frame, .user = &reader,
+	};
+	struct text form = TEXT_EMPTY;
+	text_append_string(&form, "chunked=true&epoch=ms&q=");
+	http_append_escaped(&form, text_failed(statements) ? "" : statements->data);
+	const struct http_message message = {
+		.method = "POST",
+		.url = store->query_url,
+		.body = form.data,
+		.body_length = form.length,
+		.content_type = "application/x-www-form-urlencoded",
+		.accept = "application/json",
+		.sink = pieces_feed,
+		.sink_user = &pieces,
+	};
+	int result = text_failed(&form) || text_failed(statements) ? -ENOMEM : 0;
+	if (result == 0)
+		result = remote_send(store->remote, purpose, &message, NULL, ret_error);
+	if (result == 0)
+		result = pieces_end(&pieces);
+	if (result == -EREMOTEIO || result == -EBADMSG) {
+		snprintf(ret_error, REMOTE_WORDS_SIZE, "%s", reader.error[0] ? reader.error : "the answer is not understood");
+		remote_note(store->remote, purpose, -EIO, ret_error);
+	}
+	pieces_free(&pieces);
+	text_free(&form);
+	return result;
+}
+
+/* ---- set-up ---- */
+
+struct policy {
+	bool found;
+	char name[128];
+	int64_t duration_s; /* 0: for ever */
+};
+
+/* Reads Go's "48h0m0s". */
+static int64_t parse_duration_s(const char *text)
+{
+	long long hours = 0, minutes = 0, seconds = 0;
+	if (sscanf(text, "%lldh%lldm%llds", &hours, &minutes, &seconds) >= 1 && strchr(text, 'h'))
+		return hours * 3600 + minutes * 60 + seconds;
+	return 0;
+}
+
+/* A row of SHOW RETENTION POLICIES: name, duration, …, and last whether it is the default. */
+static int take_policies(void *user, const cJSON *series)
+{
+	struct policy *policy = user;
+	const cJSON *row;
+	cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(series, "values")) {
+		const char *name = cJSON_GetStringValue(cJSON_GetArrayItem(row, 0));
+		const char *duration = cJSON_GetStringValue(cJSON_GetArrayItem(row, 1));
+		if (!name || !duration || !cJSON_IsTrue(cJSON_GetArrayItem(row, cJSON_GetArraySize(row) - 1)))
+			continue;
+		policy->found = true;
+		snprintf(policy->name, sizeof(policy->name), "%s", name);
+		policy->duration_s = parse_duration_s(duration);
+	}
+	return 0;
+}
+
+static int take_nothing(void *user, const cJSON *series)
+{
+	(void)user;
+	(void)series;
+	return 0;
+}
+
+static int create_database(struct store *store)
+{
+	char error[REMOTE_WORDS_SIZE];
+	struct text statement = TEXT_EMPTY;
+	text_printf(&statement, "CREATE DATABASE %s WITH DURATION %llds", store->database,
+	            (long long)store->retention.wanted_s);
+	int result = ask(store, REMOTE_SET_UP, &statement, take_nothing, NULL, error);
+	if (result == 0)
+		log_info("store influxql: database %s was created", store->database);
+	text_free(&statement);
+	return result;
+}
+
+static int change_retention(struct store *store, const struct policy *policy)
+{
+	char error[REMOTE_WORDS_SIZE];
+	struct text statement = TEXT_EMPTY;
+	text_append_string(&statement, "ALTER RETENTION POLICY ");
+	append_quoted(&statement, policy->name, '"');
+	text_printf(&statement, " ON %s DURATION %llds", store->database, (long long)store->retention.wanted_s);
+	int result = ask(store, REMOTE_SET_UP, &statement, take_nothing, NULL, error);
+	if (result == 0)
+		log_info("store influxql: the retention of %s is now %lld s", store->database,
+		         (long long)store->retention.wanted_s);
+	text_free(&statement);
+	return result;
+}
+
+static int check_retention(struct store *store, const struct policy *policy)
+{
+	char holder[256];
+	int64_t engine_s = policy->duration_s;
+	int result = 0;
+	snprintf(holder, sizeof(holder), "influxql: database %s", store->database);
+	if (retention_is_to_change(&store->retention, holder, engine_s)) {
+		result = change_retention(store, policy);
+		engine_s = result ? engine_s : store->retention.wanted_s;
+	}
+	retention_set(&store->retention, engine_s);
+	return result;
+}
+
+static int influxql_set_up(struct store *store)
+{
+	char error[REMOTE_WORDS_SIZE] = "";
+	struct policy policy = { 0 };
+	struct text statement = TEXT_EMPTY;
+	text_printf(&statement, "SHOW RETENTION POLICIES ON %s", store->database);
+	int result = ask(store, REMOTE_SET_UP, &statement, take_policies, &policy, error);
+	text_free(&statement);
+	if (result == -EREMOTEIO && strstr(error, "database not found"))
+		return create_database(store);
+	if (result == 0 && policy.found)
+		result = check_retention(store, &policy);
+	return result;
+}
+
+/* ---- reading ---- */
+
+static void append_condition(struct text *text, const char *tag, const char *value)
+{
+	text_printf(text, "%s=", tag);
+	append_quoted(text, value, '\'');
+}
+
+static void append_process(struct text *text, const char *process)
+{
+	char stored[LINE_PROTOCOL_NAME_SIZE];
+	line_protocol_encode(process, stored);
+	append_condition(text, "process", stored);
+}
+
+/* The series first … end of query->only. */
+static void append_only(struct text *text, const struct query *query, size_t first, size_t end)
+{
+	text_append_string(text, " AND (");
+	for (size_t i = first; i < end; i++) {
+		text_append_string(text, i == first ? "(" : " OR (");
+		append_process(text, query->only[i].process);
+		if (query->only[i].ip) {
+			text_append_string(text, " AND ");
+			append_condition(text, "ip", query->only[i].ip);
+		}
+		text_append_char(text, ')');
+	}
+	text_append_char(text, ')');
+}
+
+static void append_where(struct text *text, const struct query *query)
+{
+	text_printf(text, " WHERE time > %lldms AND time <= %lldms", (long long)query->from_ms, (long long)query->to_ms);
+	if (query->ip) {
+		text_append_string(text, " AND ");
+		append_condition(text, "ip", query->ip);
+	}
+	if (query->process) {
+		text_append_string(text, " AND ");
+		append_process(text, query->process);
+	}
+}
+
+static void append_from(struct text *text, const struct query *query)
+{
+	const char *separator = " FROM ";
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		if (query->unwanted[i])
+			continue;
+		text_printf(text, "%s%s", separator, sample_measurement(query->metric, (enum resource)i));
+		separator = ", ";
+	}
+}
+
+/* What takes the series of an answer. */
+struct taker {
+	struct assembly answer;
+	enum assembly_column columns[2]; /* of the values behind the time */
+};
+
+/* The resource of a series' measurement; false for a series of something else. */
+static bool find_resource(const struct query *query, const cJSON *series, enum resource *ret_resource)
+{
+	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(series, "name"));
+	for (int i = 0; name && i < RESOURCE_COUNT; i++) {
+		if (strcmp(name, sample_measurement(query->metric, (enum resource)i)) == 0) {
+			*ret_resource = (enum resource)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int take_values(void *user, const cJSON *series)
+{
+	struct taker *taker = user;
+	const cJSON *tags = cJSON_GetObjectItemCaseSensitive(series, "tags");
+	const char *ip = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tags, "ip"));
+	const char *process = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tags, "process"));
+	enum resource resource;
+	if (!process || !process[0] || !find_resource(taker->answer.query, series, &resource))
+		return 0;
+	int result = assembly_series(&taker->answer, ip ? ip : "", process);
+	const cJSON *row;
+	for (row = cJSON_GetObjectItemCaseSensitive(series, "values")->child; row && result == 0; row = row->next) {
+		const cJSON *time = row->child;
+		const cJSON *value = cJSON_IsNumber(time) ? time->next : NULL;
+		for (int i = 0; value && i < 2 && result == 0; i++, value = value->next) {
+			if (cJSON_IsNumber(value))
+				result = assembly_fact(&taker->answer, resource, taker->columns[i], (int64_t)time->valuedouble,
+				                     value->valuedouble);
+		}
+	}
+	return result;
+}
+
+/* Runs the statements of a read. */
+static int read_into(struct store *store, struct taker *taker, struct text *statements)
+{
+	char error[REMOTE_WORDS_SIZE] = "";
+	int result = ask(store, REMOTE_READ, statements, take_values, taker, error);
+	text_free(statements);
+	return result == -EREMOTEIO || result == -EBADMSG ? -EIO : result;
+}
+
+static int influxql_mean(struct store *store, const struct query *query, struct store_rows *ret_rows)
+{
+	struct text statement = TEXT_EMPTY;
+	struct taker taker = { .columns = { ASSEMBLY_VALUE, ASSEMBLY_MAXIMUM } };
+	text_append_string(&statement, query->without_maximum ? "SELECT mean(value)" : "SELECT mean(value), max(value)");
+	append_from(&statement, query);
+	append_where(&statement, query);
+	text_append_string(&statement, query->by_host ? " GROUP BY process, ip" : " GROUP BY process");
+	int result = assembly_open(&taker.answer, query, ASSEMBLY_ROWS);
+	if (result == 0)
+		result = read_into(store, &taker, &statement);
+	if (result == 0)
+		result = assembly_rows(&taker.answer, ret_rows);
+	assembly_close(&taker.answer);
+	text_free(&statement);
+	return result;
+}
+
+static int read_newest(struct store *store, const struct query *query, struct taker *taker)
+{
+	struct text statement = TEXT_EMPTY;
+	text_append_string(&statement, "SELECT last(value)");
+	append_from(&statement, query);
+	append_where(&statement, query);
+	text_append_string(&statement, " GROUP BY process, ip");
+	int result = assembly_open(&taker->answer, query, ASSEMBLY_NEWEST);
+	if (result == 0)
+		result = read_into(store, taker, &statement);
+	text_free(&statement);
+	return result;
+}
+
+static int influxql_latest(struct store *store, const struct query *query, struct store_rows *ret_rows)
+{
+	struct taker taker = { 0 };
+	int result = read_newest(store, query, &taker);
+	if (result == 0)
+		result = assembly_rows(&taker.answer, ret_rows);
+	assembly_close(&taker.answer);
+	return result;
+}
+
+static int influxql_hosts(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts)
+{
+	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = STORE_LATEST_MS };
+	struct taker taker = { 0 };
+	int result = read_newest(store, &query, &taker);
+	if (result == 0)
+		result = assembly_hosts(&taker.answer, ret_hosts);
+	assembly_close(&taker.answer);
+	return result;
+}
+
+static int influxql_history(struct store *store, const struct query *query, struct store_history *ret_history)
+{
+	struct text statements = TEXT_EMPTY;
+	struct taker taker = { 0 };
+	bool named = query->only && query->only_count <= ONLY_MAX;
+	size_t end = named ? query->only_count : 1;
+	for (size_t first = 0; first < end; first += ONLY_A_STATEMENT) {
+		text_append_string(&statements, first ? "; SELECT " : "SELECT ");
+		text_append_string(&statements, !query->step_ms ? "value" :
+		                                query->aggregate == AGGREGATE_MAX ? "max(value)" : "mean(value)");
+		text_printf(&statements, " FROM %s", sample_measurement(query->metric, query->resource));
+		append_where(&statements, query);
+		if (named)
+			append_only(&statements, query, first, end - first < ONLY_A_STATEMENT ? end : first + ONLY_A_STATEMENT);
+		text_append_string(&statements, query->by_host ? " GROUP BY process, ip" : " GROUP BY process");
+		if (query->step_ms)
+			text_printf(&statements, ", time(%lldms) fill(none)", (long long)query->step_ms);
+	}
+	int result = assembly_open(&taker.answer, query, ASSEMBLY_HISTORY);
+	if (result == 0 && end > 0)
+		result = read_into(store, &taker, &statements);
+	if (result == 0)
+		result = assembly_history(&taker.answer, ret_history);
+	assembly_close(&taker.answer);
+	text_free(&statements);
+	return result;
+}
+
+/* ---- the table ---- */
+
+static void influxql_close(struct store *store)
+{
+	if (!store)
+		return;
+	remote_close(store->remote);
+	free(store->write_url);
+	free(store->query_url);
+	free(store->database);
+	free(store);
+}
+
+static int influxql_open(const struct config *config, struct store **ret_store)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	struct text database = TEXT_EMPTY;
+	if (!store)
+		return -ENOMEM;
+	retention_init(&store->retention, config);
+	append_quoted(&database, config->influxql.database, '"');
+	store->database = database.data;
+	store->write_url = remote_url(config->influxql.url, "/write",
+	                              (const char *const[]){ "db", config->influxql.database, "precision", "ms", NULL });
+	store->query_url =
+		remote_url(config->influxql.url, "/query", (const char *const[]){ "db", config->influxql.database, NULL });
+	const struct remote_identity identity = {
+		.user = config->influxql.user, .password_file = config->influxql.password_file,
+	};
+	int result = text_failed(&database) || !store->write_url || !store->query_url ? -ENOMEM : 0;
+	if (result == 0)
+		result = remote_open("influxql", config, &identity, &store->remote);
+	if (result == 0)
+		result = remote_start(store->remote, influxql_set_up, store);
+	if (result)
+		influxql_close(store);
+	else
+		*ret_store = store;
+	return result;
+}
+
+static int influxql_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+                           char ret_refusal[static STORE_REFUSAL_SIZE])
+{
+	(void)now_ms;
+	return remote_append(store->remote, store->write_url, batches, count, ret_refusal);
+}
+
+static int64_t influxql_retention(struct store *store)
+{
+	return retention_ms(&store->retention);
+}
+
+static int influxql_check(struct store *store)
+{
+	return remote_check(store->remote);
+}
+
+const struct store_ops store_influxql = {
+	.name = "influxql",
+	.appends = REMOTE_APPENDS,
+	.open = influxql_open,
+	.close = influxql_close,
+	.append = influxql_append,
+	.mean = influxql_mean,
+	.history = influxql_history,
+	.latest = influxql_latest,
+	.hosts = influxql_hosts,
+	.retention = influxql_retention,
+	.check = influxql_check,
+};

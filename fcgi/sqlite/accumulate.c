@@ -1,0 +1,185 @@
+#include "fcgi/sqlite/accumulate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Moves what the keys point into from the grouping to the answer. */
+static char *take_strings(struct grouping *grouping)
+{
+	char *strings = grouping->strings;
+	grouping->strings = NULL;
+	return strings;
+}
+
+int accumulate_rows(const struct accumulate_cell cells[], struct grouping *grouping, struct store_rows *ret_rows)
+{
+	struct store_row *rows = malloc((grouping->count + 1) * sizeof(*rows));
+	size_t count = 0;
+	if (!rows)
+		return -ENOMEM;
+
+	for (size_t i = 0; i < grouping->count; i++) {
+		const struct accumulate_cell *cell = &cells[i];
+		struct store_row row = { .key = grouping->keys[i] };
+		for (int j = 0; j < RESOURCE_COUNT; j++) {
+			row.present[j] = cell->samples[j] > 0;
+			if (!row.present[j])
+				continue;
+			row.value[j] = cell->sum[j] / cell->samples[j];
+			row.maximum[j] = cell->maximum[j];
+			row.time_ms[j] = cell->time_ms[j];
+		}
+		if (row.present[RESOURCE_MEM] || row.present[RESOURCE_CPU])
+			rows[count++] = row;
+	}
+	*ret_rows = (struct store_rows){ .items = rows, .count = count, .strings = take_strings(grouping) };
+	return 0;
+}
+
+struct accumulate_point {
+	int64_t time_ms; /* of the sample, or the start of its step */
+	double value;    /* the sum or the maximum of the samples */
+	uint32_t samples;
+	uint32_t older; /* index of the group's next older point + 1; 0: none */
+};
+
+int accumulate_history_open(struct accumulate_history *history, const struct query *query, size_t groups)
+{
+	*history = (struct accumulate_history){
+		.query = query,
+		.newest = calloc(groups + 1, sizeof(uint32_t)),
+		.counts = calloc(groups + 1, sizeof(uint32_t)),
+	};
+	if (history->newest && history->counts)
+		return 0;
+	accumulate_history_close(history);
+	return -ENOMEM;
+}
+
+void accumulate_history_close(struct accumulate_history *history)
+{
+	free(history->newest);
+	free(history->counts);
+	free(history->points);
+	*history = (struct accumulate_history){ 0 };
+}
+
+static int grow(struct accumulate_history *history)
+{
+	if (history->count >= history->query->max_points)
+		return -E2BIG;
+	if (history->count < history->capacity)
+		return 0;
+	uint32_t capacity = history->capacity ? history->capacity : 1024;
+	if (history->capacity > UINT32_MAX / 2)
+		return -E2BIG;
+	if (history->capacity)
+		capacity *= 2;
+	struct accumulate_point *points = realloc(history->points, capacity * sizeof(*points));
+	if (!points)
+		return -ENOMEM;
+	history->points = points;
+	history->capacity = capacity;
+	return 0;
+}
+
+/* The start of the step that holds `time_ms`. */
+static int64_t step_start(int64_t time_ms, int64_t step_ms)
+{
+	int64_t past = time_ms % step_ms;
+	return time_ms - (past < 0 ? past + step_ms : past);
+}
+
+int accumulate_history_add(struct accumulate_history *history, int32_t group, int64_t time_ms, double value)
+{
+	const struct query *query = history->query;
+	if (query->step_ms)
+		time_ms = step_start(time_ms, query->step_ms);
+
+	/* Rows come by rising time, to within ten seconds: a step's place is at most a few
+	 * points back. Samples stay in the order they come, and are sorted in the end. */
+	uint32_t *link = &history->newest[group];
+	while (query->step_ms && *link && history->points[*link - 1].time_ms > time_ms)
+		link = &history->points[*link - 1].older;
+
+	if (query->step_ms && *link && history->points[*link - 1].time_ms == time_ms) {
+		struct accumulate_point *point = &history->points[*link - 1];
+		point->samples++;
+		if (query->aggregate == AGGREGATE_MEAN)
+			point->value += value;
+		else if (value > point->value)
+			point->value = value;
+		return 0;
+	}
+
+	/* The array may move: find the link again by its place. */
+	bool first = link == &history->newest[group];
+	size_t holder = first ? 0 : (size_t)((char *)link - (char *)history->points) / sizeof(*history->points);
+	int result = grow(history);
+	if (result)
+		return result;
+	if (!first)
+		link = &history->points[holder].older;
+	history->points[history->count] =
+		(struct accumulate_point){ .time_ms = time_ms, .value = value, .samples = 1, .older = *link };
+	*link = ++history->count;
+	history->counts[group]++;
+	return 0;
+}
+
+static int compare_points(const void *left, const void *right)
+{
+	const struct store_point *a = left, *b = right;
+	return (a->time_ms > b->time_ms) - (a->time_ms < b->time_ms);
+}
+
+/* Most series are of one host, and in order. (glibc's qsort() is stable.) */
+static void sort_points(struct store_point points[], size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		if (points[i - 1].time_ms > points[i].time_ms) {
+			qsort(points, count, sizeof(*points), compare_points);
+			return;
+		}
+	}
+}
+
+int accumulate_history_finish(const struct accumulate_history *history, struct grouping *grouping,
+                              struct store_history *ret_history)
+{
+	bool mean = history->query->step_ms && history->query->aggregate == AGGREGATE_MEAN;
+	struct store_series *series = malloc((grouping->count + 1) * sizeof(*series));
+	struct store_point *points = malloc((history->count + 1) * sizeof(*points));
+	if (!series || !points) {
+		free(series);
+		free(points);
+		return -ENOMEM;
+	}
+
+	size_t series_count = 0, used = 0;
+	for (size_t i = 0; i < grouping->count; i++) {
+		size_t count = history->counts[i];
+		if (count == 0)
+			continue;
+		series[series_count++] =
+			(struct store_series){ .key = grouping->keys[i], .points = points + used, .count = count };
+		used += count;
+		uint32_t link = history->newest[i];
+		for (size_t j = 1; j <= count; j++) {
+			const struct accumulate_point *point = &history->points[link - 1];
+			points[used - j] = (struct store_point){
+				.time_ms = point->time_ms,
+				.value = mean ? point->value / point->samples : point->value,
+			};
+			link = point->older;
+		}
+		sort_points(points + used - count, count);
+	}
+	*ret_history = (struct store_history){
+		.items = series,
+		.count = series_count,
+		.points = points,
+		.strings = take_strings(grouping),
+	};
+	return 0;
+}

@@ -1,0 +1,109 @@
+/*
+ * The SQLite store's dictionary in memory: which numbers its rows use for hosts
+ * and series.
+ *
+ * Process names are kept once, however many hosts run them, so that an answer
+ * over all hosts groups by an index. The dictionary does no I/O: the store writes
+ * to its tables what is not `stored` yet, within the transaction that first uses
+ * it, and sets `stored` once that is committed; after a rollback the next
+ * transaction finds it unstored and writes it again.
+ *
+ * Not thread-safe: the store holds its lock, for reading to look, for writing to
+ * add or remove.
+ */
+#ifndef VIGIE_FCGI_SQLITE_DICTIONARY_H
+#define VIGIE_FCGI_SQLITE_DICTIONARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "common/wire.h"
+
+struct dictionary_name {
+	uint32_t number;       /* from 1 */
+	uint32_t series_count;
+	UT_hash_handle hh;
+	char text[]; /* with its NUL */
+};
+
+struct dictionary_host {
+	uint32_t number; /* from 1 */
+	uint32_t series_count;
+	int64_t last_ms;   /* newest usage sample */
+	int64_t seen_ms;   /* what the table says: at most the store's lag behind last_ms */
+	bool stored;
+	UT_hash_handle hh;
+	char ip[WIRE_IP_SIZE];
+};
+
+struct dictionary_series {
+	struct {
+		uint32_t host;
+		uint32_t name;
+	} key;
+	uint32_t number; /* from 1 */
+	bool stored;
+	int64_t seen_ms; /* what the table says: at most the store's lag behind its newest sample */
+	UT_hash_handle hh;
+};
+
+/* What is numbered, by its number. */
+struct dictionary_table {
+	void **items;      /* NULL where a number is free */
+	uint32_t end;      /* one over the highest number used */
+	uint32_t capacity;
+	uint32_t used;     /* numbers that are taken */
+	uint32_t lowest;   /* none below this is free */
+};
+
+struct dictionary {
+	struct dictionary_table hosts, series, names;
+	struct dictionary_host *host_by_ip;
+	struct dictionary_series *series_by_key;
+	struct dictionary_name *name_by_text;
+};
+
+void dictionary_free(struct dictionary *dictionary);
+
+/* NULL when it is not there. */
+struct dictionary_host *dictionary_find_host(const struct dictionary *dictionary, const char *ip);
+struct dictionary_name *dictionary_find_name(const struct dictionary *dictionary, const char *process);
+struct dictionary_series *dictionary_find_series(const struct dictionary *dictionary,
+                                                 const struct dictionary_host *host, const char *process);
+
+/* The series numbered after `before`, if it is this process of the same host: a
+ * client names its processes in the same order again and again, so that most
+ * look-ups need no hash. */
+struct dictionary_series *dictionary_find_next(const struct dictionary *dictionary,
+                                               const struct dictionary_series *before, const char *process);
+
+/* Adds what is not there, under `number`, or a free number when it is 0.
+ * NULL: out of memory, or the number is taken (the tables are damaged). */
+struct dictionary_host *dictionary_add_host(struct dictionary *dictionary, const char *ip, uint32_t number);
+struct dictionary_series *dictionary_add_series(struct dictionary *dictionary, struct dictionary_host *host,
+                                                const char *process, uint32_t number);
+
+/* NULL where no such number is taken. */
+static inline struct dictionary_host *dictionary_host_at(const struct dictionary *dictionary, uint32_t number)
+{
+	return number < dictionary->hosts.end ? dictionary->hosts.items[number] : NULL;
+}
+
+static inline struct dictionary_series *dictionary_series_at(const struct dictionary *dictionary, uint32_t number)
+{
+	return number < dictionary->series.end ? dictionary->series.items[number] : NULL;
+}
+
+static inline struct dictionary_name *dictionary_name_at(const struct dictionary *dictionary, uint32_t number)
+{
+	return number < dictionary->names.end ? dictionary->names.items[number] : NULL;
+}
+
+/* Removes and frees; a host must have no series left. */
+void dictionary_remove_host(struct dictionary *dictionary, struct dictionary_host *host);
+void dictionary_remove_series(struct dictionary *dictionary, struct dictionary_series *series);
+
+#endif

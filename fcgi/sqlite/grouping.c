@@ -1,0 +1,113 @@
+#include "fcgi/sqlite/grouping.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Marks in wanted[] the series (by host) or names (otherwise) that query->only lists. */
+static void mark_only(const struct dictionary *dictionary, const struct query *query, bool wanted[])
+{
+	for (size_t i = 0; i < query->only_count; i++) {
+		const struct series_key *key = &query->only[i];
+		if (!query->by_host) {
+			const struct dictionary_name *name = dictionary_find_name(dictionary, key->process);
+			if (name)
+				wanted[name->number] = true;
+			continue;
+		}
+		const struct dictionary_host *host = dictionary_find_host(dictionary, key->ip);
+		const struct dictionary_series *series =
+			host ? dictionary_find_series(dictionary, host, key->process) : NULL;
+		if (series)
+			wanted[series->number] = true;
+	}
+}
+
+/* Gives each group its key, the strings copied: the dictionary may change after this. */
+static int make_keys(const struct dictionary *dictionary, const struct query *query, const uint32_t first[],
+                     struct grouping *grouping)
+{
+	size_t bytes = 0;
+	for (int pass = 0; pass < 2; pass++) {
+		char *at = grouping->strings;
+		for (size_t i = 0; i < grouping->count; i++) {
+			const struct dictionary_series *series = dictionary_series_at(dictionary, first[i]);
+			const char *ip = dictionary_host_at(dictionary, series->key.host)->ip;
+			const char *process = dictionary_name_at(dictionary, series->key.name)->text;
+			size_t ip_size = query->by_host ? strlen(ip) + 1 : 0;
+			size_t process_size = strlen(process) + 1;
+			if (pass == 0) {
+				bytes += ip_size + process_size;
+				continue;
+			}
+			grouping->keys[i].ip = ip_size ? memcpy(at, ip, ip_size) : NULL;
+			grouping->keys[i].process = memcpy(at + ip_size, process, process_size);
+			at += ip_size + process_size;
+		}
+		if (pass == 0) {
+			grouping->strings = malloc(bytes + 1);
+			grouping->keys = calloc(grouping->count + 1, sizeof(*grouping->keys));
+			if (!grouping->strings || !grouping->keys)
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+int grouping_build(const struct dictionary *dictionary, const struct query *query, struct grouping *ret_grouping)
+{
+	uint32_t series_end = dictionary->series.end, name_end = dictionary->names.end;
+	struct grouping grouping = {
+		.group_of = malloc((series_end + 1) * sizeof(int32_t)),
+		.series_end = series_end,
+	};
+	int32_t *group_of_name = malloc((name_end + 1) * sizeof(*group_of_name));
+	uint32_t *first = malloc((series_end + 1) * sizeof(*first)); /* a series of each group */
+	bool *wanted = calloc((query->by_host ? series_end : name_end) + 1, sizeof(*wanted));
+	int result = -ENOMEM;
+	if (!grouping.group_of || !group_of_name || !first || !wanted)
+		goto out;
+
+	const struct dictionary_host *host = query->ip ? dictionary_find_host(dictionary, query->ip) : NULL;
+	const struct dictionary_name *name = query->process ? dictionary_find_name(dictionary, query->process) : NULL;
+	bool nothing = (query->ip && !host) || (query->process && !name);
+	grouping.host = host ? host->number : 0;
+	for (uint32_t i = 0; i < name_end; i++)
+		group_of_name[i] = GROUPING_NONE;
+	if (query->only)
+		mark_only(dictionary, query, wanted);
+
+	for (uint32_t i = 0; i < series_end; i++) {
+		const struct dictionary_series *series = dictionary_series_at(dictionary, i);
+		grouping.group_of[i] = GROUPING_NONE;
+		if (nothing || !series || (host && series->key.host != host->number) ||
+		    (name && series->key.name != name->number))
+			continue;
+		if (query->only && !wanted[query->by_host ? i : series->key.name])
+			continue;
+		int32_t *group = query->by_host ? &grouping.group_of[i] : &group_of_name[series->key.name];
+		if (*group == GROUPING_NONE) {
+			*group = (int32_t)grouping.count;
+			first[grouping.count++] = i;
+		}
+		grouping.group_of[i] = *group;
+	}
+	result = make_keys(dictionary, query, first, &grouping);
+out:
+	free(wanted);
+	free(first);
+	free(group_of_name);
+	if (result)
+		grouping_free(&grouping);
+	else
+		*ret_grouping = grouping;
+	return result;
+}
+
+void grouping_free(struct grouping *grouping)
+{
+	free(grouping->group_of);
+	free(grouping->keys);
+	free(grouping->strings);
+	*grouping = (struct grouping){ 0 };
+}

@@ -1,0 +1,35 @@
+/*
+ * Which series of the SQLite store a query wants, and which series of the answer
+ * each belongs to: itself, or its process over all hosts.
+ */
+#ifndef VIGIE_FCGI_SQLITE_GROUPING_H
+#define VIGIE_FCGI_SQLITE_GROUPING_H
+
+#include "fcgi/sqlite/dictionary.h"
+#include "fcgi/store.h"
+
+enum { GROUPING_NONE = -1 };
+
+struct grouping {
+	int32_t *group_of; /* by series number, below series_end; GROUPING_NONE: not wanted */
+	uint32_t series_end;
+	struct series_key *keys; /* keys[count], of the groups; they point into strings */
+	size_t count;
+	char *strings;
+	uint32_t host; /* the one host that is wanted; 0: all */
+};
+
+/* The caller holds the dictionary's lock for reading. 0 or -ENOMEM; an unknown host
+ * or process makes a grouping without groups. Freed with grouping_free(). */
+int grouping_build(const struct dictionary *dictionary, const struct query *query, struct grouping *ret_grouping)
+	__attribute__((warn_unused_result));
+
+void grouping_free(struct grouping *grouping);
+
+/* The group of a series, which may be younger than the grouping. */
+static inline int32_t grouping_find(const struct grouping *grouping, uint32_t series)
+{
+	return series < grouping->series_end ? grouping->group_of[series] : GROUPING_NONE;
+}
+
+#endif

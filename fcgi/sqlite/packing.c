@@ -1,0 +1,127 @@
+#include "fcgi/sqlite/packing.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+static void append_varint(struct text *row, uint64_t number)
+{
+	char bytes[10];
+	size_t length = 0;
+	for (; number >= 0x80; number >>= 7)
+		bytes[length++] = (char)((number & 0x7f) | 0x80);
+	bytes[length++] = (char)number;
+	text_append(row, bytes, length);
+}
+
+/* The shortest code that gives exactly this value back. */
+static enum packing_code code_of(const struct packing_entry *entry, enum resource resource)
+{
+	double value = entry->value[resource];
+	if (!entry->present[resource])
+		return PACKING_ABSENT;
+	if (value == 0)
+		return PACKING_ZERO;
+	if (value < 1e12 && (double)(uint64_t)llrint(value * 1000) / 1000 == value)
+		return PACKING_THOUSANDTHS;
+	return PACKING_DOUBLE;
+}
+
+static void append_value(struct text *row, double value, enum packing_code code)
+{
+	if (code == PACKING_THOUSANDTHS) {
+		append_varint(row, (uint64_t)llrint(value * 1000));
+	} else if (code == PACKING_DOUBLE) {
+		uint64_t bits;
+		memcpy(&bits, &value, 8);
+		bits = htole64(bits);
+		text_append(row, (const char *)&bits, 8);
+	}
+}
+
+void packing_encode(const struct packing_entry entries[], size_t count, struct text *row)
+{
+	uint32_t before = 0;
+	size_t section_end = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct packing_entry *entry = &entries[i];
+		if (i == section_end) {
+			while (section_end < count && entries[section_end].offset_ms == entry->offset_ms)
+				section_end++;
+			append_varint(row, entry->offset_ms);
+			append_varint(row, section_end - i);
+			before = 0;
+		}
+		enum packing_code mem = code_of(entry, RESOURCE_MEM);
+		enum packing_code cpu = code_of(entry, RESOURCE_CPU);
+		append_varint(row, (uint64_t)(entry->series - before) << 4 | (unsigned)cpu << 2 | (unsigned)mem);
+		append_value(row, entry->value[RESOURCE_MEM], mem);
+		append_value(row, entry->value[RESOURCE_CPU], cpu);
+		before = entry->series;
+	}
+}
+
+static int compare_entries(const struct packing_entry *a, const struct packing_entry *b)
+{
+	if (a->offset_ms != b->offset_ms)
+		return a->offset_ms < b->offset_ms ? -1 : 1;
+	return a->series < b->series ? -1 : a->series > b->series;
+}
+
+static void overlay(struct packing_entry *entry, const struct packing_entry *over)
+{
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		if (!over->present[i])
+			continue;
+		entry->present[i] = true;
+		entry->value[i] = over->value[i];
+	}
+}
+
+int packing_merge(const void *row, size_t length, const struct packing_entry entries[], size_t count,
+                  struct text *merged)
+{
+	/* An entry takes at least one byte. */
+	struct packing_entry *both = malloc((length + count) * sizeof(*both));
+	if (!both)
+		return -ENOMEM;
+
+	struct packing_reader reader = packing_read(row, length);
+	size_t used = 0, next = 0;
+	int more = packing_next(&reader);
+	while (more == 1 || (more == 0 && next < count)) {
+		int order = more == 0 ? 1 : next == count ? -1 : compare_entries(&reader.entry, &entries[next]);
+		both[used] = order <= 0 ? reader.entry : entries[next];
+		if (order == 0)
+			overlay(&both[used], &entries[next]);
+		used++;
+		if (order >= 0)
+			next++;
+		if (order <= 0)
+			more = packing_next(&reader);
+	}
+	if (more == 0)
+		packing_encode(both, used, merged);
+	free(both);
+	return more == 0 ? 0 : -EBADMSG;
+}
+
+int packing_newest(const void *row, size_t length, uint32_t *ret_offset_ms, size_t *ret_entries)
+{
+	struct packing_reader reader = packing_read(row, length);
+	uint32_t newest = 0;
+	size_t entries = 0;
+	int more;
+	for (more = packing_next(&reader); more == 1; more = packing_next(&reader)) {
+		if (reader.entry.offset_ms > newest) {
+			newest = reader.entry.offset_ms;
+			entries = 0;
+		}
+		entries++;
+	}
+	if (more < 0)
+		return -EBADMSG;
+	*ret_offset_ms = newest;
+	*ret_entries = entries;
+	return 0;
+}

@@ -1,0 +1,121 @@
+/*
+ * How the SQLite store packs the samples of one host and ten seconds into a row.
+ *
+ * A row is a run of sections, one a timestamp:
+ *   varint  offset of the time from the row's start, milliseconds
+ *   varint  number of entries
+ *   entries, by rising series number:
+ *     varint  (difference to the number before) << 4 | code of cpu << 2 | code of mem
+ *     the value of mem, then that of cpu, each as its code says:
+ *       0 absent   1 zero   2 varint, thousandths   3 a double, 8 bytes, little endian
+ * A varint is LEB128: seven bits a byte, the lowest first.
+ *
+ * Most processes use no CPU in ten seconds (no byte), and a series follows its
+ * neighbour (one byte for both codes): a sample takes 1 to 2 bytes.
+ *
+ * Pure; the host's byte order is little endian on every Debian architecture but
+ * s390x, and le64toh() serves that one.
+ */
+#ifndef VIGIE_FCGI_SQLITE_PACKING_H
+#define VIGIE_FCGI_SQLITE_PACKING_H
+
+#include <endian.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "common/wire.h"
+
+enum packing_code { PACKING_ABSENT, PACKING_ZERO, PACKING_THOUSANDTHS, PACKING_DOUBLE };
+
+struct packing_entry {
+	uint32_t offset_ms;
+	uint32_t series;
+	bool present[RESOURCE_COUNT];
+	double value[RESOURCE_COUNT];
+};
+
+/* Appends the row of entries[count], sorted by (offset_ms, series), no pair twice. */
+void packing_encode(const struct packing_entry entries[], size_t count, struct text *row);
+
+/* Appends the row that `row` becomes with entries[count] merged over it: what both
+ * have counts as the entries say. 0, -ENOMEM, or -EBADMSG when the row is damaged. */
+int packing_merge(const void *row, size_t length, const struct packing_entry entries[], size_t count,
+                  struct text *merged) __attribute__((warn_unused_result));
+
+/* The newest time in a row, from its start, and how many entries have it. 0 or -EBADMSG. */
+int packing_newest(const void *row, size_t length, uint32_t *ret_offset_ms, size_t *ret_entries)
+	__attribute__((warn_unused_result));
+
+/* Reads a row entry by entry; inline, because a read goes over millions of them. */
+struct packing_reader {
+	const unsigned char *at, *end;
+	uint64_t left; /* entries of the section */
+	struct packing_entry entry;
+};
+
+static inline struct packing_reader packing_read(const void *row, size_t length)
+{
+	return (struct packing_reader){ .at = row, .end = (const unsigned char *)row + length };
+}
+
+static inline bool packing_varint(struct packing_reader *reader, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		if (reader->at == reader->end)
+			return false;
+		unsigned char byte = *reader->at++;
+		number |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80)) {
+			*ret_number = number;
+			return true;
+		}
+	}
+	return false;
+}
+
+static inline bool packing_value(struct packing_reader *reader, enum resource resource, unsigned code)
+{
+	struct packing_entry *entry = &reader->entry;
+	uint64_t bits;
+
+	entry->present[resource] = code != PACKING_ABSENT;
+	entry->value[resource] = 0;
+	if (code == PACKING_THOUSANDTHS) {
+		if (!packing_varint(reader, &bits))
+			return false;
+		entry->value[resource] = (double)bits / 1000;
+	} else if (code == PACKING_DOUBLE) {
+		if (reader->end - reader->at < 8)
+			return false;
+		memcpy(&bits, reader->at, 8);
+		bits = le64toh(bits);
+		memcpy(&entry->value[resource], &bits, 8);
+		reader->at += 8;
+	}
+	return true;
+}
+
+/* 1: reader->entry is the next entry; 0: the row is at its end; -1: the row is damaged. */
+static inline int packing_next(struct packing_reader *reader)
+{
+	uint64_t number;
+	while (reader->left == 0) {
+		if (reader->at == reader->end)
+			return 0;
+		if (!packing_varint(reader, &number) || !packing_varint(reader, &reader->left))
+			return -1;
+		reader->entry.offset_ms = (uint32_t)number;
+		reader->entry.series = 0;
+	}
+	reader->left--;
+	if (!packing_varint(reader, &number))
+		return -1;
+	reader->entry.series += (uint32_t)(number >> 4);
+	return packing_value(reader, RESOURCE_MEM, number & 3) && packing_value(reader, RESOURCE_CPU, number >> 2 & 3) ? 1 : -1;
+}
+
+#endif

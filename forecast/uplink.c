@@ -1,0 +1,181 @@
+#include "forecast/uplink.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/client.h"
+#include "common/json.h"
+
+/* Of one PUT: well under the server's limit, however many series there are. */
+enum { SAVE_BODY_MAX = 512 * 1024, ITEM_MAX = 8 * WIRE_NAME_SIZE };
+
+struct uplink {
+	struct client *client;
+	struct text path;
+	struct text maxima; /* the first of two answers */
+	struct text request;
+	struct step *steps;
+	size_t step_capacity;
+};
+
+struct uplink *uplink_open(const char *url, const char *token, int64_t timeout_ms)
+{
+	struct uplink *uplink = calloc(1, sizeof(*uplink));
+	if (!uplink)
+		return NULL;
+	uplink->client = client_open(url, token, timeout_ms);
+	if (!uplink->client) {
+		uplink_close(uplink);
+		return NULL;
+	}
+	return uplink;
+}
+
+void uplink_close(struct uplink *uplink)
+{
+	if (!uplink)
+		return;
+	client_close(uplink->client);
+	text_free(&uplink->path);
+	text_free(&uplink->maxima);
+	text_free(&uplink->request);
+	free(uplink->steps);
+	free(uplink);
+}
+
+static int say(const struct uplink *uplink, int result, const char *wrong, struct text *ret_error)
+{
+	text_printf(ret_error, "GET %s: %s", client_url(uplink->client), wrong ? wrong : strerror(-result));
+	return result;
+}
+
+static int parse_hosts(const cJSON *document, struct uplink_hosts *ret_hosts)
+{
+	struct uplink_hosts hosts = { .ips = calloc((size_t)cJSON_GetArraySize(document) + 1, sizeof(*hosts.ips)) };
+	if (!hosts.ips)
+		return -ENOMEM;
+	for (const cJSON *host = document->child; host; host = host->next)
+		hosts.count += wire_ip_parse(host->string, hosts.ips[hosts.count]);
+	*ret_hosts = hosts;
+	return 0;
+}
+
+int uplink_hosts(struct uplink *uplink, struct uplink_hosts *ret_hosts, struct text *ret_error)
+{
+	const struct text *body;
+	int result = client_get(uplink->client, "hosts", &body, ret_error);
+	if (result)
+		return result;
+	cJSON *document = cJSON_ParseWithLength(body->data, body->length);
+	if (cJSON_IsObject(document))
+		result = parse_hosts(document, ret_hosts);
+	else
+		result = -EBADMSG;
+	cJSON_Delete(document);
+	return result ? say(uplink, result, result == -EBADMSG ? "it is no JSON object" : NULL, ret_error) : 0;
+}
+
+void uplink_hosts_free(struct uplink_hosts *hosts)
+{
+	free(hosts->ips);
+	*hosts = (struct uplink_hosts){ 0 };
+}
+
+static int get(struct uplink *uplink, const struct history_query *query, const char *fn, int64_t now_ms,
+               const struct text **ret_body, struct text *ret_error)
+{
+	text_reset(&uplink->path);
+	history_path(query, fn, now_ms, &uplink->path);
+	if (text_failed(&uplink->path)) {
+		text_append_string(ret_error, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	return client_get(uplink->client, uplink->path.data, ret_body, ret_error);
+}
+
+static bool make_steps(struct uplink *uplink, size_t count)
+{
+	if (count <= uplink->step_capacity)
+		return true;
+	struct step *steps = realloc(uplink->steps, count * sizeof(*steps));
+	if (!steps)
+		return false;
+	uplink->steps = steps;
+	uplink->step_capacity = count;
+	return true;
+}
+
+int uplink_history(struct uplink *uplink, const struct history_query *query, int64_t now_ms,
+                   const struct history_reader *reader, struct text *ret_error)
+{
+	const struct text *body;
+	int result = get(uplink, query, "max", now_ms, &body, ret_error);
+	if (result)
+		return result;
+	text_reset(&uplink->maxima);
+	text_append(&uplink->maxima, body->data, body->length);
+	result = get(uplink, query, "mean", now_ms, &body, ret_error);
+	if (result)
+		return result;
+	if (text_failed(&uplink->maxima) || !make_steps(uplink, query->count))
+		return say(uplink, -ENOMEM, NULL, ret_error);
+	struct text wrong = TEXT_EMPTY;
+	result = history_merge(query, uplink->maxima.data, body->data, uplink->steps, reader, &wrong);
+	if (result)
+		say(uplink, result, wrong.data, ret_error);
+	text_free(&wrong);
+	return result;
+}
+
+bool uplink_refused(const struct uplink *uplink)
+{
+	return client_status(uplink->client) == 400;
+}
+
+void uplink_forecasts_begin(struct uplink *uplink)
+{
+	text_reset(&uplink->request);
+	text_append_string(&uplink->request, "{\"data\": [");
+}
+
+/* At most `decimals` of them. */
+static double rounded(double number, double decimals)
+{
+	double scale = pow(10, decimals);
+	return round(number * scale) / scale;
+}
+
+int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast, struct text *ret_error)
+{
+	struct text *body = &uplink->request;
+	if (body->length > SAVE_BODY_MAX - ITEM_MAX) {
+		int result = uplink_forecasts_end(uplink, ret_error);
+		if (result)
+			return result;
+		uplink_forecasts_begin(uplink);
+	}
+	if (body->length && body->data[body->length - 1] == '}')
+		text_append_string(body, ",\n");
+	text_printf(body, "{\"ipaddress\": \"%s\", \"process_name\": ", forecast->ip);
+	json_append_string(body, forecast->process);
+	text_printf(body, ", \"type_data\": \"%s\", \"probability\": ", wire_resource_name(forecast->resource));
+	json_append_number(body, rounded(forecast->probability, 4));
+	text_append_string(body, ", \"forecast\": ");
+	json_append_number(body, rounded(forecast->forecast, 3));
+	text_append_string(body, ", \"expected_at\": ");
+	if (forecast->expected_ms < 0)
+		text_append_string(body, "null");
+	else
+		json_append_seconds(body, forecast->expected_ms);
+	text_append_char(body, '}');
+	return 0;
+}
+
+int uplink_forecasts_end(struct uplink *uplink, struct text *ret_error)
+{
+	text_append_string(&uplink->request, "]}");
+	return client_put(uplink->client, "save-forecasts", &uplink->request, ret_error);
+}

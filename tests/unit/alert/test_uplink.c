@@ -1,0 +1,481 @@
+/* alert/uplink.h, against an HTTP server in a thread */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "alert/uplink.h"
+#include "common/clock.h"
+#include "common/text.h"
+
+#define NOW 1795356015250
+
+/* Answers one request a connection with `answer`, and keeps what it was asked. */
+struct sink {
+	int listener;
+	pthread_t thread;
+	int status;
+	const char *answer;
+	const char *health; /* the answer to GET health; NULL: 404 */
+	unsigned requests;
+	struct text asked; /* of the last request: "METHOD path\nbody" */
+	char authorization[64]; /* of its header; "": it had none */
+	size_t longest;    /* body, bytes */
+	char url[64];
+};
+
+static void read_request(struct sink *sink, int connection)
+{
+	struct text request = TEXT_EMPTY;
+	char piece[4096];
+	size_t body_at = 0, body_length = 0;
+	while (!body_at || request.length < body_at + body_length) {
+		ssize_t length = read(connection, piece, sizeof(piece));
+		if (length <= 0)
+			break;
+		text_append(&request, piece, (size_t)length);
+		const char *end = strstr(request.data, "\r\n\r\n");
+		if (end && !body_at) {
+			body_at = (size_t)(end - request.data) + 4;
+			const char *header = strcasestr(request.data, "\r\nContent-Length:");
+			body_length = header ? strtoul(header + 17, NULL, 10) : 0;
+		}
+	}
+	if (request.length > 0) {
+		const char *header = strcasestr(request.data, "\r\nAuthorization: ");
+		snprintf(sink->authorization, sizeof(sink->authorization), "%.*s",
+		         header ? (int)strcspn(header + 17, "\r") : 0, header ? header + 17 : "");
+		text_reset(&sink->asked);
+		text_append(&sink->asked, request.data, strcspn(request.data, "\r") - strlen(" HTTP/1.1"));
+		text_append_char(&sink->asked, '\n');
+		text_append_string(&sink->asked, request.data + body_at);
+		sink->longest = body_length > sink->longest ? body_length : sink->longest;
+		sink->requests++;
+	}
+	text_free(&request);
+}
+
+static void *serve(void *user)
+{
+	struct sink *sink = user;
+	for (;;) {
+		int connection = accept(sink->listener, NULL, NULL);
+		if (connection < 0)
+			return NULL;
+		read_request(sink, connection);
+		bool health = sink->asked.data && strstr(sink->asked.data, "/health\n");
+		const char *answer = !health ? sink->answer : sink->health ? sink->health : "";
+		dprintf(connection, "HTTP/1.1 %d Status\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
+		        !health ? sink->status : sink->health ? 200 : 404, strlen(answer), answer);
+		close(connection);
+	}
+}
+
+static void sink_open(struct sink *sink, int status, const char *answer)
+{
+	*sink = (struct sink){ .status = status, .answer = answer, .listener = socket(AF_INET, SOCK_STREAM, 0) };
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	assert_int_equal(bind(sink->listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(sink->listener, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(listen(sink->listener, 16), 0);
+	snprintf(sink->url, sizeof(sink->url), "http://127.0.0.1:%d/ressources-usage/", ntohs(address.sin_port));
+	assert_int_equal(pthread_create(&sink->thread, NULL, serve, sink), 0);
+}
+
+static void sink_close(struct sink *sink)
+{
+	shutdown(sink->listener, SHUT_RDWR);
+	pthread_join(sink->thread, NULL);
+	close(sink->listener);
+	text_free(&sink->asked);
+}
+
+static void test_server_latest_answer_gives_samples(void **state)
+{
+	(void)state;
+	struct sink sink;
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"10.0.0.5\": {\"bash\": {\"mem\": [1795356010, 1.5]}}}");
+	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
+	assert_int_equal(latest.count, 1);
+	latest_free(&latest);
+	uplink_close(uplink);
+
+	/* Without the slash at the end it is the same server. */
+	sink.url[strlen(sink.url) - 1] = '\0';
+	uplink = uplink_open(sink.url, "", 2000, 2000);
+	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
+	latest_free(&latest);
+	uplink_close(uplink);
+	sink_close(&sink);
+}
+
+static void test_server_latest_asks_for_latest(void **state)
+{
+	(void)state;
+	struct sink sink;
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{}");
+	sink.url[strlen(sink.url) - 1] = '\0';
+	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
+	assert_int_equal(latest.count, 0);
+	assert_string_equal(sink.asked.data, "GET /ressources-usage/latest\n");
+	latest_free(&latest);
+	uplink_close(uplink);
+	sink_close(&sink);
+}
+
+static void test_server_open_token_goes_with_every_request(void **state)
+{
+	(void)state;
+	struct sink sink;
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	struct states *states = states_open(10000);
+	sink_open(&sink, 200, "{}");
+	struct uplink *uplink = uplink_open(sink.url, "to/ken=", 2000, 2000);
+	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
+	assert_string_equal(sink.authorization, "Bearer to/ken=");
+	latest_free(&latest);
+	sink.authorization[0] = '\0';
+	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
+	assert_string_equal(sink.authorization, "Bearer to/ken=");
+	uplink_close(uplink);
+
+	uplink = uplink_open(sink.url, "", 2000, 2000);
+	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
+	assert_string_equal(sink.authorization, "");
+	latest_free(&latest);
+	uplink_close(uplink);
+	sink_close(&sink);
+	states_close(states);
+}
+
+static void test_server_latest_failures_say_why(void **state)
+{
+	(void)state;
+	static const struct {
+		int status;
+		const char *answer;
+		int expected;
+		const char *sentence; /* after the URL */
+	} cases[] = {
+		{ 503, "{\"Response\": \"NOk\", \"error\": \"the store\\nis down\"}", -EREMOTEIO,
+		  "the answer's status is 503 (the store?is down)" },
+		{ 502, "<html>Bad Gateway</html>", -EREMOTEIO, "the answer's status is 502" },
+		{ 204, "", -EREMOTEIO, "the answer's status is 204" },
+		{ 301, "", -EREMOTEIO, "the answer's status is 301" },
+		{ 200, "<html>", -EBADMSG, "the answer is no JSON object" },
+		{ 200, "", -EBADMSG, "the answer is no JSON object" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sink sink;
+		struct latest latest;
+		struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
+		sink_open(&sink, cases[i].status, cases[i].answer);
+		struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+		assert_int_equal(uplink_latest(uplink, &latest, &error), cases[i].expected);
+		text_printf(&expected, "GET %slatest: %s", sink.url, cases[i].sentence);
+		assert_string_equal(error.data, expected.data);
+		uplink_close(uplink);
+		sink_close(&sink);
+		text_free(&error);
+		text_free(&expected);
+	}
+}
+
+static void test_server_latest_nobody_there_is_an_error(void **state)
+{
+	(void)state;
+	struct sink sink;
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{}");
+	sink_close(&sink);
+	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	assert_int_equal(uplink_latest(uplink, &latest, &error), -ECONNREFUSED);
+	assert_non_null(strstr(error.data, sink.url));
+	uplink_close(uplink);
+	text_free(&error);
+}
+
+static void test_server_latest_no_answer_in_time_is_an_error(void **state)
+{
+	(void)state;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	char url[64];
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+	struct uplink *uplink = uplink_open(url, "", 100, 100);
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	assert_int_equal(uplink_latest(uplink, &latest, &error), -ETIMEDOUT);
+	uplink_close(uplink);
+	text_free(&error);
+	close(listener);
+}
+
+static void test_server_forecasts_answer_gives_forecasts(void **state)
+{
+	(void)state;
+	struct sink sink;
+	struct forecasts forecasts;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"10.0.0.5\": {\"bash\": {\"mem\": {\"probability\": 0.5, \"forecast\": 91, \"expected_at\": null}}}}");
+	struct uplink *uplink = uplink_open(sink.url, "tok", 2000, 2000);
+	assert_int_equal(uplink_forecasts(uplink, &forecasts, &error), 0);
+	assert_int_equal(forecasts.count, 1);
+	assert_string_equal(sink.asked.data, "GET /ressources-usage/forecasts\n");
+	assert_string_equal(sink.authorization, "Bearer tok");
+	forecasts_free(&forecasts);
+	uplink_close(uplink);
+	sink_close(&sink);
+}
+
+/* Nothing to be forecast, or nobody who forecasts? */
+static void test_server_forecasts_empty_answer_asks_for_health(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *health;
+		int expected;
+		const char *sentence; /* NULL: none */
+	} cases[] = {
+		{ "{\"status\": \"ok\", \"forecast\": {\"status\": \"ok\", \"last_report\": 1}}", 0, NULL },
+		{ "{\"forecast\": {\"status\": \"unknown\", \"last_report\": null}}", -ENODATA, "vigie-forecast does not report" },
+		{ "{\"status\": \"ok\"}", -ENODATA, "vigie-forecast does not report" },
+		{ "{\"forecast\": 7}", -ENODATA, "vigie-forecast does not report" },
+		{ "<html>", -ENODATA, "vigie-forecast does not report" },
+		{ NULL, -EREMOTEIO, "health: the answer's status is 404" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sink sink;
+		struct forecasts forecasts = { 0 };
+		struct text error = TEXT_EMPTY;
+		sink_open(&sink, 200, "{}");
+		sink.health = cases[i].health;
+		struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+		if (uplink_forecasts(uplink, &forecasts, &error) != cases[i].expected)
+			fail_msg("case %zu: %s", i, error.data);
+		assert_int_equal(forecasts.count, 0);
+		if (cases[i].sentence)
+			assert_non_null(strstr(error.data, cases[i].sentence));
+		forecasts_free(&forecasts);
+		uplink_close(uplink);
+		sink_close(&sink);
+		text_free(&error);
+	}
+}
+
+static void test_server_forecasts_failures_say_why(void **state)
+{
+	(void)state;
+	static const struct {
+		int status;
+		const char *answer;
+		int expected;
+		const char *sentence;
+	} cases[] = {
+		{ 404, "{\"error\": \"no such path\"}", -EREMOTEIO, "the answer's status is 404 (no such path)" },
+		{ 503, "", -EREMOTEIO, "the answer's status is 503" },
+		{ 200, "<html>", -EBADMSG, "the answer is no JSON object" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sink sink;
+		struct forecasts forecasts;
+		struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
+		sink_open(&sink, cases[i].status, cases[i].answer);
+		struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+		assert_int_equal(uplink_forecasts(uplink, &forecasts, &error), cases[i].expected);
+		text_printf(&expected, "GET %sforecasts: %s", sink.url, cases[i].sentence);
+		assert_string_equal(error.data, expected.data);
+		uplink_close(uplink);
+		sink_close(&sink);
+		text_free(&error);
+		text_free(&expected);
+	}
+}
+
+static void test_server_forecasts_have_a_time_of_their_own(void **state)
+{
+	(void)state;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	char url[64];
+	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+	struct uplink *uplink = uplink_open(url, "", 60000, 100);
+	struct forecasts forecasts;
+	struct text error = TEXT_EMPTY;
+	int64_t start_ns = clock_monotonic_ns();
+	assert_int_equal(uplink_forecasts(uplink, &forecasts, &error), -ETIMEDOUT);
+	assert_true(clock_monotonic_ns() - start_ns < 5000000000);
+	uplink_close(uplink);
+	text_free(&error);
+	close(listener);
+}
+
+static void add_host(struct states *states, const char *ip, enum color color, bool ended)
+{
+	struct host_state host = { .alarm = { .process = "*", .resource = RESOURCE_COUNT, .color = color,
+		                              .since_ms = 1795350000000 }, .ended = ended };
+	strcpy(host.alarm.ip, ip);
+	assert_int_equal(states_restore_host(states, &host), 0);
+}
+
+static void add_series(struct states *states, const char *process, enum color color, int64_t samples, bool ended)
+{
+	struct series_state series = { .alarm = { .ip = "10.0.0.5", .resource = RESOURCE_CPU, .color = color,
+		                                  .value = 83.1, .threshold = 80, .since_ms = 1795356010001 },
+		                       .samples = samples, .ended = ended };
+	snprintf(series.alarm.process, WIRE_NAME_SIZE, "%s", process);
+	series.alarm.forecast = 91.2;
+	series.alarm.expected_ms = strcmp(process, "never") == 0 ? 0 : 1795356878100;
+	assert_int_equal(states_restore_series(states, &series), 0);
+}
+
+static void test_server_save_alarms_what_stands_and_what_ended(void **state)
+{
+	(void)state;
+	struct states *states = states_open(10000);
+	add_host(states, "10.0.0.5", COLOR_GREEN, false);
+	add_host(states, "10.0.0.6", COLOR_UNKNOWN, false);
+	add_host(states, "::1", COLOR_GREEN, true);
+	add_series(states, "a\"b", COLOR_RED, 0, false);
+	add_series(states, "amber", COLOR_ORANGE, 0, false);
+	add_series(states, "never", COLOR_ORANGE, 0, false);
+	add_series(states, "pending", COLOR_GREEN, 2, false);
+	add_series(states, "ended", COLOR_GREEN, 0, true);
+
+	struct sink sink;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
+	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
+	assert_string_equal(sink.asked.data,
+		"PUT /ressources-usage/save-alarms\n{\"data\": ["
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\\\"b\", \"type_data\": \"cpu\", \"color\": \"red\", "
+		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"amber\", \"type_data\": \"cpu\", \"color\": \"orange\", "
+		"\"value\": 83.1, \"threshold\": 80, \"forecast\": 91.2, \"expected_at\": 1795356878.1, "
+		"\"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"never\", \"type_data\": \"cpu\", \"color\": \"orange\", "
+		"\"value\": 83.1, \"threshold\": 80, \"forecast\": 91.2, \"expected_at\": null, "
+		"\"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"ended\", \"type_data\": \"cpu\", \"color\": \"green\", "
+		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.6\", \"process_name\": \"*\", \"type_data\": \"mem\", \"color\": \"unknown\", "
+		"\"since\": 1795350000},\n"
+		"{\"ipaddress\": \"10.0.0.6\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"unknown\", "
+		"\"since\": 1795350000},\n"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"mem\", \"color\": \"green\", "
+		"\"since\": 1795350000},\n"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"green\", "
+		"\"since\": 1795350000}]}");
+	uplink_close(uplink);
+	sink_close(&sink);
+	states_close(states);
+}
+
+static void test_server_save_alarms_nothing_to_report_is_reported(void **state)
+{
+	(void)state;
+	struct states *states = states_open(10000);
+	struct sink sink;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
+	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	for (unsigned i = 1; i <= 2; i++) {
+		assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
+		assert_int_equal(sink.requests, i);
+		assert_string_equal(sink.asked.data, "PUT /ressources-usage/save-alarms\n{\"data\": []}");
+	}
+	uplink_close(uplink);
+	sink_close(&sink);
+	states_close(states);
+}
+
+static void test_server_save_alarms_many_go_in_several_requests(void **state)
+{
+	(void)state;
+	struct states *states = states_open(10000);
+	add_host(states, "10.0.0.5", COLOR_GREEN, false);
+	for (int i = 0; i < 20000; i++) {
+		char process[32];
+		snprintf(process, sizeof(process), "process-%d", i);
+		add_series(states, process, COLOR_RED, 0, false);
+	}
+	struct sink sink;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
+	struct uplink *uplink = uplink_open(sink.url, "", 5000, 5000);
+	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
+	assert_true(sink.requests > 4 && sink.requests < 16);
+	assert_true(sink.longest < 600 * 1024);
+	assert_non_null(strstr(sink.asked.data, "\"process-19999\""));
+	assert_string_equal(sink.asked.data + sink.asked.length - 3, "}]}");
+	uplink_close(uplink);
+	sink_close(&sink);
+	states_close(states);
+}
+
+static void test_server_save_alarms_refused_says_why(void **state)
+{
+	(void)state;
+	struct states *states = states_open(10000);
+	struct sink sink;
+	struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
+	sink_open(&sink, 400, "{\"Response\": \"NOk\", \"error\": \"no\"}");
+	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	assert_int_equal(uplink_save_alarms(uplink, states, &error), -EREMOTEIO);
+	text_printf(&expected, "PUT %ssave-alarms: the answer's status is 400 (no)", sink.url);
+	assert_string_equal(error.data, expected.data);
+	uplink_close(uplink);
+	sink_close(&sink);
+	states_close(states);
+	text_free(&error);
+	text_free(&expected);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_server_latest_answer_gives_samples),
+		cmocka_unit_test(test_server_latest_asks_for_latest),
+		cmocka_unit_test(test_server_open_token_goes_with_every_request),
+		cmocka_unit_test(test_server_latest_failures_say_why),
+		cmocka_unit_test(test_server_latest_nobody_there_is_an_error),
+		cmocka_unit_test(test_server_latest_no_answer_in_time_is_an_error),
+		cmocka_unit_test(test_server_forecasts_answer_gives_forecasts),
+		cmocka_unit_test(test_server_forecasts_empty_answer_asks_for_health),
+		cmocka_unit_test(test_server_forecasts_failures_say_why),
+		cmocka_unit_test(test_server_forecasts_have_a_time_of_their_own),
+		cmocka_unit_test(test_server_save_alarms_what_stands_and_what_ended),
+		cmocka_unit_test(test_server_save_alarms_nothing_to_report_is_reported),
+		cmocka_unit_test(test_server_save_alarms_many_go_in_several_requests),
+		cmocka_unit_test(test_server_save_alarms_refused_says_why),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

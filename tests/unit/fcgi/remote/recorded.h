@@ -1,0 +1,55 @@
+/*
+ * Recorded answers of real engines, in tests/data/ (its README files say of which). The
+ * tests run in the project's folder.
+ */
+#ifndef VIGIE_TESTS_FCGI_RECORDED_H
+#define VIGIE_TESTS_FCGI_RECORDED_H
+
+#include "tests/unit/fcgi/helpers.h"
+
+#define INFLUXDB2_WIRE "tests/data/influxdb2-wire/"
+
+/* A whole file; to be freed. */
+static inline struct text recorded(const char *path)
+{
+	char piece[4096];
+	size_t length;
+	struct text text = TEXT_EMPTY;
+	FILE *file = fopen(path, "re");
+	if (!file)
+		fail_msg("%s: cannot be read; the tests run in the project's folder", path);
+	while ((length = fread(piece, 1, sizeof(piece), file)) > 0)
+		text_append(&text, piece, length);
+	fclose(file);
+	assert_true(text.length > 0 && !text_failed(&text));
+	return text;
+}
+
+/* Behind the headers, which end their lines with or without a carriage return. */
+static inline const char *recorded_body(const struct text *text)
+{
+	const char *end = strstr(text->data, "\r\n\r\n");
+	if (end)
+		return end + 4;
+	end = strstr(text->data, "\n\n");
+	assert_non_null(end);
+	return end + 2;
+}
+
+/* Writes another string in the place of each `from`. */
+static inline void recorded_replace(struct text *text, const char *from, const char *to)
+{
+	struct text changed = TEXT_EMPTY;
+	const char *at = text->data;
+	for (const char *found = strstr(at, from); found; found = strstr(at, from)) {
+		text_append(&changed, at, (size_t)(found - at));
+		text_append_string(&changed, to);
+		at = found + strlen(from);
+	}
+	text_append_string(&changed, at);
+	assert_false(text_failed(&changed));
+	text_free(text);
+	*text = changed;
+}
+
+#endif

@@ -1,0 +1,155 @@
+/* fcgi/dictionary.h */
+#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/fcgi/helpers.h"
+
+#include "fcgi/sqlite/dictionary.h"
+
+static struct dictionary_series *add(struct dictionary *dictionary, const char *ip, const char *process)
+{
+	struct dictionary_host *host = dictionary_find_host(dictionary, ip);
+	if (!host)
+		host = dictionary_add_host(dictionary, ip, 0);
+	assert_non_null(host);
+	struct dictionary_series *series = dictionary_add_series(dictionary, host, process, 0);
+	assert_non_null(series);
+	return series;
+}
+
+static void test_dictionary_find_series_what_was_added_is_found(void **state)
+{
+	(void)state;
+	struct dictionary dictionary = { 0 };
+	struct dictionary_series *bash = add(&dictionary, "10.0.0.1", "bash");
+	struct dictionary_series *java = add(&dictionary, "10.0.0.1", "java");
+	struct dictionary_series *other = add(&dictionary, "::1", "bash");
+	struct dictionary_host *host = dictionary_find_host(&dictionary, "10.0.0.1");
+
+	assert_ptr_equal(dictionary_find_series(&dictionary, host, "bash"), bash);
+	assert_ptr_equal(dictionary_find_series(&dictionary, host, "java"), java);
+	assert_null(dictionary_find_series(&dictionary, host, "bas"));
+	assert_null(dictionary_find_host(&dictionary, "10.0.0.2"));
+	assert_int_equal(host->series_count, 2);
+	/* One name, however many hosts run it. */
+	assert_int_equal(bash->key.name, other->key.name);
+	assert_int_equal(dictionary_find_name(&dictionary, "bash")->series_count, 2);
+	assert_int_equal(dictionary.names.used, 2);
+	assert_ptr_equal(dictionary_series_at(&dictionary, java->number), java);
+	assert_ptr_equal(dictionary_host_at(&dictionary, host->number), host);
+	assert_null(dictionary_series_at(&dictionary, 0));
+	assert_null(dictionary_series_at(&dictionary, 4));
+	dictionary_free(&dictionary);
+	assert_null(dictionary_find_host(&dictionary, "10.0.0.1"));
+}
+
+static void test_dictionary_find_next_only_the_same_hosts_neighbour_is_given(void **state)
+{
+	(void)state;
+	struct dictionary dictionary = { 0 };
+	struct dictionary_series *a = add(&dictionary, "10.0.0.1", "a");
+	struct dictionary_series *b = add(&dictionary, "10.0.0.1", "b");
+	struct dictionary_series *c = add(&dictionary, "10.0.0.2", "c");
+	assert_ptr_equal(dictionary_find_next(&dictionary, a, "b"), b);
+	assert_null(dictionary_find_next(&dictionary, a, "a"));
+	assert_null(dictionary_find_next(&dictionary, b, "c"));
+	assert_null(dictionary_find_next(&dictionary, c, "c"));
+	dictionary_free(&dictionary);
+}
+
+static void test_dictionary_add_series_freed_numbers_are_used_again(void **state)
+{
+	(void)state;
+	struct dictionary dictionary = { 0 };
+	struct dictionary_series *series[200];
+	char name[16];
+	for (unsigned i = 0; i < COUNT_OF(series); i++) {
+		snprintf(name, sizeof(name), "p%u", i);
+		series[i] = add(&dictionary, "10.0.0.1", name);
+		assert_int_equal(series[i]->number, i + 1);
+	}
+	uint32_t freed = series[70]->number;
+	dictionary_remove_series(&dictionary, series[70]);
+	assert_null(dictionary_series_at(&dictionary, freed));
+	assert_null(dictionary_find_name(&dictionary, "p70"));
+	assert_int_equal(dictionary.series.used, COUNT_OF(series) - 1);
+	assert_int_equal(dictionary_find_host(&dictionary, "10.0.0.1")->series_count, COUNT_OF(series) - 1);
+	assert_int_equal(add(&dictionary, "10.0.0.1", "new")->number, freed);
+	assert_int_equal(add(&dictionary, "10.0.0.1", "newer")->number, COUNT_OF(series) + 1);
+	dictionary_free(&dictionary);
+}
+
+static void test_dictionary_add_host_given_numbers_are_kept_and_taken_ones_refused(void **state)
+{
+	(void)state;
+	struct dictionary dictionary = { 0 };
+	struct dictionary_host *host = dictionary_add_host(&dictionary, "10.0.0.1", 1000);
+	assert_int_equal(host->number, 1000);
+	assert_null(dictionary_add_host(&dictionary, "10.0.0.2", 1000));
+	assert_null(dictionary_find_host(&dictionary, "10.0.0.2"));
+	assert_int_equal(dictionary_add_series(&dictionary, host, "a", 7)->number, 7);
+	assert_null(dictionary_add_series(&dictionary, host, "b", 7));
+	assert_null(dictionary_find_name(&dictionary, "b"));
+	/* The gaps below are free. */
+	assert_int_equal(dictionary_add_host(&dictionary, "10.0.0.3", 0)->number, 1);
+	assert_int_equal(dictionary_add_series(&dictionary, host, "c", 0)->number, 1);
+	dictionary_free(&dictionary);
+}
+
+static void test_dictionary_remove_host_name_of_another_host_stays(void **state)
+{
+	(void)state;
+	struct dictionary dictionary = { 0 };
+	struct dictionary_series *gone = add(&dictionary, "10.0.0.1", "bash");
+	struct dictionary_series *kept = add(&dictionary, "10.0.0.2", "bash");
+	dictionary_remove_series(&dictionary, gone);
+	dictionary_remove_host(&dictionary, dictionary_find_host(&dictionary, "10.0.0.1"));
+	assert_null(dictionary_find_host(&dictionary, "10.0.0.1"));
+	assert_int_equal(dictionary.hosts.used, 1);
+	assert_string_equal(dictionary_name_at(&dictionary, kept->key.name)->text, "bash");
+	assert_ptr_equal(dictionary_find_series(&dictionary, dictionary_find_host(&dictionary, "10.0.0.2"), "bash"), kept);
+	dictionary_free(&dictionary);
+}
+
+/* Enough names for the hash tables to grow. What cannot be added is not there. */
+static void test_dictionary_add_series_any_allocation_fails_nothing_is_half_added(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		struct dictionary dictionary = { 0 };
+		uint32_t added = 0;
+		failing_start(n);
+		struct dictionary_host *host = dictionary_add_host(&dictionary, "10.0.0.1", 0);
+		for (int i = 0; host && i < 500; i++) {
+			char name[16];
+			snprintf(name, sizeof(name), "p%d", i);
+			added += dictionary_add_series(&dictionary, host, name, 0) != NULL;
+		}
+		failed = failing_stop();
+		assert_int_equal(dictionary.series.used, added);
+		assert_int_equal(dictionary.names.used, added);
+		if (host)
+			assert_true(host->series_count == added && added >= 499);
+		for (int i = 0; host && i < 500; i++) {
+			char name[16];
+			snprintf(name, sizeof(name), "p%d", i);
+			if (!dictionary_find_series(&dictionary, host, name))
+				assert_non_null(dictionary_add_series(&dictionary, host, name, 0));
+		}
+		dictionary_free(&dictionary);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dictionary_find_series_what_was_added_is_found),
+		cmocka_unit_test(test_dictionary_find_next_only_the_same_hosts_neighbour_is_given),
+		cmocka_unit_test(test_dictionary_add_series_freed_numbers_are_used_again),
+		cmocka_unit_test(test_dictionary_add_host_given_numbers_are_kept_and_taken_ones_refused),
+		cmocka_unit_test(test_dictionary_remove_host_name_of_another_host_stays),
+		cmocka_unit_test(test_dictionary_add_series_any_allocation_fails_nothing_is_half_added),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,213 @@
+/* fcgi/packing.h */
+#include "tests/unit/fcgi/helpers.h"
+
+#include <math.h>
+
+#include "fcgi/sqlite/packing.h"
+
+enum { ENTRIES_MAX = 300 };
+
+static const double values[] = { 0, 0.001, 0.1, 12.345, 1.0 / 3, 80, 99.999, 100, 1e12, 999999999999.999, 1e12 - 1,
+	                         5e-324, 2.2250738585072014e-308, 0.0001, 0.00049999999999999999, 123456.789,
+	                         1.0000000000000002, 6400, 0.3 - 0.1 };
+
+/* Reads a row that is right; returns how many entries it has. */
+static size_t decode(const struct text *row, struct packing_entry entries[], size_t most)
+{
+	struct packing_reader reader = packing_read(row->data, row->length);
+	size_t count = 0;
+	int more;
+	for (more = packing_next(&reader); more == 1; more = packing_next(&reader)) {
+		assert_true(count < most);
+		entries[count++] = reader.entry;
+	}
+	assert_int_equal(more, 0);
+	return count;
+}
+
+static void assert_same(const struct packing_entry *a, const struct packing_entry *b)
+{
+	assert_int_equal(a->offset_ms, b->offset_ms);
+	assert_int_equal(a->series, b->series);
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		assert_int_equal(a->present[i], b->present[i]);
+		if (a->present[i])
+			assert_memory_equal(&a->value[i], &b->value[i], sizeof(double));
+	}
+}
+
+static void test_packing_encode_each_value_comes_back_bit_for_bit(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(values); i++) {
+		for (size_t j = 0; j < COUNT_OF(values); j++) {
+			struct packing_entry entry = { 9999, 4294967295, { true, true }, { values[i], values[j] } };
+			struct packing_entry back;
+			struct text row = TEXT_EMPTY;
+			packing_encode(&entry, 1, &row);
+			assert_int_equal(decode(&row, &back, 1), 1);
+			assert_same(&entry, &back);
+			text_free(&row);
+		}
+	}
+}
+
+/* The figures of the header: a byte a sample where most are zero. */
+static void test_packing_encode_usual_values_take_few_bytes(void **state)
+{
+	(void)state;
+	struct packing_entry entries[100];
+	struct text row = TEXT_EMPTY;
+	for (uint32_t i = 0; i < 100; i++)
+		entries[i] = (struct packing_entry){ 0, i + 1, { true, true }, { 0.1, 0 } };
+	packing_encode(entries, 100, &row);
+	assert_int_equal(row.length, 2 + 100 * 2);
+	text_reset(&row);
+	packing_encode(entries, 0, &row);
+	assert_int_equal(row.length, 0);
+	text_free(&row);
+}
+
+static double any_value(void)
+{
+	uint64_t bits = (uint64_t)mrand48() << 32 ^ (uint64_t)mrand48();
+	double value;
+	switch (rand() % 4) {
+	case 0:
+		return values[(size_t)rand() % COUNT_OF(values)];
+	case 1:
+		return (rand() % 200000) / 1000.0;
+	case 2:
+		return drand48() * pow(10, rand() % 13);
+	default:
+		memcpy(&value, &bits, sizeof(value));
+		return isfinite(value) ? fabs(value) : 1.5;
+	}
+}
+
+/* Random entries, sorted, no pair twice. */
+static size_t any_entries(struct packing_entry entries[ENTRIES_MAX])
+{
+	size_t count = (size_t)rand() % ENTRIES_MAX;
+	uint32_t offset_ms = (uint32_t)rand() % 3 ? 0 : (uint32_t)rand() % 9000;
+	uint32_t series = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (rand() % 50 == 0) {
+			offset_ms += 1 + (uint32_t)rand() % 3;
+			series = 0;
+		}
+		series += 1 + (rand() % 3 ? 0 : (uint32_t)rand() % 100000);
+		int present = 1 + rand() % 3;
+		entries[i] = (struct packing_entry){ offset_ms, series, { present & 1, present & 2 }, { 0, 0 } };
+		for (int j = 0; j < RESOURCE_COUNT; j++) {
+			if (entries[i].present[j])
+				entries[i].value[j] = any_value();
+		}
+	}
+	return count;
+}
+
+static void test_packing_next_random_entries_come_back(void **state)
+{
+	(void)state;
+	struct packing_entry entries[ENTRIES_MAX], back[ENTRIES_MAX];
+	unsigned seed = seed_take();
+	srand(seed);
+	srand48((long)seed);
+	for (int round = 0; round < 300; round++) {
+		struct text row = TEXT_EMPTY;
+		size_t count = any_entries(entries);
+		packing_encode(entries, count, &row);
+		assert_false(text_failed(&row));
+		assert_int_equal(decode(&row, back, ENTRIES_MAX), count);
+		for (size_t i = 0; i < count; i++)
+			assert_same(&entries[i], &back[i]);
+		text_free(&row);
+	}
+}
+
+/* Reads bytes that may be anything: must end, and within their copy on the heap. Every
+ * entry takes a byte, so there are no more entries than bytes. */
+static int read_anything(const char *bytes, size_t length, size_t *ret_entries)
+{
+	char *copy = malloc(length + !length);
+	assert_non_null(copy);
+	if (length)
+		memcpy(copy, bytes, length);
+	struct packing_reader reader = packing_read(copy, length);
+	size_t entries = 0;
+	int more;
+	for (more = packing_next(&reader); more == 1; more = packing_next(&reader))
+		entries++;
+	assert_true(entries <= length);
+	free(copy);
+	*ret_entries = entries;
+	return more;
+}
+
+/* A section says how many entries it has: a cut row is damaged, unless the cut is
+ * between two sections. */
+static void test_packing_next_every_truncation_ends(void **state)
+{
+	(void)state;
+	struct packing_entry entries[] = {
+		{ 0, 1, { true, true }, { 1.0 / 3, 12.345 } },
+		{ 0, 70000, { true, false }, { 0, 0 } },
+		{ 5, 1, { false, true }, { 0, 5e-324 } },
+	};
+	struct text row = TEXT_EMPTY;
+	packing_encode(entries, 2, &row);
+	size_t first_section = row.length;
+	packing_encode(entries + 2, 1, &row);
+	for (size_t length = 0; length <= row.length; length++) {
+		size_t count;
+		bool whole = length == 0 || length == first_section || length == row.length;
+		assert_int_equal(read_anything(row.data, length, &count), whole ? 0 : -1);
+	}
+	text_free(&row);
+}
+
+static void test_packing_next_random_damage_ends(void **state)
+{
+	(void)state;
+	struct packing_entry entries[ENTRIES_MAX];
+	unsigned seed = seed_take();
+	srand(seed);
+	srand48((long)seed);
+	for (int round = 0; round < 3000; round++) {
+		struct text row = TEXT_EMPTY;
+		size_t count;
+		packing_encode(entries, any_entries(entries), &row);
+		for (int i = rand() % 8; i >= 0 && row.length; i--)
+			row.data[(size_t)rand() % row.length] = (char)(rand() % 3 ? rand() : 0xff);
+		int more = read_anything(row.data, row.length, &count);
+		assert_true(more == 0 || more == -1);
+		text_free(&row);
+	}
+}
+
+static void test_packing_varint_longer_than_ten_bytes_is_damaged(void **state)
+{
+	(void)state;
+	size_t count;
+	char bytes[64];
+	memset(bytes, 0xff, sizeof(bytes));
+	assert_int_equal(read_anything(bytes, sizeof(bytes), &count), -1);
+	/* Sections without entries are no endless loop. */
+	memset(bytes, 0, sizeof(bytes));
+	assert_int_equal(read_anything(bytes, sizeof(bytes), &count), 0);
+	assert_int_equal(count, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_packing_encode_each_value_comes_back_bit_for_bit),
+		cmocka_unit_test(test_packing_encode_usual_values_take_few_bytes),
+		cmocka_unit_test(test_packing_next_random_entries_come_back),
+		cmocka_unit_test(test_packing_next_every_truncation_ends),
+		cmocka_unit_test(test_packing_next_random_damage_ends),
+		cmocka_unit_test(test_packing_varint_longer_than_ten_bytes_is_damaged),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
