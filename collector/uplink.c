@@ -241,17 +241,6 @@ int64_t uplink_retry_after_s(const struct uplink *uplink)
 	return uplink->answer.retry_after_s;
 }
 
-/* The server's own sentence on why, or "" where its answer holds none. */
-static void read_sentence(const struct text *answer, char ret_sentence[static WIRE_NAME_SIZE])
-{
-	cJSON *json = answer->data ? cJSON_ParseWithLength(answer->data, answer->length) : NULL;
-	const char *sentence = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "error"));
-	ret_sentence[0] = '\0';
-	if (sentence)
-		wire_clean_name(sentence, strlen(sentence), ret_sentence);
-	cJSON_Delete(json);
-}
-
 const char *uplink_describe(struct uplink *uplink)
 {
 	struct text *text = &uplink->description;
@@ -265,7 +254,7 @@ const char *uplink_describe(struct uplink *uplink)
 		text_printf(text, "HTTP %ld, and not from vigie", uplink->answer.status);
 	} else {
 		char sentence[WIRE_NAME_SIZE];
-		read_sentence(&uplink->answer.body, sentence);
+		wire_read_error(uplink->answer.body.data, uplink->answer.body.length, sentence);
 		text_printf(text, sentence[0] ? "HTTP %ld (%s)" : "HTTP %ld", uplink->answer.status, sentence);
 	}
 	return text_failed(text) ? "out of memory" : text->data;
