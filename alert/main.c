@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "common/tick.h"
+#include "common/url.h"
 
 /* Asking for the forecasts, and for health, may each take this part of an interval: the next
  * round is not to be late for them. */
@@ -38,7 +39,7 @@ static int check(const struct config *config, struct text *ret_error)
 	if (result)
 		return result;
 	rules_free(rules);
-	result = client_check_url("alert", config->alert.url, ret_error);
+	result = url_check("[alert] url", config->alert.url, ret_error);
 	if (result)
 		return result;
 	struct text token = TEXT_EMPTY;

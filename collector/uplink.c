@@ -12,6 +12,7 @@
 #include "common/http.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/url.h"
 #include "common/wire.h"
 
 struct uplink {
@@ -38,17 +39,9 @@ struct uplink {
 
 int uplink_check(const struct config *config, struct text *ret_error)
 {
-	const char *url = config->collector.url;
-	const char *host = strncmp(url, "http://", 7) == 0    ? url + 7
-	                   : strncmp(url, "https://", 8) == 0 ? url + 8
-	                                                      : "";
-	bool right = host[0] != '\0' && !strchr("/:?#@", host[0]) && !strpbrk(host, " ?#");
-	for (const char *at = host; *at; at++)
-		right = right && (unsigned char)*at > 0x20;
-	if (!right) {
-		text_printf(ret_error, "[collector] url: '%s' is no http:// or https:// address", url);
-		return -EINVAL;
-	}
+	int result = url_check("[collector] url", config->collector.url, ret_error);
+	if (result)
+		return result;
 	char ip[WIRE_IP_SIZE];
 	if (config->collector.ip[0] && !wire_ip_parse(config->collector.ip, ip)) {
 		text_printf(ret_error, "[collector] ip: '%s' is no address", config->collector.ip);

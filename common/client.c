@@ -1,7 +1,5 @@
 #include "common/client.h"
 
-#include <cjson/cJSON.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,18 +15,6 @@ struct client {
 	struct text url;           /* of the present request */
 	struct http_answer answer;
 };
-
-int client_check_url(const char *section, const char *url, struct text *ret_error)
-{
-	size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
-	bool clean = true;
-	for (const char *at = url; *at; at++)
-		clean = clean && isgraph((unsigned char)*at);
-	if (clean && scheme && url[scheme] && !strchr("/:?#", url[scheme]) && !strpbrk(url, "?#"))
-		return 0;
-	text_printf(ret_error, "[%s] url: '%s' is not a URL like http://127.0.0.1:8000" WIRE_PREFIX, section, url);
-	return -EINVAL;
-}
 
 int client_read_token(const char *section, const char *path, struct text *ret_token, struct text *ret_error)
 {

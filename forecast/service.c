@@ -7,6 +7,7 @@
 
 #include "common/client.h"
 #include "common/log.h"
+#include "common/url.h"
 #include "common/whole_file.h"
 #include "forecast/service_internal.h"
 
@@ -45,7 +46,7 @@ static int open_parts(const struct config *config, const char *source, struct se
 	} };
 	int result = check_times(config, ret_error);
 	if (!result)
-		result = client_check_url("forecast", config->forecast.url, ret_error);
+		result = url_check("[forecast] url", config->forecast.url, ret_error);
 	if (!result)
 		result = rules_open(config, source, &parts.rules, ret_error);
 	if (!result)

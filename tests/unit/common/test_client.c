@@ -52,39 +52,10 @@ static void test_client_read_token_first_line_of_its_file(void **state)
 	text_free(&token);
 }
 
-static void test_client_check_url_table(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *url;
-		int expected;
-	} cases[] = {
-		{ "http://127.0.0.1:8000/ressources-usage/", 0 },
-		{ "https://vigie.example/ressources-usage", 0 },
-		{ "http://[::1]:8000/", 0 },
-		{ "", -EINVAL },
-		{ "127.0.0.1:8000", -EINVAL },
-		{ "ftp://127.0.0.1/", -EINVAL },
-		{ "http://", -EINVAL },
-		{ "http:///ressources-usage/", -EINVAL },
-		{ "http://:8000/", -EINVAL },
-		{ "http://a b/", -EINVAL },
-		{ "http://a/?x=", -EINVAL },
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct text error = TEXT_EMPTY;
-		if (client_check_url("alert", cases[i].url, &error) != cases[i].expected)
-			fail_msg("%s", cases[i].url);
-		assert_int_equal(error.length > 0, cases[i].expected != 0);
-		text_free(&error);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_client_read_token_first_line_of_its_file),
-		cmocka_unit_test(test_client_check_url_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

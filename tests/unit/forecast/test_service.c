@@ -576,7 +576,7 @@ static void test_service_check_table(void **state)
 		{ "forecast.step=301m", "[forecast] step: it is not 1 to 300 times refresh" },
 		{ "forecast.refresh=1s", NULL },
 		{ "forecast.history=9m", "[forecast] history: it is less than two steps" },
-		{ "forecast.url=nowhere", "[forecast] url: 'nowhere' is not a URL like http://127.0.0.1:8000/ressources-usage/" },
+		{ "forecast.url=nowhere", "[forecast] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
 		{ "forecast.token_file=/nonexistent", "[forecast] token_file: /nonexistent: No such file or directory" },
 		{ "alert.clear=90", "[alert] clear = 90 is over threshold = 80" },
 	};
