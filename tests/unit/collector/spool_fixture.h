@@ -76,7 +76,7 @@ static inline struct batch *make_batch(int64_t time_ms, size_t names)
 		{ "a \"b\\", { 1, 0 } },
 		{ "caf\xc3\xa9", { 100000, RATE_MISSING } },
 	};
-	const struct stamp stamp = { .time_ms = time_ms, .boot_ms = time_ms / 2, .boot = 77, .settled = time_ms % 2 };
+	const struct stamp stamp = { .time_ms = time_ms, .boot_ms = time_ms / 2, .boot_id = 77, .settled = time_ms % 2 };
 	struct rate *values = calloc(names, sizeof(*values));
 	for (size_t i = 0; values && i < names; i++)
 		values[i] = few[i % NAMES];

@@ -57,11 +57,11 @@ static int64_t next(enum backlog_fate fate)
 	assert_int_equal(batch->count, NAMES);
 	assert_int_equal(batch->done, 0);
 	batch->done = 1; /* as when a piece of it was taken */
-	backlog_settle(backlog, fate);
+	backlog_conclude(backlog, fate);
 	return time_ms;
 }
 
-static void test_backlog_settle_each_fate_is_met_on_disk_and_in_memory(void **state)
+static void test_backlog_conclude_each_fate_is_met_on_disk_and_in_memory(void **state)
 {
 	(void)state;
 	for (int memory = 0; memory < 2; memory++) {
@@ -106,7 +106,7 @@ static void test_backlog_add_done_names_are_left_out(void **state)
 	assert_int_equal(counters.spooled, 1);
 	const struct batch *rest = backlog_next(backlog);
 	assert_int_equal(rest->count, 1);
-	backlog_settle(backlog, BACKLOG_SENT);
+	backlog_conclude(backlog, BACKLOG_SENT);
 	close_all();
 }
 
@@ -256,7 +256,7 @@ static void test_backlog_add_small_batch_does_not_overtake_on_a_full_disk(void *
 	assert_int_equal(backlog_count_in_memory(backlog), 2);
 	for (int i = 1; i <= 4; i++) {
 		assert_int_equal(backlog_next(backlog)->stamp.time_ms, i);
-		backlog_settle(backlog, i == 3 ? BACKLOG_REJECTED : BACKLOG_SENT);
+		backlog_conclude(backlog, i == 3 ? BACKLOG_REJECTED : BACKLOG_SENT);
 	}
 	assert_int_equal(backlog_count(backlog), 0);
 	assert_int_equal(count_files(path_of("rejected"), ".batch", NULL), 1);
@@ -401,7 +401,7 @@ static void test_backlog_expire_same_start_of_the_machine_needs_no_other_clock(v
 	open_with(NULL, "collector.spool_age=100s");
 	for (int i = 0; i < 5; i++) {
 		struct batch *batch = make_batch(1795356010000, NAMES);
-		batch->stamp.boot = clock_boot();
+		batch->stamp.boot_id = clock_boot();
 		batch->stamp.boot_ms = 500000 + 40000 * i;
 		backlog_add(backlog, batch);
 	}
@@ -452,7 +452,7 @@ static void test_backlog_close_null_is_harmless(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_backlog_settle_each_fate_is_met_on_disk_and_in_memory),
+		TEST(test_backlog_conclude_each_fate_is_met_on_disk_and_in_memory),
 		TEST(test_backlog_add_done_names_are_left_out),
 		TEST(test_backlog_open_what_an_earlier_run_left_is_there),
 		TEST(test_backlog_add_small_spool_drops_the_oldest_counts_and_says_so_once),

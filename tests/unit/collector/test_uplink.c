@@ -98,7 +98,7 @@ static void test_uplink_greet_no_server_is_told(void **state)
 {
 	(void)state;
 	open_uplink("collector.url=http://127.0.0.1:1/x");
-	assert_string_equal(uplink_url(uplink), "http://127.0.0.1:1/x/");
+	assert_string_equal(uplink_server(uplink), "http://127.0.0.1:1/x/");
 	assert_false(uplink_greet(uplink, 1000));
 	assert_non_null(strstr(uplink_describe(uplink), "GET http://127.0.0.1:1/x/health: Failed to connect"));
 }
