@@ -159,7 +159,7 @@ void remote_close(struct remote *remote)
 	free(remote);
 }
 
-int remote_check(const struct remote *remote)
+int remote_health(const struct remote *remote)
 {
 	for (int i = 0; i < REMOTE_PURPOSES; i++) {
 		int error = atomic_load(&remote->errors[i]);
@@ -251,7 +251,7 @@ static void note(struct remote *remote, enum remote_purpose purpose, int result,
 		said = said || (i != (int)purpose && atomic_load(&remote->errors[i]) == result);
 	if (result && !said)
 		log_error("store %s: %s: %s", remote->name, verbs[purpose], words);
-	else if (!result && before != -EINPROGRESS && !remote_check(remote))
+	else if (!result && before != -EINPROGRESS && !remote_health(remote))
 		log_info("store %s: works again", remote->name);
 	if (result && purpose != REMOTE_SET_UP) {
 		pthread_mutex_lock(&remote->lock);
@@ -344,7 +344,7 @@ static void *keep(void *user)
 	struct remote *remote = user;
 	pthread_mutex_lock(&remote->lock);
 	while (!remote->closing) {
-		if (!remote_check(remote)) {
+		if (!remote_health(remote)) {
 			pthread_cond_wait(&remote->wake, &remote->lock);
 			continue;
 		}
@@ -378,6 +378,14 @@ int remote_start(struct remote *remote, remote_set_up *set_up, struct store *sto
 		;
 	pthread_mutex_unlock(&remote->lock);
 	return 0;
+}
+
+int remote_check_url(const char *name, const char *url, struct text *ret_error)
+{
+	if (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0)
+		return 0;
+	text_printf(ret_error, "%s: '%s' is no http:// or https:// URL", name, url);
+	return -EINVAL;
 }
 
 char *remote_url(const char *base, const char *path, const char *const parameters[])

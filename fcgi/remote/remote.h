@@ -47,7 +47,7 @@ int remote_start(struct remote *remote, remote_set_up *set_up, struct store *sto
 void remote_close(struct remote *remote);
 
 /* Whether the engine works, as the last requests say: 0 or the negative errno. */
-int remote_check(const struct remote *remote);
+int remote_health(const struct remote *remote);
 
 enum remote_purpose { REMOTE_SET_UP, REMOTE_WRITE, REMOTE_READ, REMOTE_PURPOSES };
 
@@ -65,6 +65,10 @@ int remote_send(struct remote *remote, enum remote_purpose purpose, const struct
 
 /* What was found wrong in an answer of status 200: logged like a failure of remote_send(). */
 void remote_note(struct remote *remote, enum remote_purpose purpose, int result, const char *words);
+
+/* Whether the option `name` ("influxdb2.url") can be an engine's address: 0, or -EINVAL with a
+ * sentence in `ret_error`. */
+int remote_check_url(const char *name, const char *url, struct text *ret_error) __attribute__((warn_unused_result));
 
 /* An address below `base`, with parameters: names and values in turn, NULL at the end,
  * escaped here. To be freed; NULL: out of memory. */

@@ -439,6 +439,11 @@ static int influxdb2_history(struct store *store, const struct query *query, str
 
 /* ---- the table ---- */
 
+static int influxdb2_check_config(const struct config *config, struct text *ret_error)
+{
+	return remote_check_url("influxdb2.url", config->influxdb2.url, ret_error);
+}
+
 static void influxdb2_close(struct store *store)
 {
 	if (!store)
@@ -489,14 +494,15 @@ static int64_t influxdb2_retention(struct store *store)
 	return retention_ms(&store->retention);
 }
 
-static int influxdb2_check(struct store *store)
+static int influxdb2_health(struct store *store)
 {
-	return remote_check(store->remote);
+	return remote_health(store->remote);
 }
 
 const struct store_ops store_influxdb2 = {
 	.name = "influxdb2",
 	.appends = REMOTE_APPENDS,
+	.check_config = influxdb2_check_config,
 	.open = influxdb2_open,
 	.close = influxdb2_close,
 	.append = influxdb2_append,
@@ -505,5 +511,5 @@ const struct store_ops store_influxdb2 = {
 	.latest = influxdb2_latest,
 	.hosts = influxdb2_hosts,
 	.retention = influxdb2_retention,
-	.check = influxdb2_check,
+	.health = influxdb2_health,
 };

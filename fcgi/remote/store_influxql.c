@@ -399,6 +399,11 @@ static int influxql_history(struct store *store, const struct query *query, stru
 
 /* ---- the table ---- */
 
+static int influxql_check_config(const struct config *config, struct text *ret_error)
+{
+	return remote_check_url("influxql.url", config->influxql.url, ret_error);
+}
+
 static void influxql_close(struct store *store)
 {
 	if (!store)
@@ -450,14 +455,15 @@ static int64_t influxql_retention(struct store *store)
 	return retention_ms(&store->retention);
 }
 
-static int influxql_check(struct store *store)
+static int influxql_health(struct store *store)
 {
-	return remote_check(store->remote);
+	return remote_health(store->remote);
 }
 
 const struct store_ops store_influxql = {
 	.name = "influxql",
 	.appends = REMOTE_APPENDS,
+	.check_config = influxql_check_config,
 	.open = influxql_open,
 	.close = influxql_close,
 	.append = influxql_append,
@@ -466,5 +472,5 @@ const struct store_ops store_influxql = {
 	.latest = influxql_latest,
 	.hosts = influxql_hosts,
 	.retention = influxql_retention,
-	.check = influxql_check,
+	.health = influxql_health,
 };

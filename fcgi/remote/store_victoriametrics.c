@@ -593,6 +593,12 @@ static int victoriametrics_hosts(struct store *store, int64_t from_ms, struct st
 
 /* ---- the table ---- */
 
+static int victoriametrics_check_config(const struct config *config, struct text *ret_error)
+{
+	int result = remote_check_url("victoriametrics.insert_url", config->victoriametrics.insert_url, ret_error);
+	return result ? result : remote_check_url("victoriametrics.select_url", config->victoriametrics.select_url, ret_error);
+}
+
 static void victoriametrics_close(struct store *store)
 {
 	if (!store)
@@ -654,14 +660,15 @@ static int64_t victoriametrics_retention(struct store *store)
 	return store->retention_ms;
 }
 
-static int victoriametrics_check(struct store *store)
+static int victoriametrics_health(struct store *store)
 {
-	return remote_check(store->remote);
+	return remote_health(store->remote);
 }
 
 const struct store_ops store_victoriametrics = {
 	.name = "victoriametrics",
 	.appends = REMOTE_APPENDS,
+	.check_config = victoriametrics_check_config,
 	.open = victoriametrics_open,
 	.close = victoriametrics_close,
 	.append = victoriametrics_append,
@@ -670,5 +677,5 @@ const struct store_ops store_victoriametrics = {
 	.latest = victoriametrics_latest,
 	.hosts = victoriametrics_hosts,
 	.retention = victoriametrics_retention,
-	.check = victoriametrics_check,
+	.health = victoriametrics_health,
 };

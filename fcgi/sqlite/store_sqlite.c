@@ -387,6 +387,16 @@ static void sqlite_close(struct store *store)
 	free(store);
 }
 
+static int sqlite_check_config(const struct config *config, struct text *ret_error)
+{
+	/* SQLite's own words for databases that are no files. */
+	const char *path = config->sqlite.path;
+	if (path[0] && path[0] != ':' && strncmp(path, "file:", 5) != 0)
+		return 0;
+	text_printf(ret_error, "sqlite.path: '%s' is no path of a file", path);
+	return -EINVAL;
+}
+
 static int sqlite_open(const struct config *config, struct store **ret_store)
 {
 	struct store *store = calloc(1, sizeof(*store));
@@ -930,7 +940,7 @@ static int64_t sqlite_retention(struct store *store)
 	return store->retention_ms;
 }
 
-static int sqlite_check(struct store *store)
+static int sqlite_health(struct store *store)
 {
 	return atomic_load(&store->write_failing) || atomic_load(&store->read_failing) ? -EIO : 0;
 }
@@ -938,6 +948,7 @@ static int sqlite_check(struct store *store)
 const struct store_ops store_sqlite = {
 	.name = "sqlite",
 	.appends = 1,
+	.check_config = sqlite_check_config,
 	.open = sqlite_open,
 	.close = sqlite_close,
 	.append = sqlite_append,
@@ -946,5 +957,5 @@ const struct store_ops store_sqlite = {
 	.latest = sqlite_latest,
 	.hosts = sqlite_hosts,
 	.retention = sqlite_retention,
-	.check = sqlite_check,
+	.health = sqlite_health,
 };
