@@ -144,6 +144,13 @@ struct store_ops {
 	int (*health)(struct store *store);
 };
 
+/* The start of the step that holds `time_ms`, which may be before 1970. */
+static inline int64_t store_step_start(int64_t time_ms, int64_t step_ms)
+{
+	int64_t past = time_ms % step_ms;
+	return time_ms - (past < 0 ? past + step_ms : past);
+}
+
 /* The engines; NULL when `name` is none of them. */
 const struct store_ops *store_find(const char *name);
 

@@ -100,12 +100,6 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	return 0;
 }
 
-static int64_t step_start(int64_t time_ms, int64_t step_ms)
-{
-	int64_t past = time_ms % step_ms;
-	return time_ms - (past < 0 ? past + step_ms : past);
-}
-
 int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, int64_t time_ms, double value)
 {
 	if (answer->skipping)
@@ -119,7 +113,7 @@ int assembly_fact(struct assembly *answer, enum resource resource, enum assembly
 		return -ENOMEM;
 	answer->facts = facts;
 	answer->facts[answer->count++] = (struct assembly_fact){
-		.time_ms = query->step_ms ? step_start(time_ms, query->step_ms) : time_ms,
+		.time_ms = query->step_ms ? store_step_start(time_ms, query->step_ms) : time_ms,
 		.value = value,
 		.series = (uint32_t)(answer->series_count - 1),
 		.resource = (uint8_t)resource,
