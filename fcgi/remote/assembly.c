@@ -49,6 +49,19 @@ void assembly_close(struct assembly *answer)
 	text_free(&answer->strings);
 }
 
+bool assembly_find_resource(const struct assembly *answer, const char *measurement, size_t length,
+                            enum resource *ret_resource)
+{
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		const char *name = sample_measurement(answer->query->metric, (enum resource)i);
+		if (strlen(name) == length && memcmp(name, measurement, length) == 0) {
+			*ret_resource = (enum resource)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* The items[count], moved where there is no room for one more; it doubles. NULL: out of
  * memory, and the items stay where they are. */
 static void *grow(void *items, size_t *capacity, size_t count, size_t size)

@@ -241,8 +241,8 @@ static void test_remote_send_sink_refuses_the_engine_works(void **state)
 	}
 	assert_int_equal(log_count(stage->folder, "store fake"), 0);
 	/* The caller says it. */
-	remote_note(stage->store.remote, REMOTE_READ, -EIO, "statement failed");
-	remote_note(stage->store.remote, REMOTE_READ, -EIO, "statement failed");
+	assert_int_equal(remote_answer_failed(stage->store.remote, REMOTE_READ, "statement failed"), -EIO);
+	assert_int_equal(remote_answer_failed(stage->store.remote, REMOTE_READ, "statement failed"), -EIO);
 	assert_int_equal(health(stage), -EIO);
 	assert_int_equal(log_count(stage->folder, "error: store fake: read: statement failed"), 1);
 	server_answer(&stage->server, READ, NO_CONTENT);
