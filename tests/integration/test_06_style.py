@@ -9,10 +9,11 @@ from vigie import BUILD, ROOT
 
 FOLDERS = ("common", "fcgi", "collector", "alert", "forecast")
 
-# A library that does I/O is included in exactly one file; zlib where it deflates, inflates, or gives a checksum.
+# A library that does I/O is included in exactly one file, SQLite in those of its wing that run statements; zlib where
+# it deflates, inflates, or gives a checksum.
 LIBRARIES = {
     r"fcgi(app|_stdio|_config|misc|os)\.h": {"fcgi/request.c"},
-    r"sqlite3(ext)?\.h": {"fcgi/sqlite/store_sqlite.c"},
+    r"sqlite3(ext)?\.h": {"fcgi/sqlite/database.c", "fcgi/sqlite/names.c", "fcgi/sqlite/read.c", "fcgi/sqlite/write.c"},
     r"curl/.*": {"common/http.c"},
     r"libproc2/.*": {"collector/sampler.c"},
     r"zlib\.h": {"collector/batch_file.c", "common/gzip.c", "fcgi/inflate.c", "forecast/prior.c"},

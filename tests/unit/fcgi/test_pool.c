@@ -42,7 +42,8 @@ static sem_t being_stopped; /* pool_stop() has begun */
 void FCGX_ShutdownPending(void)
 {
 	void (*real)(void);
-	*(void **)&real = dlsym(RTLD_NEXT, "FCGX_ShutdownPending");
+	void *found = dlsym(RTLD_NEXT, "FCGX_ShutdownPending");
+	memcpy(&real, &found, sizeof(real));
 	real();
 	sem_post(&being_stopped);
 }

@@ -908,7 +908,7 @@ static int slow_mean(struct store *store, const struct query *query, struct stor
 	return result ? result : store_sqlite.mean(store, query, ret_rows);
 }
 
-static int broken_check(struct store *store)
+static int broken_health(struct store *store)
 {
 	(void)store;
 	return -EIO;
@@ -1029,7 +1029,7 @@ static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **st
 
 	/* Health has the store's own word. */
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
-	ops.check = broken_check;
+	ops.health = broken_health;
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 503);
 	f->service->ops = engine;
 }

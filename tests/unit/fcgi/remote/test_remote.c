@@ -87,9 +87,9 @@ static void open_as_anybody(struct stage *stage)
 	open_as(stage, &(struct remote_identity){ 0 });
 }
 
-static int check(const struct stage *stage)
+static int health(const struct stage *stage)
 {
-	return remote_check(stage->store.remote);
+	return remote_health(stage->store.remote);
 }
 
 static int write_once(struct stage *stage, char words[static REMOTE_WORDS_SIZE])
@@ -237,17 +237,17 @@ static void test_remote_send_sink_refuses_the_engine_works(void **state)
 		snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%s", cases[i].body);
 		server_answer(&stage->server, READ, answer);
 		assert_int_equal(read_once(stage, refuse, NULL, words), cases[i].wanted);
-		assert_int_equal(check(stage), 0);
+		assert_int_equal(health(stage), 0);
 	}
 	assert_int_equal(log_count(stage->folder, "store fake"), 0);
 	/* The caller says it. */
-	remote_note(stage->store.remote, REMOTE_READ, -EIO, "statement failed");
-	remote_note(stage->store.remote, REMOTE_READ, -EIO, "statement failed");
-	assert_int_equal(check(stage), -EIO);
+	assert_int_equal(remote_answer_failed(stage->store.remote, REMOTE_READ, "statement failed"), -EIO);
+	assert_int_equal(remote_answer_failed(stage->store.remote, REMOTE_READ, "statement failed"), -EIO);
+	assert_int_equal(health(stage), -EIO);
 	assert_int_equal(log_count(stage->folder, "error: store fake: read: statement failed"), 1);
 	server_answer(&stage->server, READ, NO_CONTENT);
 	assert_int_equal(read_once(stage, refuse, NULL, words), 0);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 }
 
 /* A sample is not to blame for our configuration. */
@@ -259,7 +259,7 @@ static void test_remote_send_url_that_is_none_is_no_refusal_of_samples(void **st
 	open_as_anybody(stage);
 	snprintf(stage->store.write_url, sizeof(stage->store.write_url), "http://127.0.0.1:99999/write");
 	assert_int_equal(write_once(stage, words), -EIO);
-	assert_int_equal(check(stage), -EIO);
+	assert_int_equal(health(stage), -EIO);
 }
 
 /* ---- the keeper ---- */
@@ -269,7 +269,7 @@ static void test_remote_start_engine_is_absent_it_is_found_later(void **state)
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
 	open_as_anybody(stage);
-	assert_int_equal(check(stage), -ECONNREFUSED);
+	assert_int_equal(health(stage), -ECONNREFUSED);
 	/* One absence, one line, whoever meets it. */
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(write_once(stage, words), -ECONNREFUSED);
@@ -280,7 +280,7 @@ static void test_remote_start_engine_is_absent_it_is_found_later(void **state)
 	assert_int_equal(log_count(stage->folder, "store fake"), 1);
 
 	server_start(&stage->server);
-	WAIT_FOR(check(stage) == 0, 5000);
+	WAIT_FOR(health(stage) == 0, 5000);
 	assert_int_equal(log_count(stage->folder, "info: store fake: works again"), 1);
 	assert_int_equal(log_count(stage->folder, "store fake"), 2);
 	assert_int_equal(write_once(stage, words), 0);
@@ -372,10 +372,10 @@ static void test_remote_send_refused_the_secret_is_read_again(void **state)
 	write_file(stage->token_file, "first\n");
 	server_start(&stage->server);
 	open_as(stage, &(struct remote_identity){ .token_scheme = "Token", .token_file = stage->token_file });
-	assert_int_equal(check(stage), -EACCES);
+	assert_int_equal(health(stage), -EACCES);
 	assert_int_equal(log_count(stage->folder, "error: store fake: set up: 401 who?"), 1);
 	write_file(stage->token_file, "second\n");
-	WAIT_FOR(check(stage) == 0, 5000);
+	WAIT_FOR(health(stage) == 0, 5000);
 	assert_int_equal(log_count(stage->folder, "works again"), 1);
 	assert_int_equal(write_once(stage, words), 0);
 
@@ -387,7 +387,7 @@ static void test_remote_send_refused_the_secret_is_read_again(void **state)
 	assert_int_equal(write_once(stage, words), -EACCES);
 	assert_string_equal(words, "401 who?");
 	WAIT_FOR(write_once(stage, words) == 0, 5000);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 	assert_int_equal(log_count(stage->folder, "error: store fake: write: 401 who?"), 1);
 	assert_int_equal(log_count(stage->folder, "works again"), 2);
 }
@@ -474,7 +474,7 @@ static void test_remote_append_request_is_refused_the_next_write_is_clean(void *
 	assert_int_equal(append(stage, 240000, words), -EINVAL); /* 28 MB */
 	assert_string_equal(words, "400 bad");
 	assert_int_equal(server_count(&stage->server, WRITE), 1);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 	server_answer(&stage->server, WRITE, NO_CONTENT);
 	assert_int_equal(append(stage, 2, words), 0);
 	const char *body = server_asked_body(&stage->server, WRITE);
@@ -488,7 +488,7 @@ static void *ask_often(void *user)
 	struct stage *stage = user;
 	for (int i = 0; i < ROUNDS; i++) {
 		char words[REMOTE_WORDS_SIZE];
-		if (write_once(stage, words) != 0 || read_once(stage, NULL, NULL, words) != 0 || check(stage) != 0)
+		if (write_once(stage, words) != 0 || read_once(stage, NULL, NULL, words) != 0 || health(stage) != 0)
 			abort();
 	}
 	return NULL;

@@ -119,9 +119,9 @@ static void open_wire(struct stage *stage)
 	open_with(stage, "wire", NULL, NULL);
 }
 
-static int check(const struct stage *stage)
+static int health(const struct stage *stage)
 {
-	return stage->f.ops->check(stage->f.store);
+	return stage->f.ops->health(stage->f.store);
 }
 
 /* The first line of a recorded request. */
@@ -155,7 +155,7 @@ static void test_influxdb2_open_bucket_is_there_nothing_is_changed(void **state)
 	assert_non_null(asked);
 	assert_non_null(strstr(asked, "\r\nAuthorization: Token " TOKEN "\r\n"));
 	assert_int_equal(server_count(&stage->server, ""), 1);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 	assert_int_equal(stage->f.ops->retention(stage->f.store), 2 * DAY);
 	assert_int_equal(log_count(stage->f.folder, "store influxdb2"), 0);
 }
@@ -172,7 +172,7 @@ static void test_influxdb2_open_bucket_is_absent_it_is_made(void **state)
 	struct text request = recorded(INFLUXDB2_WIRE "bucket-create.request");
 	assert_same_json(server_asked_body(&stage->server, CREATE), recorded_body(&request));
 	text_free(&request);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 	assert_int_equal(stage->f.ops->retention(stage->f.store), 2 * DAY);
 	assert_int_equal(log_count(stage->f.folder, "bucket created was created"), 1);
 }
@@ -189,7 +189,7 @@ static void test_influxdb2_open_empty_list_of_buckets_is_none(void **state)
 	assert_same_json(server_asked_body(&stage->server, CREATE),
 	                 "{\"orgID\": \"1482e269aea43131\", \"name\": \"a \\\"b\\\" & \xc3\xa9\", "
 	                 "\"retentionRules\": [{\"type\": \"expire\", \"everySeconds\": 604800}]}");
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 }
 
 /* InfluxDB keeps nothing for less than an hour: a bucket for less cannot be made. */
@@ -216,13 +216,13 @@ static void test_influxdb2_open_no_organization_is_told(void **state)
 	play(stage, FIND, "bucket-find-absent");
 	play(stage, FIND_ORG, "write-no-org");
 	open_wire(stage);
-	assert_int_equal(check(stage), -ENOENT);
+	assert_int_equal(health(stage), -ENOENT);
 	assert_int_equal(log_count(stage->f.folder, "store influxdb2: set up: 404 organization name \"absent\" not found"), 1);
 	assert_int_equal(server_count(&stage->server, CREATE), 0);
 	/* An empty list says it as well. */
 	answer_with(stage, FIND_ORG, "200 OK", "{\"orgs\": []}");
 	reopen(&stage->f);
-	assert_int_equal(check(stage), -ENOENT);
+	assert_int_equal(health(stage), -ENOENT);
 	assert_int_equal(log_count(stage->f.folder, "store influxdb2: set up: No such file or directory"), 1);
 	assert_int_equal(server_count(&stage->server, CREATE), 0);
 }
@@ -235,7 +235,7 @@ static void test_influxdb2_open_answer_that_is_none_is_told(void **state)
 	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
 		answer_with(stage, FIND, "200 OK", bodies[i]);
 		open_wire(stage);
-		assert_int_equal(check(stage), -EBADMSG);
+		assert_int_equal(health(stage), -EBADMSG);
 		struct text logged = log_read(stage->f.folder);
 		const char *line = strstr(logged.data, "store influxdb2: set up: ");
 		assert_non_null(line);
@@ -256,11 +256,11 @@ static void test_influxdb2_open_bucket_is_made_meanwhile_it_is_found_later(void 
 	play(stage, FIND_ORG, "org-find");
 	play(stage, CREATE, "bucket-create-conflict");
 	open_with(stage, "created", NULL, NULL);
-	assert_int_equal(check(stage), -EINVAL);
+	assert_int_equal(health(stage), -EINVAL);
 	assert_int_equal(log_count(stage->f.folder, "set up: 422 bucket with name created already exists"), 1);
 	play(stage, FIND, "bucket-find");
 	reopen(&stage->f);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 }
 
 static void test_influxdb2_open_other_retention_is_warned_of(void **state)
@@ -283,7 +283,7 @@ static void test_influxdb2_open_other_retention_is_warned_of(void **state)
 		assert_int_equal(log_count(stage->f.folder, cases[i].warning), 1);
 		assert_int_equal(log_count(stage->f.folder, "warning"), i + 1);
 		assert_int_equal(stage->f.ops->retention(stage->f.store), cases[i].wanted_ms);
-		assert_int_equal(check(stage), 0);
+		assert_int_equal(health(stage), 0);
 		stage->f.ops->close(stage->f.store);
 		stage->f.store = NULL;
 		config_free(stage->f.config);
@@ -315,7 +315,7 @@ static void test_influxdb2_open_managed_retention_is_changed(void **state)
 	assert_int_equal(log_count(stage->f.folder, "the retention of bucket wire is now 86400 s"), 1);
 	assert_int_equal(log_count(stage->f.folder, "warning"), 0);
 	assert_int_equal(stage->f.ops->retention(stage->f.store), DAY);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 }
 
 static void test_influxdb2_open_managed_retention_that_is_right_stays(void **state)
@@ -323,7 +323,7 @@ static void test_influxdb2_open_managed_retention_that_is_right_stays(void **sta
 	struct stage *stage = *state;
 	open_with(stage, "wire", "server.manage_retention=yes", NULL);
 	assert_int_equal(server_count(&stage->server, ""), 1);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 }
 
 static void test_influxdb2_open_managed_retention_is_refused_the_engines_counts(void **state)
@@ -331,7 +331,7 @@ static void test_influxdb2_open_managed_retention_is_refused_the_engines_counts(
 	struct stage *stage = *state;
 	play(stage, CHANGE, "write-bad-token");
 	open_with(stage, "wire", "server.retention=7d", "server.manage_retention=yes");
-	assert_int_equal(check(stage), -EACCES);
+	assert_int_equal(health(stage), -EACCES);
 	assert_int_equal(stage->f.ops->retention(stage->f.store), 2 * DAY);
 }
 
@@ -370,7 +370,7 @@ static void test_influxdb2_append_samples_are_the_recorded_lines(void **state)
 	struct text request = recorded(INFLUXDB2_WIRE "write-ok.request");
 	assert_string_equal(strstr(asked, "\r\n\r\n") + 4, recorded_body(&request));
 	text_free(&request);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 
 	/* Nothing is not sent. */
 	assert_int_equal(append_samples(stage, NULL, 0, words), 0);
@@ -399,7 +399,7 @@ static void test_influxdb2_append_refused_sample_is_its_senders(void **state)
 		assert_int_equal(append_one(stage, words), -EINVAL);
 		assert_string_equal(words, cases[i].words);
 		/* The engine works. */
-		assert_int_equal(check(stage), 0);
+		assert_int_equal(health(stage), 0);
 	}
 	assert_int_equal(log_count(stage->f.folder, "store influxdb2"), 0);
 	play(stage, WRITE, "write-ok");
@@ -419,7 +419,7 @@ static void test_influxdb2_append_absent_bucket_is_made_again(void **state)
 	assert_int_equal(append_one(stage, words), -ENOENT);
 	assert_string_equal(words, "404 bucket \"absent\" not found");
 	WAIT_FOR(server_count(&stage->server, CREATE) > 0, 5000);
-	WAIT_FOR(check(stage) == 0, 1000);
+	WAIT_FOR(health(stage) == 0, 1000);
 	assert_int_equal(log_count(stage->f.folder, "error: store influxdb2: write: 404 bucket \"absent\" not found"), 1);
 }
 
@@ -433,7 +433,7 @@ static void test_influxdb2_append_no_organization_is_told(void **state)
 	open_wire(stage);
 	assert_int_equal(append_one(stage, words), -ENOENT);
 	assert_string_equal(words, "404 organization name \"absent\" not found");
-	assert_int_equal(check(stage), -ENOENT);
+	assert_int_equal(health(stage), -ENOENT);
 }
 
 static void test_influxdb2_append_engine_that_is_busy_is_no_refusal(void **state)
@@ -448,7 +448,7 @@ static void test_influxdb2_append_engine_that_is_busy_is_no_refusal(void **state
 		snprintf(wanted, sizeof(wanted), "%.3s busy", statuses[i]);
 		assert_int_equal(append_one(stage, words), -EAGAIN);
 		assert_string_equal(words, wanted);
-		assert_int_equal(check(stage), -EAGAIN);
+		assert_int_equal(health(stage), -EAGAIN);
 	}
 	/* One failure, one line; and one when it is over. */
 	assert_int_equal(log_count(stage->f.folder, "error: store influxdb2: write: 429 busy"), 1);
@@ -457,7 +457,7 @@ static void test_influxdb2_append_engine_that_is_busy_is_no_refusal(void **state
 	char words[STORE_REFUSAL_SIZE];
 	assert_int_equal(append_one(stage, words), 0);
 	assert_int_equal(append_one(stage, words), 0);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 	assert_int_equal(log_count(stage->f.folder, "works again"), 1);
 }
 
@@ -470,7 +470,7 @@ static void ask_often(struct stage *stage)
 		assert_int_equal(append_one(stage, words), -EACCES);
 		assert_string_equal(words, "401 unauthorized access");
 		assert_int_equal(stage->f.ops->mean(stage->f.store, QUERY(&stage->f, 0, 1000), &rows), -EACCES);
-		assert_int_equal(check(stage), -EACCES);
+		assert_int_equal(health(stage), -EACCES);
 		usleep(5000);
 	}
 }
@@ -489,7 +489,7 @@ static void test_influxdb2_bad_token_is_logged_once(void **state)
 	assert_int_equal(log_count(stage->f.folder, TOKEN), 0);
 	/* It is allowed now: the set-up that succeeds says so, before anybody asks. */
 	play(stage, FIND, "bucket-find");
-	WAIT_FOR(check(stage) == 0, 5000);
+	WAIT_FOR(health(stage) == 0, 5000);
 	assert_int_equal(log_count(stage->f.folder, "works again"), 1);
 }
 
@@ -610,7 +610,7 @@ static void test_influxdb2_history_recorded_answer_is_points(void **state)
 	assert_int_equal(f->ops->history(f->store, query, &answer), -E2BIG);
 	query->max_points = 0;
 	assert_int_equal(f->ops->history(f->store, query, &answer), -E2BIG);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 	query->max_points = 4;
 	assert_string_equal(history(f, query), NAME " 10000=3.25; bash 0=2.5 10000=1.5; x 10000=4");
 	assert_int_equal(log_count(f->folder, "error"), 0);
@@ -626,7 +626,7 @@ static void test_influxdb2_reads_empty_answer_is_empty(void **state)
 	assert_string_equal(history(&stage->f, QUERY(&stage->f, 0, LATER)), "");
 	assert_string_equal(hosts(&stage->f, 0), "");
 	assert_int_equal(server_count(&stage->server, QUERY_), 4);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 }
 
 /* Asks all four; the outputs stay as they are. */
@@ -667,7 +667,7 @@ static void test_influxdb2_reads_recorded_failure_is_told(void **state)
 		assert_true(log_count(stage->f.folder, cases[i].words) >= 1);
 		play(stage, QUERY_, "query-empty");
 		assert_string_equal(means(&stage->f, QUERY(&stage->f, 0, LATER)), "");
-		assert_int_equal(check(stage), 0);
+		assert_int_equal(health(stage), 0);
 	}
 }
 
@@ -698,11 +698,11 @@ static void test_influxdb2_reads_answer_that_is_wrong_is_told_once(void **state)
 			usleep(20000); /* it has read the answer */
 		}
 		assert_reads_fail(stage, -EIO);
-		assert_int_equal(check(stage), -EIO);
+		assert_int_equal(health(stage), -EIO);
 		assert_int_equal(log_count(stage->f.folder, cases[i].words), before + 1);
 		play(stage, QUERY_, "query-empty");
 		assert_string_equal(means(&stage->f, QUERY(&stage->f, 0, LATER)), "");
-		assert_int_equal(check(stage), 0);
+		assert_int_equal(health(stage), 0);
 	}
 }
 
