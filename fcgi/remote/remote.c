@@ -387,14 +387,6 @@ int remote_start(struct remote *remote, remote_set_up *set_up, struct store *sto
 	return 0;
 }
 
-int remote_check_url(const char *name, const char *url, struct text *ret_error)
-{
-	if (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0)
-		return 0;
-	text_printf(ret_error, "%s: '%s' is no http:// or https:// URL", name, url);
-	return -EINVAL;
-}
-
 char *remote_url(const char *base, const char *path, const char *const parameters[])
 {
 	struct text url = TEXT_EMPTY;

@@ -67,10 +67,6 @@ int remote_send(struct remote *remote, enum remote_purpose purpose, const struct
  * understood: logged like a failure of remote_send(). Returns -EIO. */
 int remote_answer_failed(struct remote *remote, enum remote_purpose purpose, const char *words);
 
-/* Whether the option `name` ("influxdb2.url") can be an engine's address: 0, or -EINVAL with a
- * sentence in `ret_error`. */
-int remote_check_url(const char *name, const char *url, struct text *ret_error) __attribute__((warn_unused_result));
-
 /* An address below `base`, with parameters: names and values in turn, NULL at the end,
  * escaped here. To be freed; NULL: out of memory. */
 char *remote_url(const char *base, const char *path, const char *const parameters[]);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "common/json.h"
+#include "common/url.h"
 #include "fcgi/remote/assembly.h"
 #include "fcgi/remote/flux.h"
 #include "fcgi/remote/flux_csv.h"
@@ -203,7 +204,7 @@ static int influxdb2_history(struct store *store, const struct query *query, str
 
 static int influxdb2_check_config(const struct config *config, struct text *ret_error)
 {
-	return remote_check_url("influxdb2.url", config->influxdb2.url, ret_error);
+	return url_check("influxdb2.url", config->influxdb2.url, ret_error);
 }
 
 static int influxdb2_set_up(struct store *store)

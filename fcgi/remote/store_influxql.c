@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/url.h"
 #include "fcgi/remote/assembly.h"
 #include "fcgi/remote/influxql.h"
 #include "fcgi/remote/pieces.h"
@@ -305,7 +306,7 @@ static int influxql_history(struct store *store, const struct query *query, stru
 
 static int influxql_check_config(const struct config *config, struct text *ret_error)
 {
-	return remote_check_url("influxql.url", config->influxql.url, ret_error);
+	return url_check("influxql.url", config->influxql.url, ret_error);
 }
 
 static void influxql_close(struct store *store)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "common/url.h"
 #include "fcgi/remote/assembly.h"
 #include "fcgi/remote/metricsql.h"
 #include "fcgi/remote/remote.h"
@@ -176,8 +177,8 @@ static int victoriametrics_history(struct store *store, const struct query *quer
 static int victoriametrics_check_config(const struct config *config, struct text *ret_error)
 {
 	const char *insert_url = config->victoriametrics.insert_url, *select_url = config->victoriametrics.select_url;
-	int result = remote_check_url("victoriametrics.insert_url", insert_url, ret_error);
-	return result ? result : remote_check_url("victoriametrics.select_url", select_url, ret_error);
+	int result = url_check("victoriametrics.insert_url", insert_url, ret_error);
+	return result ? result : url_check("victoriametrics.select_url", select_url, ret_error);
 }
 
 static int victoriametrics_set_up(struct store *store)

@@ -93,8 +93,10 @@ class ManualTest(unittest.TestCase):
 
     def test_it_has_every_feature(self):
         source = (ROOT / "forecast" / "features.c").read_text()
-        features = re.findall(r'^\t\{ "(\w+)", "([^"]*)" \},$', source, re.MULTILINE)
-        self.assertEqual(len(features), int(re.search(r"FEATURE_COUNT = (\d+)", (ROOT / "forecast" / "features.h").read_text())[1]))
+        rows = {row[0]: row[1:] for row in re.findall(r'^\tROW\((\w+), "(\w+)", [^"]*"([^"]*)"\)', source, re.MULTILINE)}
+        constants = re.search(r"enum feature \{(.*)FEATURE_COUNT\n", (ROOT / "forecast" / "features.h").read_text(), re.DOTALL)[1]
+        features = [rows[constant] for constant in constants.replace(",", " ").split()]
+        self.assertEqual(len(features), len(rows))
         self.assertEqual(list(self.items("FEATURES").items()), features)
 
     def test_it_has_every_option(self):

@@ -1,4 +1,5 @@
-/* forecast/features.h: each feature against a straightforward computation from the same past */
+/* forecast/features.h with what it puts together (view, levels, trends, recurrence): each feature
+ * against a straightforward computation from the same past */
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
