@@ -1,18 +1,14 @@
 /* alert/hook.h, with real programs */
+#include "tests/unit/support/cmocka.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "alert/hook.h"
 #include "common/clock.h"

@@ -1,18 +1,14 @@
 /* alert/uplink.h, against an HTTP server in a thread */
+#include "tests/unit/support/cmocka.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "alert/uplink.h"
 #include "common/clock.h"

@@ -1,14 +1,10 @@
 /* common/client.h; its requests are tested through alert/server.h */
+#include "tests/unit/support/cmocka.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "common/client.h"
 

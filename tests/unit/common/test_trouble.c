@@ -1,14 +1,10 @@
 /* common/trouble.h */
+#include "tests/unit/support/cmocka.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "common/log.h"
 #include "common/trouble.h"

@@ -1,9 +1,7 @@
 /* common/whole_file.h */
+#include "tests/unit/support/cmocka.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +9,6 @@
 #include <sys/stat.h>
 #include <signal.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "common/whole_file.h"
 

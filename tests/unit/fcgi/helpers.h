@@ -5,12 +5,7 @@
 #ifndef VIGIE_TESTS_FCGI_HELPERS_H
 #define VIGIE_TESTS_FCGI_HELPERS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
 
 #include <ftw.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
  * libfcgi cannot be used again once it has been shut down, so every case runs in a
  * child process; a check that fails ends the child.
  */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <dlfcn.h>

@@ -1,4 +1,5 @@
 /* fcgi/routes.h and the service behind it, with a real store in a folder of its own */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <cjson/cJSON.h>

@@ -1,20 +1,15 @@
 /* forecast/prior.h; how the file is replaced is tested in test_whole_file.c */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
 #include <float.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
-
-#include <cmocka.h>
 
 #include "common/whole_file.h"
 #include "tests/unit/forecast/dice.h"

@@ -1,14 +1,10 @@
 /* forecast/service.h, with the model's place taken and against a server in a thread, at a
  * simulated time */
+#include "tests/unit/support/cmocka.h"
+
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "common/config.h"
 #include "common/log.h"

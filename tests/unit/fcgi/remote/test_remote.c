@@ -1,4 +1,5 @@
 /* fcgi/remote.h over a server that answers what the case wants */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/fake_server.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
  * the recordings, and keeps what it was asked. (What a running one does with the queries
  * is the contract of test_store.c.)
  */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/fake_server.h"
 #include "tests/unit/fcgi/remote/recorded.h"
 #include "tests/unit/fcgi/store_fixture.h"

@@ -1,5 +1,6 @@
 /* fcgi/sqlite/store_sqlite.c: what only the embedded engine promises, beyond the contract of all (test_store.c) */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/store_fixture.h"
 
 #include <errno.h>
