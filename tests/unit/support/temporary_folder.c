@@ -27,7 +27,8 @@ static int remove_one(const char *path, const struct stat *status, int type, str
 
 void temporary_folder_remove(const char *folder)
 {
-	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	if (nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) != 0 && access(folder, F_OK) == 0)
+		fail_msg("%s: cannot be removed", folder);
 }
 
 void temporary_file_write(const char *path, const char *content)
