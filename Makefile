@@ -95,6 +95,9 @@ $(BUILD)/lib%.a:
 	@rm -f $@
 	ar rcs $@ $(filter-out %/main.o,$^)
 
+# What the unit tests share.
+$(BUILD)/libsupport.a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/support/*.c))
+
 # The model that is built in, as a string.
 $(BUILD)/forecast/builtin_model.c: forecast/builtin.model Makefile
 	@mkdir -p $(@D)
@@ -105,7 +108,7 @@ $(BUILD)/forecast/builtin_model.o: $(BUILD)/forecast/builtin_model.c
 
 define folder_rules
 $(BUILD)/lib$(1).a: $(call objects,$(1))
-$(BUILD)/tests/$(1)/%: $(BUILD)/tests/unit/$(1)/%.o $(BUILD)/lib$(1).a $(BUILD)/libcommon.a
+$(BUILD)/tests/$(1)/%: $(BUILD)/tests/unit/$(1)/%.o $(BUILD)/libsupport.a $(BUILD)/lib$(1).a $(BUILD)/libcommon.a
 	@mkdir -p $$(@D)
 	$(COMPILE) $(LDFLAGS) $$^ -o $$@ -lcmocka $(LIBS_$(1))
 endef

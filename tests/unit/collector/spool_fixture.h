@@ -2,8 +2,9 @@
 #ifndef VIGIE_TESTS_SPOOL_FIXTURE_H
 #define VIGIE_TESTS_SPOOL_FIXTURE_H
 
+#include "tests/unit/support/temporary_folder.h"
+
 #include <dirent.h>
-#include <ftw.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,30 +17,21 @@
 
 enum { NAMES = 3, SAMPLES = 5, PATH_SIZE = 512 };
 
-static char parent[64], folder[PATH_SIZE - 320]; /* the folder is not made */
+static char parent[TEMPORARY_FOLDER_SIZE], folder[TEMPORARY_FOLDER_SIZE + 8]; /* the folder is not made */
 
 static int make_folder(void **state)
 {
 	(void)state;
-	strcpy(parent, "/tmp/vigie-spool-XXXXXX");
-	if (!mkdtemp(parent))
-		return -1;
+	temporary_folder_make(parent);
 	snprintf(folder, sizeof(folder), "%s/spool", parent);
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-	(void)status;
-	(void)type;
-	(void)ftw;
-	return remove(path);
 }
 
 static int remove_folder(void **state)
 {
 	(void)state;
-	return nftw(parent, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	temporary_folder_remove(parent);
+	return 0;
 }
 
 /* Writes the path of `name` in the folder. */

@@ -1,13 +1,9 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
 
 #include <poll.h>
 
 #include "collector/service.h"
-#include "tests/unit/collector/captured_log.h"
 #include "tests/unit/collector/fake_server.h"
 
 enum { PATIENCE_MS = 30000, TRIES = 20 };
@@ -20,7 +16,7 @@ static struct config *load(const char *interval, const char *exclude)
 	char url[96];
 	struct config *loaded;
 	struct text error = TEXT_EMPTY;
-	snprintf(url, sizeof(url), "collector.url=http://127.0.0.1:%d/x", server.port);
+	snprintf(url, sizeof(url), "collector.url=%s/x", http_server_url(server.http));
 	char *overrides[] = { url, (char *)(uintptr_t)"collector.spool=", (char *)(uintptr_t)interval,
 		              (char *)(uintptr_t)exclude };
 	assert_int_equal(config_load(NULL, overrides, 4, &loaded, &error), 0);
@@ -38,7 +34,7 @@ static void open_service(const char *interval)
 static int tear_down(void **state)
 {
 	(void)state;
-	abandon_log();
+	captured_stderr_abandon();
 	service_close(service);
 	config_free(config);
 	config_free(second);
@@ -67,8 +63,8 @@ static const char *send_tick(void)
 		service_send(service);
 		assert_int_equal(service_wait_ms(service), -1);
 		size_t count = requests();
-		if (count && strncmp(server.requests[count - 1].head, "PUT /x/save-all ", 16) == 0)
-			return server.requests[count - 1].body;
+		if (count && strncmp(asked(count - 1)->head, "PUT /x/save-all ", 16) == 0)
+			return asked(count - 1)->body;
 	}
 	fail_msg("nothing was sent");
 	return "";
@@ -107,11 +103,11 @@ static void test_service_flush_says_what_is_lost(void **state)
 	expect(CLOSE, NULL);
 	open_service("collector.interval=1s");
 	take_tick();
-	begin_log();
+	captured_stderr_begin();
 	service_flush(service);
-	assert_int_equal(end_log(), 3);
-	assert_non_null(strstr(logged, "ending; 1 intervals that the server did not take are lost\n"));
-	assert_non_null(strstr(logged, "samples sent 0, "));
+	assert_int_equal(captured_stderr_end(), 3);
+	assert_non_null(strstr(captured_stderr_text(), "ending; 1 intervals that the server did not take are lost\n"));
+	assert_non_null(strstr(captured_stderr_text(), "samples sent 0, "));
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)

@@ -1,4 +1,5 @@
 /* fcgi/request.h: the answers that are errors; the connections are tested through the pool */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include "common/clock.h"

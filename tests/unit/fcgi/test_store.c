@@ -1,6 +1,7 @@
 /*
  * fcgi/store.h: one contract, the same cases on every engine that is there (engines.h).
  */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/engines.h"
 
 #include <errno.h>

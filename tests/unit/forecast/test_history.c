@@ -1,14 +1,10 @@
 /* forecast/history.h */
+#include "tests/unit/support/cmocka.h"
+
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "forecast/history.h"
 

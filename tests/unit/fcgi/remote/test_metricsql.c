@@ -1,5 +1,6 @@
 /* fcgi/remote/metricsql.h: the text of what is asked. (What a running engine makes of it is
  * the contract of test_store.c.) */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include "fcgi/remote/metricsql.h"

@@ -1,5 +1,7 @@
 /* fcgi/remote/victoriametrics_flags.h */
-#include "tests/unit/fcgi/fake_server.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include "fcgi/remote/victoriametrics_flags.h"
 
@@ -28,18 +30,16 @@ static void test_victoriametrics_flags_check_table(void **state)
 		{ "", DAYS(2), "31", true },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		char folder[FOLDER_SIZE], keeps[64];
+		char keeps[64];
 		struct victoriametrics_flags flags = { 0 };
-		folder_open(folder);
-		int kept = log_catch(folder);
+		captured_stderr_begin();
 		/* A second time nothing is said. */
 		for (int again = 0; again < 2; again++)
 			victoriametrics_flags_check(&flags, cases[i].text, cases[i].retention_ms);
+		captured_stderr_end();
 		snprintf(keeps, sizeof(keeps), "it keeps samples for %s days, not ", cases[i].keeps ? cases[i].keeps : "");
-		size_t lines = log_count(folder, "store victoriametrics"), retention = log_count(folder, keeps);
-		size_t doubles = log_count(folder, "-dedup.minScrapeInterval=1ms");
-		log_release(folder, kept);
-		folder_remove(folder);
+		size_t lines = captured_stderr_count("store victoriametrics"), retention = captured_stderr_count(keeps);
+		size_t doubles = captured_stderr_count("-dedup.minScrapeInterval=1ms");
 		if (lines != (cases[i].keeps != NULL) + (size_t)cases[i].doubles || retention != (cases[i].keeps != NULL) ||
 		    doubles != cases[i].doubles)
 			fail_msg("case %zu: %zu lines, %zu %zu", i, lines, retention, doubles);
