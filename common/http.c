@@ -255,13 +255,12 @@ const char *http_url_fault(const char *url)
 	char *port = NULL;
 	CURLU *parsed = curl_url();
 	CURLUcode code = parsed ? curl_url_set(parsed, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
-	bool has_port = code == CURLUE_OK && curl_url_get(parsed, CURLUPART_PORT, &port, 0) == CURLUE_OK;
-	/* It takes 0, and connects to none such. */
-	if (has_port && strcmp(port, "0") == 0)
-		code = CURLUE_BAD_PORT_NUMBER;
+	const char *fault = code == CURLUE_OK ? NULL : curl_url_strerror(code);
+	if (!fault && curl_url_get(parsed, CURLUPART_PORT, &port, 0) == CURLUE_OK && strcmp(port, "0") == 0)
+		fault = "Port 0 cannot be connected to"; /* it is taken, and then is not */
 	curl_free(port);
 	curl_url_cleanup(parsed);
-	return code == CURLUE_OK ? NULL : curl_url_strerror(code);
+	return fault;
 }
 
 void http_append_escaped(struct text *text, const char *string)

@@ -61,8 +61,8 @@ int http_send(struct http *http, const struct http_message *message, struct http
 int http_request(struct http *http, const char *method, const char *url, const char *body, size_t body_length,
                  struct http_answer *ret_answer) __attribute__((warn_unused_result));
 
-/* Why no request can be made to a URL of any scheme, as libcurl reads it, in its words; a
- * constant. NULL: nothing is wrong. Pure but for memory. */
+/* Why libcurl can make no request to a URL, whatever its scheme; a constant. NULL: it can. Pure
+ * but for memory. */
 const char *http_url_fault(const char *url);
 
 /* Appends a string as it may stand in the query of a URL or in a form. */

@@ -1,6 +1,6 @@
 /*
- * Which URLs the options may have: of the server, and of the engines behind it. Paths are
- * appended to them, and libcurl asks them.
+ * Which URLs the options may have: of the server, and of the engines behind it. libcurl makes
+ * requests to them, with paths appended.
  *
  * - http or https, in any case, with both slashes: libcurl takes "http:/x" and "http:///x" for
  *   the host x.
@@ -19,7 +19,7 @@
 
 #include "common/text.h"
 
-/* 0, or -EINVAL with a sentence that begins with `name`, the option's. */
+/* 0, or -EINVAL with a sentence that begins with `name`, the option's: "[alert] url". */
 int url_check(const char *name, const char *url, struct text *ret_error) __attribute__((warn_unused_result));
 
 #endif
