@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -147,6 +148,37 @@ class RunTest(unittest.TestCase):
                         file.write(text)
                     self.assert_refuses(word, CONF=conf, STATE=f"{folder}/state")
             self.assert_refuses("none.conf", CONF=f"{folder}/none.conf", STATE=f"{folder}/state")
+
+    def test_paths_of_the_configuration_are_beside_it(self):
+        vigie = Vigie(config=QUICK + "[sqlite]\npath = samples.db\n[alert]\nlog = said.log\nstate = ./said.state\n"
+                                     "[forecast]\nmodel = vigie.model\n")
+        self.addCleanup(vigie.remove)
+        vigie.state.mkdir()
+        shutil.copy(ROOT / "forecast" / "builtin.model", vigie.state / "vigie.model")
+        vigie.start()
+        for name in ("samples.db", "said.log", "said.state"):
+            wait_until((vigie.folder / name).exists, 10, f"{name} is beside the configuration")
+            self.assertFalse((vigie.state / name).exists(), name)
+
+        # What only the folder of the run has is taken from there.
+        def log():
+            return vigie.logs().get("vigie-forecast.log", "")
+        there, beside = vigie.state / "vigie.model", vigie.folder / "vigie.model"
+        warning = f"vigie.conf:14: model: there is no {beside}: taking {there}, of the working directory\n"
+        self.assertEqual(vigie.printed().count(warning), 1, vigie.printed())
+        wait_until(lambda: " info: forecasting " in log(), 10, log)
+        self.assertEqual(log().count(warning), 1, log())
+        self.assertNotIn(" error: ", log())
+
+        # A reload looks again.
+        there.rename(beside)
+        os.kill(vigie.pid_of("vigie-forecast"), signal.SIGHUP)
+        wait_until(lambda: "configuration reloaded" in log(), 5, log)
+        beside.unlink()
+        os.kill(vigie.pid_of("vigie-forecast"), signal.SIGHUP)
+        wait_until(lambda: f"cannot use the model in {beside}: No such file or directory" in log(), 5, log)
+        self.assertEqual(log().count(warning), 1, log())
+        self.assertEqual(vigie.end(), 0, vigie.printed())
 
     def test_wrong_port_is_refused(self):
         with tempfile.TemporaryDirectory() as state:
