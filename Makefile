@@ -84,7 +84,7 @@ clean:                                  ## remove what was built
 	rm -rf '$(BUILD)'
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s  %s\n", $$1, $$2 }' Makefile
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

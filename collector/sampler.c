@@ -24,6 +24,9 @@ static enum pids_item columns[COLUMN_COUNT] = {
 	[TICKS] = PIDS_TICS_ALL,   [RESIDENT] = PIDS_RSS, [FLAGS] = PIDS_FLAGS,
 };
 
+/* What PIDS_VAL() gives, which takes an argument less from libproc2 4.0.5 on. */
+#define VALUE(column, type, stack) ((stack)->head[column].result.type)
+
 struct sampler {
 	struct pids_info *pids;
 	bool kernel_threads;
@@ -82,18 +85,18 @@ static void read_machine(const struct sampler *sampler, struct reading *reading)
 
 static int add_process(const struct sampler *sampler, struct pids_stack *stack, struct reading *reading)
 {
-	if (!sampler->kernel_threads && PIDS_VAL(FLAGS, ul_int, stack, sampler->pids) & FLAG_KERNEL_THREAD)
+	if (!sampler->kernel_threads && VALUE(FLAGS, ul_int, stack) & FLAG_KERNEL_THREAD)
 		return 0;
 	struct process *process = reading_add(reading);
 	if (!process)
 		return -ENOMEM;
-	process->pid = PIDS_VAL(PID, s_int, stack, sampler->pids);
-	process->start_ticks = PIDS_VAL(BEGAN, ull_int, stack, sampler->pids);
-	process->cpu_ticks = PIDS_VAL(TICKS, ull_int, stack, sampler->pids);
-	process->resident_kib = PIDS_VAL(RESIDENT, ul_int, stack, sampler->pids) * sampler->page_kib;
+	process->pid = VALUE(PID, s_int, stack);
+	process->start_ticks = VALUE(BEGAN, ull_int, stack);
+	process->cpu_ticks = VALUE(TICKS, ull_int, stack);
+	process->resident_kib = VALUE(RESIDENT, ul_int, stack) * sampler->page_kib;
 	process->shared_kib = 0;
 
-	const char *command = PIDS_VAL(COMMAND, str, stack, sampler->pids);
+	const char *command = VALUE(COMMAND, str, stack);
 	char name[WIRE_NAME_SIZE];
 	wire_clean_name(command, strnlen(command, READING_NAME_SIZE - 1), name);
 	memcpy(process->name, name, strlen(name) + 1);
@@ -135,7 +138,7 @@ int sampler_read(struct sampler *sampler, struct reading *reading)
 	/* Every PID namespace has its PID 1: when it cannot be seen, others cannot either. */
 	reading->partial = true;
 	for (int i = 0; i < fetch->counts->total; i++) {
-		if (PIDS_VAL(PID, s_int, fetch->stacks[i], sampler->pids) == 1)
+		if (VALUE(PID, s_int, fetch->stacks[i]) == 1)
 			reading->partial = false;
 		int result = add_process(sampler, fetch->stacks[i], reading);
 		if (result) {

@@ -10,7 +10,8 @@
  * - A comm is raw in stat. libproc2 makes '?' of control characters and, unless
  *   LC_CTYPE is UTF-8 when a thread first reads, of every byte over 0x7f. From
  *   the first byte on that is no UTF-8 it takes the rest for ASCII: control
- *   characters become '.', bytes over 0x7f '?'.
+ *   characters become '.', bytes over 0x7f '?'. 4.0.4 (Debian 13) makes '?' of
+ *   that byte and reads on (esc_ctl() of library/escape.c).
  * - procps_uptime(), which each reading calls, ends with
  *   uselocale(LC_GLOBAL_LOCALE): a locale of the thread alone does not last.
  *

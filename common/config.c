@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum type { STRING, INTEGER, BYTES, DURATION, NUMBER, BOOLEAN, CHOICE, LIST };
+enum type { STRING, PATH, INTEGER, BYTES, DURATION, NUMBER, BOOLEAN, CHOICE, LIST };
 
 struct option {
 	const char *section, *key;
@@ -57,18 +58,18 @@ static const struct option options[] = {
 	  "how long one request to an engine may take" },
 	{ "server", "store_queue", BYTES, FIELD(server.store_queue), "32MiB", 1024, 1024 * 1024 * MIB, NULL,
 	  "samples that wait for the store, beyond the first batch; further ones are answered 503" },
-	{ "server", "store_ca_file", STRING, FIELD(server.store_ca_file), "", 0, 0, NULL,
+	{ "server", "store_ca_file", PATH, FIELD(server.store_ca_file), "", 0, 0, NULL,
 	  "certificates to trust for an engine's https URL, PEM; empty: the system's" },
 	{ "server", "manage_retention", BOOLEAN, FIELD(server.manage_retention), "no", 0, 0, NULL,
 	  "whether the retention of a bucket or database that is there already is changed to ours" },
-	{ "server", "write_tokens", STRING, FIELD(server.write_tokens), "", 0, 0, NULL,
+	{ "server", "write_tokens", PATH, FIELD(server.write_tokens), "", 0, 0, NULL,
 	  "a file of bearer tokens, one a line and for its owner's eyes only, of which a PUT needs one; empty: everybody may" },
-	{ "server", "read_tokens", STRING, FIELD(server.read_tokens), "", 0, 0, NULL,
+	{ "server", "read_tokens", PATH, FIELD(server.read_tokens), "", 0, 0, NULL,
 	  "the same for every GET but health" },
-	{ "server", "admin_tokens", STRING, FIELD(server.admin_tokens), "", 0, 0, NULL,
+	{ "server", "admin_tokens", PATH, FIELD(server.admin_tokens), "", 0, 0, NULL,
 	  "the same for what only an administrator may; these tokens may everything else too" },
 
-	{ "sqlite", "path", STRING, FIELD(sqlite.path), "vigie.db", 0, 0, NULL,
+	{ "sqlite", "path", PATH, FIELD(sqlite.path), "vigie.db", 0, 0, NULL,
 	  "the database file" },
 
 	{ "influxdb2", "url", STRING, FIELD(influxdb2.url), "http://localhost:8086", 0, 0, NULL,
@@ -77,7 +78,7 @@ static const struct option options[] = {
 	  "its organisation, which is there already" },
 	{ "influxdb2", "bucket", STRING, FIELD(influxdb2.bucket), "monitoring", 0, 0, NULL,
 	  "its bucket; made where it is missing" },
-	{ "influxdb2", "token_file", STRING, FIELD(influxdb2.token_file), "", 0, 0, NULL,
+	{ "influxdb2", "token_file", PATH, FIELD(influxdb2.token_file), "", 0, 0, NULL,
 	  "a file that holds a token for reading and writing the bucket" },
 
 	{ "influxql", "url", STRING, FIELD(influxql.url), "http://localhost:8086", 0, 0, NULL,
@@ -86,7 +87,7 @@ static const struct option options[] = {
 	  "its database; made where it is missing" },
 	{ "influxql", "user", STRING, FIELD(influxql.user), "", 0, 0, NULL,
 	  "who we are to it; empty: nobody" },
-	{ "influxql", "password_file", STRING, FIELD(influxql.password_file), "", 0, 0, NULL,
+	{ "influxql", "password_file", PATH, FIELD(influxql.password_file), "", 0, 0, NULL,
 	  "a file that holds the user's password" },
 
 	{ "victoriametrics", "insert_url", STRING, FIELD(victoriametrics.insert_url), "http://localhost:8428", 0, 0, NULL,
@@ -95,9 +96,9 @@ static const struct option options[] = {
 	  "where they are read; of a cluster http://VMSELECT:8481/select/0/prometheus" },
 	{ "victoriametrics", "user", STRING, FIELD(victoriametrics.user), "", 0, 0, NULL,
 	  "who we are to it, or to the vmauth before it; empty: nobody" },
-	{ "victoriametrics", "password_file", STRING, FIELD(victoriametrics.password_file), "", 0, 0, NULL,
+	{ "victoriametrics", "password_file", PATH, FIELD(victoriametrics.password_file), "", 0, 0, NULL,
 	  "a file that holds the user's password" },
-	{ "victoriametrics", "token_file", STRING, FIELD(victoriametrics.token_file), "", 0, 0, NULL,
+	{ "victoriametrics", "token_file", PATH, FIELD(victoriametrics.token_file), "", 0, 0, NULL,
 	  "a file that holds a bearer token, in the place of user and password" },
 
 	{ "collector", "url", STRING, FIELD(collector.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
@@ -124,7 +125,7 @@ static const struct option options[] = {
 	  "leave out names under this percentage of memory and under min_cpu" },
 	{ "collector", "max_processes", INTEGER, FIELD(collector.max_processes), "2000", 1, 1e6, NULL,
 	  "names sent; the smallest of further ones are summed under \"other\"" },
-	{ "collector", "spool", STRING, FIELD(collector.spool), "spool", 0, 0, NULL,
+	{ "collector", "spool", PATH, FIELD(collector.spool), "spool", 0, 0, NULL,
 	  "a folder for what the server does not take now, made where it is missing; each collector has its own; empty: memory alone" },
 	{ "collector", "spool_bytes", BYTES, FIELD(collector.spool_bytes), "64MiB", 64 * 1024, 1024 * 1024 * MIB, NULL,
 	  "what it may take on the disk; the oldest is dropped" },
@@ -134,9 +135,9 @@ static const struct option options[] = {
 	  "intervals kept in memory where the spool cannot take them; the oldest is dropped" },
 	{ "collector", "gzip", CHOICE, FIELD(collector.gzip), "auto", 0, 0, gzips,
 	  "whether bodies are sent compressed; auto: when the server is on another machine" },
-	{ "collector", "ca_file", STRING, FIELD(collector.ca_file), "", 0, 0, NULL,
+	{ "collector", "ca_file", PATH, FIELD(collector.ca_file), "", 0, 0, NULL,
 	  "certificates to trust for an https URL, PEM; empty: the system's" },
-	{ "collector", "token_file", STRING, FIELD(collector.token_file), "", 0, 0, NULL,
+	{ "collector", "token_file", PATH, FIELD(collector.token_file), "", 0, 0, NULL,
 	  "a file that holds a token of the server's write_tokens; empty: none" },
 
 	{ "alert", "url", STRING, FIELD(alert.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
@@ -147,7 +148,7 @@ static const struct option options[] = {
 	  "when to evaluate, counted from the boundary that the collectors stamp with" },
 	{ "alert", "timeout", DURATION, FIELD(alert.timeout_ms), "4s", 100, MINUTE, NULL,
 	  "how long one request to the server may take" },
-	{ "alert", "token_file", STRING, FIELD(alert.token_file), "", 0, 0, NULL,
+	{ "alert", "token_file", PATH, FIELD(alert.token_file), "", 0, 0, NULL,
 	  "a file that holds a token that the server takes for reading and for writing; empty: none is sent" },
 	{ "alert", "threshold", NUMBER, FIELD(alert.threshold), "80", 0, 1e6, NULL,
 	  "RED: the latest value is over this percentage" },
@@ -167,13 +168,13 @@ static const struct option options[] = {
 	  "other limits for some, may be repeated, the first that fits counts: process=GLOB ip=GLOB resource=cpu|mem mute=yes|no, and threshold= to horizon= as above" },
 	{ "alert", "reminder", DURATION, FIELD(alert.reminder_ms), "0", 0, 30 * DAY, NULL,
 	  "how often an alarm that stands is said again; 0: never" },
-	{ "alert", "log", STRING, FIELD(alert.log), "alert.log", 0, 0, NULL,
+	{ "alert", "log", PATH, FIELD(alert.log), "alert.log", 0, 0, NULL,
 	  "one line a transition" },
-	{ "alert", "hook", STRING, FIELD(alert.hook), "", 0, 0, NULL,
+	{ "alert", "hook", PATH, FIELD(alert.hook), "", 0, 0, NULL,
 	  "a program that is run with the fields of each line as its arguments, one at a time; empty: none" },
 	{ "alert", "hook_timeout", DURATION, FIELD(alert.hook_timeout_ms), "10s", 100, HOUR, NULL,
 	  "how long it may take before it is killed" },
-	{ "alert", "state", STRING, FIELD(alert.state), "alert.state", 0, 0, NULL,
+	{ "alert", "state", PATH, FIELD(alert.state), "alert.state", 0, 0, NULL,
 	  "what survives a restart" },
 
 	{ "forecast", "refresh", DURATION, FIELD(forecast.refresh_ms), "1m", 1e3, HOUR, NULL,
@@ -186,15 +187,15 @@ static const struct option options[] = {
 	  "when to look, counted from the boundary: its samples have then arrived" },
 	{ "forecast", "timeout", DURATION, FIELD(forecast.timeout_ms), "10s", 100, 10 * MINUTE, NULL,
 	  "how long one request to the server may take" },
-	{ "forecast", "token_file", STRING, FIELD(forecast.token_file), "", 0, 0, NULL,
+	{ "forecast", "token_file", PATH, FIELD(forecast.token_file), "", 0, 0, NULL,
 	  "a file that holds a token that the server takes for reading and for writing; empty: none is sent" },
 	{ "forecast", "above", NUMBER, FIELD(forecast.above), "25", 0, 100, NULL,
 	  "series that never exceeded this percentage of their limit within the history are not looked at" },
 	{ "forecast", "history", DURATION, FIELD(forecast.history_ms), "2d", 10e3, 3660 * DAY, NULL,
 	  "how far back is looked, at most the server's retention; a series that is not seen for so long is forgotten" },
-	{ "forecast", "model", STRING, FIELD(forecast.model), "", 0, 0, NULL,
+	{ "forecast", "model", PATH, FIELD(forecast.model), "", 0, 0, NULL,
 	  "a file that vigie-forecast train wrote, which every series' model starts from; empty: the one built in" },
-	{ "forecast", "state", STRING, FIELD(forecast.state), "forecast.state", 0, 0, NULL,
+	{ "forecast", "state", PATH, FIELD(forecast.state), "forecast.state", 0, 0, NULL,
 	  "what the models have learnt, which survives a restart" },
 };
 
@@ -216,8 +217,9 @@ static const struct unit byte_units[] = {
 struct parser {
 	struct config *config;
 	const char *path; /* NULL on the command line */
-	FILE *file;
+	FILE *file; /* NULL outside the file */
 	int line;
+	int lines[OPTION_COUNT]; /* where the file has what is in force of an option; 0: nowhere */
 	int result; /* 0, or the negative errno of the first failure */
 	struct text *error;
 };
@@ -306,8 +308,9 @@ static bool list_add(struct config_list *list, const char *value, int line)
 static void set_option(struct parser *parser, const struct option *option, const char *value)
 {
 	void *field = (char *)parser->config + option->offset;
+	parser->lines[option - options] = parser->file ? parser->line : 0;
 
-	if (option->type == STRING) {
+	if (option->type == STRING || option->type == PATH) {
 		char *copy = strdup(value);
 		if (!copy) {
 			fail(parser, -ENOMEM, "out of memory");
@@ -423,6 +426,68 @@ static void parse_file(struct parser *parser, const char *path)
 		fail(parser, -EIO, "cannot be read");
 	}
 	fclose(parser->file);
+	parser->file = NULL;
+}
+
+/* Whether a path depends on a folder. What begins as SQLite's own words do is left for the program that refuses them. */
+static bool is_relative(const char *path)
+{
+	return path[0] && path[0] != '/' && path[0] != ':' && strncmp(path, "file:", 5) != 0;
+}
+
+/* The absolute path of `name` in the folder of `file`, "" being one in the working directory. NULL with errno. */
+static char *path_beside(const char *file, const char *name)
+{
+	const char *slash = strrchr(file, '/');
+	char *folder = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
+	char *absolute = folder ? realpath(folder, NULL) : NULL, *path = NULL;
+	if (absolute && asprintf(&path, "%s/%s", strcmp(absolute, "/") == 0 ? "" : absolute, name) < 0)
+		path = NULL;
+	free(absolute);
+	free(folder);
+	return path;
+}
+
+static void warn(struct parser *parser, const struct option *option, const char *missing, const char *found)
+{
+	struct text sentence = TEXT_EMPTY;
+	text_printf(&sentence, "%s:%d: %s: there is no %s: taking %s, of the working directory", parser->path, parser->line,
+	            option->key, missing, found);
+	if (text_failed(&sentence) || !list_add(&parser->config->warnings, sentence.data, parser->line))
+		fail(parser, -ENOMEM, "out of memory");
+	text_free(&sentence);
+}
+
+/* Makes a path of the file absolute: beside the file, unless the working directory alone has what it names. */
+static void resolve_path(struct parser *parser, const struct option *option)
+{
+	char **field = (char **)((char *)parser->config + option->offset);
+	char *path = path_beside(parser->path, *field);
+	if (path && access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR) && access(*field, F_OK) == 0) {
+		char *missing = path;
+		path = path_beside("", *field);
+		if (path)
+			warn(parser, option, missing, path);
+		free(missing);
+	}
+	if (!path) {
+		fail(parser, -errno, "%s: its folder is not to be found: %s", option->key, strerror(errno));
+		return;
+	}
+	free(*field);
+	*field = path;
+}
+
+/* At the end, when it is known which of them the command line goes over. */
+static void resolve_paths(struct parser *parser, const char *file)
+{
+	for (size_t i = 0; i < OPTION_COUNT && !parser->result; i++) {
+		const void *field = (const char *)parser->config + options[i].offset;
+		parser->path = file;
+		parser->line = parser->lines[i];
+		if (options[i].type == PATH && parser->line && is_relative(*(char *const *)field))
+			resolve_path(parser, &options[i]);
+	}
 }
 
 static void parse_override(struct parser *parser, const char *override)
@@ -453,6 +518,8 @@ int config_load(const char *path, char *const overrides[], size_t override_count
 		parse_file(&parser, path);
 	for (size_t i = 0; i < override_count && !parser.result; i++)
 		parse_override(&parser, overrides[i]);
+	if (path && !parser.result)
+		resolve_paths(&parser, path);
 
 	if (parser.result) {
 		config_free(config);
@@ -462,22 +529,26 @@ int config_load(const char *path, char *const overrides[], size_t override_count
 	return 0;
 }
 
+static void list_free(struct config_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->values[i]);
+	free(list->values);
+	free(list->lines);
+}
+
 void config_free(struct config *config)
 {
 	if (!config)
 		return;
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		void *field = (char *)config + options[i].offset;
-		if (options[i].type == STRING) {
+		if (options[i].type == STRING || options[i].type == PATH)
 			free(*(char **)field);
-		} else if (options[i].type == LIST) {
-			struct config_list *list = field;
-			for (size_t j = 0; j < list->count; j++)
-				free(list->values[j]);
-			free(list->values);
-			free(list->lines);
-		}
+		else if (options[i].type == LIST)
+			list_free(field);
 	}
+	list_free(&config->warnings);
 	free(config);
 }
 
@@ -507,6 +578,7 @@ static void print_option(const struct config *config, const struct option *optio
 	text_printf(text, "%s = ", option->key);
 	switch (option->type) {
 	case STRING:
+	case PATH:
 		text_append_string(text, *(char *const *)field);
 		break;
 	case BOOLEAN:
@@ -534,6 +606,7 @@ static void print_option(const struct config *config, const struct option *optio
 
 void config_print(const struct config *config, struct text *text)
 {
+	text_append_string(text, "# paths are absolute, or relative to the folder of this file\n\n");
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		if (i == 0 || strcmp(options[i].section, options[i - 1].section) != 0)
 			text_printf(text, "%s[%s]\n", i ? "\n" : "", options[i].section);

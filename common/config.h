@@ -4,7 +4,12 @@
  * Every option is one row of the table in config.c: its section and key, its
  * type, its bounds, its default and the sentence that describes it. A program
  * reads the whole file, so that a key that no program knows is an error wherever
- * it stands. Relative paths are relative to the working directory.
+ * it stands.
+ *
+ * A path of the file is relative to the folder of the file, whatever the working
+ * directory is. One that names nothing there, but something in the working
+ * directory, is taken from there with a warning. Paths of the command line and the
+ * defaults are relative to the working directory.
  *
  * A struct config is read-only once loaded and may be shared by threads; a
  * reload makes a new one.
@@ -28,7 +33,7 @@ struct config_list {
 enum config_cpu_scale { CPU_SCALE_CORE, CPU_SCALE_MACHINE };
 enum config_gzip { GZIP_AUTO, GZIP_YES, GZIP_NO };
 
-/* Strings are never NULL; "" where nothing is set. */
+/* Strings are never NULL; "" where nothing is set. Paths of the file are absolute. */
 struct config {
 	struct {
 		int64_t level; /* enum log_level */
@@ -126,6 +131,7 @@ struct config {
 		char *model; /* "": the one built in */
 		char *state;
 	} forecast;
+	struct config_list warnings; /* sentences for the log */
 };
 
 /*

@@ -20,7 +20,7 @@ struct http;
 
 struct http_answer {
 	long status;          /* of HTTP */
-	int64_t retry_after_s; /* of the Retry-After header; -1: none */
+	int64_t retry_after_s; /* of the Retry-After header, perhaps cut to six hours; -1: none */
 	int64_t date_s;        /* of the Date header, since 1970; -1: none */
 	struct text body;     /* the caller keeps it from request to request and frees it */
 };

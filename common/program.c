@@ -72,6 +72,8 @@ static void use_config(struct program *program, struct config *config)
 	config_free(program->config);
 	program->config = config;
 	log_set_level(program->debug ? LOG_LEVEL_DEBUG : (enum log_level)config->log.level);
+	for (size_t i = 0; i < config->warnings.count; i++)
+		log_warning("%s", config->warnings.values[i]);
 }
 
 static int open_signals(bool dumps)

@@ -75,8 +75,9 @@ int trace_read(FILE *file, int64_t step_s, struct trace *ret_trace, struct text 
 			row.index = trace.rows[trace.count - 1].index + 1;
 		result = add_row(&trace, &row);
 	}
+	/* glibc 2.41 counts it as an error of the file, too, when a line finds no memory. */
 	if (!result && !feof(file))
-		result = ferror(file) ? -EIO : -ENOMEM;
+		result = errno == ENOMEM ? -ENOMEM : -EIO;
 	free(line);
 	if (result)
 		trace_free(&trace);

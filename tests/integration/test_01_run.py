@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +22,13 @@ def run_to_its_end(**environment):
     process = subprocess.run([RUN], env=dict(inherited, BUILD=str(BUILD), **environment), stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=40, text=True)
     return process.returncode, process.stdout
+
+
+def printed_value(config, section, key):
+    """What a program that is started anywhere has of an option."""
+    printed = subprocess.run([BUILD / "vigie-forecast", "--config", config, "--print-config"], cwd="/", check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+    return re.search(rf"^{key} = (.*)$", printed.split(f"\n[{section}]\n")[1].split("\n[")[0], re.MULTILINE)[1]
 
 
 class RunTest(unittest.TestCase):
@@ -147,6 +156,56 @@ class RunTest(unittest.TestCase):
                         file.write(text)
                     self.assert_refuses(word, CONF=conf, STATE=f"{folder}/state")
             self.assert_refuses("none.conf", CONF=f"{folder}/none.conf", STATE=f"{folder}/state")
+
+    def test_paths_of_the_configuration_are_beside_it(self):
+        vigie = Vigie(config=QUICK + "[sqlite]\npath = samples.db\n[alert]\nlog = said.log\nstate = ./said.state\n"
+                                     "[forecast]\nmodel = vigie.model\n")
+        self.addCleanup(vigie.remove)
+        vigie.state.mkdir()
+        shutil.copy(ROOT / "forecast" / "builtin.model", vigie.state / "vigie.model")
+        vigie.start()
+        for name in ("samples.db", "said.log", "said.state"):
+            wait_until((vigie.folder / name).exists, 10, f"{name} is beside the configuration")
+            self.assertFalse((vigie.state / name).exists(), name)
+
+        # What only the folder of the run has is taken from there.
+        def log():
+            return vigie.logs().get("vigie-forecast.log", "")
+        there, beside = vigie.state / "vigie.model", vigie.folder / "vigie.model"
+        warning = f"vigie.conf:14: model: there is no {beside}: taking {there}, of the working directory\n"
+        self.assertEqual(vigie.printed().count(warning), 1, vigie.printed())
+        wait_until(lambda: " info: forecasting " in log(), 10, log)
+        self.assertEqual(log().count(warning), 1, log())
+        self.assertNotIn(" error: ", log())
+
+        # A reload looks again.
+        there.rename(beside)
+        os.kill(vigie.pid_of("vigie-forecast"), signal.SIGHUP)
+        wait_until(lambda: "configuration reloaded" in log(), 5, log)
+        beside.unlink()
+        os.kill(vigie.pid_of("vigie-forecast"), signal.SIGHUP)
+        wait_until(lambda: f"cannot use the model in {beside}: No such file or directory" in log(), 5, log)
+        self.assertEqual(log().count(warning), 1, log())
+        self.assertEqual(vigie.end(), 0, vigie.printed())
+
+    def test_configuration_of_the_run_is_in_one_file(self):
+        vigie = self.run_in_temporary_state()
+        config = vigie.state / "vigie.conf"
+        self.assertIn(str(config), vigie.printed())
+        self.assertEqual(config.stat().st_mode & 0o777, 0o600)
+        url = f"http://127.0.0.1:{vigie.port}/ressources-usage/"
+        for section, key, value in (("collector", "url", url), ("alert", "url", url), ("forecast", "url", url),
+                                    ("collector", "interval", "1s"), ("alert", "log", vigie.state / "alert.log"),
+                                    ("forecast", "state", vigie.state / "forecast.state"),
+                                    ("sqlite", "path", vigie.state / "vigie.db")):
+            with self.subTest(section=section, key=key):
+                self.assertEqual(printed_value(config, section, key), str(value))
+        self.assertGreaterEqual(int(printed_value(config, "server", "threads")), 4)
+        self.assertEqual(vigie.end(), 0, vigie.printed())
+        # It is the run's own.
+        before = config.read_text()
+        self.assert_refuses(str(config), "CONF", CONF=str(config), STATE=str(vigie.state), PORT=str(vigie.port))
+        self.assertEqual(config.read_text(), before)
 
     def test_wrong_port_is_refused(self):
         with tempfile.TemporaryDirectory() as state:

@@ -1,8 +1,10 @@
 """Rules of the house that a machine can check."""
 
+import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 from vigie import BUILD, ROOT
@@ -80,6 +82,19 @@ class SampleConfigurationTest(unittest.TestCase):
             with self.subTest(name):
                 subprocess.run([BUILD / name, "--config", ROOT / "deploy" / "vigie.conf", "--check-config"], check=True,
                                stdout=subprocess.DEVNULL)
+
+
+class MakefileTest(unittest.TestCase):
+    def test_help_lists_the_targets_with_what_every_debian_has(self):
+        targets = re.findall(r"^([a-z-]+):.*## (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        self.assertGreater(len(targets), 10)
+        with tempfile.TemporaryDirectory() as folder:
+            for tool in ("sh", "awk", "sed"):
+                pathlib.Path(folder, tool).symlink_to(shutil.which(tool))
+            run = subprocess.run([shutil.which("make"), "--no-print-directory", "help"], cwd=ROOT, check=True,
+                                 env={"PATH": folder}, stdout=subprocess.PIPE, text=True)
+        self.assertEqual([tuple(re.split("  +", line)) for line in run.stdout.splitlines()],
+                         [(f"make {target}", words) for target, words in targets])
 
 
 class ManualTest(unittest.TestCase):

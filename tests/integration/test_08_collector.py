@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 
-from vigie import BUILD, PREFIX, SANITIZER_WORDS, Vigie, descendants, wait_until
+from vigie import BUILD, PREFIX, ROOT, SANITIZER_WORDS, Vigie, descendants, wait_until
 
 QUICK = "[server]\ninterval = 1s\ncache = 0\n[collector]\ninterval = 1s\n[alert]\ninterval = 1s\nphase = 500ms\n"
 OUTAGE_S = 24
@@ -311,6 +311,37 @@ class SmallBodyTest(unittest.TestCase):
             self.assertIn("413", collector.log())
             counters = wait_until(lambda: vigie.get("hosts").json()["10.8.3.1"]["counters"], 5, "it reports")
             self.assertEqual((counters["rejected"], counters["dropped"]), (0, 0))
+
+
+# What collector/sampler.c uses of libproc2/pids.h as it is from 4.0.5 on: PIDS_VAL() takes an argument less.
+NEWER_LIBPROC2 = """
+enum pids_item { PIDS_CMD, PIDS_FLAGS, PIDS_ID_PID, PIDS_RSS, PIDS_TICS_ALL, PIDS_TICS_BEGAN };
+enum pids_fetch_type { PIDS_FETCH_TASKS_ONLY };
+struct pids_result {
+	enum pids_item item;
+	union { signed int s_int; unsigned long ul_int; unsigned long long ull_int; char *str; } result;
+};
+struct pids_stack { struct pids_result *head; };
+struct pids_counts { int total; };
+struct pids_fetch { struct pids_counts *counts; struct pids_stack **stacks; };
+struct pids_info;
+#define PIDS_VAL(relative_enum, type, stack) stack->head[relative_enum].result.type
+int procps_pids_new(struct pids_info **info, enum pids_item *items, int numitems);
+int procps_pids_unref(struct pids_info **info);
+struct pids_fetch *procps_pids_reap(struct pids_info *info, enum pids_fetch_type which);
+"""
+
+
+class LibraryTest(unittest.TestCase):
+    def test_it_compiles_with_a_newer_libproc2(self):
+        with tempfile.TemporaryDirectory() as folder:
+            header = pathlib.Path(folder, "libproc2", "pids.h")
+            header.parent.mkdir()
+            header.write_text(NEWER_LIBPROC2)
+            run = subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+                                  f"-I{folder}", f"-I{ROOT}", ROOT / "collector" / "sampler.c"], stderr=subprocess.PIPE,
+                                 text=True)
+            self.assertEqual((run.returncode, run.stderr), (0, ""))
 
 
 class HiddenProcessesTest(CollectorTest):

@@ -19,7 +19,7 @@ from vigie import PREFIX, ServerTest, Vigie, sample, wait_until
 READS = ("get-all", "get-all/10.9.0.1", "get-all-detailed", "latest", "query-alarm", "alarms", "forecasts", "hosts", "metrics")
 WRITES = ("save-all", "save-alarms", "save-forecasts")
 TOKENS = {"write": ["writer-1", "both"], "read": ["reader-1", "both"], "admin": ["admin-1"]}
-TOKEN_CONFIG = "".join(f"{kind}_tokens = ../{kind}.tokens\n" for kind in TOKENS)
+TOKEN_CONFIG = "".join(f"{kind}_tokens = {kind}.tokens\n" for kind in TOKENS)
 
 
 def bearer(token):
@@ -169,7 +169,7 @@ class TokenTest(ServerTest):
             with self.subTest(why):
                 write_tokens(self.vigie, "write", tokens, mode)
                 log = self.reload()
-                self.assertRegex(log, f"error: server.write_tokens: ../write.tokens: .*{why}")
+                self.assertRegex(log, f"error: server.write_tokens: {self.vigie.folder}/write.tokens: .*{why}")
                 self.assertIn("stays as it was", log)
                 self.assertEqual(self.status("PUT", "save-alarms", "writer-2", {"data": []}), 200)
                 self.assertEqual(self.status("PUT", "save-alarms", "writer-3", {"data": []}), 401)
@@ -184,14 +184,14 @@ class RefusedStartTest(unittest.TestCase):
                                   (["t"], 0o620, "others than its owner have access to it (chmod 600)"),
                                   ([], 0o600, "it holds no token"), (None, 0, "No such file or directory")):
             with self.subTest(why):
-                vigie = Vigie("--server", config="[server]\nread_tokens = ../read.tokens\n")
+                vigie = Vigie("--server", config="[server]\nread_tokens = read.tokens\n")
                 self.addCleanup(vigie.remove)
                 if tokens is not None:
                     write_tokens(vigie, "read", tokens, mode)
                 vigie.spawn()
                 self.assertEqual(vigie.process.wait(20), 1)
                 self.assertEqual(vigie.printed(), "vigie: the configuration is not right: server.read_tokens: "
-                                                  f"../read.tokens: {why}\n")
+                                                  f"{vigie.folder}/read.tokens: {why}\n")
 
 
 class EncodedBodyTest(ServerTest):
@@ -301,8 +301,8 @@ class ClockTest(ServerTest):
 class AlertTokenTest(unittest.TestCase):
     """The alert service with the server's doors closed."""
 
-    CONFIG = ("[server]\ninterval = 1s\nwrite_tokens = ../write.tokens\nread_tokens = ../read.tokens\n"
-              "[collector]\ninterval = 1s\n[alert]\ninterval = 1s\nphase = 500ms\ntoken_file = ../alert.tokens\n")
+    CONFIG = ("[server]\ninterval = 1s\nwrite_tokens = write.tokens\nread_tokens = read.tokens\n"
+              "[collector]\ninterval = 1s\n[alert]\ninterval = 1s\nphase = 500ms\ntoken_file = alert.tokens\n")
 
     def test_alert_service_shows_its_token_and_takes_a_new_one(self):
         vigie = Vigie(config=self.CONFIG)

@@ -76,8 +76,7 @@ class Feeder:
 class AmberTest(unittest.TestCase):
     def setUp(self):
         self.vigie = Vigie(config=CONFIG)
-        self.vigie.state.mkdir(parents=True)
-        hook = self.vigie.state / "hook"
+        hook = self.vigie.folder / "hook"
         hook.write_text(HOOK)
         hook.chmod(0o755)
         self.vigie.start()

@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 
-from vigie import BUILD, PREFIX, Vigie, is_alive, sample, wait_until
+from vigie import BUILD, Vigie, is_alive, sample, wait_until
 
 # Nothing is above a limit here, and the machine's own processes are no part of it.
 CONFIG = """
@@ -158,10 +158,9 @@ class ForecastTest(unittest.TestCase):
 
     def test_explain_says_why(self):
         made = self.wait_for_forecast()
-        run = subprocess.run([BUILD / "vigie-forecast", "explain", "--config", self.vigie.config_path, "--set",
-                              f"forecast.url=http://127.0.0.1:{self.vigie.port}{PREFIX}", "--ip", IP, "--process", LEAKER,
-                              "--resource", "mem"], cwd=self.vigie.state, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             text=True, check=True)
+        run = subprocess.run([BUILD / "vigie-forecast", "explain", "--config", self.vigie.state / "vigie.conf", "--ip", IP,
+                              "--process", LEAKER, "--resource", "mem"], cwd="/", stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, check=True)
         self.assertEqual(run.stderr, "")
         lines = run.stdout.splitlines()
         self.assertEqual(lines[0], "limit 80, horizon 5 steps of 3 s")

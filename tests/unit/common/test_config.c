@@ -381,7 +381,7 @@ static void test_config_load_long_line_is_refused(void **state)
 			if (length <= LONGEST) {
 				if (result != 0)
 					fail_msg("%zu bytes: %s", length, error.data);
-				assert_int_equal(strlen(config->sqlite.path), length - key);
+				assert_int_equal(strlen(config->sqlite.path), strlen(folder) + 1 + length - key);
 				config_free(config);
 				continue;
 			}
@@ -539,7 +539,169 @@ static void test_config_load_lists_keep_order_and_lines(void **state)
 	config_free(config);
 }
 
-/* Prints, reads that, and prints again: the same text. */
+static const struct {
+	const char *section, *key;
+	size_t offset;
+} paths[] = {
+	{ "server", "store_ca_file", offsetof(struct config, server.store_ca_file) },
+	{ "server", "write_tokens", offsetof(struct config, server.write_tokens) },
+	{ "server", "read_tokens", offsetof(struct config, server.read_tokens) },
+	{ "server", "admin_tokens", offsetof(struct config, server.admin_tokens) },
+	{ "sqlite", "path", offsetof(struct config, sqlite.path) },
+	{ "influxdb2", "token_file", offsetof(struct config, influxdb2.token_file) },
+	{ "influxql", "password_file", offsetof(struct config, influxql.password_file) },
+	{ "victoriametrics", "password_file", offsetof(struct config, victoriametrics.password_file) },
+	{ "victoriametrics", "token_file", offsetof(struct config, victoriametrics.token_file) },
+	{ "collector", "spool", offsetof(struct config, collector.spool) },
+	{ "collector", "ca_file", offsetof(struct config, collector.ca_file) },
+	{ "collector", "token_file", offsetof(struct config, collector.token_file) },
+	{ "alert", "token_file", offsetof(struct config, alert.token_file) },
+	{ "alert", "log", offsetof(struct config, alert.log) },
+	{ "alert", "hook", offsetof(struct config, alert.hook) },
+	{ "alert", "state", offsetof(struct config, alert.state) },
+	{ "forecast", "token_file", offsetof(struct config, forecast.token_file) },
+	{ "forecast", "model", offsetof(struct config, forecast.model) },
+	{ "forecast", "state", offsetof(struct config, forecast.state) },
+};
+enum { PATHS = sizeof(paths) / sizeof(paths[0]) };
+
+static const char *path_at(const struct config *config, size_t i)
+{
+	return *(char *const *)((const char *)config + paths[i].offset);
+}
+
+/* With every path set to `value`. */
+static struct config *load_paths(const char *value)
+{
+	struct text content = TEXT_EMPTY;
+	for (size_t i = 0; i < PATHS; i++)
+		text_printf(&content, "[%s]\n%s = %s\n", paths[i].section, paths[i].key, value);
+	struct config *config = load_file(content.data);
+	text_free(&content);
+	return config;
+}
+
+static void test_config_load_paths_of_the_file_are_beside_it(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *value, *expected; /* NULL: as it stands in the file */
+	} cases[] = {
+		{ "vigie-none", "vigie-none" }, { "a b/c", "a b/c" },         { "../x", "../x" },     { "./x", "./x" },
+		{ "tmp", "tmp" },               { "", NULL },                 { "/", NULL },          { "/a/b", NULL },
+		{ ":memory:", NULL },           { "file:x?mode=memory", NULL }, { "file", "file" },
+	};
+	assert_int_equal(chdir("/proc/self"), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char expected[128];
+		snprintf(expected, sizeof(expected), "%s%s%s", cases[i].expected ? folder : "", cases[i].expected ? "/" : "",
+		         cases[i].expected ? cases[i].expected : cases[i].value);
+		struct config *config = load_paths(cases[i].value);
+		for (size_t j = 0; j < PATHS; j++)
+			assert_string_equal(path_at(config, j), expected);
+		assert_int_equal(config->warnings.count, 0);
+		config_free(config);
+	}
+	assert_int_equal(chdir("/"), 0);
+}
+
+/* However the file is named. */
+static void test_config_load_folder_of_the_file_is_made_absolute(void **state)
+{
+	(void)state;
+	char above[64], link[64];
+	const char *const names[] = { path, "vigie.conf", "./vigie.conf", ".//vigie.conf", above, link };
+	snprintf(above, sizeof(above), "../%s/vigie.conf", folder + strlen("/tmp/"));
+	snprintf(link, sizeof(link), "%s/link", folder);
+	assert_int_equal(chdir(folder), 0);
+	assert_int_equal(symlink(".", link), 0);
+	snprintf(link, sizeof(link), "%s/link/vigie.conf", folder);
+	char expected[64];
+	snprintf(expected, sizeof(expected), "%s/a.log", folder);
+	write_file("[alert]\nlog = a.log\n", 20);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct text error = TEXT_EMPTY;
+		struct config *config = NULL;
+		assert_int_equal(config_load(names[i], NULL, 0, &config, &error), 0);
+		assert_string_equal(config->alert.log, expected);
+		config_free(config);
+	}
+	assert_int_equal(unlink("link"), 0);
+	assert_int_equal(chdir("/"), 0);
+}
+
+static void make(const char *name)
+{
+	FILE *file = fopen(name, "we");
+	assert_non_null(file);
+	fclose(file);
+}
+
+static void test_config_load_paths_of_the_working_directory_are_taken_with_a_warning(void **state)
+{
+	(void)state;
+	static const struct {
+		bool beside, here, there;
+	} cases[] = { { false, false, false }, { true, false, false }, { false, true, true }, { true, true, false } };
+	char here[] = "/tmp/vigie-test-XXXXXX", beside[64], expected[256];
+	assert_non_null(mkdtemp(here));
+	assert_int_equal(chdir(here), 0);
+	snprintf(beside, sizeof(beside), "%s/a.log", folder);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (cases[i].beside)
+			make(beside);
+		if (cases[i].here)
+			make("a.log");
+		struct config *config = load_file("[alert]\nstate = a.state\nlog = a.log\n");
+		snprintf(expected, sizeof(expected), "%s/a.log", cases[i].there ? here : folder);
+		assert_string_equal(config->alert.log, expected);
+		snprintf(expected, sizeof(expected), "%s/a.state", folder);
+		assert_string_equal(config->alert.state, expected);
+		assert_int_equal(config->warnings.count, cases[i].there);
+		if (cases[i].there) {
+			snprintf(expected, sizeof(expected),
+			         "%s:3: log: there is no %s: taking %s/a.log, of the working directory", path, beside, here);
+			assert_string_equal(config->warnings.values[0], expected);
+		}
+		config_free(config);
+		unlink(beside);
+		unlink("a.log");
+	}
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rmdir(here), 0);
+}
+
+/* Nor is anything said of what it goes over. */
+static void test_config_load_paths_of_the_command_line_stay_as_they_are(void **state)
+{
+	(void)state;
+	char here[] = "/tmp/vigie-test-XXXXXX";
+	char override[] = "alert.log=b.log", *overrides[] = { override };
+	struct text error = TEXT_EMPTY;
+	struct config *config = NULL;
+	assert_non_null(mkdtemp(here));
+	assert_int_equal(chdir(here), 0);
+	make("a.log");
+	write_file("[alert]\nlog = a.log\n", 20);
+	assert_int_equal(config_load(path, overrides, 1, &config, &error), 0);
+	assert_string_equal(config->alert.log, "b.log");
+	assert_string_equal(config->alert.state, "alert.state");
+	assert_int_equal(config->warnings.count, 0);
+	config_free(config);
+	unlink("a.log");
+	assert_int_equal(chdir("/"), 0);
+	assert_int_equal(rmdir(here), 0);
+}
+
+/* Takes each "folder/" out of a text. */
+static void take_out(char *text, const char *name)
+{
+	size_t length = strlen(name) + 1;
+	for (char *at = strstr(text, name); at; at = strstr(at, name))
+		memmove(at, at + length, strlen(at + length) + 1);
+}
+
+/* Prints, reads that, and prints again: the same text, but that relative paths are then those of the file. */
 static void check_print_reads_back(const struct config *config)
 {
 	struct text first = TEXT_EMPTY, second = TEXT_EMPTY;
@@ -547,6 +709,7 @@ static void check_print_reads_back(const struct config *config)
 	assert_false(text_failed(&first));
 	struct config *again = load_file(first.data);
 	config_print(again, &second);
+	take_out(second.data, folder);
 	assert_string_equal(first.data, second.data);
 	config_free(again);
 	text_free(&first);
@@ -567,25 +730,25 @@ static void test_config_print_defaults_read_back(void **state)
 static const char every_option[] = "[log]\nlevel = debug\n"
                                    "[server]\nstore = x\nthreads = 12\nmax_body = 3KiB\ninterval = 90s\n"
                                    "retention = 90000ms\nmax_series_per_host = 11\nmax_series = 12\nmax_points = 13\ncache = 250ms\n"
-                                   "store_timeout = 3s\nstore_queue = 2MiB\nstore_ca_file = ca\nmanage_retention = yes\n"
-                                   "write_tokens = w\nread_tokens = r\nadmin_tokens = a\n"
+                                   "store_timeout = 3s\nstore_queue = 2MiB\nstore_ca_file = /ca\nmanage_retention = yes\n"
+                                   "write_tokens = /w\nread_tokens = /r\nadmin_tokens = /a\n"
                                    "[sqlite]\npath = /a b/c\n"
-                                   "[influxdb2]\nurl = http://i2\norg = o\nbucket = b\ntoken_file = t2\n"
-                                   "[influxql]\nurl = http://i1\ndatabase = d\nuser = u\npassword_file = p1\n"
+                                   "[influxdb2]\nurl = http://i2\norg = o\nbucket = b\ntoken_file = /t2\n"
+                                   "[influxql]\nurl = http://i1\ndatabase = d\nuser = u\npassword_file = /p1\n"
                                    "[victoriametrics]\ninsert_url = http://vi\nselect_url = http://vs\nuser = v\n"
-                                   "password_file = pv\ntoken_file = tv\n"
+                                   "password_file = /pv\ntoken_file = /tv\n"
                                    "[collector]\nurl = http://x/\nip = 10.0.0.5\ninterval = 1500ms\ntimeout = 1m\n"
                                    "cpu_scale = machine\nkernel_threads = yes\ninclude = a*\ninclude = b\n"
                                    "exclude = c\ntop = 5\nmin_cpu = 0.1\nmin_mem = 12.345\nmax_processes = 14\n"
                                    "spool = /s p\nspool_bytes = 3MiB\nspool_age = 90m\nbuffer = 15\ngzip = no\n"
-                                   "ca_file = cc\ntoken_file = tc\n"
-                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\ntoken_file = ta\n"
+                                   "ca_file = /cc\ntoken_file = /tc\n"
+                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\ntoken_file = /ta\n"
                                    "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
                                    "amber_probability = 0.625\namber_clear = 0.25\nhorizon = 45s\n"
-                                   "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = l\nhook = h\n"
-                                   "hook_timeout = 2s\nstate = s\n"
+                                   "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = /l\nhook = /h\n"
+                                   "hook_timeout = 2s\nstate = /s\n"
                                                                       "[forecast]\nrefresh = 30s\nurl = http://z/\nstep = 10m\nphase = 8s\ntimeout = 9s\n"
-                                   "token_file = tf\nabove = 12.5\nhistory = 1d\nmodel = m\nstate = sf\n";
+                                   "token_file = /tf\nabove = 12.5\nhistory = 1d\nmodel = /m\nstate = /sf\n";
 
 static void test_config_print_other_values_read_back(void **state)
 {
@@ -602,22 +765,22 @@ static void test_config_print_has_every_option(void **state)
 	static const char *const lines[] = {
 		"[log]", "level = debug", "[server]", "store = x", "threads = 12", "max_body = 3KiB", "interval = 90s",
 		"retention = 90s", "max_series_per_host = 11", "max_series = 12", "max_points = 13", "cache = 250ms",
-		"store_timeout = 3s", "store_queue = 2MiB", "store_ca_file = ca", "manage_retention = yes",
-		"write_tokens = w", "read_tokens = r", "admin_tokens = a",
+		"store_timeout = 3s", "store_queue = 2MiB", "store_ca_file = /ca", "manage_retention = yes",
+		"write_tokens = /w", "read_tokens = /r", "admin_tokens = /a",
 		"[sqlite]", "path = /a b/c",
-		"[influxdb2]", "url = http://i2", "org = o", "bucket = b", "token_file = t2",
-		"[influxql]", "url = http://i1", "database = d", "user = u", "password_file = p1",
-		"[victoriametrics]", "insert_url = http://vi", "select_url = http://vs", "user = v", "password_file = pv",
-		"token_file = tv", "[collector]", "url = http://x/", "ip = 10.0.0.5", "interval = 1500ms", "timeout = 1m",
+		"[influxdb2]", "url = http://i2", "org = o", "bucket = b", "token_file = /t2",
+		"[influxql]", "url = http://i1", "database = d", "user = u", "password_file = /p1",
+		"[victoriametrics]", "insert_url = http://vi", "select_url = http://vs", "user = v", "password_file = /pv",
+		"token_file = /tv", "[collector]", "url = http://x/", "ip = 10.0.0.5", "interval = 1500ms", "timeout = 1m",
 		"cpu_scale = machine", "kernel_threads = yes", "include = a*", "include = b", "exclude = c", "top = 5",
 		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "spool = /s p",
-		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = cc", "token_file = tc", "[alert]", "url = https://y/",
-		"interval = 2m", "phase = 0d", "timeout = 150ms", "token_file = ta", "threshold = 123456.789", "clear = 0.001",
+		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = /cc", "token_file = /tc", "[alert]", "url = https://y/",
+		"interval = 2m", "phase = 0d", "timeout = 150ms", "token_file = /ta", "threshold = 123456.789", "clear = 0.001",
 		"raise_after = 16", "clear_after = 17", "amber_probability = 0.625", "amber_clear = 0.25", "horizon = 45s",
-		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = l", "hook = h",
-		"hook_timeout = 2s", "state = s",
-		"[forecast]", "refresh = 30s", "url = http://z/", "step = 10m", "phase = 8s", "timeout = 9s", "token_file = tf",
-		"above = 12.5", "history = 1d", "model = m", "state = sf",
+		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = /l", "hook = /h",
+		"hook_timeout = 2s", "state = /s",
+		"[forecast]", "refresh = 30s", "url = http://z/", "step = 10m", "phase = 8s", "timeout = 9s", "token_file = /tf",
+		"above = 12.5", "history = 1d", "model = /m", "state = /sf",
 	};
 	struct text text = TEXT_EMPTY;
 	struct config *config = load_file(every_option);
@@ -657,7 +820,7 @@ static void test_config_print_sections_stand_once(void **state)
 		const char *at = strstr(text.data, sections[i]);
 		assert_non_null(at);
 		assert_null(strstr(at + 1, sections[i]));
-		assert_true(i == 0 ? at == text.data : at[-1] == '\n' && at[-2] == '\n');
+		assert_true(at[-1] == '\n' && at[-2] == '\n');
 	}
 	assert_non_null(strstr(text.data, "# include =\n"));
 	text_free(&text);
@@ -687,6 +850,10 @@ int main(void)
 		cmocka_unit_test(test_config_load_overrides_go_over_the_file),
 		cmocka_unit_test(test_config_load_broken_file_comes_before_a_broken_override),
 		cmocka_unit_test(test_config_load_lists_keep_order_and_lines),
+		cmocka_unit_test(test_config_load_paths_of_the_file_are_beside_it),
+		cmocka_unit_test(test_config_load_folder_of_the_file_is_made_absolute),
+		cmocka_unit_test(test_config_load_paths_of_the_working_directory_are_taken_with_a_warning),
+		cmocka_unit_test(test_config_load_paths_of_the_command_line_stay_as_they_are),
 		cmocka_unit_test(test_config_print_defaults_read_back),
 		cmocka_unit_test(test_config_print_other_values_read_back),
 		cmocka_unit_test(test_config_print_has_every_option),

@@ -234,7 +234,7 @@ static void test_program_start_print_config_prints_what_is_in_force(void **state
 	                     "alert.rule=process=java threshold=90"),
 	                 0);
 	assert_string_equal(logged, "");
-	assert_memory_equal(output, "[log]\n", 6);
+	assert_non_null(strstr(output, "\n[log]\n"));
 	assert_non_null(strstr(output, "\nthreads = 9\n"));
 	assert_non_null(strstr(output, "\nmax_body = 1MiB\n"));
 	assert_non_null(strstr(output, "\nrule = process=java threshold=90\n"));
@@ -277,6 +277,21 @@ static void test_program_start_sets_the_level_of_the_log(void **state)
 		assert_int_equal(strstr(logged, "an information") != NULL, cases[i].info);
 		assert_int_equal(strstr(logged, "a detail") != NULL, cases[i].debug);
 	}
+}
+
+static void test_program_start_logs_what_the_configuration_warns_of(void **state)
+{
+	(void)state;
+	char expected[256];
+	assert_int_equal(chdir("/"), 0);
+	write_config("[alert]\nlog = tmp\n"); /* which is in / alone */
+	assert_int_equal(RUN("--config", config_path), RAN);
+	snprintf(expected, sizeof(expected), " vigie-test warning: %s:2: log: there is no %s/tmp: taking /tmp, of the working directory\n",
+	         config_path, folder);
+	assert_non_null(strstr(logged, expected));
+	assert_int_equal(strchr(logged, '\n')[1], '\0');
+	assert_int_equal(RUN("--config", config_path, "-slog.level=error"), RAN);
+	assert_string_equal(logged, "");
 }
 
 /* Prints each event until it is to end. */
@@ -560,6 +575,7 @@ int main(void)
 		cmocka_unit_test(test_program_start_check_config_tells_right_from_broken),
 		cmocka_unit_test(test_program_start_print_config_prints_what_is_in_force),
 		cmocka_unit_test(test_program_start_sets_the_level_of_the_log),
+		cmocka_unit_test(test_program_start_logs_what_the_configuration_warns_of),
 		cmocka_unit_test(test_program_wait_signals_become_events),
 		cmocka_unit_test(test_program_wait_usr1_is_an_event_where_it_is_wanted),
 		cmocka_unit_test(test_program_start_options_of_one_program_alone),
