@@ -544,16 +544,15 @@ void config_print(const struct config *config, struct text *text)
 
 bool config_describe(size_t index, struct config_option *ret_option, struct text *values)
 {
-	static const char *const kinds[] = {
+	static const char *const kinds[LIST + 1] = {
 		[INTEGER] = "a whole number", [BYTES] = "a size",      [DURATION] = "a duration",
 		[NUMBER] = "a number",        [BOOLEAN] = "yes or no", [CHOICE] = "one of",
-		[STRING] = "",                [LIST] = "",
 	};
 	if (index >= OPTION_COUNT)
 		return false;
 	const struct option *option = &options[index];
 	*ret_option = (struct config_option){ option->section, option->key, option->help, option->fallback };
-	text_append_string(values, kinds[option->type]);
+	text_append_string(values, kinds[option->type] ? kinds[option->type] : "");
 	for (size_t i = 0; option->choices && option->choices[i]; i++)
 		text_printf(values, "%s %s", i ? "," : "", option->choices[i]);
 	const double bounds[] = { option->minimum, option->maximum };

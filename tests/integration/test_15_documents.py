@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import re
 import subprocess
 import tempfile
@@ -143,6 +144,48 @@ class TreeTest(unittest.TestCase):
         self.assertEqual(set(rows), folders - set(NOT_OURS))
 
 
+def sections(text, heading):
+    """(name, text) of what stands below each heading."""
+    parts = re.split(heading, text, flags=re.MULTILINE)
+    return zip(parts[1::2], parts[2::2])
+
+
+class ManualTest(unittest.TestCase):
+    def test_every_program_has_a_page_with_its_options_and_signals(self):
+        for name in PROGRAMS:
+            with self.subTest(name):
+                text = (ROOT / "deploy" / "man" / f"{name}.8").read_text()
+                printed = subprocess.run([BUILD / name, "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout
+                for option in re.findall(r"--([a-z-]+)", printed):
+                    self.assertRegex(text, rf"(?m)^\.(It )?.*Fl Fl {option}\b")
+                for signal in re.findall(r"SIG[A-Z0-9]+", printed):
+                    self.assertRegex(text, rf"(?m)^\.It Dv .*{signal}\b")
+                for section in ("SIGNALS", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES", "CAVEATS"):
+                    self.assertIn(f"\n.Sh {section}\n", text)
+
+    def test_configuration_has_every_option_with_its_default(self):
+        sample = (ROOT / "deploy" / "vigie.conf").read_text()
+        expected = [(section, key, "0" if value == " 0d" else value.strip())
+                    for section, lines in sections(sample, r"^\[(\w+)\]\n")
+                    for key, value in re.findall(r"^(?:# )?(\w+) =(.*)$", lines, re.MULTILINE)]
+        options = (BUILD / "man" / "vigie.conf.5").read_text().split("\n.Sh OPTIONS\n")[1].split("\n.Sh ")[0]
+        found = []
+        for section, items in sections(options, r"^\.Ss \[(\w+)\]\\&\n"):
+            for key, lines in sections(items, r"^\.It Cm (\w+)\n"):
+                default = re.search(r"^\.Ql (.*) \.$", lines, re.MULTILINE)
+                found.append((section, key, default[1] if default else ""))
+        self.assertEqual(found, expected)
+
+    def test_installation_has_every_page(self):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["make", "install", f"BUILD={BUILD}", f"DESTDIR={folder}", "PREFIX=/usr"], cwd=ROOT, check=True,
+                           env=environment, stdout=subprocess.DEVNULL)
+            installed = {str(path.relative_to(folder)) for path in pathlib.Path(folder).rglob("*") if path.is_file()}
+        self.assertEqual(installed, {f"usr/bin/{name}" for name in PROGRAMS} |
+                         {f"usr/share/man/man8/{name}.8" for name in PROGRAMS} | {"usr/share/man/man5/vigie.conf.5"})
+
+
 def kind(value):
     return "number" if value is None or isinstance(value, (int, float)) else type(value).__name__
 
@@ -152,7 +195,7 @@ def differs(documented, real):
     kind is a map, of any names; any other has the same members. Numbers may be null."""
     if kind(documented) != kind(real):
         return f"{real!r} is not like {documented!r}"
-    if isinstance(documented, list) and [kind(item) for item in documented] == ["number"] * len(documented) != []:
+    if isinstance(documented, list) and documented and all(kind(item) == "number" for item in documented):
         return None if [kind(item) for item in real] == ["number"] * len(documented) else f"{real!r} is not like {documented!r}"
     if isinstance(documented, dict) and len({kind(value) for value in documented.values()}) > 1:
         if list(documented) != list(real):
