@@ -593,7 +593,7 @@ static void test_config_load_paths_of_the_file_are_beside_it(void **state)
 	};
 	assert_int_equal(chdir("/proc/self"), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char expected[128];
+		char expected[1024];
 		snprintf(expected, sizeof(expected), "%s%s%s", cases[i].expected ? folder : "", cases[i].expected ? "/" : "",
 		         cases[i].expected ? cases[i].expected : cases[i].value);
 		struct config *config = load_paths(cases[i].value);
@@ -609,14 +609,14 @@ static void test_config_load_paths_of_the_file_are_beside_it(void **state)
 static void test_config_load_folder_of_the_file_is_made_absolute(void **state)
 {
 	(void)state;
-	char above[64], link[64];
+	char above[1024], link[1024];
 	const char *const names[] = { path, "vigie.conf", "./vigie.conf", ".//vigie.conf", above, link };
-	snprintf(above, sizeof(above), "../%s/vigie.conf", folder + strlen("/tmp/"));
+	snprintf(above, sizeof(above), "..%s/vigie.conf", strrchr(folder, '/'));
 	snprintf(link, sizeof(link), "%s/link", folder);
 	assert_int_equal(chdir(folder), 0);
 	assert_int_equal(symlink(".", link), 0);
 	snprintf(link, sizeof(link), "%s/link/vigie.conf", folder);
-	char expected[64];
+	char expected[1024];
 	snprintf(expected, sizeof(expected), "%s/a.log", folder);
 	write_file("[alert]\nlog = a.log\n", 20);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -643,8 +643,8 @@ static void test_config_load_paths_of_the_working_directory_are_taken_with_a_war
 	static const struct {
 		bool beside, here, there;
 	} cases[] = { { false, false, false }, { true, false, false }, { false, true, true }, { true, true, false } };
-	char here[] = "/tmp/vigie-test-XXXXXX", beside[64], expected[256];
-	assert_non_null(mkdtemp(here));
+	char here[TEMPORARY_FOLDER_SIZE], beside[TEMPORARY_FOLDER_SIZE + 8], expected[1024];
+	temporary_folder_make(here);
 	assert_int_equal(chdir(here), 0);
 	snprintf(beside, sizeof(beside), "%s/a.log", folder);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -282,7 +282,7 @@ static void test_program_start_sets_the_level_of_the_log(void **state)
 static void test_program_start_logs_what_the_configuration_warns_of(void **state)
 {
 	(void)state;
-	char expected[256];
+	char expected[1024];
 	assert_int_equal(chdir("/"), 0);
 	write_config("[alert]\nlog = tmp\n"); /* which is in / alone */
 	assert_int_equal(RUN("--config", config_path), RAN);
