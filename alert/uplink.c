@@ -16,7 +16,7 @@ enum { SAVE_BODY_MAX = 512 * 1024 };
 
 struct uplink {
 	struct client *client;
-	struct client *forecasts;
+	struct client *forecasts_client;
 	struct text request;
 };
 
@@ -26,8 +26,8 @@ struct uplink *uplink_open(const char *url, const char *token, int64_t timeout_m
 	if (!uplink)
 		return NULL;
 	uplink->client = client_open(url, token, timeout_ms);
-	uplink->forecasts = client_open(url, token, forecasts_ms);
-	if (!uplink->client || !uplink->forecasts) {
+	uplink->forecasts_client = client_open(url, token, forecasts_ms);
+	if (!uplink->client || !uplink->forecasts_client) {
 		uplink_close(uplink);
 		return NULL;
 	}
@@ -39,7 +39,7 @@ void uplink_close(struct uplink *uplink)
 	if (!uplink)
 		return;
 	client_close(uplink->client);
-	client_close(uplink->forecasts);
+	client_close(uplink->forecasts_client);
 	text_free(&uplink->request);
 	free(uplink);
 }
@@ -59,10 +59,10 @@ int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text 
 }
 
 /* Whether vigie-forecast reports: 0, -ENODATA, or why that cannot be known. */
-static int check_forecaster(struct uplink *uplink, struct text *ret_error)
+static int check_health(struct uplink *uplink, struct text *ret_error)
 {
 	const struct text *body;
-	int result = client_get(uplink->forecasts, "health", &body, ret_error);
+	int result = client_get(uplink->forecasts_client, "health", &body, ret_error);
 	if (result)
 		return result;
 	cJSON *health = cJSON_ParseWithLength(body->data, body->length);
@@ -79,20 +79,20 @@ static int check_forecaster(struct uplink *uplink, struct text *ret_error)
 int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, struct text *ret_error)
 {
 	const struct text *body;
-	int result = client_get(uplink->forecasts, "forecasts", &body, ret_error);
+	int result = client_get(uplink->forecasts_client, "forecasts", &body, ret_error);
 	if (result)
 		return result;
 	struct forecasts forecasts;
 	struct text wrong = TEXT_EMPTY;
 	result = forecasts_parse(body->data, body->length, &forecasts, &wrong);
 	if (result)
-		text_printf(ret_error, "GET %s: %s", client_url(uplink->forecasts),
+		text_printf(ret_error, "GET %s: %s", client_url(uplink->forecasts_client),
 		            wrong.data ? wrong.data : strerror(-result));
 	text_free(&wrong);
 	if (result)
 		return result;
 	if (forecasts.count == 0)
-		result = check_forecaster(uplink, ret_error);
+		result = check_health(uplink, ret_error);
 	if (result)
 		forecasts_free(&forecasts);
 	else

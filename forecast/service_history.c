@@ -15,7 +15,7 @@ struct catching_up {
 };
 
 /* Only series that are behind or not known have a use for it. */
-static double wanted(void *user, const char *ip, const char *process, enum resource resource)
+static double above(void *user, const char *ip, const char *process, enum resource resource)
 {
 	struct catching_up *catching_up = user;
 	struct service *service = catching_up->service;
@@ -114,7 +114,7 @@ int service_catch_up(struct service *service, const char *ip, struct series *ser
                      struct text *ret_error)
 {
 	struct catching_up catching_up = { .service = service, .now_ms = now_ms };
-	const struct history_reader reader = { .user = &catching_up, .wanted = wanted, .read = read_series };
+	const struct history_reader reader = { .user = &catching_up, .above = above, .read = read_series };
 	int result = histories_read(&service->histories, ip, series ? series->process : NULL,
 	                            series ? series->resource : RESOURCE_COUNT, service->complete, now_ms, &reader,
 	                            ret_error);

@@ -14,7 +14,7 @@ struct looking {
 	struct series *found;
 };
 
-static double wanted(void *user, const char *ip, const char *process, enum resource resource)
+static double above(void *user, const char *ip, const char *process, enum resource resource)
 {
 	struct looking *looking = user;
 	struct service *service = looking->service;
@@ -49,17 +49,17 @@ static int read_buckets(void *user, const struct history_series *buckets)
  * the start and after a gap a whole step back, so that the one that goes on is known. */
 static int64_t first_bucket(const struct service *service, int64_t bucket)
 {
-	int64_t per_step = service->table.per_step, behind = per_step;
+	int64_t per_step = service->table.per_step, back = per_step;
 	if (service->last_bucket != INT64_MIN)
-		behind = bucket - service->last_bucket + 1;
-	return bucket - (behind < 1 || behind > per_step + 1 ? per_step : behind);
+		back = bucket - service->last_bucket + 1;
+	return bucket - (back < 1 || back > per_step + 1 ? per_step : back);
 }
 
 int service_look(struct service *service, const char *ip, const char *process, int64_t boundary_ms, int64_t now_ms,
                  struct text *ret_error)
 {
 	struct looking looking = { .service = service };
-	const struct history_reader reader = { .user = &looking, .wanted = wanted, .read = read_buckets };
+	const struct history_reader reader = { .user = &looking, .above = above, .read = read_buckets };
 	int64_t refresh_ms = service->setup.refresh_ms, bucket = boundary_ms / refresh_ms;
 	struct history_query query = {
 		.ip = ip, .process = process, .step_ms = refresh_ms, .first = first_bucket(service, bucket), .above = -1,
@@ -148,7 +148,7 @@ static int predict(struct service *service, const struct series *series, int64_t
 		return 0;
 	struct forecast forecast = {
 		.ip = series_ip(series), .process = series->process, .resource = series->resource,
-		.probability = prediction.probability, .forecast = prediction.forecast,
+		.probability = prediction.probability, .value = prediction.forecast,
 		.expected_ms = isnan(prediction.lead_steps) ? -1 : now_ms + llrint(prediction.lead_steps * (double)step_ms),
 	};
 	service->counts.last_forecasts++;

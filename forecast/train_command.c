@@ -39,7 +39,7 @@ static struct program program = {
 	.options = options,
 };
 
-static double wanted(void *user, const char *ip, const char *process, enum resource resource)
+static double above(void *user, const char *ip, const char *process, enum resource resource)
 {
 	struct training *training = user;
 	return rules_find(training->setup.rules, ip, process, resource)->mute ? INFINITY : -INFINITY;
@@ -66,7 +66,7 @@ static int read_series(void *user, const struct history_series *history)
 /* 0 or a negative errno with a sentence. */
 static int read_histories(struct training *training, int64_t now_ms, struct text *ret_error)
 {
-	const struct history_reader reader = { .user = training, .wanted = wanted, .read = read_series };
+	const struct history_reader reader = { .user = training, .above = above, .read = read_series };
 	int64_t last = setup_complete(&training->setup, now_ms) - 1;
 	struct uplink_hosts hosts;
 	int result = uplink_hosts(training->setup.uplink, &hosts, ret_error);

@@ -164,7 +164,7 @@ int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast,
 	text_printf(body, ", \"type_data\": \"%s\", \"probability\": ", wire_resource_name(forecast->resource));
 	json_append_number(body, rounded(forecast->probability, 4));
 	text_append_string(body, ", \"forecast\": ");
-	json_append_number(body, rounded(forecast->forecast, 3));
+	json_append_number(body, rounded(forecast->value, 3));
 	text_append_string(body, ", \"expected_at\": ");
 	if (forecast->expected_ms < 0)
 		text_append_string(body, "null");

@@ -1,4 +1,4 @@
-/* common/client.h; its requests are tested through alert/server.h */
+/* common/client.h; its requests are tested through alert/uplink.h */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
