@@ -109,16 +109,24 @@ bool service_read_state(struct service *service)
 	return result == 0;
 }
 
+/* The series with a forecaster that comes after `series`, the first after NULL, and what it has learnt; NULL:
+ * there is none. */
+static struct series *next_saved(const struct service *service, const struct series *series, struct text *ret_line)
+{
+	struct series *next = series_table_next(&service->table, series);
+	while (next && !next->forecaster)
+		next = series_table_next(&service->table, next);
+	text_reset(ret_line);
+	if (next)
+		forecaster_save(next->forecaster, ret_line);
+	return next;
+}
+
 /* What the series have learnt goes where their next forecasters will look for it. */
 static void keep_learnt(struct service *service)
 {
 	struct text line = TEXT_EMPTY;
-	for (struct series *series = series_table_next(&service->table, NULL); series;
-	     series = series_table_next(&service->table, series)) {
-		if (!series->forecaster)
-			continue;
-		text_reset(&line);
-		forecaster_save(series->forecaster, &line);
+	for (struct series *series = next_saved(service, NULL, &line); series; series = next_saved(service, series, &line)) {
 		if (text_failed(&line) || learnt_put(&service->learnt, series_ip(series), series->process, series->resource,
 		                                     line.data) != 0)
 			log_error("what was learnt of %s on %s is lost: %s", series->process, series_ip(series), strerror(ENOMEM));
@@ -150,12 +158,7 @@ static void format_state(const struct service *service, struct text *content)
 	struct text line = TEXT_EMPTY;
 	state_file_begin(content, service->setup.step_ms);
 	size_t count = state_file_add_learnt(content, service->learnt);
-	for (struct series *series = series_table_next(&service->table, NULL); series;
-	     series = series_table_next(&service->table, series)) {
-		if (!series->forecaster)
-			continue;
-		text_reset(&line);
-		forecaster_save(series->forecaster, &line);
+	for (struct series *series = next_saved(service, NULL, &line); series; series = next_saved(service, series, &line)) {
 		content->failed = content->failed || text_failed(&line);
 		if (line.length) {
 			state_file_add(content, series_ip(series), series->process, series->resource, line.data);
