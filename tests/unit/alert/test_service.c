@@ -268,7 +268,7 @@ static void test_service_check_table(void **state)
 	} cases[] = {
 		{ NULL, NULL },
 		{ "alert.log=/nonexistent/alert.log", NULL },
-		{ "alert.url=nowhere", "alert.url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
+		{ "alert.url=nowhere", "[alert] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
 		{ "alert.token_file=/nonexistent", "[alert] token_file: /nonexistent: No such file or directory" },
 		{ "alert.clear=90", "[alert] clear = 90 is over threshold = 80" },
 	};

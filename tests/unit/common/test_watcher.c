@@ -58,7 +58,7 @@ static void test_watcher_read_wrong_section_says_what_and_gives_nothing(void **s
 		int result;
 		const char *sentence;
 	} cases[] = {
-		{ { "forecast", "nowhere", "" }, NULL, -EINVAL, "forecast.url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
+		{ { "forecast", "nowhere", "" }, NULL, -EINVAL, "[forecast] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
 		{ { "alert", URL, "/nonexistent" }, NULL, -ENOENT, "[alert] token_file: /nonexistent: No such file or directory" },
 		{ { "forecast", URL, "/dev/null" }, NULL, -EINVAL, "[forecast] token_file: /dev/null: it holds no token" },
 		{ { "forecast", URL, token_path }, "alert.clear=90", -EINVAL, "[alert] clear = 90 is over threshold = 80" },
