@@ -1,6 +1,6 @@
 /*
- * The store's contract: one const table of functions an engine, in the one file
- * that knows the engine's words (store_<engine>.c).
+ * The store's contract: one const table of functions an engine, at the end of its
+ * store_<engine>.c. What else knows the engine is in the same folder.
  *
  * A store may be called by any number of threads at once, append() by as many at a
  * time as the table says. Every function of the table is required. They return 0 or a negative
