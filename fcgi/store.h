@@ -154,6 +154,9 @@ static inline int64_t store_step_start(int64_t time_ms, int64_t step_ms)
 /* The engines; NULL when `name` is none of them. */
 const struct store_ops *store_find(const char *name);
 
+/* Orders keys, and rows and series, which begin with theirs, by host, then process. */
+int store_compare_keys(const void *left, const void *right);
+
 extern const struct store_ops store_sqlite, store_influxdb2, store_influxql, store_victoriametrics;
 
 void store_rows_free(struct store_rows *rows);
