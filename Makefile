@@ -23,6 +23,7 @@ GENERATED_forecast = $(BUILD)/forecast/builtin_model.o
 
 PROGRAMS = fcgi collector alert forecast
 BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%)
+MANUAL = $(wildcard deploy/man/*.8) $(BUILD)/man/vigie.conf.5
 
 # Of a program's folder and the wings in it.
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c)) $(GENERATED_$(1))
@@ -34,7 +35,7 @@ BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(BINARIES)                        ## build the programs into build/
+all: $(BINARIES) $(MANUAL)              ## build the programs and their manual into build/
 
 run:                                    ## install what is missing, build, and run everything in the foreground
 	deploy/install-deps run
@@ -76,9 +77,10 @@ prior: all                              ## learn the model that is built in anew
 benches: $(BENCHES)
 
 install: all                            ## install the programs and their manual under DESTDIR and PREFIX
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man8'
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man5' '$(DESTDIR)$(PREFIX)/share/man/man8'
 	install $(BINARIES) '$(DESTDIR)$(PREFIX)/bin'
-	install -m 0644 deploy/man/*.8 '$(DESTDIR)$(PREFIX)/share/man/man8'
+	install -m 0644 $(filter %.5,$(MANUAL)) '$(DESTDIR)$(PREFIX)/share/man/man5'
+	install -m 0644 $(filter %.8,$(MANUAL)) '$(DESTDIR)$(PREFIX)/share/man/man8'
 
 clean:                                  ## remove what was built
 	rm -rf '$(BUILD)'
@@ -95,6 +97,9 @@ $(BUILD)/lib%.a:
 	@rm -f $@
 	ar rcs $@ $(filter-out %/main.o,$^)
 
+# What the unit tests share.
+$(BUILD)/libsupport.a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/support/*.c))
+
 # The model that is built in, as a string.
 $(BUILD)/forecast/builtin_model.c: forecast/builtin.model Makefile
 	@mkdir -p $(@D)
@@ -103,9 +108,20 @@ $(BUILD)/forecast/builtin_model.c: forecast/builtin.model Makefile
 $(BUILD)/forecast/builtin_model.o: $(BUILD)/forecast/builtin_model.c
 	$(COMPILE) -MMD -MP -c $< -o $@
 
+# The manual of the configuration, whose options are those of the table in common/config.c.
+$(BUILD)/man/options: $(BUILD)/deploy/man/options.o $(BUILD)/libcommon.a
+	@mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) $^ -o $@ $(LIBS_common)
+
+$(BUILD)/man/options.mdoc: $(BUILD)/man/options
+	$< > $@
+
+$(BUILD)/man/vigie.conf.5: deploy/man/vigie.conf.5.in $(BUILD)/man/options.mdoc
+	sed -e '/^@OPTIONS@$$/{r $(BUILD)/man/options.mdoc' -e 'd}' $< > $@
+
 define folder_rules
 $(BUILD)/lib$(1).a: $(call objects,$(1))
-$(BUILD)/tests/$(1)/%: $(BUILD)/tests/unit/$(1)/%.o $(BUILD)/lib$(1).a $(BUILD)/libcommon.a
+$(BUILD)/tests/$(1)/%: $(BUILD)/tests/unit/$(1)/%.o $(BUILD)/libsupport.a $(BUILD)/lib$(1).a $(BUILD)/libcommon.a
 	@mkdir -p $$(@D)
 	$(COMPILE) $(LDFLAGS) $$^ -o $$@ -lcmocka $(LIBS_$(1))
 endef

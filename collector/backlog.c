@@ -13,7 +13,7 @@ struct backlog {
 	struct spool *spool; /* NULL: none, or it cannot be opened */
 	char *folder;        /* "": none is wanted */
 	int64_t bytes_max, age_ms;
-	uint64_t boot;         /* the present start of the machine */
+	uint64_t boot_id;      /* the present start of the machine */
 	struct batch **memory; /* oldest first, all of them younger than the spool's */
 	size_t memory_count, memory_max;
 
@@ -67,7 +67,7 @@ int backlog_open(const struct config *config, struct counters *counters, struct 
 	if (!backlog)
 		return -ENOMEM;
 	backlog->counters = counters;
-	backlog->boot = clock_boot();
+	backlog->boot_id = clock_boot();
 	int result = backlog_configure(backlog, config);
 	if (result) {
 		backlog_close(backlog);
@@ -201,7 +201,7 @@ static struct batch *read_from_spool(struct backlog *backlog, const struct batch
 static int64_t age_of(const struct backlog *backlog, const struct batch *batch, const struct server_clock *clock,
                       struct moment now)
 {
-	if (backlog->boot && batch->stamp.boot == backlog->boot)
+	if (backlog->boot_id && batch->stamp.boot_id == backlog->boot_id)
 		return now.boot_ms - batch->stamp.boot_ms;
 	return clock->known ? now.boot_ms + clock->ahead_ms - batch->stamp.time_ms : 0;
 }
@@ -243,7 +243,7 @@ struct batch *backlog_next(struct backlog *backlog)
 	return NULL;
 }
 
-void backlog_settle(struct backlog *backlog, enum backlog_fate fate)
+void backlog_conclude(struct backlog *backlog, enum backlog_fate fate)
 {
 	bool waits = fate == BACKLOG_AGAIN || fate == BACKLOG_LATER;
 	if (waits)

@@ -35,7 +35,7 @@ void backlog_add(struct backlog *backlog, struct batch *batch);
 /* Drops what is too old. */
 void backlog_expire(struct backlog *backlog, const struct server_clock *clock, struct moment now);
 
-/* The next one in the present round, borrowed until backlog_settle(), which follows;
+/* The next one in the present round, borrowed until backlog_conclude(), which follows;
  * nothing of it is done. NULL: the round is over, and the next call begins one with the oldest. */
 struct batch *backlog_next(struct backlog *backlog);
 
@@ -46,7 +46,7 @@ enum backlog_fate {
 	BACKLOG_LATER,    /* waits for the next round: one that cannot be sent does not hold up the others */
 };
 
-void backlog_settle(struct backlog *backlog, enum backlog_fate fate);
+void backlog_conclude(struct backlog *backlog, enum backlog_fate fate);
 
 /* Sets aside a batch that never waited. It stays the caller's. */
 void backlog_put_aside(struct backlog *backlog, const struct batch *batch);

@@ -23,7 +23,7 @@ struct header {
 	uint32_t checksum; /* CRC-32 of all that follows it */
 	uint32_t settled;
 	int64_t time_ms, boot_ms;
-	uint64_t boot;
+	uint64_t boot_id;
 	uint64_t count, size; /* of the packed values */
 };
 
@@ -74,7 +74,7 @@ int batch_file_write(int folder_fd, const struct batch_file *file, const struct 
 		.settled = batch->stamp.settled,
 		.time_ms = batch->stamp.time_ms,
 		.boot_ms = batch->stamp.boot_ms,
-		.boot = batch->stamp.boot,
+		.boot_id = batch->stamp.boot_id,
 		.count = batch->count,
 		.size = batch->size,
 	};
@@ -107,7 +107,7 @@ static int read_packed(int fd, const struct header *header, struct batch **ret_b
 	if (!batch)
 		return -ENOMEM;
 	*batch = (struct batch){
-		.stamp = { header->time_ms, header->boot_ms, header->boot, header->settled != 0 },
+		.stamp = { header->time_ms, header->boot_ms, header->boot_id, header->settled != 0 },
 		.count = header->count,
 		.size = header->size,
 	};

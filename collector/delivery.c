@@ -25,14 +25,14 @@ static void settle_stamp(const struct delivery *delivery, struct batch *batch)
 	struct moment now = clock_moment();
 	if (batch->stamp.settled || !server_clock_is_sure(delivery->clock, now))
 		return;
-	batch->stamp.time_ms = server_clock_settle(delivery->clock, &batch->stamp, now, delivery->boot);
+	batch->stamp.time_ms = server_clock_settle(delivery->clock, &batch->stamp, now, delivery->boot_id);
 	batch->stamp.settled = true;
 }
 
 /* After a 409: whether the batch has another time, now that the server has told its own. */
 static bool is_moved(const struct delivery *delivery, struct batch *batch)
 {
-	int64_t time_ms = server_clock_settle(delivery->clock, &batch->stamp, clock_moment(), delivery->boot);
+	int64_t time_ms = server_clock_settle(delivery->clock, &batch->stamp, clock_moment(), delivery->boot_id);
 	if (llabs(time_ms - batch->stamp.time_ms) < AGAIN_MS)
 		return false;
 	batch->stamp.time_ms = time_ms;
@@ -40,7 +40,7 @@ static bool is_moved(const struct delivery *delivery, struct batch *batch)
 }
 
 /* `moved`: the batch has had another time given already. */
-static enum step judge(struct delivery *delivery, long status, struct batch *batch, size_t count, bool *moved)
+static enum step next_step(struct delivery *delivery, long status, struct batch *batch, size_t count, bool *moved)
 {
 	switch (status) {
 	case 200:
@@ -84,7 +84,7 @@ enum delivery_outcome delivery_send(struct delivery *delivery, struct batch *bat
 			count = delivery->names_max;
 		size_t samples = batch_samples(batch, batch->done, count);
 		long status = uplink_put(delivery->uplink, batch, count, report, delivery_left_ms(delivery, end_ns));
-		enum step step = judge(delivery, status, batch, count, &moved);
+		enum step step = next_step(delivery, status, batch, count, &moved);
 		if (step == LATER)
 			return status == 0 || uplink_retry_after_s(delivery->uplink) > 0 ? DELIVERY_SILENT : DELIVERY_KEPT;
 		if (step == REFUSED) {

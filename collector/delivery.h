@@ -15,11 +15,11 @@
 
 #include "collector/uplink.h"
 
-/* Its owner sets the pointers and `boot`, and zeros the rest. */
+/* Its owner sets the pointers and `boot_id`, and zeros the rest. */
 struct delivery {
 	struct uplink *uplink;      /* borrowed */
 	struct server_clock *clock; /* borrowed */
-	uint64_t boot;              /* the present start of the machine */
+	uint64_t boot_id;           /* the present start of the machine */
 	int64_t timeout_ms;         /* of a request */
 	size_t names_max;           /* in one body, since a 413; 0: no limit known */
 	bool rejecting;             /* the last batch was refused, and that was logged */

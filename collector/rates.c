@@ -13,23 +13,24 @@ struct usage {
 	uint64_t cpu_ticks;
 };
 
-static bool grow(void **array, size_t count, size_t size)
-{
-	void *larger = realloc(*array, count * size);
-	if (larger)
-		*array = larger;
-	return larger != NULL;
-}
-
 static bool reserve(struct rates *rates, size_t count)
 {
 	if (count <= rates->capacity)
 		return true;
 	size_t capacity = count + count / 4;
-	if (!grow((void **)&rates->before, capacity, sizeof(*rates->before)) ||
-	    !grow((void **)&rates->now, capacity, sizeof(*rates->now)) ||
-	    !grow((void **)&rates->used, capacity, sizeof(*rates->used)) ||
-	    !grow((void **)&rates->values, capacity, sizeof(*rates->values)))
+	struct usage *before = realloc(rates->before, capacity * sizeof(*before));
+	if (before)
+		rates->before = before;
+	struct usage *now = realloc(rates->now, capacity * sizeof(*now));
+	if (now)
+		rates->now = now;
+	int64_t *used = realloc(rates->used, capacity * sizeof(*used));
+	if (used)
+		rates->used = used;
+	struct rate *values = realloc(rates->values, capacity * sizeof(*values));
+	if (values)
+		rates->values = values;
+	if (!before || !now || !used || !values)
 		return false;
 	rates->capacity = capacity;
 	return true;

@@ -2,8 +2,8 @@
  * From readings to values: what each name used of CPU and memory, in percent.
  *
  * Pure: no I/O, no clock, no global. The memory is used again from tick to tick;
- * the owner releases it with rates_free(). What the values mean: DESIGN.md,
- * section 2.
+ * the owner releases it with rates_free(). What the values mean:
+ * docs/design.md#what-is-measured.
  */
 #ifndef VIGIE_COLLECTOR_RATES_H
 #define VIGIE_COLLECTOR_RATES_H

@@ -33,7 +33,7 @@ int sender_open(const struct config *config, struct sender **ret_sender)
 	struct sender *sender = calloc(1, sizeof(*sender));
 	if (!sender)
 		return -ENOMEM;
-	sender->delivery = (struct delivery){ .clock = &sender->clock, .boot = clock_boot() };
+	sender->delivery = (struct delivery){ .clock = &sender->clock, .boot_id = clock_boot() };
 	int result = backlog_open(config, &sender->counters, &sender->backlog);
 	if (result == 0)
 		result = sender_configure(sender, config);
@@ -102,7 +102,7 @@ void sender_add(struct sender *sender, int64_t time_ms, struct moment now, const
 	const struct stamp stamp = {
 		.time_ms = time_ms,
 		.boot_ms = now.boot_ms - (now.wall_ms - time_ms),
-		.boot = sender->delivery.boot,
+		.boot_id = sender->delivery.boot_id,
 		.settled = server_clock_is_sure(&sender->clock, clock_moment()),
 	};
 	keep_fresh(sender);
@@ -131,7 +131,7 @@ static void note_back(struct sender *sender)
 	if (!sender->away)
 		return;
 	sender->away = false;
-	log_info("%s answers again; %zu intervals were kept, %lld samples dropped", uplink_url(sender->uplink),
+	log_info("%s answers again; %zu intervals were kept, %lld samples dropped", uplink_server(sender->uplink),
 	         backlog_count(sender->backlog), (long long)(sender->counters.dropped - sender->dropped_before));
 }
 
@@ -196,7 +196,7 @@ static void replay(struct sender *sender, const struct sender_state *state, size
 		if (!batch)
 			break;
 		outcome = deliver(sender, state, batch, end_ns, &tally);
-		backlog_settle(sender->backlog, fates[outcome]);
+		backlog_conclude(sender->backlog, fates[outcome]);
 		if (outcome == DELIVERY_DONE || outcome == DELIVERY_REJECTED) {
 			sender->counters.sent += (int64_t)tally.sent;
 			sender->counters.replayed += (int64_t)tally.sent;

@@ -77,11 +77,11 @@ bool server_clock_offset_ms(const struct server_clock *clock, struct moment now,
 }
 
 int64_t server_clock_settle(const struct server_clock *clock, const struct stamp *stamp, struct moment now,
-                            uint64_t boot)
+                            uint64_t boot_id)
 {
 	if (!clock->known)
 		return stamp->time_ms;
-	if (boot && stamp->boot == boot) {
+	if (boot_id && stamp->boot_id == boot_id) {
 		bool right = distance_ms(clock, stamp->time_ms, stamp->boot_ms, now.boot_ms) <= SERVER_CLOCK_TRUST_MS;
 		return right ? stamp->time_ms : stamp->boot_ms + clock->ahead_ms;
 	}

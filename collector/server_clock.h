@@ -38,10 +38,10 @@ struct server_clock {
 
 /* When a batch was taken. */
 struct stamp {
-	int64_t time_ms; /* as it is, or is to be, sent */
-	int64_t boot_ms; /* the same moment on the clock that is never set, … */
-	uint64_t boot;   /* … which is of this start of the machine: clock_boot() */
-	bool settled;    /* time_ms was judged by the server's clock; otherwise it is this machine's alone */
+	int64_t time_ms;  /* as it is, or is to be, sent */
+	int64_t boot_ms;  /* the same moment on the clock that is never set, … */
+	uint64_t boot_id; /* … which is of this start of the machine: clock_boot() */
+	bool settled;     /* time_ms was judged by the server's clock; otherwise it is this machine's alone */
 };
 
 /* Takes that the server's clock stood between the two times, at a moment between
@@ -59,9 +59,9 @@ struct moment server_clock_judge(struct server_clock *clock, struct moment now);
  * False when nothing is known. */
 bool server_clock_offset_ms(const struct server_clock *clock, struct moment now, int64_t *ret_offset_ms);
 
-/* The stamp's time by the server's clock: its own where that may be right. `boot` is
+/* The stamp's time by the server's clock: its own where that may be right. `boot_id` is
  * the present start of the machine. */
 int64_t server_clock_settle(const struct server_clock *clock, const struct stamp *stamp, struct moment now,
-                            uint64_t boot);
+                            uint64_t boot_id);
 
 #endif

@@ -12,11 +12,12 @@
 #include "common/http.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/url.h"
 #include "common/wire.h"
 
 struct uplink {
 	struct http *http;
-	char *url; /* ends with a slash */
+	char *base; /* the URL that paths are appended to: it ends with a slash */
 	char ip[WIRE_IP_SIZE]; /* "": not known yet */
 	bool ip_configured;
 	char hostname[WIRE_NAME_SIZE];
@@ -29,7 +30,7 @@ struct uplink {
 	bool local;      /* it is on this machine */
 
 	const char *method; /* of the last request */
-	struct text path;   /* its URL */
+	struct text url;    /* likewise */
 	struct http_answer answer;
 	bool memory_failed; /* it could not even be built */
 	bool foreign;       /* its answer was not vigie's */
@@ -38,17 +39,9 @@ struct uplink {
 
 int uplink_check(const struct config *config, struct text *ret_error)
 {
-	const char *url = config->collector.url;
-	const char *host = strncmp(url, "http://", 7) == 0    ? url + 7
-	                   : strncmp(url, "https://", 8) == 0 ? url + 8
-	                                                      : "";
-	bool right = host[0] != '\0' && !strchr("/:?#@", host[0]) && !strpbrk(host, " ?#");
-	for (const char *at = host; *at; at++)
-		right = right && (unsigned char)*at > 0x20;
-	if (!right) {
-		text_printf(ret_error, "[collector] url: '%s' is no http:// or https:// address", url);
-		return -EINVAL;
-	}
+	int result = url_check("[collector] url", config->collector.url, ret_error);
+	if (result)
+		return result;
 	char ip[WIRE_IP_SIZE];
 	if (config->collector.ip[0] && !wire_ip_parse(config->collector.ip, ip)) {
 		text_printf(ret_error, "[collector] ip: '%s' is no address", config->collector.ip);
@@ -79,13 +72,14 @@ int uplink_open(const struct config *config, struct server_clock *clock, struct 
 
 	const char *url = config->collector.url;
 	uplink->http = http_open(config->collector.timeout_ms);
-	if (asprintf(&uplink->url, "%s%s", url, url[0] && url[strlen(url) - 1] == '/' ? "" : "/") < 0)
-		uplink->url = NULL;
+	if (asprintf(&uplink->base, "%s%s", url, url[0] && url[strlen(url) - 1] == '/' ? "" : "/") < 0)
+		uplink->base = NULL;
 	uplink->ca_file = strdup(config->collector.ca_file);
 	uplink->clock = clock;
 	uplink->gzip = (enum config_gzip)config->collector.gzip;
 	uplink->local = names_loopback(url);
-	if (!uplink->http || !uplink->url || !uplink->ca_file || token_open(&uplink->token, config->collector.token_file) != 0) {
+	if (!uplink->http || !uplink->base || !uplink->ca_file ||
+	    token_open(&uplink->token, config->collector.token_file) != 0) {
 		uplink_close(uplink);
 		return -ENOMEM;
 	}
@@ -98,10 +92,10 @@ void uplink_close(struct uplink *uplink)
 	if (!uplink)
 		return;
 	http_close(uplink->http);
-	free(uplink->url);
+	free(uplink->base);
 	free(uplink->ca_file);
 	token_free(&uplink->token);
-	text_free(&uplink->path);
+	text_free(&uplink->url);
 	text_free(&uplink->answer.body);
 	text_free(&uplink->description);
 	free(uplink);
@@ -145,16 +139,16 @@ static long request(struct uplink *uplink, const char *method, const char *name,
 	uplink->foreign = false;
 	answer->status = 0;
 	answer->retry_after_s = -1;
-	text_reset(&uplink->path);
-	text_append_string(&uplink->path, uplink->url);
-	text_append_string(&uplink->path, name);
-	uplink->memory_failed = text_failed(&uplink->path) || (body && text_failed(body));
+	text_reset(&uplink->url);
+	text_append_string(&uplink->url, uplink->base);
+	text_append_string(&uplink->url, name);
+	uplink->memory_failed = text_failed(&uplink->url) || (body && text_failed(body));
 	if (uplink->memory_failed)
 		return 0;
 
 	const struct http_message message = {
 		.method = method,
-		.url = uplink->path.data,
+		.url = uplink->url.data,
 		.body = body ? body->data : NULL,
 		.body_length = body ? body->length : 0,
 		.gzip = gzip,
@@ -212,7 +206,7 @@ static long put(struct uplink *uplink, const struct text *body, int64_t timeout_
 		status = request(uplink, "PUT", "save-all", body, false, timeout_ms);
 		uplink->plain_only = status == 200;
 		if (uplink->plain_only)
-			log_info("%s takes no compressed bodies", uplink->url);
+			log_info("%s takes no compressed bodies", uplink->base);
 	}
 	if (status == 401 && token_refresh(&uplink->token))
 		status = request(uplink, "PUT", "save-all", body, gzip && !uplink->plain_only, timeout_ms);
@@ -241,22 +235,11 @@ int64_t uplink_retry_after_s(const struct uplink *uplink)
 	return uplink->answer.retry_after_s;
 }
 
-/* The server's own sentence on why, or "" where its answer holds none. */
-static void read_sentence(const struct text *answer, char ret_sentence[static WIRE_NAME_SIZE])
-{
-	cJSON *json = answer->data ? cJSON_ParseWithLength(answer->data, answer->length) : NULL;
-	const char *sentence = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "error"));
-	ret_sentence[0] = '\0';
-	if (sentence)
-		wire_clean_name(sentence, strlen(sentence), ret_sentence);
-	cJSON_Delete(json);
-}
-
 const char *uplink_describe(struct uplink *uplink)
 {
 	struct text *text = &uplink->description;
 	text_reset(text);
-	text_printf(text, "%s %s: ", uplink->method, uplink->path.data ? uplink->path.data : uplink->url);
+	text_printf(text, "%s %s: ", uplink->method, uplink->url.data ? uplink->url.data : uplink->base);
 	if (uplink->memory_failed) {
 		text_append_string(text, "out of memory");
 	} else if (uplink->answer.status == 0) {
@@ -265,7 +248,7 @@ const char *uplink_describe(struct uplink *uplink)
 		text_printf(text, "HTTP %ld, and not from vigie", uplink->answer.status);
 	} else {
 		char sentence[WIRE_NAME_SIZE];
-		read_sentence(&uplink->answer.body, sentence);
+		wire_read_error(uplink->answer.body.data, uplink->answer.body.length, sentence);
 		text_printf(text, sentence[0] ? "HTTP %ld (%s)" : "HTTP %ld", uplink->answer.status, sentence);
 	}
 	return text_failed(text) ? "out of memory" : text->data;
@@ -276,7 +259,7 @@ bool uplink_is_local(const struct uplink *uplink)
 	return uplink->local;
 }
 
-const char *uplink_url(const struct uplink *uplink)
+const char *uplink_server(const struct uplink *uplink)
 {
-	return uplink->url;
+	return uplink->base;
 }

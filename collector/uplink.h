@@ -58,6 +58,7 @@ bool uplink_is_local(const struct uplink *uplink);
  * http://…: HTTP 503 (the store is down)". Borrowed until the next call. */
 const char *uplink_describe(struct uplink *uplink);
 
-const char *uplink_url(const struct uplink *uplink);
+/* The URL of collector.url, with a slash at its end. */
+const char *uplink_server(const struct uplink *uplink);
 
 #endif

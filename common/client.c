@@ -1,7 +1,5 @@
 #include "common/client.h"
 
-#include <cjson/cJSON.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,18 +15,6 @@ struct client {
 	struct text url;           /* of the present request */
 	struct http_answer answer;
 };
-
-int client_check_url(const char *section, const char *url, struct text *ret_error)
-{
-	size_t scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
-	bool clean = true;
-	for (const char *at = url; *at; at++)
-		clean = clean && isgraph((unsigned char)*at);
-	if (clean && scheme && url[scheme] && !strchr("/:?#", url[scheme]) && !strpbrk(url, "?#"))
-		return 0;
-	text_printf(ret_error, "[%s] url: '%s' is not a URL like http://127.0.0.1:8000" WIRE_PREFIX, section, url);
-	return -EINVAL;
-}
 
 int client_read_token(const char *section, const char *path, struct text *ret_token, struct text *ret_error)
 {
@@ -68,20 +54,6 @@ void client_close(struct client *client)
 	free(client);
 }
 
-/* Says which status came, and why where the answer tells. */
-static void explain_status(const struct http_answer *answer, struct text *ret_error)
-{
-	text_printf(ret_error, "the answer's status is %ld", answer->status);
-	cJSON *document = cJSON_ParseWithLength(answer->body.data ? answer->body.data : "", answer->body.length);
-	const cJSON *error = cJSON_GetObjectItemCaseSensitive(document, "error");
-	if (cJSON_IsString(error)) {
-		char sentence[WIRE_NAME_SIZE]; /* as clean as a name, for the log */
-		wire_clean_name(error->valuestring, strlen(error->valuestring), sentence);
-		text_printf(ret_error, " (%s)", sentence);
-	}
-	cJSON_Delete(document);
-}
-
 static int request(struct client *client, const char *method, const char *path, const struct text *body,
                    struct text *ret_error)
 {
@@ -106,8 +78,10 @@ static int request(struct client *client, const char *method, const char *path, 
 	}
 	if (client->answer.status == 200)
 		return 0;
-	text_printf(ret_error, "%s %s: ", method, client->url.data);
-	explain_status(&client->answer, ret_error);
+	char sentence[WIRE_NAME_SIZE];
+	wire_read_error(client->answer.body.data, client->answer.body.length, sentence);
+	text_printf(ret_error, sentence[0] ? "%s %s: the answer's status is %ld (%s)" : "%s %s: the answer's status is %ld",
+	            method, client->url.data, client->answer.status, sentence);
 	return -EREMOTEIO;
 }
 

@@ -13,11 +13,6 @@
 
 struct client;
 
-/* Whether `url` can be the server's at all: 0, or -EINVAL with a sentence that names
- * the `section` of the configuration. Pure. */
-int client_check_url(const char *section, const char *url, struct text *ret_error)
-	__attribute__((warn_unused_result));
-
 /* Reads the token that is sent with each request; "" for the path "". 0, or an error of
  * secret_read() with a sentence. */
 int client_read_token(const char *section, const char *path, struct text *ret_token, struct text *ret_error)

@@ -614,3 +614,29 @@ void config_print(const struct config *config, struct text *text)
 		print_option(config, &options[i], text);
 	}
 }
+
+bool config_describe(size_t index, struct config_option *ret_option, struct text *values)
+{
+	static const char *const kinds[LIST + 1] = {
+		[INTEGER] = "a whole number", [BYTES] = "a size",      [DURATION] = "a duration",
+		[NUMBER] = "a number",        [BOOLEAN] = "yes or no", [CHOICE] = "one of",
+	};
+	if (index >= OPTION_COUNT)
+		return false;
+	const struct option *option = &options[index];
+	*ret_option = (struct config_option){ option->section, option->key, option->help, option->fallback };
+	text_append_string(values, kinds[option->type] ? kinds[option->type] : "");
+	for (size_t i = 0; option->choices && option->choices[i]; i++)
+		text_printf(values, "%s %s", i ? "," : "", option->choices[i]);
+	const double bounds[] = { option->minimum, option->maximum };
+	for (int i = 0; option->maximum > 0 && i < 2; i++) {
+		text_append_string(values, i ? " to " : " from ");
+		if (option->type == DURATION && bounds[i] > 0)
+			print_quantity(values, (int64_t)bounds[i], duration_units);
+		else if (option->type == BYTES && bounds[i] > 0)
+			print_quantity(values, (int64_t)bounds[i], byte_units);
+		else
+			text_printf(values, "%.15g", bounds[i]);
+	}
+	return true;
+}

@@ -152,4 +152,14 @@ bool config_parse_duration(const char *value, double *ret_ms);
  * description: what --print-config prints, and what the sample file is made of. */
 void config_print(const struct config *config, struct text *text);
 
+/* An option as a manual has it. The strings are constants. */
+struct config_option {
+	const char *section, *key, *help;
+	const char *fallback; /* its default as the file would have it; NULL: it may stand several times */
+};
+
+/* The index-th option of the table, and appended to `values` what it takes: "a duration from
+ * 1s to 1h", "" for any text. False when there are not so many. */
+bool config_describe(size_t index, struct config_option *ret_option, struct text *values);
+
 #endif

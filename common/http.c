@@ -250,6 +250,19 @@ int http_request(struct http *http, const char *method, const char *url, const c
 	return http_send(http, &message, ret_answer);
 }
 
+const char *http_url_fault(const char *url)
+{
+	char *port = NULL;
+	CURLU *parsed = curl_url();
+	CURLUcode code = parsed ? curl_url_set(parsed, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
+	const char *fault = code == CURLUE_OK ? NULL : curl_url_strerror(code);
+	if (!fault && curl_url_get(parsed, CURLUPART_PORT, &port, 0) == CURLUE_OK && strcmp(port, "0") == 0)
+		fault = "Port 0 cannot be connected to"; /* it is taken, and then is not */
+	curl_free(port);
+	curl_url_cleanup(parsed);
+	return fault;
+}
+
 void http_append_escaped(struct text *text, const char *string)
 {
 	char *escaped = curl_easy_escape(NULL, string, 0);

@@ -61,6 +61,10 @@ int http_send(struct http *http, const struct http_message *message, struct http
 int http_request(struct http *http, const char *method, const char *url, const char *body, size_t body_length,
                  struct http_answer *ret_answer) __attribute__((warn_unused_result));
 
+/* Why libcurl can make no request to a URL, whatever its scheme; a constant. NULL: it can. Pure
+ * but for memory. */
+const char *http_url_fault(const char *url);
+
 /* Appends a string as it may stand in the query of a URL or in a form. */
 void http_append_escaped(struct text *text, const char *string);
 

@@ -45,6 +45,19 @@ int tick_open(struct tick *tick, int64_t interval_ms, int64_t phase_ms, int64_t 
 	return 0;
 }
 
+int tick_reopen(struct tick *tick, int64_t interval_ms, int64_t phase_ms, struct moment now)
+{
+	if (tick->timer_fd >= 0 && tick->interval_ms == interval_ms && tick->phase_ms == phase_ms % interval_ms)
+		return 0;
+	struct tick opened;
+	int result = tick_open(&opened, interval_ms, phase_ms, 0, now);
+	if (result)
+		return result;
+	tick_close(tick);
+	*tick = opened;
+	return 0;
+}
+
 bool tick_take(struct tick *tick, struct moment now, int64_t *ret_boundary_ms)
 {
 	int64_t early_ms = tick->boundary_ms + tick->phase_ms - now.wall_ms;

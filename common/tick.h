@@ -35,6 +35,14 @@ int tick_open(struct tick *tick, int64_t interval_ms, int64_t phase_ms, int64_t 
 	__attribute__((warn_unused_result));
 
 /*
+ * After a reload, or in the place of tick_open() for a tick that begins as { .timer_fd = -1 }. It is
+ * planned anew where the interval or the phase is another one; otherwise one that is due is not
+ * lost. 0 or a negative errno: it is then as it was.
+ */
+int tick_reopen(struct tick *tick, int64_t interval_ms, int64_t phase_ms, struct moment now)
+	__attribute__((warn_unused_result));
+
+/*
  * To be called when timer_fd is readable: plans the next tick and says which
  * boundary the present one has. False when it is no time yet (the wall clock was
  * set back, or the timer came early): wait on. The present tick is the newest

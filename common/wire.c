@@ -1,6 +1,7 @@
 #include "common/wire.h"
 
 #include <arpa/inet.h>
+#include <cjson/cJSON.h>
 #include <string.h>
 
 static const char *const resource_names[RESOURCE_COUNT] = {
@@ -160,4 +161,14 @@ bool wire_ip_parse(const char *text, char ret_ip[static WIRE_IP_SIZE])
 	else
 		inet_ntop(AF_INET, &ipv4, ret_ip, WIRE_IP_SIZE);
 	return true;
+}
+
+void wire_read_error(const char *body, size_t length, char ret_sentence[static WIRE_NAME_SIZE])
+{
+	cJSON *json = length ? cJSON_ParseWithLength(body, length) : NULL;
+	const char *sentence = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "error"));
+	ret_sentence[0] = '\0';
+	if (sentence)
+		wire_clean_name(sentence, strlen(sentence), ret_sentence);
+	cJSON_Delete(json);
 }

@@ -1,6 +1,6 @@
 /*
  * The words that vigie's programs say to each other: process names, addresses,
- * resources, alarm colours and the headers of the REST interface.
+ * resources, alarm colours, and the sentence of an answer that is an error.
  *
  * Pure and thread-safe.
  */
@@ -54,5 +54,9 @@ void wire_clean_name(const char *bytes, size_t length, char ret_name[static WIRE
  * False when `text` is no address; the output is then untouched.
  */
 bool wire_ip_parse(const char *text, char ret_ip[static WIRE_IP_SIZE]);
+
+/* The server's sentence on why, of an answer that is an error: as clean as a name, for the log;
+ * "" where the body holds none. `body` may be NULL where it has no bytes. */
+void wire_read_error(const char *body, size_t length, char ret_sentence[static WIRE_NAME_SIZE]);
 
 #endif

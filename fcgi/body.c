@@ -12,6 +12,7 @@
 #define VALUE_MAX 1e12
 /* 2^31 rows of ten seconds: the year 2650. */
 #define TIME_MAX_S 21474836470.0
+#define NOT_A_NUMBER "not a number of 0 or more"
 
 /* Where cJSON allocates in this thread while it parses. */
 static _Thread_local struct arena *parsing;
@@ -168,6 +169,16 @@ static bool read_number(const cJSON *item, double *ret_number)
 	return true;
 }
 
+static bool read_probability(const cJSON *item, double *ret_number)
+{
+	return read_number(item, ret_number) && *ret_number <= 1;
+}
+
+static bool read_seconds(const cJSON *item, double *ret_seconds)
+{
+	return read_number(item, ret_seconds) && *ret_seconds < TIME_MAX_S;
+}
+
 static bool read_time(const cJSON *item, int64_t *ret_time_ms)
 {
 	if (!cJSON_IsNumber(item) || !(item->valuedouble > 0 && item->valuedouble < TIME_MAX_S))
@@ -272,6 +283,44 @@ static int parse_item_of_host(const cJSON *object, size_t index, const struct bo
 	return parse_item(item, index, times, sample, error);
 }
 
+/* A number that items of a body about several hosts may have, and what it is stored as. */
+struct member {
+	const char *key;
+	size_t offset; /* in struct item */
+	enum metric metric;
+	bool required;
+	bool (*read)(const cJSON *item, double *ret_number);
+	const char *wrong; /* the sentence on one that cannot be read */
+};
+
+/* What an alarm has beside its colour; its value is checked alone, since it is stored already, as usage. */
+static const struct member alarm_members[] = {
+	{ "since", offsetof(struct item, since), METRIC_ALARM_SINCE, false, read_number, NOT_A_NUMBER },
+	{ "threshold", offsetof(struct item, threshold), METRIC_ALARM_THRESHOLD, false, read_number, NOT_A_NUMBER },
+	{ "forecast", offsetof(struct item, forecast), METRIC_ALARM_FORECAST, false, read_number, NOT_A_NUMBER },
+	{ "expected_at", offsetof(struct item, expected_at), METRIC_ALARM_LEAD, false, read_number, NOT_A_NUMBER },
+};
+
+static const struct member forecast_members[] = {
+	{ "probability", offsetof(struct item, probability), METRIC_FORECAST_PROBABILITY, true, read_probability,
+	  "probability is not a number from 0 to 1" },
+	{ "forecast", offsetof(struct item, forecast), METRIC_FORECAST, true, read_number,
+	  "forecast is not a number of 0 or more" },
+	{ "expected_at", offsetof(struct item, expected_at), METRIC_FORECAST_LEAD, false, read_seconds,
+	  "expected_at is not a number of seconds since 1970" },
+};
+
+enum {
+	ALARM_MEMBERS = sizeof(alarm_members) / sizeof(alarm_members[0]),
+	FORECAST_MEMBERS = sizeof(forecast_members) / sizeof(forecast_members[0]),
+	/* What one item is stored as, at the most. */
+	SAMPLES_PER_ALARM = 1 + ALARM_MEMBERS, /* its colour, and the numbers */
+	SAMPLES_PER_FORECAST = FORECAST_MEMBERS,
+};
+
+_Static_assert(1 + SAMPLES_PER_ALARM + SAMPLES_PER_FORECAST == METRIC_COUNT,
+               "each metric but usage is of alarms or of forecasts");
+
 static bool is_given(const cJSON *item)
 {
 	return item && !cJSON_IsNull(item);
@@ -291,8 +340,26 @@ static double lead_s(double expected_at_s, int64_t time_ms)
 	return fmax(0, round(expected_at_s * 1000) - (double)time_ms) / 1000;
 }
 
-/* Appends the samples that one alarm is stored as: its colour, and what it says of
- * itself. The value is stored already, as usage. */
+/* Appends a sample for each of the members that the item has. */
+static int add_members(struct body *body, const struct item *item, const struct member members[], size_t count,
+                       const struct sample *base, size_t index, struct body_error *error)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct member *member = &members[i];
+		const cJSON *found;
+		double number;
+		memcpy(&found, (const char *)item + member->offset, sizeof(found));
+		if (!member->required && !is_given(found))
+			continue;
+		if (!member->read(found, &number))
+			return refuse_item(error, 400, index, member->key, member->wrong);
+		bool is_time = member->metric == METRIC_ALARM_LEAD || member->metric == METRIC_FORECAST_LEAD;
+		add_sample(body, base, member->metric, is_time ? lead_s(number, base->time_ms) : number);
+	}
+	return 0;
+}
+
+/* Appends the samples that one alarm is stored as: its colour, and what it says of itself. */
 static int parse_alarm(const cJSON *object, size_t index, const struct body_times *times, struct body *body, char *ip,
                        struct body_error *error)
 {
@@ -304,31 +371,12 @@ static int parse_alarm(const cJSON *object, size_t index, const struct body_time
 	enum color color;
 	if (!cJSON_IsString(item.color) || !wire_color_parse(item.color->valuestring, &color))
 		return refuse_item(error, 400, index, "color", "color is none of green, orange, red, unknown");
-
-	const struct {
-		const char *key;
-		const cJSON *item;
-		enum metric metric;
-	} numbers[] = {
-		{ "since", item.since, METRIC_ALARM_SINCE },
-		{ "threshold", item.threshold, METRIC_ALARM_THRESHOLD },
-		{ "forecast", item.forecast, METRIC_ALARM_FORECAST },
-		{ "expected_at", item.expected_at, METRIC_ALARM_LEAD },
-		{ "value", item.value, METRIC_USAGE }, /* checked, not stored */
-	};
 	add_sample(body, &base, METRIC_ALARM, (double)color);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		double number;
-		if (!is_given(numbers[i].item))
-			continue;
-		if (!read_number(numbers[i].item, &number))
-			return refuse_item(error, 400, index, numbers[i].key, "not a number of 0 or more");
-		if (numbers[i].metric == METRIC_USAGE)
-			continue;
-		add_sample(body, &base, numbers[i].metric,
-		           numbers[i].metric == METRIC_ALARM_LEAD ? lead_s(number, base.time_ms) : number);
-	}
-	return 0;
+	result = add_members(body, &item, alarm_members, ALARM_MEMBERS, &base, index, error);
+	double value;
+	if (result == 0 && is_given(item.value) && !read_number(item.value, &value))
+		result = refuse_item(error, 400, index, "value", NOT_A_NUMBER);
+	return result;
 }
 
 /* Appends the samples that one forecast is stored as. */
@@ -338,24 +386,8 @@ static int parse_forecast(const cJSON *object, size_t index, const struct body_t
 	struct item item;
 	struct sample base;
 	int result = parse_item_of_host(object, index, times, ip, &item, &base, error);
-	if (result)
-		return result;
-	double probability, forecast, expected_at_s;
-	if (!read_number(item.probability, &probability) || probability > 1)
-		return refuse_item(error, 400, index, "probability", "probability is not a number from 0 to 1");
-	if (!read_number(item.forecast, &forecast))
-		return refuse_item(error, 400, index, "forecast", "forecast is not a number of 0 or more");
-	add_sample(body, &base, METRIC_FORECAST_PROBABILITY, probability);
-	add_sample(body, &base, METRIC_FORECAST, forecast);
-	if (!is_given(item.expected_at))
-		return 0;
-	if (!read_number(item.expected_at, &expected_at_s) || expected_at_s >= TIME_MAX_S)
-		return refuse_item(error, 400, index, "expected_at", "expected_at is not a number of seconds since 1970");
-	add_sample(body, &base, METRIC_FORECAST_LEAD, lead_s(expected_at_s, base.time_ms));
-	return 0;
+	return result ? result : add_members(body, &item, forecast_members, FORECAST_MEMBERS, &base, index, error);
 }
-
-enum { SAMPLES_PER_ALARM = 5, SAMPLES_PER_FORECAST = 3 };
 
 typedef int item_parser(const cJSON *object, size_t index, const struct body_times *times, struct body *body, char *ip,
                         struct body_error *error);

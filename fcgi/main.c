@@ -11,44 +11,28 @@
 #include "fcgi/body.h"
 #include "fcgi/pool.h"
 #include "fcgi/routes.h"
+#include "fcgi/store.h"
 
 /* Many more than cores: batches that wait for a commit go together with the next, and a
  * commit of one costs as much as of sixteen. */
 enum { THREADS_PER_CORE = 16, THREADS_DEFAULT_MIN = 32, THREADS_DEFAULT_MAX = 64, THREADS_MIN = 4 };
 
-/* Whether what the engine of `section` is reached by is a URL. */
-static bool check_url(const struct config *config, const char *section, const char *key, const char *url,
-                      struct text *ret_error)
-{
-	if (strcmp(config->server.store, section) != 0 || strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0)
-		return true;
-	text_printf(ret_error, "%s.%s: '%s' is no http:// or https:// URL", section, key, url);
-	return false;
-}
-
 static int check(const struct config *config, struct text *ret_error)
 {
-	if (!store_find(config->server.store)) {
+	const struct store_ops *engine = store_find(config->server.store);
+	if (!engine) {
 		text_printf(ret_error, "server.store: '%s' is no engine", config->server.store);
 		return -EINVAL;
 	}
-	/* SQLite's own words for databases that are no files. */
-	const char *path = config->sqlite.path;
-	if (!path[0] || path[0] == ':' || strncmp(path, "file:", 5) == 0) {
-		text_printf(ret_error, "sqlite.path: '%s' is no path of a file", path);
-		return -EINVAL;
-	}
-	if (!check_url(config, "influxdb2", "url", config->influxdb2.url, ret_error) ||
-	    !check_url(config, "influxql", "url", config->influxql.url, ret_error) ||
-	    !check_url(config, "victoriametrics", "insert_url", config->victoriametrics.insert_url, ret_error) ||
-	    !check_url(config, "victoriametrics", "select_url", config->victoriametrics.select_url, ret_error))
-		return -EINVAL;
+	int result = engine->check_config(config, ret_error);
+	if (result)
+		return result;
 	if (config->server.threads > 0 && config->server.threads < THREADS_MIN) {
 		text_printf(ret_error, "server.threads: at least %d are needed", THREADS_MIN);
 		return -EINVAL;
 	}
 	struct tokens *tokens;
-	int result = tokens_open(config, &tokens, ret_error);
+	result = tokens_open(config, &tokens, ret_error);
 	if (result == 0)
 		tokens_close(tokens);
 	return result;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "fcgi/inflate.h"
 
@@ -62,6 +63,10 @@ void response_error(struct response *response, int status, const char *field, co
 	if (field && field[0]) {
 		text_append_string(&response->body, ", \"field\": ");
 		json_append_string(&response->body, field);
+	}
+	if (status == 409) {
+		text_append_string(&response->body, ", \"server_time\": ");
+		json_append_seconds(&response->body, clock_wall_ms());
 	}
 	text_append_string(&response->body, "}\n");
 }

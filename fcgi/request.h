@@ -51,7 +51,8 @@ struct response {
 };
 
 /* Makes an answer of {"Response": "NOk", "error": …, "field": …}; `field` may be NULL.
- * A 503 asks to come back in five seconds, a 401 for a token. */
+ * A 503 asks to come back in five seconds, a 401 for a token; a 409 has "server_time", in
+ * seconds, for the client to measure its clock against. */
 void response_error(struct response *response, int status, const char *field, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "common/clock.h"
-#include "common/json.h"
 #include "fcgi/body.h"
 #include "fcgi/counters.h"
 
@@ -39,13 +38,6 @@ static void answer_refusal(int result, const struct body_error *error, struct re
 	}
 	counters_add(COUNTER_REJECTED, 1);
 	response_error(response, error->status, error->field, "%s", error->sentence);
-	if (error->status == 409) {
-		/* The client may measure its clock against this. */
-		response->body.length -= sizeof("}\n") - 1;
-		text_append_string(&response->body, ", \"server_time\": ");
-		json_append_seconds(&response->body, clock_wall_ms());
-		text_append_string(&response->body, "}\n");
-	}
 }
 
 static struct body_times times_now(struct service *service)

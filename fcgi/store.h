@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "common/config.h"
+#include "common/text.h"
 #include "fcgi/sample.h"
 
 struct store;
@@ -108,6 +109,10 @@ struct store_ops {
 	const char *name; /* the value of `store =` */
 	unsigned appends; /* calls of append() at a time; at least 1 */
 
+	/* Whether the options of the engine's section can be right: 0, or -EINVAL with a
+	 * sentence that names the one that is not. No store need be open. */
+	int (*check_config)(const struct config *config, struct text *ret_error);
+
 	int (*open)(const struct config *config, struct store **ret_store);
 
 	/* Accepts NULL. No other call may be under way. */
@@ -136,8 +141,15 @@ struct store_ops {
 
 	/* Whether the store works, as far as is known without waiting: 0, or the negative
 	 * errno of what failed last. */
-	int (*check)(struct store *store);
+	int (*health)(struct store *store);
 };
+
+/* The start of the step that holds `time_ms`, which may be before 1970. */
+static inline int64_t store_step_start(int64_t time_ms, int64_t step_ms)
+{
+	int64_t past = time_ms % step_ms;
+	return time_ms - (past < 0 ? past + step_ms : past);
+}
 
 /* The engines; NULL when `name` is none of them. */
 const struct store_ops *store_find(const char *name);

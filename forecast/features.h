@@ -1,6 +1,6 @@
 /*
- * What the model sees of a series: numbers made of its past alone. features.c describes
- * each, as vigie-forecast(8) and `explain` do.
+ * What the model sees of a series: numbers made of its past alone. The table in
+ * features.c describes each, as vigie-forecast(8) and `explain` do.
  *
  * All in units of the limit, so that one model serves every limit. Pure.
  */
@@ -11,7 +11,75 @@
 
 #include "forecast/timeline.h"
 
-enum { FEATURE_COUNT = 65 };
+/* In the order of the inputs of the model, and so of what is in the files of models and states. */
+enum feature {
+	FEATURE_NOW,
+	FEATURE_NOW_MEAN,
+	FEATURE_CHANGE_1,
+	FEATURE_CHANGE_1_BEFORE,
+	FEATURE_CHANGE_3,
+	FEATURE_MEAN_24,
+	FEATURE_MEAN_72,
+	FEATURE_MEAN_DAY,
+	FEATURE_MAX_24,
+	FEATURE_MAX_DAY,
+	FEATURE_DEVIATION_6,
+	FEATURE_DEVIATION_24,
+	FEATURE_DEVIATION_DAY,
+	FEATURE_LOW_DAY,
+	FEATURE_HIGH_24,
+	FEATURE_HIGH_DAY,
+	FEATURE_SPREAD_24,
+	FEATURE_RISE_6,
+	FEATURE_RISE_12,
+	FEATURE_RISE_24,
+	FEATURE_RISE_48,
+	FEATURE_RISE_MEANS,
+	FEATURE_REACH_12,
+	FEATURE_REACH_24,
+	FEATURE_REACH_48,
+	FEATURE_REACH_CLIMB,
+	FEATURE_PASS_12,
+	FEATURE_PASS_24,
+	FEATURE_PASS_48,
+	FEATURE_PASS_CLIMB,
+	FEATURE_DISTANCE_24,
+	FEATURE_DISTANCE_DAY,
+	FEATURE_RANK,
+	FEATURE_OVER_24,
+	FEATURE_OVER_DAY,
+	FEATURE_CROSSING_AGE,
+	FEATURE_CROSSING_RATIO,
+	FEATURE_CROSSING_DUE,
+	FEATURE_ONSET_AGE,
+	FEATURE_ONSET_DUE,
+	FEATURE_CYCLE_CROSSED,
+	FEATURE_CYCLE_ONSET,
+	FEATURE_CYCLE_OVER,
+	FEATURE_CYCLE_MAX,
+	FEATURE_CYCLE_STRENGTH,
+	FEATURE_CYCLE_CROSSED_CLEAR,
+	FEATURE_CYCLE_OVER_CLEAR,
+	FEATURE_YESTERDAY,
+	FEATURE_YESTERDAY_MOVED,
+	FEATURE_YESTERDAY_KNOWN,
+	FEATURE_DAY_BEFORE,
+	FEATURE_DAY_BEFORE_MOVED,
+	FEATURE_DAY_BEFORE_KNOWN,
+	FEATURE_DAY_SINE,
+	FEATURE_DAY_COSINE,
+	FEATURE_NEAR_70,
+	FEATURE_NEAR_85,
+	FEATURE_NEAR_93,
+	FEATURE_HOLT,
+	FEATURE_HOLT_SLOW,
+	FEATURE_HOLT_NEAR_95,
+	FEATURE_HOLT_OVER,
+	FEATURE_HIGH_NEAR_90,
+	FEATURE_HIGH_OVER,
+	FEATURE_JUMP,
+	FEATURE_COUNT
+};
 
 /* The name and the sentence of a feature, 0 to FEATURE_COUNT - 1. */
 const char *feature_name(unsigned feature);

@@ -49,18 +49,30 @@ void assembly_close(struct assembly *answer)
 	text_free(&answer->strings);
 }
 
-/* Room for one more item; doubles. */
-static int grow(void **items, size_t *capacity, size_t count, size_t size)
+bool assembly_find_resource(const struct assembly *answer, const char *measurement, size_t length,
+                            enum resource *ret_resource)
+{
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		const char *name = sample_measurement(answer->query->metric, (enum resource)i);
+		if (strlen(name) == length && memcmp(name, measurement, length) == 0) {
+			*ret_resource = (enum resource)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The items[count], moved where there is no room for one more; it doubles. NULL: out of
+ * memory, and the items stay where they are. */
+static void *grow(void *items, size_t *capacity, size_t count, size_t size)
 {
 	if (count < *capacity)
-		return 0;
+		return items;
 	size_t wanted = *capacity ? 2 * *capacity : 256;
-	void *larger = realloc(*items, wanted * size);
-	if (!larger)
-		return -ENOMEM;
-	*items = larger;
-	*capacity = wanted;
-	return 0;
+	void *larger = realloc(items, wanted * size);
+	if (larger)
+		*capacity = wanted;
+	return larger;
 }
 
 int assembly_series(struct assembly *answer, const char *ip, const char *stored_process)
@@ -74,8 +86,10 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	series.process = answer->strings.length;
 	line_protocol_append_decoded(&answer->strings, stored_process);
 	text_append_char(&answer->strings, '\0');
-	int result = grow((void **)&answer->series, &answer->series_capacity, answer->series_count, sizeof(series));
-	if (result || text_failed(&answer->strings))
+	struct assembly_series *all = grow(answer->series, &answer->series_capacity, answer->series_count, sizeof(*all));
+	if (all)
+		answer->series = all;
+	if (!all || text_failed(&answer->strings))
 		return -ENOMEM;
 
 	/* Engines that name the series of every fact name the same one many times. */
@@ -99,12 +113,6 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	return 0;
 }
 
-static int64_t step_start(int64_t time_ms, int64_t step_ms)
-{
-	int64_t past = time_ms % step_ms;
-	return time_ms - (past < 0 ? past + step_ms : past);
-}
-
 int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, int64_t time_ms, double value)
 {
 	if (answer->skipping)
@@ -113,11 +121,12 @@ int assembly_fact(struct assembly *answer, enum resource resource, enum assembly
 	/* A point is one fact, or a sum and a count; with steps more of them may become one. */
 	if (answer->kind == ASSEMBLY_HISTORY && answer->count / 2 > query->max_points)
 		return -E2BIG;
-	int result = grow((void **)&answer->facts, &answer->capacity, answer->count, sizeof(*answer->facts));
-	if (result)
-		return result;
+	struct assembly_fact *facts = grow(answer->facts, &answer->capacity, answer->count, sizeof(*facts));
+	if (!facts)
+		return -ENOMEM;
+	answer->facts = facts;
 	answer->facts[answer->count++] = (struct assembly_fact){
-		.time_ms = query->step_ms ? step_start(time_ms, query->step_ms) : time_ms,
+		.time_ms = query->step_ms ? store_step_start(time_ms, query->step_ms) : time_ms,
 		.value = value,
 		.series = (uint32_t)(answer->series_count - 1),
 		.resource = (uint8_t)resource,

@@ -46,6 +46,10 @@ int assembly_open(struct assembly *answer, const struct query *query, enum assem
 	__attribute__((warn_unused_result));
 void assembly_close(struct assembly *answer);
 
+/* The resource of a measurement, length bytes; false where it is none of the query's metric. */
+bool assembly_find_resource(const struct assembly *answer, const char *measurement, size_t length,
+                            enum resource *ret_resource);
+
 /* The series of the facts that follow; strings need not outlive the call. */
 int assembly_series(struct assembly *answer, const char *ip, const char *stored_process) __attribute__((warn_unused_result));
 

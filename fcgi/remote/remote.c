@@ -159,7 +159,7 @@ void remote_close(struct remote *remote)
 	free(remote);
 }
 
-int remote_check(const struct remote *remote)
+int remote_health(const struct remote *remote)
 {
 	for (int i = 0; i < REMOTE_PURPOSES; i++) {
 		int error = atomic_load(&remote->errors[i]);
@@ -251,7 +251,7 @@ static void note(struct remote *remote, enum remote_purpose purpose, int result,
 		said = said || (i != (int)purpose && atomic_load(&remote->errors[i]) == result);
 	if (result && !said)
 		log_error("store %s: %s: %s", remote->name, verbs[purpose], words);
-	else if (!result && before != -EINPROGRESS && !remote_check(remote))
+	else if (!result && before != -EINPROGRESS && !remote_health(remote))
 		log_info("store %s: works again", remote->name);
 	if (result && purpose != REMOTE_SET_UP) {
 		pthread_mutex_lock(&remote->lock);
@@ -260,12 +260,19 @@ static void note(struct remote *remote, enum remote_purpose purpose, int result,
 	}
 }
 
-void remote_note(struct remote *remote, enum remote_purpose purpose, int result, const char *words)
+/* The result of one request: of a set-up what it returns in the end is noted. */
+static void note_request(struct remote *remote, enum remote_purpose purpose, int result, const char *words)
 {
 	if (purpose == REMOTE_SET_UP)
 		snprintf(remote->set_up_words, sizeof(remote->set_up_words), "%s", words);
 	else
 		note(remote, purpose, result, words);
+}
+
+int remote_answer_failed(struct remote *remote, enum remote_purpose purpose, const char *words)
+{
+	note_request(remote, purpose, -EIO, words[0] ? words : "the answer is not understood");
+	return -EIO;
 }
 
 int remote_send(struct remote *remote, enum remote_purpose purpose, const struct http_message *message,
@@ -301,7 +308,7 @@ int remote_send(struct remote *remote, enum remote_purpose purpose, const struct
 	if (result == 0 && ret_body && text_failed(ret_body))
 		result = -ENOMEM;
 	if (result != -EREMOTEIO && result != -EBADMSG)
-		remote_note(remote, purpose, result, ret_words);
+		note_request(remote, purpose, result, ret_words);
 	return result;
 }
 
@@ -344,7 +351,7 @@ static void *keep(void *user)
 	struct remote *remote = user;
 	pthread_mutex_lock(&remote->lock);
 	while (!remote->closing) {
-		if (!remote_check(remote)) {
+		if (!remote_health(remote)) {
 			pthread_cond_wait(&remote->wake, &remote->lock);
 			continue;
 		}
@@ -396,6 +403,28 @@ char *remote_url(const char *base, const char *path, const char *const parameter
 		return url.data;
 	text_free(&url);
 	return NULL;
+}
+
+struct http_message remote_form(const char *url, const struct text *form)
+{
+	return (struct http_message){
+		.method = "POST",
+		.url = url,
+		.body = form->data,
+		.body_length = form->length,
+		.content_type = "application/x-www-form-urlencoded",
+	};
+}
+
+void remote_append_quoted(struct text *text, const char *string, char quote)
+{
+	text_append_char(text, quote);
+	for (const char *at = string; *at; at++) {
+		if (*at == quote || *at == '\\')
+			text_append_char(text, '\\');
+		text_append_char(text, *at);
+	}
+	text_append_char(text, quote);
 }
 
 /* Sends the lines, and empties them. */

@@ -47,7 +47,7 @@ int remote_start(struct remote *remote, remote_set_up *set_up, struct store *sto
 void remote_close(struct remote *remote);
 
 /* Whether the engine works, as the last requests say: 0 or the negative errno. */
-int remote_check(const struct remote *remote);
+int remote_health(const struct remote *remote);
 
 enum remote_purpose { REMOTE_SET_UP, REMOTE_WRITE, REMOTE_READ, REMOTE_PURPOSES };
 
@@ -58,17 +58,24 @@ enum remote_purpose { REMOTE_SET_UP, REMOTE_WRITE, REMOTE_READ, REMOTE_PURPOSES 
  * gets the answer's body where the message has no sink; `ret_words` what the engine, or the
  * network, says to a failure. Of writes and reads the first failure of its kind is logged,
  * and when all works again; of a set-up what it returns in the end. What a sink returns of
- * -EREMOTEIO and -EBADMSG is the caller's to tell with remote_note().
+ * -EREMOTEIO and -EBADMSG is the caller's to tell with remote_answer_failed().
  */
 int remote_send(struct remote *remote, enum remote_purpose purpose, const struct http_message *message,
                 struct text *ret_body, char ret_words[static REMOTE_WORDS_SIZE]) __attribute__((warn_unused_result));
 
-/* What was found wrong in an answer of status 200: logged like a failure of remote_send(). */
-void remote_note(struct remote *remote, enum remote_purpose purpose, int result, const char *words);
+/* An answer of status 200 brought an error, in the engine's words, or, with "", is not
+ * understood: logged like a failure of remote_send(). Returns -EIO. */
+int remote_answer_failed(struct remote *remote, enum remote_purpose purpose, const char *words);
 
 /* An address below `base`, with parameters: names and values in turn, NULL at the end,
  * escaped here. To be freed; NULL: out of memory. */
 char *remote_url(const char *base, const char *path, const char *const parameters[]);
+
+/* A form that is posted. The form is borrowed. */
+struct http_message remote_form(const char *url, const struct text *form);
+
+/* A string of a query language, with a backslash before its backslashes and `quote`s. */
+void remote_append_quoted(struct text *text, const char *string, char quote);
 
 /* store_ops.append(): the samples as line protocol to `url`, in as few requests as
  * engines take. */

@@ -1,8 +1,8 @@
 /*
- * InfluxDB 1.x: /write, and InfluxQL over /query with its answers in JSON, chunked, so
- * that a long series comes in pieces.
+ * InfluxDB 1.x: /write, and InfluxQL (influxql.h) over /query with its answers in JSON,
+ * chunked, so that a long series comes in pieces.
  *
- * docs.influxdata.com/influxdb/v1/tools/api and /query_language. An answer is
+ * docs.influxdata.com/influxdb/v1/tools/api. An answer is
  *   {"results": [{"series": [{"name": measurement, "tags": {…}, "columns": […],
  *   "values": [[time, value, …], …]}], "error": …}]}
  * a document a chunk, one after the other; an error of a statement comes with status 200.
@@ -14,8 +14,9 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/url.h"
 #include "fcgi/remote/assembly.h"
-#include "fcgi/remote/line_protocol.h"
+#include "fcgi/remote/influxql.h"
 #include "fcgi/remote/pieces.h"
 #include "fcgi/remote/remote.h"
 #include "fcgi/remote/retention.h"
@@ -32,18 +33,6 @@ struct store {
 	char *database; /* escaped for use in double quotes */
 	struct retention retention;
 };
-
-/* Appends a string with a backslash before itself and before `quote`, in quotes. */
-static void append_quoted(struct text *text, const char *string, char quote)
-{
-	text_append_char(text, quote);
-	for (const char *at = string; *at; at++) {
-		if (*at == quote || *at == '\\')
-			text_append_char(text, '\\');
-		text_append_char(text, *at);
-	}
-	text_append_char(text, quote);
-}
 
 /* ---- asking ---- */
 
@@ -88,24 +77,18 @@ static int ask(struct store *store, enum remote_purpose purpose, const struct te
 	struct text form = TEXT_EMPTY;
 	text_append_string(&form, "chunked=true&epoch=ms&q=");
 	http_append_escaped(&form, text_failed(statements) ? "" : statements->data);
-	const struct http_message message = {
-		.method = "POST",
-		.url = store->query_url,
-		.body = form.data,
-		.body_length = form.length,
-		.content_type = "application/x-www-form-urlencoded",
-		.accept = "application/json",
-		.sink = pieces_feed,
-		.sink_user = &pieces,
-	};
+	struct http_message message = remote_form(store->query_url, &form);
+	message.accept = "application/json";
+	message.sink = pieces_feed;
+	message.sink_user = &pieces;
 	int result = text_failed(&form) || text_failed(statements) ? -ENOMEM : 0;
 	if (result == 0)
 		result = remote_send(store->remote, purpose, &message, NULL, ret_error);
 	if (result == 0)
 		result = pieces_end(&pieces);
 	if (result == -EREMOTEIO || result == -EBADMSG) {
-		snprintf(ret_error, REMOTE_WORDS_SIZE, "%s", reader.error[0] ? reader.error : "the answer is not understood");
-		remote_note(store->remote, purpose, -EIO, ret_error);
+		snprintf(ret_error, REMOTE_WORDS_SIZE, "%s", reader.error);
+		(void)remote_answer_failed(store->remote, purpose, reader.error);
 	}
 	pieces_free(&pieces);
 	text_free(&form);
@@ -171,7 +154,7 @@ static int change_retention(struct store *store, const struct policy *policy)
 	char error[REMOTE_WORDS_SIZE];
 	struct text statement = TEXT_EMPTY;
 	text_append_string(&statement, "ALTER RETENTION POLICY ");
-	append_quoted(&statement, policy->name, '"');
+	remote_append_quoted(&statement, policy->name, '"');
 	text_printf(&statement, " ON %s DURATION %llds", store->database, (long long)store->retention.wanted_s);
 	int result = ask(store, REMOTE_SET_UP, &statement, take_nothing, NULL, error);
 	if (result == 0)
@@ -212,86 +195,21 @@ static int influxql_set_up(struct store *store)
 
 /* ---- reading ---- */
 
-static void append_condition(struct text *text, const char *tag, const char *value)
-{
-	text_printf(text, "%s=", tag);
-	append_quoted(text, value, '\'');
-}
-
-static void append_process(struct text *text, const char *process)
-{
-	char stored[LINE_PROTOCOL_NAME_SIZE];
-	line_protocol_encode(process, stored);
-	append_condition(text, "process", stored);
-}
-
-/* The series first … end of query->only. */
-static void append_only(struct text *text, const struct query *query, size_t first, size_t end)
-{
-	text_append_string(text, " AND (");
-	for (size_t i = first; i < end; i++) {
-		text_append_string(text, i == first ? "(" : " OR (");
-		append_process(text, query->only[i].process);
-		if (query->only[i].ip) {
-			text_append_string(text, " AND ");
-			append_condition(text, "ip", query->only[i].ip);
-		}
-		text_append_char(text, ')');
-	}
-	text_append_char(text, ')');
-}
-
-static void append_where(struct text *text, const struct query *query)
-{
-	text_printf(text, " WHERE time > %lldms AND time <= %lldms", (long long)query->from_ms, (long long)query->to_ms);
-	if (query->ip) {
-		text_append_string(text, " AND ");
-		append_condition(text, "ip", query->ip);
-	}
-	if (query->process) {
-		text_append_string(text, " AND ");
-		append_process(text, query->process);
-	}
-}
-
-static void append_from(struct text *text, const struct query *query)
-{
-	const char *separator = " FROM ";
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
-		if (query->unwanted[i])
-			continue;
-		text_printf(text, "%s%s", separator, sample_measurement(query->metric, (enum resource)i));
-		separator = ", ";
-	}
-}
-
 /* What takes the series of an answer. */
 struct taker {
 	struct assembly answer;
 	enum assembly_column columns[2]; /* of the values behind the time */
 };
 
-/* The resource of a series' measurement; false for a series of something else. */
-static bool find_resource(const struct query *query, const cJSON *series, enum resource *ret_resource)
-{
-	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(series, "name"));
-	for (int i = 0; name && i < RESOURCE_COUNT; i++) {
-		if (strcmp(name, sample_measurement(query->metric, (enum resource)i)) == 0) {
-			*ret_resource = (enum resource)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 static int take_values(void *user, const cJSON *series)
 {
 	struct taker *taker = user;
+	const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(series, "name"));
 	const cJSON *tags = cJSON_GetObjectItemCaseSensitive(series, "tags");
 	const char *ip = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tags, "ip"));
 	const char *process = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tags, "process"));
 	enum resource resource;
-	if (!process || !process[0] || !find_resource(taker->answer.query, series, &resource))
+	if (!process || !process[0] || !name || !assembly_find_resource(&taker->answer, name, strlen(name), &resource))
 		return 0;
 	int result = assembly_series(&taker->answer, ip ? ip : "", process);
 	const cJSON *row;
@@ -320,10 +238,7 @@ static int influxql_mean(struct store *store, const struct query *query, struct 
 {
 	struct text statement = TEXT_EMPTY;
 	struct taker taker = { .columns = { ASSEMBLY_VALUE, ASSEMBLY_MAXIMUM } };
-	text_append_string(&statement, query->without_maximum ? "SELECT mean(value)" : "SELECT mean(value), max(value)");
-	append_from(&statement, query);
-	append_where(&statement, query);
-	text_append_string(&statement, query->by_host ? " GROUP BY process, ip" : " GROUP BY process");
+	influxql_append_mean(&statement, query);
 	int result = assembly_open(&taker.answer, query, ASSEMBLY_ROWS);
 	if (result == 0)
 		result = read_into(store, &taker, &statement);
@@ -337,10 +252,7 @@ static int influxql_mean(struct store *store, const struct query *query, struct 
 static int read_newest(struct store *store, const struct query *query, struct taker *taker)
 {
 	struct text statement = TEXT_EMPTY;
-	text_append_string(&statement, "SELECT last(value)");
-	append_from(&statement, query);
-	append_where(&statement, query);
-	text_append_string(&statement, " GROUP BY process, ip");
+	influxql_append_newest(&statement, query);
 	int result = assembly_open(&taker->answer, query, ASSEMBLY_NEWEST);
 	if (result == 0)
 		result = read_into(store, taker, &statement);
@@ -374,21 +286,14 @@ static int influxql_history(struct store *store, const struct query *query, stru
 	struct text statements = TEXT_EMPTY;
 	struct taker taker = { 0 };
 	bool named = query->only && query->only_count <= ONLY_MAX;
-	size_t end = named ? query->only_count : 1;
-	for (size_t first = 0; first < end; first += ONLY_A_STATEMENT) {
-		text_append_string(&statements, first ? "; SELECT " : "SELECT ");
-		text_append_string(&statements, !query->step_ms ? "value" :
-		                                query->aggregate == AGGREGATE_MAX ? "max(value)" : "mean(value)");
-		text_printf(&statements, " FROM %s", sample_measurement(query->metric, query->resource));
-		append_where(&statements, query);
-		if (named)
-			append_only(&statements, query, first, end - first < ONLY_A_STATEMENT ? end : first + ONLY_A_STATEMENT);
-		text_append_string(&statements, query->by_host ? " GROUP BY process, ip" : " GROUP BY process");
-		if (query->step_ms)
-			text_printf(&statements, ", time(%lldms) fill(none)", (long long)query->step_ms);
+	size_t count = named ? query->only_count : 1;
+	for (size_t first = 0; first < count; first += ONLY_A_STATEMENT) {
+		size_t end = count - first < ONLY_A_STATEMENT ? count : first + ONLY_A_STATEMENT;
+		text_append_string(&statements, first ? "; " : "");
+		influxql_append_history(&statements, query, first, named ? end : first);
 	}
 	int result = assembly_open(&taker.answer, query, ASSEMBLY_HISTORY);
-	if (result == 0 && end > 0)
+	if (result == 0 && count > 0)
 		result = read_into(store, &taker, &statements);
 	if (result == 0)
 		result = assembly_history(&taker.answer, ret_history);
@@ -398,6 +303,11 @@ static int influxql_history(struct store *store, const struct query *query, stru
 }
 
 /* ---- the table ---- */
+
+static int influxql_check_config(const struct config *config, struct text *ret_error)
+{
+	return url_check("influxql.url", config->influxql.url, ret_error);
+}
 
 static void influxql_close(struct store *store)
 {
@@ -417,7 +327,7 @@ static int influxql_open(const struct config *config, struct store **ret_store)
 	if (!store)
 		return -ENOMEM;
 	retention_init(&store->retention, config);
-	append_quoted(&database, config->influxql.database, '"');
+	remote_append_quoted(&database, config->influxql.database, '"');
 	store->database = database.data;
 	store->write_url = remote_url(config->influxql.url, "/write",
 	                              (const char *const[]){ "db", config->influxql.database, "precision", "ms", NULL });
@@ -450,14 +360,15 @@ static int64_t influxql_retention(struct store *store)
 	return retention_ms(&store->retention);
 }
 
-static int influxql_check(struct store *store)
+static int influxql_health(struct store *store)
 {
-	return remote_check(store->remote);
+	return remote_health(store->remote);
 }
 
 const struct store_ops store_influxql = {
 	.name = "influxql",
 	.appends = REMOTE_APPENDS,
+	.check_config = influxql_check_config,
 	.open = influxql_open,
 	.close = influxql_close,
 	.append = influxql_append,
@@ -466,5 +377,5 @@ const struct store_ops store_influxql = {
 	.latest = influxql_latest,
 	.hosts = influxql_hosts,
 	.retention = influxql_retention,
-	.check = influxql_check,
+	.health = influxql_health,
 };

@@ -83,18 +83,11 @@ static int grow(struct accumulate_history *history)
 	return 0;
 }
 
-/* The start of the step that holds `time_ms`. */
-static int64_t step_start(int64_t time_ms, int64_t step_ms)
-{
-	int64_t past = time_ms % step_ms;
-	return time_ms - (past < 0 ? past + step_ms : past);
-}
-
 int accumulate_history_add(struct accumulate_history *history, int32_t group, int64_t time_ms, double value)
 {
 	const struct query *query = history->query;
 	if (query->step_ms)
-		time_ms = step_start(time_ms, query->step_ms);
+		time_ms = store_step_start(time_ms, query->step_ms);
 
 	/* Rows come by rising time, to within ten seconds: a step's place is at most a few
 	 * points back. Samples stay in the order they come, and are sorted in the end. */

@@ -3,13 +3,13 @@
  * and series.
  *
  * Process names are kept once, however many hosts run them, so that an answer
- * over all hosts groups by an index. The dictionary does no I/O: the store writes
- * to its tables what is not `stored` yet, within the transaction that first uses
- * it, and sets `stored` once that is committed; after a rollback the next
- * transaction finds it unstored and writes it again.
+ * over all hosts groups by an index. The dictionary does no I/O: names.c writes
+ * to the tables what is not `stored` yet, within the transaction that first uses
+ * it, and unsets `stored` when that is rolled back, so that the next transaction
+ * writes it again.
  *
- * Not thread-safe: the store holds its lock, for reading to look, for writing to
- * add or remove.
+ * Not thread-safe: names.c has its lock, for reading to look, for writing to add
+ * or remove.
  */
 #ifndef VIGIE_FCGI_SQLITE_DICTIONARY_H
 #define VIGIE_FCGI_SQLITE_DICTIONARY_H
@@ -33,7 +33,7 @@ struct dictionary_host {
 	uint32_t number; /* from 1 */
 	uint32_t series_count;
 	int64_t last_ms;   /* newest usage sample */
-	int64_t seen_ms;   /* what the table says: at most the store's lag behind last_ms */
+	int64_t seen_ms;   /* what the table says: at most the lag of names.c behind last_ms */
 	bool stored;
 	UT_hash_handle hh;
 	char ip[WIRE_IP_SIZE];
@@ -46,7 +46,7 @@ struct dictionary_series {
 	} key;
 	uint32_t number; /* from 1 */
 	bool stored;
-	int64_t seen_ms; /* what the table says: at most the store's lag behind its newest sample */
+	int64_t seen_ms; /* what the table says: at most the lag of names.c behind its newest sample */
 	UT_hash_handle hh;
 };
 

@@ -11,10 +11,11 @@ from vigie import BUILD, ROOT
 
 FOLDERS = ("common", "fcgi", "collector", "alert", "forecast")
 
-# A library that does I/O is included in exactly one file; zlib where it deflates, inflates, or gives a checksum.
+# A library that does I/O is included in exactly one file, SQLite in those of its wing that run statements; zlib where
+# it deflates, inflates, or gives a checksum.
 LIBRARIES = {
     r"fcgi(app|_stdio|_config|misc|os)\.h": {"fcgi/request.c"},
-    r"sqlite3(ext)?\.h": {"fcgi/sqlite/store_sqlite.c"},
+    r"sqlite3(ext)?\.h": {"fcgi/sqlite/database.c", "fcgi/sqlite/names.c", "fcgi/sqlite/read.c", "fcgi/sqlite/write.c"},
     r"curl/.*": {"common/http.c"},
     r"libproc2/.*": {"collector/sampler.c"},
     r"zlib\.h": {"collector/batch_file.c", "common/gzip.c", "fcgi/inflate.c", "forecast/prior.c"},
@@ -53,6 +54,11 @@ class IncludeTest(unittest.TestCase):
                 if quoted:
                     self.assertIn(name.split("/")[1:-1], ([], own), "a wing is entered through fcgi/store.h")
         self.assertEqual(wings, {"sqlite", "remote"})
+
+    def test_the_inside_of_a_service_is_its_own_files_alone(self):
+        for path, name, _ in includes():
+            if name.endswith("/service_internal.h"):
+                self.assertRegex(path, rf"^{name.split('/')[0]}/service(_\w+)?\.c$")
 
     def test_libraries_are_included_in_one_file(self):
         for pattern, homes in LIBRARIES.items():
@@ -107,8 +113,10 @@ class ManualTest(unittest.TestCase):
 
     def test_it_has_every_feature(self):
         source = (ROOT / "forecast" / "features.c").read_text()
-        features = re.findall(r'^\t\{ "(\w+)", "([^"]*)" \},$', source, re.MULTILINE)
-        self.assertEqual(len(features), int(re.search(r"FEATURE_COUNT = (\d+)", (ROOT / "forecast" / "features.h").read_text())[1]))
+        rows = {row[0]: row[1:] for row in re.findall(r'^\tROW\((\w+), "(\w+)", [^"]*"([^"]*)"\)', source, re.MULTILINE)}
+        constants = re.search(r"enum feature \{(.*)FEATURE_COUNT\n", (ROOT / "forecast" / "features.h").read_text(), re.DOTALL)[1]
+        features = [rows[constant] for constant in constants.replace(",", " ").split()]
+        self.assertEqual(len(features), len(rows))
         self.assertEqual(list(self.items("FEATURES").items()), features)
 
     def test_it_has_every_option(self):
@@ -132,10 +140,12 @@ class ManualTest(unittest.TestCase):
                     self.assertRegex(text, rf"(?m)^\.It .*Fl Fl {option}\b")
 
     @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not installed")
-    def test_it_is_right(self):
-        run = subprocess.run(["mandoc", "-Tlint", self.PATH], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        # Which other manuals this machine has does not matter.
-        self.assertEqual([line for line in run.stdout.splitlines() if "referenced manual not found" not in line], [])
+    def test_all_pages_are_right(self):
+        for page in [*(ROOT / "deploy" / "man").glob("*.8"), BUILD / "man" / "vigie.conf.5"]:
+            with self.subTest(page.name):
+                run = subprocess.run(["mandoc", "-Tlint", page], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                # Which other manuals this machine has does not matter.
+                self.assertEqual([line for line in run.stdout.splitlines() if "referenced manual not found" not in line], [])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 /* alert/alert_log.h */
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/temporary_folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,20 +12,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "alert/alert_log.h"
 
 #define NOW 1795356015000 /* 2026-11-22T14:00:15Z */
 
-static char folder[] = "/tmp/vigie-alert-log-XXXXXX";
-static char path[64], moved[64];
+static char folder[TEMPORARY_FOLDER_SIZE], path[TEMPORARY_FOLDER_SIZE + 16], moved[TEMPORARY_FOLDER_SIZE + 16];
 
 static int make_folder(void **state)
 {
 	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
+	temporary_folder_make(folder);
 	snprintf(path, sizeof(path), "%s/alert.log", folder);
 	snprintf(moved, sizeof(moved), "%s/alert.log.1", folder);
 	return 0;

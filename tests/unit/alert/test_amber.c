@@ -1,4 +1,6 @@
 /* alert/states.h: the forecasts, muting and reminders, under simulated time */
+#include "tests/unit/support/cmocka.h"
+
 #include <stdlib.h>
 
 #include "common/clock.h"

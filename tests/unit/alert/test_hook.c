@@ -1,36 +1,31 @@
 /* alert/hook.h, with real programs */
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/temporary_folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "alert/hook.h"
 #include "common/clock.h"
 
 #define NOW 1795356015000 /* 2026-11-22T14:00:15Z */
+#define LOG NULL /* in the place of a path: what has been logged */
 
-static char folder[] = "/tmp/vigie-hook-XXXXXX";
-static char program[64], output[64], log_path[64];
-static int saved_stderr = -1;
+static char folder[TEMPORARY_FOLDER_SIZE], program[TEMPORARY_FOLDER_SIZE + 16], output[TEMPORARY_FOLDER_SIZE + 16];
 
 static int make_folder(void **state)
 {
 	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
+	temporary_folder_make(folder);
 	snprintf(program, sizeof(program), "%s/hook", folder);
 	snprintf(output, sizeof(output), "%s/output", folder);
-	snprintf(log_path, sizeof(log_path), "%s/log", folder);
 	return 0;
 }
 
@@ -40,31 +35,26 @@ static int remove_folder(void **state)
 	return rmdir(folder);
 }
 
-/* What is logged goes to a file during a test. */
 static int set_up(void **state)
 {
 	(void)state;
-	fflush(stderr);
-	saved_stderr = dup(STDERR_FILENO);
-	int fd = open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
-	return dup2(fd, STDERR_FILENO) < 0 || close(fd) != 0 ? -1 : 0;
+	captured_stderr_begin();
+	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	dup2(saved_stderr, STDERR_FILENO);
-	close(saved_stderr);
+	captured_stderr_end();
 	unlink(program);
 	unlink(output);
-	unlink(log_path);
 	return 0;
 }
 
 /* A script of the shell that knows its folder as $D, or one with an interpreter of its own. */
 static void write_program(const char *script)
 {
-	char new_program[80];
+	char new_program[sizeof(program) + 4];
 	snprintf(new_program, sizeof(new_program), "%s.new", program);
 	FILE *file = fopen(new_program, "w");
 	assert_non_null(file);
@@ -80,6 +70,8 @@ static void write_program(const char *script)
 static const char *content(const char *path)
 {
 	static char text[65536];
+	if (path == LOG)
+		return captured_stderr_text();
 	FILE *file = fopen(path, "r");
 	if (!file)
 		return "";
@@ -158,7 +150,7 @@ static void test_hook_add_gives_the_fields_raw(void **state)
 		"<threshold=80>\n<expected_at=2026-11-22T14:00:15.500Z>\n<since=2026-11-22T14:00:10Z>\ndone\n"
 		"<UNKNOWN>\n<ip=::1>\n<process=*>\n<since=2026-11-22T14:00:15Z>\ndone\n");
 	hook_close(hook);
-	assert_string_equal(content(log_path), "");
+	assert_string_equal(content(LOG), "");
 }
 
 static void test_hook_add_clean_surroundings(void **state)
@@ -182,7 +174,7 @@ static void test_hook_add_clean_surroundings(void **state)
 	/* A shell sets its own mask. */
 	write_program("#!/bin/cat /proc/self/status\n");
 	add(hook, "java");
-	wait_for(log_path, "SigBlk:\t0000000000000000\n", 1);
+	wait_for(LOG, "SigBlk:\t0000000000000000\n", 1);
 	hook_close(hook);
 	close(leaking);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -199,7 +191,7 @@ static void test_hook_add_clean_surroundings(void **state)
 	int group = 0, pid = -1;
 	assert_int_equal(sscanf(strstr(found, "group"), "group %d pid %d", &group, &pid), 2);
 	assert_int_equal(group, pid);
-	assert_memory_equal(content(log_path), "heard\ncomplained\n", strlen("heard\ncomplained\n"));
+	assert_memory_equal(content(LOG), "heard\ncomplained\n", strlen("heard\ncomplained\n"));
 }
 
 static void test_hook_add_one_at_a_time_in_order_and_never_waiting(void **state)
@@ -229,14 +221,14 @@ static void test_hook_time_limit_kills_the_group_and_is_said_once(void **state)
 	struct hook *hook = open_hook(150);
 	add(hook, "a");
 	add(hook, "b");
-	wait_for(log_path, "took too long and was killed", 1);
+	wait_for(LOG, "took too long and was killed", 1);
 	wait_for(output, "child", 2);
 	write_program("echo fine >> $D/output");
 	add(hook, "c");
 	wait_for(output, "fine", 1);
 	hook_close(hook);
-	assert_int_equal(count(log_path, "took too long"), 1);
-	assert_int_equal(count(log_path, "works again"), 1);
+	assert_int_equal(count(LOG, "took too long"), 1);
+	assert_int_equal(count(LOG, "works again"), 1);
 	int child = 0;
 	assert_int_equal(sscanf(content(output), "child %d", &child), 1);
 	/* Killed, perhaps not yet reaped by whoever adopted it. */
@@ -259,25 +251,25 @@ static void test_hook_failures_are_said_once_a_kind_and_their_end_too(void **sta
 	for (int i = 0; i < 3; i++)
 		add(hook, "a");
 	wait_for(output, "y", 3);
-	wait_for(log_path, "ended by signal 10", 1);
+	wait_for(LOG, "ended by signal 10", 1);
 	assert_int_equal(unlink(program), 0);
 	add(hook, "a");
 	add(hook, "a");
-	wait_for(log_path, "cannot be run: No such file", 1);
+	wait_for(LOG, "cannot be run: No such file", 1);
 	write_program("echo $3 >> $D/output");
 	add(hook, "a");
 	add(hook, "last");
 	wait_for(output, "process=last", 1); /* the second of those before may have waited for so long, and run as well */
-	wait_for(log_path, "works again", 1);
+	wait_for(LOG, "works again", 1);
 	write_program("exit 4");
 	add(hook, "a");
-	wait_for(log_path, "exit status is 4", 1);
+	wait_for(LOG, "exit status is 4", 1);
 	hook_close(hook);
-	assert_int_equal(count(log_path, "exit status is 3"), 1);
-	assert_int_equal(count(log_path, "ended by signal"), 1);
-	assert_int_equal(count(log_path, "cannot be run"), 1);
-	assert_int_equal(count(log_path, "works again"), 1);
-	assert_int_equal(count(log_path, "\n"), 5);
+	assert_int_equal(count(LOG, "exit status is 3"), 1);
+	assert_int_equal(count(LOG, "ended by signal"), 1);
+	assert_int_equal(count(LOG, "cannot be run"), 1);
+	assert_int_equal(count(LOG, "works again"), 1);
+	assert_int_equal(count(LOG, "\n"), 5);
 }
 
 static void test_hook_configure_unusable_program_says_why(void **state)
@@ -292,7 +284,7 @@ static void test_hook_configure_unusable_program_says_why(void **state)
 	assert_int_equal(chmod(program, 0700), 0);
 	assert_int_equal(hook_configure(hook, program, 1000), 0);
 	add(hook, "a"); /* no shell takes it over */
-	wait_for(log_path, "cannot be run: Exec format error", 1);
+	wait_for(LOG, "cannot be run: Exec format error", 1);
 	hook_close(hook);
 }
 
@@ -311,7 +303,7 @@ static void test_hook_configure_none_runs_nothing(void **state)
 	add(hook, "c");
 	hook_close(hook);
 	assert_int_equal(count(output, "x"), 1);
-	assert_string_equal(content(log_path), "");
+	assert_string_equal(content(LOG), "");
 	hook_close(hook_open());
 	hook_close(NULL);
 }
@@ -319,10 +311,10 @@ static void test_hook_configure_none_runs_nothing(void **state)
 static void test_hook_add_too_many_drop_the_oldest_and_count(void **state)
 {
 	(void)state;
-	write_program("echo \"$3\" >> $D/output; while [ -e $D/log.hold ]; do sleep 0.02; done");
-	char hold[80];
-	snprintf(hold, sizeof(hold), "%s.hold", log_path);
-	fclose(fopen(hold, "w"));
+	write_program("echo \"$3\" >> $D/output; while [ -e $D/hold ]; do sleep 0.02; done");
+	char hold[TEMPORARY_FOLDER_SIZE + 16];
+	snprintf(hold, sizeof(hold), "%s/hold", folder);
+	temporary_file_write(hold, "");
 	struct hook *hook = open_hook(60000);
 	add(hook, "first");
 	wait_for(output, "process=first\n", 1);
@@ -331,7 +323,7 @@ static void test_hook_add_too_many_drop_the_oldest_and_count(void **state)
 	/* It runs for no more of them. */
 	write_program("echo \"$3\" >> $D/output");
 	assert_int_equal(unlink(hold), 0);
-	wait_for(log_path, "7 transitions were not given to the hook: too many waited", 1);
+	wait_for(LOG, "7 transitions were not given to the hook: too many waited", 1);
 	hook_close(hook);
 	assert_int_equal(count(output, "dropped"), 0);
 	assert_int_equal(count(output, "process=second\n"), 1);
@@ -351,8 +343,8 @@ static void test_hook_close_does_not_wait_for_a_slow_program(void **state)
 	hook_close(hook);
 	int64_t taken_ms = now_ms() - start_ms;
 	assert_true(taken_ms >= HOOK_CLOSE_MS - 50 && taken_ms < HOOK_CLOSE_MS + 1000);
-	assert_int_equal(count(log_path, "was killed"), 1);
-	assert_int_equal(count(log_path, "2 transitions were not given to the hook: the program ends"), 1);
+	assert_int_equal(count(LOG, "was killed"), 1);
+	assert_int_equal(count(LOG, "2 transitions were not given to the hook: the program ends"), 1);
 	assert_int_equal(count(output, "x"), 1);
 }
 
@@ -365,7 +357,7 @@ static void test_hook_close_lets_quick_programs_end(void **state)
 	add(hook, "b");
 	hook_close(hook);
 	assert_int_equal(count(output, "x"), 2);
-	assert_string_equal(content(log_path), "");
+	assert_string_equal(content(LOG), "");
 }
 
 int main(void)

@@ -1,29 +1,25 @@
 /* alert/state_file.h */
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/temporary_folder.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "alert/state_file.h"
 
 enum { INTERVAL = 10000 };
 
-static char folder[] = "/tmp/vigie-alert-state-XXXXXX";
-static char path[64], broken[64], temporary[64];
+static char folder[TEMPORARY_FOLDER_SIZE];
+static char path[TEMPORARY_FOLDER_SIZE + 32], broken[TEMPORARY_FOLDER_SIZE + 32], temporary[TEMPORARY_FOLDER_SIZE + 32];
 
 static int make_folder(void **state)
 {
 	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
+	temporary_folder_make(folder);
 	snprintf(path, sizeof(path), "%s/alert.state", folder);
 	snprintf(broken, sizeof(broken), "%s/alert.state.broken", folder);
 	snprintf(temporary, sizeof(temporary), "%s/alert.state.new", folder);
@@ -43,14 +39,6 @@ static int remove_files(void **state)
 	unlink(path);
 	unlink(broken);
 	return 0;
-}
-
-static void write_file(const char *file_path, const char *content)
-{
-	FILE *file = fopen(file_path, "w");
-	assert_non_null(file);
-	fputs(content, file);
-	fclose(file);
 }
 
 static void assert_file_content(const char *file_path, const char *expected)
@@ -229,7 +217,7 @@ static void test_state_file_read_broken_file_is_moved_aside(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct states *states = NULL;
 		struct text error = TEXT_EMPTY;
-		write_file(path, cases[i].content);
+		temporary_file_write(path, cases[i].content);
 		if (state_file_read(path, INTERVAL, &states, &error) != -EBADMSG)
 			fail_msg("case %zu: %s", i, cases[i].content);
 		assert_string_equal(error.data, cases[i].expected);

@@ -1,104 +1,75 @@
 /* alert/uplink.h, against an HTTP server in a thread */
-#include <arpa/inet.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/http_server.h"
+
 #include <errno.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "alert/uplink.h"
 #include "common/clock.h"
 #include "common/text.h"
 
 #define NOW 1795356015250
+#define HEALTH "GET /ressources-usage/health "
 
-/* Answers one request a connection with `answer`, and keeps what it was asked. */
+/* Answers all that it is asked with one answer, and GET health with 404. */
 struct sink {
-	int listener;
-	pthread_t thread;
-	int status;
-	const char *answer;
-	const char *health; /* the answer to GET health; NULL: 404 */
-	unsigned requests;
-	struct text asked; /* of the last request: "METHOD path\nbody" */
-	char authorization[64]; /* of its header; "": it had none */
-	size_t longest;    /* body, bytes */
-	char url[64];
+	struct http_server *http;
+	char url[80];
+	struct text asked; /* see asked() */
 };
 
-static void read_request(struct sink *sink, int connection)
+static void sink_answer(struct sink *sink, const char *start, int status, const char *body)
 {
-	struct text request = TEXT_EMPTY;
-	char piece[4096];
-	size_t body_at = 0, body_length = 0;
-	while (!body_at || request.length < body_at + body_length) {
-		ssize_t length = read(connection, piece, sizeof(piece));
-		if (length <= 0)
-			break;
-		text_append(&request, piece, (size_t)length);
-		const char *end = strstr(request.data, "\r\n\r\n");
-		if (end && !body_at) {
-			body_at = (size_t)(end - request.data) + 4;
-			const char *header = strcasestr(request.data, "\r\nContent-Length:");
-			body_length = header ? strtoul(header + 17, NULL, 10) : 0;
-		}
-	}
-	if (request.length > 0) {
-		const char *header = strcasestr(request.data, "\r\nAuthorization: ");
-		snprintf(sink->authorization, sizeof(sink->authorization), "%.*s",
-		         header ? (int)strcspn(header + 17, "\r") : 0, header ? header + 17 : "");
-		text_reset(&sink->asked);
-		text_append(&sink->asked, request.data, strcspn(request.data, "\r") - strlen(" HTTP/1.1"));
-		text_append_char(&sink->asked, '\n');
-		text_append_string(&sink->asked, request.data + body_at);
-		sink->longest = body_length > sink->longest ? body_length : sink->longest;
-		sink->requests++;
-	}
-	text_free(&request);
+	struct text answer = TEXT_EMPTY;
+	http_server_format(status, NULL, body, &answer);
+	http_server_answer(sink->http, start, answer.data);
+	text_free(&answer);
 }
 
-static void *serve(void *user)
+static void sink_open(struct sink *sink, int status, const char *body)
 {
-	struct sink *sink = user;
-	for (;;) {
-		int connection = accept(sink->listener, NULL, NULL);
-		if (connection < 0)
-			return NULL;
-		read_request(sink, connection);
-		bool health = sink->asked.data && strstr(sink->asked.data, "/health\n");
-		const char *answer = !health ? sink->answer : sink->health ? sink->health : "";
-		dprintf(connection, "HTTP/1.1 %d Status\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s",
-		        !health ? sink->status : sink->health ? 200 : 404, strlen(answer), answer);
-		close(connection);
-	}
+	*sink = (struct sink){ .http = http_server_open() };
+	snprintf(sink->url, sizeof(sink->url), "%s/ressources-usage/", http_server_url(sink->http));
+	sink_answer(sink, "", status, body);
+	sink_answer(sink, HEALTH, 404, "");
+	http_server_start(sink->http);
 }
 
-static void sink_open(struct sink *sink, int status, const char *answer)
+/* Answers nothing at all. */
+static void sink_open_silent(struct sink *sink)
 {
-	*sink = (struct sink){ .status = status, .answer = answer, .listener = socket(AF_INET, SOCK_STREAM, 0) };
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
-	assert_int_equal(bind(sink->listener, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(getsockname(sink->listener, (struct sockaddr *)&address, &size), 0);
-	assert_int_equal(listen(sink->listener, 16), 0);
-	snprintf(sink->url, sizeof(sink->url), "http://127.0.0.1:%d/ressources-usage/", ntohs(address.sin_port));
-	assert_int_equal(pthread_create(&sink->thread, NULL, serve, sink), 0);
+	sink_open(sink, 200, "");
+	http_server_answer(sink->http, "", NULL);
 }
 
 static void sink_close(struct sink *sink)
 {
-	shutdown(sink->listener, SHUT_RDWR);
-	pthread_join(sink->thread, NULL);
-	close(sink->listener);
+	http_server_close(sink->http);
 	text_free(&sink->asked);
+}
+
+/* The last request: "METHOD path\nbody". */
+static const char *asked(struct sink *sink)
+{
+	const struct http_server_request *request = http_server_last(sink->http, "");
+	text_reset(&sink->asked);
+	text_append(&sink->asked, request->head, strcspn(request->head, "\r") - strlen(" HTTP/1.1"));
+	text_append_char(&sink->asked, '\n');
+	text_append_string(&sink->asked, request->body);
+	return sink->asked.data;
+}
+
+/* Whether the last request has this for its authorization; NULL: none at all. */
+static bool authorized_as(struct sink *sink, const char *wanted)
+{
+	char header[128];
+	const char *head = http_server_last(sink->http, "")->head;
+	snprintf(header, sizeof(header), "\r\nAuthorization: %s\r\n", wanted ? wanted : "");
+	return wanted ? strstr(head, header) != NULL : strcasestr(head, "\r\nAuthorization:") == NULL;
 }
 
 static void test_server_latest_answer_gives_samples(void **state)
@@ -134,7 +105,7 @@ static void test_server_latest_asks_for_latest(void **state)
 	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
 	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
 	assert_int_equal(latest.count, 0);
-	assert_string_equal(sink.asked.data, "GET /ressources-usage/latest\n");
+	assert_string_equal(asked(&sink), "GET /ressources-usage/latest\n");
 	latest_free(&latest);
 	uplink_close(uplink);
 	sink_close(&sink);
@@ -150,16 +121,15 @@ static void test_server_open_token_goes_with_every_request(void **state)
 	sink_open(&sink, 200, "{}");
 	struct uplink *uplink = uplink_open(sink.url, "to/ken=", 2000, 2000);
 	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
-	assert_string_equal(sink.authorization, "Bearer to/ken=");
+	assert_true(authorized_as(&sink, "Bearer to/ken="));
 	latest_free(&latest);
-	sink.authorization[0] = '\0';
 	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
-	assert_string_equal(sink.authorization, "Bearer to/ken=");
+	assert_true(authorized_as(&sink, "Bearer to/ken="));
 	uplink_close(uplink);
 
 	uplink = uplink_open(sink.url, "", 2000, 2000);
 	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
-	assert_string_equal(sink.authorization, "");
+	assert_true(authorized_as(&sink, NULL));
 	latest_free(&latest);
 	uplink_close(uplink);
 	sink_close(&sink);
@@ -202,14 +172,13 @@ static void test_server_latest_failures_say_why(void **state)
 static void test_server_latest_nobody_there_is_an_error(void **state)
 {
 	(void)state;
-	struct sink sink;
 	struct latest latest;
 	struct text error = TEXT_EMPTY;
-	sink_open(&sink, 200, "{}");
-	sink_close(&sink);
-	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	struct http_server *absent = http_server_open();
+	struct uplink *uplink = uplink_open(http_server_url(absent), "", 2000, 2000);
 	assert_int_equal(uplink_latest(uplink, &latest, &error), -ECONNREFUSED);
-	assert_non_null(strstr(error.data, sink.url));
+	assert_non_null(strstr(error.data, http_server_url(absent)));
+	http_server_close(absent);
 	uplink_close(uplink);
 	text_free(&error);
 }
@@ -217,21 +186,15 @@ static void test_server_latest_nobody_there_is_an_error(void **state)
 static void test_server_latest_no_answer_in_time_is_an_error(void **state)
 {
 	(void)state;
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	char url[64];
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
-	struct uplink *uplink = uplink_open(url, "", 100, 100);
+	struct sink sink;
+	sink_open_silent(&sink);
+	struct uplink *uplink = uplink_open(sink.url, "", 100, 100);
 	struct latest latest;
 	struct text error = TEXT_EMPTY;
 	assert_int_equal(uplink_latest(uplink, &latest, &error), -ETIMEDOUT);
 	uplink_close(uplink);
 	text_free(&error);
-	close(listener);
+	sink_close(&sink);
 }
 
 static void test_server_forecasts_answer_gives_forecasts(void **state)
@@ -244,8 +207,8 @@ static void test_server_forecasts_answer_gives_forecasts(void **state)
 	struct uplink *uplink = uplink_open(sink.url, "tok", 2000, 2000);
 	assert_int_equal(uplink_forecasts(uplink, &forecasts, &error), 0);
 	assert_int_equal(forecasts.count, 1);
-	assert_string_equal(sink.asked.data, "GET /ressources-usage/forecasts\n");
-	assert_string_equal(sink.authorization, "Bearer tok");
+	assert_string_equal(asked(&sink), "GET /ressources-usage/forecasts\n");
+	assert_true(authorized_as(&sink, "Bearer tok"));
 	forecasts_free(&forecasts);
 	uplink_close(uplink);
 	sink_close(&sink);
@@ -272,7 +235,8 @@ static void test_server_forecasts_empty_answer_asks_for_health(void **state)
 		struct forecasts forecasts = { 0 };
 		struct text error = TEXT_EMPTY;
 		sink_open(&sink, 200, "{}");
-		sink.health = cases[i].health;
+		if (cases[i].health)
+			sink_answer(&sink, HEALTH, 200, cases[i].health);
 		struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
 		if (uplink_forecasts(uplink, &forecasts, &error) != cases[i].expected)
 			fail_msg("case %zu: %s", i, error.data);
@@ -318,15 +282,9 @@ static void test_server_forecasts_failures_say_why(void **state)
 static void test_server_forecasts_have_a_time_of_their_own(void **state)
 {
 	(void)state;
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	char url[64];
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
-	struct uplink *uplink = uplink_open(url, "", 60000, 100);
+	struct sink sink;
+	sink_open_silent(&sink);
+	struct uplink *uplink = uplink_open(sink.url, "", 60000, 100);
 	struct forecasts forecasts;
 	struct text error = TEXT_EMPTY;
 	int64_t start_ns = clock_monotonic_ns();
@@ -334,7 +292,7 @@ static void test_server_forecasts_have_a_time_of_their_own(void **state)
 	assert_true(clock_monotonic_ns() - start_ns < 5000000000);
 	uplink_close(uplink);
 	text_free(&error);
-	close(listener);
+	sink_close(&sink);
 }
 
 static void add_host(struct states *states, const char *ip, enum color color, bool ended)
@@ -374,7 +332,7 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
 	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
 	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
-	assert_string_equal(sink.asked.data,
+	assert_string_equal(asked(&sink),
 		"PUT /ressources-usage/save-alarms\n{\"data\": ["
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\\\"b\", \"type_data\": \"cpu\", \"color\": \"red\", "
 		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
@@ -409,8 +367,8 @@ static void test_server_save_alarms_nothing_to_report_is_reported(void **state)
 	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
 	for (unsigned i = 1; i <= 2; i++) {
 		assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
-		assert_int_equal(sink.requests, i);
-		assert_string_equal(sink.asked.data, "PUT /ressources-usage/save-alarms\n{\"data\": []}");
+		assert_int_equal(http_server_count(sink.http, ""), i);
+		assert_string_equal(asked(&sink), "PUT /ressources-usage/save-alarms\n{\"data\": []}");
 	}
 	uplink_close(uplink);
 	sink_close(&sink);
@@ -432,10 +390,13 @@ static void test_server_save_alarms_many_go_in_several_requests(void **state)
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
 	struct uplink *uplink = uplink_open(sink.url, "", 5000, 5000);
 	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
-	assert_true(sink.requests > 4 && sink.requests < 16);
-	assert_true(sink.longest < 600 * 1024);
-	assert_non_null(strstr(sink.asked.data, "\"process-19999\""));
-	assert_string_equal(sink.asked.data + sink.asked.length - 3, "}]}");
+	size_t requests = http_server_count(sink.http, "");
+	assert_true(requests > 4 && requests < 16);
+	for (size_t i = 0; i < requests; i++)
+		assert_true(http_server_asked(sink.http, i)->body_length < 600 * 1024);
+	const char *last = asked(&sink);
+	assert_non_null(strstr(last, "\"process-19999\""));
+	assert_string_equal(last + strlen(last) - 3, "}]}");
 	uplink_close(uplink);
 	sink_close(&sink);
 	states_close(states);

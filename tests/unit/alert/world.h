@@ -2,14 +2,10 @@
 #ifndef VIGIE_TESTS_ALERT_WORLD_H
 #define VIGIE_TESTS_ALERT_WORLD_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/support/cmocka.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "alert/state_file.h"
 #include "alert/states.h"

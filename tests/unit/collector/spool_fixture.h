@@ -2,8 +2,9 @@
 #ifndef VIGIE_TESTS_SPOOL_FIXTURE_H
 #define VIGIE_TESTS_SPOOL_FIXTURE_H
 
+#include "tests/unit/support/temporary_folder.h"
+
 #include <dirent.h>
-#include <ftw.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,30 +17,21 @@
 
 enum { NAMES = 3, SAMPLES = 5, PATH_SIZE = 512 };
 
-static char parent[64], folder[PATH_SIZE - 320]; /* the folder is not made */
+static char parent[TEMPORARY_FOLDER_SIZE], folder[TEMPORARY_FOLDER_SIZE + 8]; /* the folder is not made */
 
 static int make_folder(void **state)
 {
 	(void)state;
-	strcpy(parent, "/tmp/vigie-spool-XXXXXX");
-	if (!mkdtemp(parent))
-		return -1;
+	temporary_folder_make(parent);
 	snprintf(folder, sizeof(folder), "%s/spool", parent);
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-	(void)status;
-	(void)type;
-	(void)ftw;
-	return remove(path);
 }
 
 static int remove_folder(void **state)
 {
 	(void)state;
-	return nftw(parent, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	temporary_folder_remove(parent);
+	return 0;
 }
 
 /* Writes the path of `name` in the folder. */
@@ -76,7 +68,7 @@ static inline struct batch *make_batch(int64_t time_ms, size_t names)
 		{ "a \"b\\", { 1, 0 } },
 		{ "caf\xc3\xa9", { 100000, RATE_MISSING } },
 	};
-	const struct stamp stamp = { .time_ms = time_ms, .boot_ms = time_ms / 2, .boot = 77, .settled = time_ms % 2 };
+	const struct stamp stamp = { .time_ms = time_ms, .boot_ms = time_ms / 2, .boot_id = 77, .settled = time_ms % 2 };
 	struct rate *values = calloc(names, sizeof(*values));
 	for (size_t i = 0; values && i < names; i++)
 		values[i] = few[i % NAMES];

@@ -1,15 +1,11 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
 
 #include <fcntl.h>
 
 #include "collector/backlog.h"
 #include "collector/spool.h"
 #include "common/clock.h"
-#include "tests/unit/collector/captured_log.h"
 #include "tests/unit/collector/spool_fixture.h"
 
 static struct config *config;
@@ -57,11 +53,11 @@ static int64_t next(enum backlog_fate fate)
 	assert_int_equal(batch->count, NAMES);
 	assert_int_equal(batch->done, 0);
 	batch->done = 1; /* as when a piece of it was taken */
-	backlog_settle(backlog, fate);
+	backlog_conclude(backlog, fate);
 	return time_ms;
 }
 
-static void test_backlog_settle_each_fate_is_met_on_disk_and_in_memory(void **state)
+static void test_backlog_conclude_each_fate_is_met_on_disk_and_in_memory(void **state)
 {
 	(void)state;
 	for (int memory = 0; memory < 2; memory++) {
@@ -106,7 +102,7 @@ static void test_backlog_add_done_names_are_left_out(void **state)
 	assert_int_equal(counters.spooled, 1);
 	const struct batch *rest = backlog_next(backlog);
 	assert_int_equal(rest->count, 1);
-	backlog_settle(backlog, BACKLOG_SENT);
+	backlog_conclude(backlog, BACKLOG_SENT);
 	close_all();
 }
 
@@ -116,10 +112,10 @@ static void test_backlog_open_what_an_earlier_run_left_is_there(void **state)
 	open_with(NULL, NULL);
 	for (int i = 1; i <= 3; i++)
 		add(i);
-	begin_log();
+	captured_stderr_begin();
 	reopen();
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "3 intervals wait in the spool "));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "3 intervals wait in the spool "));
 	for (int i = 1; i <= 3; i++)
 		assert_int_equal(next(BACKLOG_SENT), i);
 	assert_int_equal(next(BACKLOG_SENT), -1);
@@ -131,11 +127,11 @@ static void test_backlog_add_small_spool_drops_the_oldest_counts_and_says_so_onc
 {
 	(void)state;
 	open_with(NULL, "collector.spool_bytes=64KiB");
-	begin_log();
+	captured_stderr_begin();
 	for (int i = 1; i <= 100; i++)
 		add(i);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "the spool is full: the oldest samples are dropped from now on, 5 so far"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "the spool is full: the oldest samples are dropped from now on, 5 so far"));
 	assert_int_equal(backlog_count(backlog), 16);
 	assert_int_equal(counters.dropped, 84 * SAMPLES);
 	assert_int_equal(counters.spooled, 100 * SAMPLES);
@@ -143,10 +139,10 @@ static void test_backlog_add_small_spool_drops_the_oldest_counts_and_says_so_onc
 		assert_int_equal(next(BACKLOG_SENT), i);
 	assert_int_equal(counters.dropped, 84 * SAMPLES);
 	/* A further outage is said again. */
-	begin_log();
+	captured_stderr_begin();
 	for (int i = 1; i <= 17; i++)
 		add(i);
-	assert_int_equal(end_log(), 1);
+	assert_int_equal(captured_stderr_end(), 1);
 	/* A reload makes more room. */
 	config->collector.spool_bytes = 128 * 1024;
 	assert_int_equal(backlog_configure(backlog, config), 0);
@@ -160,11 +156,11 @@ static void test_backlog_add_full_buffer_drops_the_oldest_counts_and_says_so_onc
 {
 	(void)state;
 	open_with("collector.spool=", "collector.buffer=5");
-	begin_log();
+	captured_stderr_begin();
 	for (int i = 1; i <= 20; i++)
 		add(i);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "the buffer is full: the oldest samples are dropped from now on, 5 so far"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "the buffer is full: the oldest samples are dropped from now on, 5 so far"));
 	assert_int_equal(backlog_count(backlog), 5);
 	assert_int_equal(counters.dropped, 15 * SAMPLES);
 	/* Made smaller by a reload. */
@@ -185,15 +181,15 @@ static void test_backlog_add_full_disk_goes_to_memory_and_back(void **state)
 	}
 	open_with(NULL, "collector.buffer=5");
 	int on_disk = 0;
-	begin_log();
+	captured_stderr_begin();
 	while (backlog_count_in_memory(backlog) == 0)
 		add(++on_disk);
 	on_disk--;
 	for (int i = 2; i <= 8; i++)
 		add(on_disk + i);
-	assert_int_equal(end_log(), 2);
-	assert_non_null(strstr(logged, ": No space left on device; at most 5 intervals wait in memory\n"));
-	assert_non_null(strstr(logged, "the buffer is full: the oldest samples are dropped from now on, 5 so far"));
+	assert_int_equal(captured_stderr_end(), 2);
+	assert_non_null(strstr(captured_stderr_text(), ": No space left on device; at most 5 intervals wait in memory\n"));
+	assert_non_null(strstr(captured_stderr_text(), "the buffer is full: the oldest samples are dropped from now on, 5 so far"));
 	assert_false(backlog_has_spool(backlog));
 	assert_int_equal(backlog_count_in_memory(backlog), 5);
 	assert_int_equal(counters.dropped, 3 * SAMPLES);
@@ -202,10 +198,10 @@ static void test_backlog_add_full_disk_goes_to_memory_and_back(void **state)
 	/* Room again: what waits in memory comes first, oldest first. */
 	for (int i = 1; i <= 8; i++)
 		assert_int_equal(next(BACKLOG_SENT), i);
-	begin_log();
+	captured_stderr_begin();
 	add(on_disk + 9);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, " works again\n"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), " works again\n"));
 	assert_int_equal(backlog_count_in_memory(backlog), 0);
 	assert_true(backlog_has_spool(backlog));
 	reopen();
@@ -248,15 +244,15 @@ static void test_backlog_add_small_batch_does_not_overtake_on_a_full_disk(void *
 		skip();
 	}
 	open_with(NULL, NULL);
-	begin_log();
+	captured_stderr_begin();
 	for (int i = 1; i <= 3; i++)
 		backlog_add(backlog, make_batch(i, 800)); /* of three blocks each: there are eight */
 	backlog_add(backlog, make_batch(4, NAMES));
-	assert_int_equal(end_log(), 1);
+	assert_int_equal(captured_stderr_end(), 1);
 	assert_int_equal(backlog_count_in_memory(backlog), 2);
 	for (int i = 1; i <= 4; i++) {
 		assert_int_equal(backlog_next(backlog)->stamp.time_ms, i);
-		backlog_settle(backlog, i == 3 ? BACKLOG_REJECTED : BACKLOG_SENT);
+		backlog_conclude(backlog, i == 3 ? BACKLOG_REJECTED : BACKLOG_SENT);
 	}
 	assert_int_equal(backlog_count(backlog), 0);
 	assert_int_equal(count_files(path_of("rejected"), ".batch", NULL), 1);
@@ -271,12 +267,12 @@ static void test_backlog_open_read_only_folder_is_said_once(void **state)
 		print_message("no mount here\n");
 		skip();
 	}
-	begin_log();
+	captured_stderr_begin();
 	open_with(NULL, NULL);
 	for (int i = 1; i <= 10; i++)
 		add(i);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "/spool: Read-only file system; at most 60 intervals wait in memory\n"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "/spool: Read-only file system; at most 60 intervals wait in memory\n"));
 	assert_int_equal(backlog_count_in_memory(backlog), 10);
 	assert_int_equal(next(BACKLOG_REJECTED), 1);
 	for (int i = 2; i <= 10; i++)
@@ -292,28 +288,28 @@ static void test_backlog_add_folder_that_comes_and_goes(void **state)
 	char inner[PATH_SIZE], option[PATH_SIZE + 16];
 	snprintf(inner, sizeof(inner), "%s/inner", folder);
 	snprintf(option, sizeof(option), "collector.spool=%s", inner);
-	begin_log();
+	captured_stderr_begin();
 	open_with(option, NULL);
 	add(1);
 	add(2);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "/inner: No such file or directory; at most 60 intervals wait in memory\n"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "/inner: No such file or directory; at most 60 intervals wait in memory\n"));
 	assert_int_equal(mkdir(folder, 0700), 0);
-	begin_log();
+	captured_stderr_begin();
 	add(3);
-	assert_int_equal(end_log(), 1);
+	assert_int_equal(captured_stderr_end(), 1);
 	assert_int_equal(backlog_count_in_memory(backlog), 0);
 	for (int i = 1; i <= 3; i++)
 		assert_int_equal(next(BACKLOG_LATER), i);
 
 	/* It is removed under our feet: what was in it is lost, what follows is not. */
-	assert_int_equal(nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	temporary_folder_remove(folder);
 	assert_int_equal(mkdir(folder, 0700), 0);
-	begin_log();
+	captured_stderr_begin();
 	add(4);
 	assert_int_equal(backlog_count_in_memory(backlog), 1);
 	add(5);
-	(void)end_log();
+	captured_stderr_end();
 	assert_int_equal(backlog_count_in_memory(backlog), 0);
 	assert_int_equal(next(BACKLOG_SENT), -1); /* the old round */
 	assert_int_equal(next(BACKLOG_SENT), 4);
@@ -326,12 +322,12 @@ static void test_backlog_open_spool_of_another_collector_is_not_touched(void **s
 	(void)state;
 	struct spool *other;
 	assert_int_equal(spool_open(folder, 1 << 20, &other), 0);
-	begin_log();
+	captured_stderr_begin();
 	open_with(NULL, NULL);
 	add(1);
 	add(2);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "another collector uses it; at most 60 intervals wait in memory\n"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "another collector uses it; at most 60 intervals wait in memory\n"));
 	assert_int_equal(count_files(folder, ".batch", NULL), 0);
 	/* It ends: as at a restart, where the old one still has its last seconds. */
 	spool_close(other);
@@ -357,12 +353,12 @@ static void test_backlog_next_damaged_files_are_counted_said_once_and_block_noth
 	int fd = open(path_of(name), O_WRONLY | O_CLOEXEC);
 	assert_int_equal(pwrite(fd, "\xff\xff", 2, 70), 2);
 	close(fd);
-	begin_log();
+	captured_stderr_begin();
 	assert_int_equal(next(BACKLOG_SENT), 4);
 	assert_int_equal(next(BACKLOG_SENT), 5);
 	assert_int_equal(next(BACKLOG_SENT), -1);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "is set aside, and so are further ones: it is damaged; 5 samples are lost"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "is set aside, and so are further ones: it is damaged; 5 samples are lost"));
 	assert_int_equal(counters.dropped, 3 * SAMPLES);
 	assert_int_equal(backlog_count(backlog), 0);
 	assert_int_equal(count_files(folder, ".batch", NULL), 0);
@@ -384,10 +380,10 @@ static void test_backlog_expire_what_is_too_old_goes_where_a_clock_can_tell(void
 	assert_int_equal(backlog_count(backlog), 15);
 	/* The server's is believed, here 20 s ahead. */
 	clock = (struct server_clock){ .known = true, .ahead_ms = 20000 };
-	begin_log();
+	captured_stderr_begin();
 	backlog_expire(backlog, &clock, now);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "older than spool_age: the oldest samples are dropped from now on, 5 so far"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "older than spool_age: the oldest samples are dropped from now on, 5 so far"));
 	assert_int_equal(backlog_count(backlog), 8);
 	assert_int_equal(counters.dropped, 7 * SAMPLES);
 	assert_int_equal(next(BACKLOG_AGAIN), 920000);
@@ -401,7 +397,7 @@ static void test_backlog_expire_same_start_of_the_machine_needs_no_other_clock(v
 	open_with(NULL, "collector.spool_age=100s");
 	for (int i = 0; i < 5; i++) {
 		struct batch *batch = make_batch(1795356010000, NAMES);
-		batch->stamp.boot = clock_boot();
+		batch->stamp.boot_id = clock_boot();
 		batch->stamp.boot_ms = 500000 + 40000 * i;
 		backlog_add(backlog, batch);
 	}
@@ -452,7 +448,7 @@ static void test_backlog_close_null_is_harmless(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_backlog_settle_each_fate_is_met_on_disk_and_in_memory),
+		TEST(test_backlog_conclude_each_fate_is_met_on_disk_and_in_memory),
 		TEST(test_backlog_add_done_names_are_left_out),
 		TEST(test_backlog_open_what_an_earlier_run_left_is_there),
 		TEST(test_backlog_add_small_spool_drops_the_oldest_counts_and_says_so_once),

@@ -1,8 +1,5 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -12,7 +9,6 @@
 #include <unistd.h>
 
 #include "collector/sender.h"
-#include "tests/unit/collector/captured_log.h"
 #include "tests/unit/collector/fake_server.h"
 #include "tests/unit/collector/spool_fixture.h"
 
@@ -20,16 +16,14 @@ enum { BATCH_NAMES = 3, BUDGET_MS = 5000, HOUR_MS = 3600000 };
 
 static void make_bad(const char *bad, int status)
 {
-	pthread_mutex_lock(&server.lock);
 	server.bad = bad;
 	server.bad_status = status;
-	pthread_mutex_unlock(&server.lock);
 }
 
 /* The timestamp of the samples of a request; -1: it had none. */
 static int timestamp_of(size_t request)
 {
-	int64_t time_ms = first_time_ms(server.requests[request].body);
+	int64_t time_ms = first_time_ms(asked(request)->body);
 	return time_ms < 0 ? -1 : (int)(time_ms / 1000);
 }
 
@@ -49,7 +43,7 @@ static void open_sender(const char *second, const char *third)
 {
 	char url[96];
 	struct text error = TEXT_EMPTY;
-	snprintf(url, sizeof(url), "collector.url=http://127.0.0.1:%d/ressources-usage", server.port);
+	snprintf(url, sizeof(url), "collector.url=%s/ressources-usage", http_server_url(server.http));
 	char *overrides[] = { url, (char *)(uintptr_t)"collector.spool=", (char *)(uintptr_t)second, (char *)(uintptr_t)third };
 	assert_int_equal(config_load(NULL, overrides, second ? third ? 4 : 3 : 2, &config, &error), 0);
 	assert_int_equal(sender_open(config, &sender), 0);
@@ -65,11 +59,11 @@ static void close_sender(void)
 	expect(200, NULL);
 }
 
-/* Behind a test that failed, too: the server has one connection at a time. */
+/* Behind a test that failed, too. */
 static int tear_down(void **state)
 {
 	(void)state;
-	abandon_log();
+	captured_stderr_abandon();
 	close_sender();
 	return 0;
 }
@@ -106,9 +100,9 @@ static void test_sender_send_fresh_batch_has_the_contracts_body(void **state)
 	send_now(&(struct sender_state){ .partial = true, .missed_ticks = 7 });
 
 	assert_int_equal(requests(), 2);
-	assert_string_equal(strtok(server.requests[0].head, "\r"), "GET /ressources-usage/health HTTP/1.1");
-	assert_string_equal(strtok(server.requests[1].head, "\r"), "PUT /ressources-usage/save-all HTTP/1.1");
-	cJSON *body = cJSON_Parse(server.requests[1].body);
+	assert_ptr_equal(asked(0), http_server_last(server.http, "GET /ressources-usage/health HTTP/1.1\r\n"));
+	assert_ptr_equal(asked(1), http_server_last(server.http, "PUT /ressources-usage/save-all HTTP/1.1\r\n"));
+	cJSON *body = cJSON_Parse(asked(1)->body);
 	assert_non_null(body);
 	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(body, "ipaddress")), "127.0.0.1");
 	char *data = cJSON_PrintUnformatted(cJSON_GetObjectItem(body, "data"));
@@ -143,7 +137,7 @@ static void test_sender_send_empty_batch_is_sent(void **state)
 	sender_add(sender, 1000, (struct moment){ 1000, 0 }, NULL, 0);
 	send_now(&nothing);
 	assert_int_equal(requests(), 2);
-	assert_non_null(strstr(server.requests[1].body, "\"data\":[],"));
+	assert_non_null(strstr(asked(1)->body, "\"data\":[],"));
 	assert_int_equal(sender_waiting(sender), 0);
 	close_sender();
 }
@@ -155,7 +149,7 @@ static void test_sender_send_configured_ip_is_what_the_body_tells(void **state)
 	open_sender("collector.ip=2001:DB8::0:1", NULL);
 	tick(1);
 	assert_int_equal(requests(), 2); /* health all the same, for the server's clock */
-	assert_non_null(strstr(server.requests[1].body, "{\"ipaddress\":\"2001:db8::1\","));
+	assert_non_null(strstr(asked(1)->body, "{\"ipaddress\":\"2001:db8::1\","));
 	close_sender();
 }
 
@@ -240,13 +234,11 @@ static void test_sender_configure_smaller_buffer_drops_the_oldest(void **state)
 static void limit_body(void)
 {
 	tick(1);
-	size_t length = strlen(server.requests[requests() - 1].body);
+	size_t length = strlen(asked(requests() - 1)->body);
 	sender_close(sender);
 	assert_int_equal(sender_open(config, &sender), 0);
 	expect(200, NULL);
-	pthread_mutex_lock(&server.lock);
 	server.body_max = length - 20;
-	pthread_mutex_unlock(&server.lock);
 }
 
 static void test_sender_send_body_too_large_is_split_until_it_fits(void **state)
@@ -260,10 +252,10 @@ static void test_sender_send_body_too_large_is_split_until_it_fits(void **state)
 	assert_int_equal(requests(), 4);
 	assert_int_equal(sender_waiting(sender), 0);
 	assert_int_equal(sender_counters(sender).sent, BATCH_SAMPLES);
-	assert_non_null(strstr(server.requests[2].body, "bash"));
-	assert_null(strstr(server.requests[2].body, "caf"));
-	assert_null(strstr(server.requests[3].body, "bash"));
-	assert_non_null(strstr(server.requests[3].body, "caf"));
+	assert_non_null(strstr(asked(2)->body, "bash"));
+	assert_null(strstr(asked(2)->body, "caf"));
+	assert_null(strstr(asked(3)->body, "bash"));
+	assert_non_null(strstr(asked(3)->body, "caf"));
 	/* The size that fits is remembered. */
 	tick(2);
 	assert_int_equal(requests(), 6);
@@ -294,7 +286,7 @@ static void test_sender_send_split_batch_goes_on_where_it_was(void **state)
 	expect(200, NULL);
 	sender_flush(sender, &nothing, BUDGET_MS);
 	assert_int_equal(requests(), 1);
-	assert_null(strstr(server.requests[0].body, "bash"));
+	assert_null(strstr(asked(0)->body, "bash"));
 	assert_int_equal(sender_waiting(sender), 0);
 	assert_int_equal(sender_counters(sender).sent, BATCH_SAMPLES);
 	close_sender();
@@ -357,7 +349,7 @@ static void test_sender_flush_server_that_is_away_ends_at_the_first_failure(void
 static void test_sender_send_server_that_comes_and_goes_logs_one_line_each(void **state)
 {
 	(void)state;
-	begin_log();
+	captured_stderr_begin();
 	expect(503, NULL);
 	open_sender("collector.buffer=3", NULL);
 	for (int i = 1; i <= 5; i++)
@@ -368,11 +360,11 @@ static void test_sender_send_server_that_comes_and_goes_logs_one_line_each(void 
 	expect(400, NULL);
 	for (int i = 8; i <= 10; i++)
 		tick(i);
-	assert_int_equal(end_log(), 4);
-	assert_non_null(strstr(logged, "save-all: HTTP 503 (not?this); the samples wait in memory\n"));
-	assert_non_null(strstr(logged, "the buffer is full: the oldest samples are dropped from now on, 5 so far"));
-	assert_non_null(strstr(logged, "answers again; 3 intervals were kept, 10 samples dropped"));
-	assert_non_null(strstr(logged, "save-all: HTTP 400 (not?this); 5 samples are lost"));
+	assert_int_equal(captured_stderr_end(), 4);
+	assert_non_null(strstr(captured_stderr_text(), "save-all: HTTP 503 (not?this); the samples wait in memory\n"));
+	assert_non_null(strstr(captured_stderr_text(), "the buffer is full: the oldest samples are dropped from now on, 5 so far"));
+	assert_non_null(strstr(captured_stderr_text(), "answers again; 3 intervals were kept, 10 samples dropped"));
+	assert_non_null(strstr(captured_stderr_text(), "save-all: HTTP 400 (not?this); 5 samples are lost"));
 	close_sender();
 }
 
@@ -418,7 +410,7 @@ static void test_sender_send_spool_of_an_earlier_run_is_replayed(void **state)
 	assert_int_equal(counters.dropped, 0);
 	assert_int_equal(count_files(folder, ".batch", NULL), 0);
 	/* The server is told. */
-	assert_non_null(strstr(server.requests[9].body,
+	assert_non_null(strstr(asked(9)->body,
 	                       "\"counters\":{\"sent\":40,\"spooled\":0,\"replayed\":30,\"dropped\":0,\"rejected\":0,"));
 }
 
@@ -536,12 +528,12 @@ static void test_sender_send_refused_token_keeps_the_batch_and_says_so_once(void
 	(void)state;
 	expect(200, NULL);
 	server.token = "good";
-	begin_log();
+	captured_stderr_begin();
 	open_spooling(NULL);
 	for (int i = 1; i <= 5; i++)
 		tick(i);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "save-all: HTTP 401 (not?this); the samples wait in the spool\n"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "save-all: HTTP 401 (not?this); the samples wait in the spool\n"));
 	assert_int_equal(sender_waiting(sender), 5);
 	expect(200, NULL);
 	tick(6);
@@ -570,7 +562,7 @@ static void test_sender_send_clock_an_hour_off_is_stamped_by_the_servers(void **
 	(void)state;
 	static const int64_t ahead_ms[] = { HOUR_MS, -HOUR_MS, 30000, -30000 };
 	for (size_t i = 0; i < sizeof(ahead_ms) / sizeof(ahead_ms[0]); i++) {
-		begin_log();
+		captured_stderr_begin();
 		expect(CLOSE, NULL);
 		open_spooling(NULL);
 		for (int j = 0; j < 3; j++)
@@ -592,13 +584,13 @@ static void test_sender_send_clock_an_hour_off_is_stamped_by_the_servers(void **
 		assert_int_equal(requests(), 8); /* no second request for any */
 		int64_t now_ms = clock_wall_ms() + ahead_ms[i];
 		for (size_t j = 1; j < 8; j++) {
-			int64_t time_ms = first_time_ms(server.requests[j].body);
+			int64_t time_ms = first_time_ms(asked(j)->body);
 			assert_true(llabs(time_ms + TICK_AGE_MS - now_ms) < 2000);
 			for (size_t k = 1; k < j; k++)
-				assert_true(time_ms != first_time_ms(server.requests[k].body));
+				assert_true(time_ms != first_time_ms(asked(k)->body));
 		}
-		size_t lines = end_log();
-		char *said = strstr(logged, "this machine's clock is ");
+		size_t lines = captured_stderr_end();
+		char *said = strstr(captured_stderr_text(), "this machine's clock is ");
 		assert_non_null(said);
 		assert_null(strstr(said + 1, "this machine's clock is "));
 		assert_non_null(strstr(said, ahead_ms[i] > 0 ? "s behind the server's: the samples" : "s ahead of the server's: the samples"));
@@ -619,7 +611,7 @@ static void test_sender_send_refused_time_is_sent_again_with_the_servers(void **
 	assert_int_equal(requests(), 3); /* health, 409, 200 */
 	assert_int_equal(sender_counters(sender).sent, 2);
 	assert_int_equal(sender_counters(sender).rejected, 0);
-	assert_true(llabs(first_time_ms(server.requests[2].body) - clock_wall_ms() + HOUR_MS + TICK_AGE_MS) < 1000);
+	assert_true(llabs(first_time_ms(asked(2)->body) - clock_wall_ms() + HOUR_MS + TICK_AGE_MS) < 1000);
 	/* The next one is right at once. */
 	tick_now();
 	assert_int_equal(requests(), 4);
@@ -658,8 +650,8 @@ static void test_sender_send_time_that_was_settled_stays(void **state)
 	restart_sender();
 	tick_now();
 	assert_int_equal(sender_waiting(sender), 0);
-	assert_int_equal(first_time_ms(server.requests[requests() - 2].body), time_ms);
-	assert_int_equal(first_time_ms(server.requests[requests() - 1].body), later_ms);
+	assert_int_equal(first_time_ms(asked(requests() - 2)->body), time_ms);
+	assert_int_equal(first_time_ms(asked(requests() - 1)->body), later_ms);
 }
 
 /* A server whose clock runs away is not asked for ever. */
@@ -786,7 +778,7 @@ static void test_sender_send_each_row_of_rejections_is_said(void **state)
 {
 	(void)state;
 	open_sender(NULL, NULL);
-	begin_log();
+	captured_stderr_begin();
 	for (int i = 0; i < 3; i++) {
 		expect(400, NULL);
 		tick(4 * i);
@@ -794,28 +786,24 @@ static void test_sender_send_each_row_of_rejections_is_said(void **state)
 		expect(200, NULL);
 		tick(4 * i + 2);
 	}
-	assert_int_equal(end_log(), 3);
+	assert_int_equal(captured_stderr_end(), 3);
 }
 
-/* A listener that nobody accepts from: connected, and silent. */
 static void test_sender_send_silent_server_does_not_hold_up_the_next_reading(void **state)
 {
 	(void)state;
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
 	char url[96];
-	int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(silent, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(listen(silent, 8), 0);
-	assert_int_equal(getsockname(silent, (struct sockaddr *)&address, &size), 0);
-	snprintf(url, sizeof(url), "collector.url=http://127.0.0.1:%d/", ntohs(address.sin_port));
+	struct http_server *silent = http_server_open();
+	http_server_answer(silent, "", NULL);
+	http_server_start(silent);
+	snprintf(url, sizeof(url), "collector.url=%s/", http_server_url(silent));
 	open_sender("collector.interval=1s", url);
 	int64_t begun_ns = clock_monotonic_ns();
 	tick(1);
 	int64_t taken_ms = (clock_monotonic_ns() - begun_ns) / 1000000;
 	assert_in_range(taken_ms, 800, 980);
 	assert_int_equal(sender_waiting(sender), 1);
-	close(silent);
+	http_server_close(silent);
 }
 
 static void test_sender_delay_ms_is_none_on_this_machine(void **state)

@@ -1,8 +1,4 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
 
 #include <stdlib.h>
 
@@ -45,7 +41,7 @@ static void test_server_clock_judge_unknown_server_leaves_the_time(void **state)
 	assert_false(server_clock_is_sure(&clock, at(0, HOUR_MS)));
 	assert_false(server_clock_offset_ms(&clock, at(0, 0), &offset_ms));
 	assert_int_equal(offset_ms, 42);
-	const struct stamp stamp = { .time_ms = 7, .boot_ms = 8, .boot = BOOT };
+	const struct stamp stamp = { .time_ms = 7, .boot_ms = 8, .boot_id = BOOT };
 	assert_int_equal(server_clock_settle(&clock, &stamp, at(0, 0), BOOT), 7);
 }
 
@@ -129,7 +125,7 @@ static void test_server_clock_learn_machine_that_stood_still_believes_the_answer
 	answer(&clock, 0, 0, 20);
 	struct moment now = { .wall_ms = BASE + HOUR_MS, .boot_ms = 1000000 + 10000 };
 	assert_false(server_clock_is_sure(&clock, now));
-	struct stamp stamp = { .time_ms = server_clock_judge(&clock, now).wall_ms, .boot_ms = now.boot_ms, .boot = BOOT };
+	struct stamp stamp = { .time_ms = server_clock_judge(&clock, now).wall_ms, .boot_ms = now.boot_ms, .boot_id = BOOT };
 	server_clock_learn(&clock, now.wall_ms, now.wall_ms + 1000, now, now);
 	assert_true(server_clock_is_sure(&clock, now));
 	assert_int_equal(server_clock_judge(&clock, now).wall_ms, now.wall_ms);
@@ -213,7 +209,7 @@ static void test_server_clock_settle_earlier_batches_are_put_where_they_belong(v
 	static const struct {
 		const char *what;
 		int64_t off_then_ms, off_now_ms, expected_ms; /* after its true time */
-		uint64_t boot;
+		uint64_t boot_id;
 	} cases[] = {
 		{ "right then and now", 0, 0, 0, BOOT },
 		{ "a little off: its own time", 3000, 3000, 3000, BOOT },
@@ -232,10 +228,10 @@ static void test_server_clock_settle_earlier_batches_are_put_where_they_belong(v
 		struct server_clock clock = { 0 };
 		server_clock_learn(&clock, BASE, BASE, at(0, cases[i].off_now_ms), at(0, cases[i].off_now_ms));
 		struct moment then = at(-50000, cases[i].off_then_ms);
-		struct stamp stamp = { .time_ms = then.wall_ms, .boot_ms = then.boot_ms, .boot = cases[i].boot };
-		if (!cases[i].boot)
+		struct stamp stamp = { .time_ms = then.wall_ms, .boot_ms = then.boot_ms, .boot_id = cases[i].boot_id };
+		if (!cases[i].boot_id)
 			stamp.boot_ms = 42; /* of which start nobody knows */
-		int64_t settled = server_clock_settle(&clock, &stamp, at(0, cases[i].off_now_ms), cases[i].boot ? BOOT : 0);
+		int64_t settled = server_clock_settle(&clock, &stamp, at(0, cases[i].off_now_ms), cases[i].boot_id ? BOOT : 0);
 		if (settled != BASE - 50000 + cases[i].expected_ms)
 			fail_msg("%s: %lld", cases[i].what, (long long)(settled - BASE + 50000));
 	}

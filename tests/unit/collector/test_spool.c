@@ -1,8 +1,4 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,7 +76,7 @@ static void test_spool_put_batches_come_back_as_they_were_and_in_order(void **st
 			assert_int_equal(spool_read(spool, &file, &batch), 0);
 			assert_int_equal(batch->stamp.time_ms, i);
 			assert_int_equal(batch->stamp.boot_ms, i / 2);
-			assert_int_equal(batch->stamp.boot, 77);
+			assert_int_equal(batch->stamp.boot_id, 77);
 			assert_int_equal(batch->stamp.settled, i % 2);
 			assert_int_equal(batch->count, NAMES);
 			assert_int_equal(batch->done, 0);

@@ -1,41 +1,34 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/temporary_folder.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "collector/token.h"
-#include "tests/unit/collector/captured_log.h"
 
-static char path[64];
+static char folder[TEMPORARY_FOLDER_SIZE], path[TEMPORARY_FOLDER_SIZE + 16];
 
 static void write_token(const char *content)
 {
 	unlink(path); /* as a rename would, it makes another file of it */
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, content, strlen(content)), strlen(content));
-	close(fd);
+	temporary_file_write(path, content);
 }
 
-static int make_path(void **state)
+static int make_folder(void **state)
 {
 	(void)state;
-	strcpy(path, "/tmp/vigie-token-XXXXXX");
-	int fd = mkstemp(path);
-	return fd < 0 ? -1 : close(fd);
+	temporary_folder_make(folder);
+	snprintf(path, sizeof(path), "%s/token", folder);
+	return 0;
 }
 
-static int remove_path(void **state)
+static int remove_folder(void **state)
 {
 	(void)state;
-	unlink(path);
+	temporary_folder_remove(folder);
 	return 0;
 }
 
@@ -82,33 +75,33 @@ static void test_token_refresh_file_that_is_missing_or_empty_is_said_once(void *
 	(void)state;
 	struct token token;
 	unlink(path);
-	begin_log();
+	captured_stderr_begin();
 	assert_int_equal(token_open(&token, path), 0);
 	for (int i = 0; i < 5; i++)
 		assert_false(token_refresh(&token));
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, ": No such file or directory\n"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), ": No such file or directory\n"));
 	assert_true(token.header.length == 0);
 
 	write_token(" \n");
-	begin_log();
+	captured_stderr_begin();
 	for (int i = 0; i < 5; i++)
 		assert_false(token_refresh(&token));
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, ": it is empty\n"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), ": it is empty\n"));
 
 	write_token("now\n");
 	assert_true(token_refresh(&token));
 	assert_string_equal(token.header.data, "Bearer now");
 	unlink(path);
-	begin_log();
+	captured_stderr_begin();
 	for (int i = 0; i < 5; i++)
 		assert_false(token_refresh(&token));
-	assert_int_equal(end_log(), 1);
+	assert_int_equal(captured_stderr_end(), 1);
 	token_free(&token);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_path, remove_path)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
 {

@@ -1,11 +1,7 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/temporary_folder.h"
 
 #include <cjson/cJSON.h>
-#include <fcntl.h>
 #include <math.h>
 #include <zlib.h>
 
@@ -27,7 +23,7 @@ static void open_uplink(const char *option)
 	const struct stamp stamp = { .time_ms = 1795356010000 };
 	char url[96];
 	struct text error = TEXT_EMPTY;
-	snprintf(url, sizeof(url), "collector.url=http://127.0.0.1:%d/x", server.port);
+	snprintf(url, sizeof(url), "collector.url=%s/x", http_server_url(server.http));
 	char *overrides[] = { url, (char *)(uintptr_t)option };
 	assert_int_equal(config_load(NULL, overrides, option ? 2 : 1, &config, &error), 0);
 	server_clock = (struct server_clock){ 0 };
@@ -56,7 +52,7 @@ static long put(void)
 
 static bool was_compressed(size_t request)
 {
-	return strstr(server.requests[request].head, "Content-Encoding: gzip") != NULL;
+	return strstr(asked(request)->head, "Content-Encoding: gzip") != NULL;
 }
 
 static void test_uplink_check_url_and_ip_are_looked_at(void **state)
@@ -98,7 +94,7 @@ static void test_uplink_greet_no_server_is_told(void **state)
 {
 	(void)state;
 	open_uplink("collector.url=http://127.0.0.1:1/x");
-	assert_string_equal(uplink_url(uplink), "http://127.0.0.1:1/x/");
+	assert_string_equal(uplink_server(uplink), "http://127.0.0.1:1/x/");
 	assert_false(uplink_greet(uplink, 1000));
 	assert_non_null(strstr(uplink_describe(uplink), "GET http://127.0.0.1:1/x/health: Failed to connect"));
 }
@@ -138,8 +134,8 @@ static void test_uplink_put_answers_tell_the_servers_clock(void **state)
 		assert_true(llabs(offset_ms + ahead_ms[i]) <= 1000);
 		/* And it is told what we found. */
 		assert_int_equal(put(), 200);
-		assert_null(strstr(server.requests[0].body, "clock_offset_s"));
-		cJSON *body = cJSON_Parse(server.requests[1].body);
+		assert_null(strstr(asked(0)->body, "clock_offset_s"));
+		cJSON *body = cJSON_Parse(asked(1)->body);
 		const cJSON *said = cJSON_GetObjectItem(cJSON_GetObjectItem(body, "collector"), "clock_offset_s");
 		assert_true(cJSON_IsNumber(said));
 		assert_true(fabs(said->valuedouble + (double)ahead_ms[i] / 1000) <= 1);
@@ -210,8 +206,8 @@ static void test_uplink_put_gzip_is_sent_where_it_is_wanted(void **state)
 	open_uplink("collector.gzip=yes");
 	assert_int_equal(put(), 200);
 	char body[4096];
-	z_stream stream = { .next_in = (unsigned char *)server.requests[0].body,
-		            .avail_in = (unsigned)server.requests[0].length,
+	z_stream stream = { .next_in = (unsigned char *)asked(0)->body,
+		            .avail_in = (unsigned)asked(0)->body_length,
 		            .next_out = (unsigned char *)body,
 		            .avail_out = sizeof(body) - 1 };
 	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
@@ -252,21 +248,14 @@ static void test_uplink_put_server_without_gzip_is_sent_plain_from_then_on(void 
 	assert_int_equal(requests(), 1);
 }
 
-static void write_token(const char *path, const char *token)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, token, strlen(token)), strlen(token));
-	close(fd);
-}
-
 static void test_uplink_put_token_is_shown_and_read_again_when_it_is_refused(void **state)
 {
 	(void)state;
-	char path[] = "/tmp/vigie-token-XXXXXX", option[64];
-	close(mkstemp(path));
-	write_token(path, "first\n");
+	char folder[TEMPORARY_FOLDER_SIZE], path[TEMPORARY_FOLDER_SIZE + 16], option[TEMPORARY_FOLDER_SIZE + 64];
+	temporary_folder_make(folder);
+	snprintf(path, sizeof(path), "%s/token", folder);
 	snprintf(option, sizeof(option), "collector.token_file=%s", path);
+	temporary_file_write(path, "first\n");
 	expect(200, NULL);
 	server.token = "first";
 	open_uplink(option);
@@ -277,16 +266,16 @@ static void test_uplink_put_token_is_shown_and_read_again_when_it_is_refused(voi
 	server.token = "the second";
 	assert_int_equal(put(), 401); /* the file has not changed */
 	assert_int_equal(requests(), 3);
-	write_token(path, "the second\n");
+	temporary_file_write(path, "the second\n");
 	assert_int_equal(put(), 200);
 	assert_int_equal(requests(), 5);
 	assert_int_equal(put(), 200);
 	assert_int_equal(requests(), 6);
-	write_token(path, "a third");
+	temporary_file_write(path, "a third");
 	server.token = "a fourth";
 	assert_int_equal(put(), 401); /* tried again, once */
 	assert_int_equal(requests(), 8);
-	unlink(path);
+	temporary_folder_remove(folder);
 }
 
 static void test_uplink_is_local_before_the_first_answer_as_the_url_says(void **state)

@@ -1,8 +1,5 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,14 +11,12 @@
 #include "common/config.h"
 #include "common/log.h"
 
-static char folder[] = "/tmp/vigie-test-XXXXXX";
-static char path[64];
+static char folder[TEMPORARY_FOLDER_SIZE], path[TEMPORARY_FOLDER_SIZE + 16];
 
 static int setup(void **state)
 {
 	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
+	temporary_folder_make(folder);
 	snprintf(path, sizeof(path), "%s/vigie.conf", folder);
 	return 0;
 }
@@ -29,8 +24,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	unlink(path);
-	return rmdir(folder);
+	temporary_folder_remove(folder);
+	return 0;
 }
 
 static void write_file(const char *content, size_t length)
@@ -294,7 +289,7 @@ static void test_config_load_wrong_values_are_refused(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct text error = TEXT_EMPTY;
 		struct config *untouched = (struct config *)&error, *config = untouched;
-		char expected[256];
+		char expected[512];
 		snprintf(expected, sizeof(expected), "command line: %s", cases[i].error);
 		int result = load_override(cases[i].override, &config, &error);
 		if (result != -EINVAL)
@@ -334,7 +329,7 @@ static void test_config_load_wrong_file_is_told_with_its_line(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct text error = TEXT_EMPTY;
 		struct config *config = NULL;
-		char expected[256];
+		char expected[512];
 		snprintf(expected, sizeof(expected), "%s:%d: %s", path, cases[i].line, cases[i].error);
 		write_file(cases[i].content, strlen(cases[i].content));
 		if (config_load(path, NULL, 0, &config, &error) != -EINVAL)
@@ -390,7 +385,7 @@ static void test_config_load_long_line_is_refused(void **state)
 				config_free(config);
 				continue;
 			}
-			char expected[128];
+			char expected[512];
 			snprintf(expected, sizeof(expected), "%s:2: the line is longer than %d bytes", path, LONGEST);
 			assert_int_equal(result, -EINVAL);
 			assert_string_equal(error.data, expected);
@@ -426,7 +421,7 @@ static void test_config_load_unreadable_file_is_told(void **state)
 	(void)state;
 	struct text error = TEXT_EMPTY;
 	struct config *config = NULL;
-	char expected[128];
+	char expected[512];
 	write_file("", 0);
 	assert_int_equal(chmod(path, 0), 0);
 	/* Nothing is unreadable to root. */
@@ -497,7 +492,7 @@ static void test_config_load_broken_file_comes_before_a_broken_override(void **s
 	struct text error = TEXT_EMPTY;
 	struct config *config = NULL;
 	char override[] = "x.y=z", *overrides[] = { override };
-	char expected[128];
+	char expected[512];
 	write_file("[x]\ny = z\n", 10);
 	snprintf(expected, sizeof(expected), "%s:2: unknown section [x]", path);
 	assert_int_equal(config_load(path, overrides, 1, &config, &error), -EINVAL);
@@ -598,7 +593,7 @@ static void test_config_load_paths_of_the_file_are_beside_it(void **state)
 	};
 	assert_int_equal(chdir("/proc/self"), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char expected[128];
+		char expected[1024];
 		snprintf(expected, sizeof(expected), "%s%s%s", cases[i].expected ? folder : "", cases[i].expected ? "/" : "",
 		         cases[i].expected ? cases[i].expected : cases[i].value);
 		struct config *config = load_paths(cases[i].value);
@@ -614,14 +609,14 @@ static void test_config_load_paths_of_the_file_are_beside_it(void **state)
 static void test_config_load_folder_of_the_file_is_made_absolute(void **state)
 {
 	(void)state;
-	char above[64], link[64];
+	char above[1024], link[1024];
 	const char *const names[] = { path, "vigie.conf", "./vigie.conf", ".//vigie.conf", above, link };
-	snprintf(above, sizeof(above), "../%s/vigie.conf", folder + strlen("/tmp/"));
+	snprintf(above, sizeof(above), "..%s/vigie.conf", strrchr(folder, '/'));
 	snprintf(link, sizeof(link), "%s/link", folder);
 	assert_int_equal(chdir(folder), 0);
 	assert_int_equal(symlink(".", link), 0);
 	snprintf(link, sizeof(link), "%s/link/vigie.conf", folder);
-	char expected[64];
+	char expected[1024];
 	snprintf(expected, sizeof(expected), "%s/a.log", folder);
 	write_file("[alert]\nlog = a.log\n", 20);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -648,8 +643,8 @@ static void test_config_load_paths_of_the_working_directory_are_taken_with_a_war
 	static const struct {
 		bool beside, here, there;
 	} cases[] = { { false, false, false }, { true, false, false }, { false, true, true }, { true, true, false } };
-	char here[] = "/tmp/vigie-test-XXXXXX", beside[64], expected[256];
-	assert_non_null(mkdtemp(here));
+	char here[TEMPORARY_FOLDER_SIZE], beside[TEMPORARY_FOLDER_SIZE + 8], expected[1024];
+	temporary_folder_make(here);
 	assert_int_equal(chdir(here), 0);
 	snprintf(beside, sizeof(beside), "%s/a.log", folder);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

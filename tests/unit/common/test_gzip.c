@@ -1,9 +1,5 @@
 #define ZLIB_CONST
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,127 +1,52 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/http_server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/http.h"
 
-/*
- * An HTTP server in a thread, one connection at a time. Each request gets the next of
- * `answers`, the last one again and again. NULL: none at all, until the client goes.
- */
+/* A server that gives its answers in order, and what is asked for there. */
 struct server {
-	int listener;
-	int family;
-	pthread_t thread;
-	const char *const *answers;
-	size_t answer_count;
-	bool close_after; /* the connection, behind each answer */
-	char url[64];
-	/* Read by the test after server_close(), or after the answer. */
-	size_t connections, requests;
-	struct text asked; /* of the last request */
+	struct http_server *http;
+	char url[80];
 };
 
-/* False at the end of the connection. */
-static bool read_request(struct server *server, int connection)
+static void server_serve(struct server *server, struct http_server *http, const char *const *answers, size_t answer_count)
 {
-	struct text asked = TEXT_EMPTY;
-	size_t whole = 0;
-	while (!whole || asked.length < whole) {
-		char piece[65536];
-		ssize_t length = read(connection, piece, sizeof(piece));
-		if (length <= 0) {
-			text_free(&asked);
-			return false;
-		}
-		text_append(&asked, piece, (size_t)length);
-		const char *end = strstr(asked.data, "\r\n\r\n");
-		if (end && !whole) {
-			const char *header = strcasestr(asked.data, "\r\nContent-Length:");
-			whole = (size_t)(end - asked.data) + 4 + (header ? strtoul(header + 17, NULL, 10) : 0);
-		}
-	}
-	text_free(&server->asked);
-	server->asked = asked;
-	return true;
+	server->http = http;
+	snprintf(server->url, sizeof(server->url), "%s/path?query=1", http_server_url(http));
+	http_server_answer_in_order(http, "", answers, answer_count);
+	http_server_start(http);
 }
 
-static void *serve(void *user)
+static void server_open(struct server *server, const char *const *answers, size_t answer_count)
 {
-	struct server *server = user;
-	for (;;) {
-		int connection = accept(server->listener, NULL, NULL);
-		if (connection < 0)
-			return NULL;
-		server->connections++;
-		while (read_request(server, connection)) {
-			size_t last = server->answer_count - 1;
-			const char *answer = server->answers[server->requests < last ? server->requests : last];
-			server->requests++;
-			if (!answer)
-				continue;
-			size_t length = strlen(answer);
-			while (length > 0) {
-				ssize_t sent = send(connection, answer, length, MSG_NOSIGNAL);
-				if (sent <= 0)
-					break;
-				answer += sent;
-				length -= (size_t)sent;
-			}
-			if (server->close_after)
-				break;
-		}
-		close(connection);
-	}
+	server_serve(server, http_server_open(), answers, answer_count);
 }
 
-static void server_open(struct server *server, int family, const char *const *answers, size_t answer_count)
-{
-	*server = (struct server){ .family = family, .answers = answers, .answer_count = answer_count };
-	struct sockaddr_in ipv4 = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct sockaddr_in6 ipv6 = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
-	struct sockaddr *address = family == AF_INET ? (struct sockaddr *)&ipv4 : (struct sockaddr *)&ipv6;
-	socklen_t size = family == AF_INET ? sizeof(ipv4) : sizeof(ipv6);
-	server->listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (server->listener < 0 || bind(server->listener, address, size) != 0) {
-		print_message("no loopback of this family\n");
-		skip();
-	}
-	assert_int_equal(getsockname(server->listener, address, &size), 0);
-	assert_int_equal(listen(server->listener, 16), 0);
-	if (family == AF_INET)
-		snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%d/path?query=1", ntohs(ipv4.sin_port));
-	else
-		snprintf(server->url, sizeof(server->url), "http://[::1]:%d/path", ntohs(ipv6.sin6_port));
-	assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
-}
-
-/* To be called when the client is closed. */
 static void server_close(struct server *server)
 {
-	shutdown(server->listener, SHUT_RDWR);
-	pthread_join(server->thread, NULL);
-	close(server->listener);
-	text_free(&server->asked);
+	http_server_close(server->http);
+}
+
+/* The last request. */
+static const struct http_server_request *asked(const struct server *server)
+{
+	return http_server_last(server->http, "");
 }
 
 #define OPEN(name, ...)                                                                      \
 	static const char *const name##_answers[] = { __VA_ARGS__ };                         \
 	struct server name;                                                                  \
-	server_open(&name, AF_INET, name##_answers, sizeof(name##_answers) / sizeof(char *))
+	server_open(&name, name##_answers, sizeof(name##_answers) / sizeof(char *))
 
 #define OK(headers, length, body) "HTTP/1.1 200 OK\r\nContent-Length: " length "\r\n" headers "\r\n" body
 
@@ -137,8 +62,8 @@ static void test_http_request_get_gives_status_and_body(void **state)
 	assert_string_equal(answer.body.data, "hello");
 	assert_int_equal(answer.body.length, 5);
 	assert_string_equal(http_error(http), "");
-	assert_memory_equal(server.asked.data, "GET /path?query=1 HTTP/1.1\r\n", 28);
-	assert_null(strstr(server.asked.data, "Content-Length"));
+	assert_memory_equal(asked(&server)->head, "GET /path?query=1 HTTP/1.1\r\n", 28);
+	assert_null(strstr(asked(&server)->head, "Content-Length"));
 	http_close(http);
 	server_close(&server);
 	text_free(&answer.body);
@@ -153,19 +78,20 @@ static void test_http_request_put_sends_the_body(void **state)
 	static const char body[] = "{\"a\": \"\0b\"}"; /* by its length, not up to a NUL */
 	assert_int_equal(http_request(http, "PUT", server.url, body, sizeof(body) - 1, &answer), 0);
 	assert_int_equal(answer.body.length, 0);
-	assert_memory_equal(server.asked.data, "PUT /path?query=1 HTTP/1.1\r\n", 28);
-	assert_non_null(strstr(server.asked.data, "\r\nContent-Type: application/json\r\n"));
-	assert_non_null(strstr(server.asked.data, "\r\nContent-Length: 11\r\n"));
-	assert_null(strcasestr(server.asked.data, "Expect"));
-	assert_memory_equal(server.asked.data + server.asked.length - 11, body, 11);
+	assert_memory_equal(asked(&server)->head, "PUT /path?query=1 HTTP/1.1\r\n", 28);
+	assert_non_null(strstr(asked(&server)->head, "\r\nContent-Type: application/json\r\n"));
+	assert_non_null(strstr(asked(&server)->head, "\r\nContent-Length: 11\r\n"));
+	assert_null(strcasestr(asked(&server)->head, "Expect"));
+	assert_int_equal(asked(&server)->body_length, 11);
+	assert_memory_equal(asked(&server)->body, body, 11);
 
 	/* A GET behind it has no body left over. */
 	assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
-	assert_null(strstr(server.asked.data, "Content-Length"));
+	assert_null(strstr(asked(&server)->head, "Content-Length"));
 	/* An empty body is a body. */
 	assert_int_equal(http_request(http, "POST", server.url, "", 0, &answer), 0);
-	assert_memory_equal(server.asked.data, "POST ", 5);
-	assert_non_null(strstr(server.asked.data, "\r\nContent-Length: 0\r\n"));
+	assert_memory_equal(asked(&server)->head, "POST ", 5);
+	assert_non_null(strstr(asked(&server)->head, "\r\nContent-Length: 0\r\n"));
 	http_close(http);
 	server_close(&server);
 	text_free(&answer.body);
@@ -183,8 +109,9 @@ static void test_http_request_big_body_arrives_whole(void **state)
 		body[i] = (char)('a' + i % 23);
 	assert_int_equal(http_request(http, "PUT", server.url, body, BIG, &answer), 0);
 	assert_string_equal(answer.body.data, "ok");
-	assert_null(strcasestr(server.asked.data, "Expect"));
-	assert_memory_equal(server.asked.data + server.asked.length - BIG, body, BIG);
+	assert_null(strcasestr(asked(&server)->head, "Expect"));
+	assert_int_equal(asked(&server)->body_length, BIG);
+	assert_memory_equal(asked(&server)->body, body, BIG);
 	free(body);
 	http_close(http);
 	server_close(&server);
@@ -201,15 +128,15 @@ static void test_http_request_any_status_is_an_answer(void **state)
 		         statuses[i] == 204 ? "0\r\n\r\n" : "3\r\n\r\nwhy");
 		const char *const answers[] = { text };
 		struct server server;
-		server_open(&server, AF_INET, answers, 1);
+		server_open(&server, answers, 1);
 		struct http *http = http_open(5000);
 		struct http_answer answer = { 0 };
 		assert_int_equal(http_request(http, "PUT", server.url, "{}", 2, &answer), 0);
 		assert_int_equal(answer.status, statuses[i]);
 		assert_int_equal(answer.body.length, statuses[i] == 204 ? 0 : 3);
 		http_close(http);
+		assert_int_equal(http_server_count(server.http, ""), 1); /* a redirection is not followed */
 		server_close(&server);
-		assert_int_equal(server.requests, 1); /* a redirection is not followed */
 		text_free(&answer.body);
 	}
 }
@@ -248,7 +175,7 @@ static void test_http_request_retry_after_is_told(void **state)
 		answers[i] = texts[i];
 	}
 	struct server server;
-	server_open(&server, AF_INET, answers, COUNT);
+	server_open(&server, answers, COUNT);
 	struct http *http = http_open(5000);
 	struct http_answer answer = { 0 };
 	for (size_t i = 0; i < COUNT; i++) {
@@ -286,7 +213,7 @@ static void test_http_own_ip_ipv6_is_without_brackets(void **state)
 	static const char *const answers[] = { OK("", "0", "") };
 	char ip[WIRE_IP_SIZE];
 	struct server server;
-	server_open(&server, AF_INET6, answers, 1);
+	server_serve(&server, http_server_open_ipv6(), answers, 1);
 	struct http *http = http_open(5000);
 	struct http_answer answer = { 0 };
 	assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
@@ -303,7 +230,7 @@ static void test_http_peer_is_local_on_loopback(void **state)
 	for (int i = 0; i < 2; i++) {
 		static const char *const answers[] = { OK("", "0", "") };
 		struct server server;
-		server_open(&server, i ? AF_INET6 : AF_INET, answers, 1);
+		server_serve(&server, i ? http_server_open_ipv6() : http_server_open(), answers, 1);
 		struct http *http = http_open(5000);
 		struct http_answer answer = { 0 };
 		assert_false(http_peer_is_local(http));
@@ -345,20 +272,19 @@ static void test_http_send_gzip_compresses_the_body_and_says_so(void **state)
 		.method = "PUT", .url = server.url, .body = body, .body_length = sizeof(body), .gzip = true
 	};
 	assert_int_equal(http_send(http, &message, &answer), 0);
-	assert_non_null(strstr(server.asked.data, "\r\nContent-Encoding: gzip\r\n"));
-	const char *sent = strstr(server.asked.data, "\r\n\r\n") + 4;
-	assert_true(server.asked.length < 1000);
-	assert_memory_equal(sent, "\x1f\x8b", 2);
+	assert_non_null(strstr(asked(&server)->head, "\r\nContent-Encoding: gzip\r\n"));
+	assert_in_range(asked(&server)->body_length, 2, 1000);
+	assert_memory_equal(asked(&server)->body, "\x1f\x8b", 2);
 
 	/* Neither stays for the next. */
 	message.gzip = false;
 	assert_int_equal(http_send(http, &message, &answer), 0);
-	assert_null(strstr(server.asked.data, "Content-Encoding"));
-	assert_true(server.asked.length > sizeof(body));
+	assert_null(strstr(asked(&server)->head, "Content-Encoding"));
+	assert_int_equal(asked(&server)->body_length, sizeof(body));
 	/* What has no body is not compressed. */
 	message = (struct http_message){ .method = "GET", .url = server.url, .gzip = true };
 	assert_int_equal(http_send(http, &message, &answer), 0);
-	assert_null(strstr(server.asked.data, "Content-Encoding"));
+	assert_null(strstr(asked(&server)->head, "Content-Encoding"));
 	http_close(http);
 	server_close(&server);
 	text_free(&answer.body);
@@ -403,9 +329,9 @@ static void test_http_request_keeps_its_connection(void **state)
 		assert_int_equal(answer.body.data[0], 'a' + i);
 	}
 	http_close(http);
+	assert_int_equal(http_server_count(server.http, ""), 3);
+	assert_int_equal(http_server_connections(server.http), 1);
 	server_close(&server);
-	assert_int_equal(server.requests, 3);
-	assert_int_equal(server.connections, 1);
 	text_free(&answer.body);
 }
 
@@ -414,7 +340,7 @@ static void test_http_request_closed_connection_is_opened_again(void **state)
 {
 	(void)state;
 	OPEN(server, OK("", "1", "a"));
-	server.close_after = true;
+	http_server_hang_up(server.http, true);
 	struct http *http = http_open(5000);
 	struct http_answer answer = { 0 };
 	for (int i = 0; i < 3; i++) {
@@ -422,22 +348,17 @@ static void test_http_request_closed_connection_is_opened_again(void **state)
 		assert_string_equal(answer.body.data, "a");
 	}
 	http_close(http);
+	assert_int_equal(http_server_connections(server.http), 3);
 	server_close(&server);
-	assert_int_equal(server.connections, 3);
 	text_free(&answer.body);
 }
 
 static void test_http_request_refused_connection_is_told(void **state)
 {
 	(void)state;
-	/* A port that was free a moment ago. */
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	struct http_server *server = http_server_open(); /* and not started */
 	char url[64], ip[WIRE_IP_SIZE];
-	snprintf(url, sizeof(url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
+	snprintf(url, sizeof(url), "%s/", http_server_url(server));
 
 	struct http *http = http_open(5000);
 	struct http_answer answer = { .status = 200, .retry_after_s = 5 };
@@ -449,7 +370,7 @@ static void test_http_request_refused_connection_is_told(void **state)
 	assert_string_equal(answer.body.data, "");
 	assert_false(http_own_ip(http, ip));
 	http_close(http);
-	close(listener);
+	http_server_close(server);
 	text_free(&answer.body);
 }
 
@@ -485,11 +406,13 @@ static void test_http_request_silent_server_times_out(void **state)
 {
 	(void)state;
 	enum { TIMEOUT_MS = 300 };
-	/* Nothing at all, and an answer that does not end. */
-	static const char *const silences[] = { NULL, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf" };
-	for (size_t i = 0; i < 2; i++) {
+	/* Nothing at all, an answer that does not end, and one that goes on for a second. */
+	static const char *const silences[] = { NULL, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+		                                    OK("", "12", "in its time.") };
+	for (size_t i = 0; i < 3; i++) {
 		struct server server;
-		server_open(&server, AF_INET, &silences[i], 1);
+		server_open(&server, &silences[i], 1);
+		http_server_slow_down(server.http, i == 2 ? 20 : 0);
 		struct http *http = http_open(TIMEOUT_MS);
 		struct http_answer answer = { 0 };
 		int64_t start = clock_monotonic_ns();
@@ -555,8 +478,8 @@ static void test_http_request_cut_answer_is_no_answer(void **state)
 	enum { COUNT = sizeof(cuts) / sizeof(cuts[0]) };
 	for (size_t i = 0; i < COUNT; i++) {
 		struct server server;
-		server_open(&server, AF_INET, &cuts[i], 1);
-		server.close_after = true;
+		server_open(&server, &cuts[i], 1);
+		http_server_hang_up(server.http, true);
 		struct http *http = http_open(5000);
 		struct http_answer answer = { 0 };
 		/* A whole answer before it must not stand for it, and one behind it comes through. */
@@ -593,7 +516,7 @@ static void test_http_request_big_answer_is_whole(void **state)
 		text_append(&text, line, sizeof(line));
 	const char *const answers[] = { text.data };
 	struct server server;
-	server_open(&server, AF_INET, answers, 1);
+	server_open(&server, answers, 1);
 	struct http *http = http_open(30000);
 	struct http_answer answer = { 0 };
 	/* The second goes into the memory of the first. */
@@ -634,12 +557,12 @@ static void test_http_send_message_is_in_the_headers(void **state)
 		.content_type = "application/x-www-form-urlencoded", .accept = "application/csv", .authorization = "Token a-token==",
 	};
 	assert_int_equal(http_send(http, &message, &answer), 0);
-	assert_memory_equal(server.asked.data, "POST /path?query=1 HTTP/1.1\r\n", 29);
-	assert_non_null(strstr(server.asked.data, "\r\nContent-Type: application/x-www-form-urlencoded\r\n"));
-	assert_non_null(strstr(server.asked.data, "\r\nAccept: application/csv\r\n"));
-	assert_non_null(strstr(server.asked.data, "\r\nAuthorization: Token a-token==\r\n"));
-	assert_null(strcasestr(server.asked.data, "Expect"));
-	assert_string_equal(strstr(server.asked.data, "\r\n\r\n") + 4, "a=b");
+	assert_memory_equal(asked(&server)->head, "POST /path?query=1 HTTP/1.1\r\n", 29);
+	assert_non_null(strstr(asked(&server)->head, "\r\nContent-Type: application/x-www-form-urlencoded\r\n"));
+	assert_non_null(strstr(asked(&server)->head, "\r\nAccept: application/csv\r\n"));
+	assert_non_null(strstr(asked(&server)->head, "\r\nAuthorization: Token a-token==\r\n"));
+	assert_null(strcasestr(asked(&server)->head, "Expect"));
+	assert_string_equal(asked(&server)->body, "a=b");
 
 	/* Nothing of it is left for the next one on the handle, said as NULL or as "". */
 	for (int i = 0; i < 2; i++) {
@@ -647,9 +570,9 @@ static void test_http_send_message_is_in_the_headers(void **state)
 		message = (struct http_message){ .method = "GET", .url = server.url, .accept = none, .authorization = none,
 			                             .user = none, .password = none, .ca_file = none };
 		assert_int_equal(http_send(http, &message, &answer), 0);
-		assert_null(strcasestr(server.asked.data, "Authorization"));
-		assert_null(strstr(server.asked.data, "application/csv"));
-		assert_non_null(strstr(server.asked.data, "\r\nContent-Type: application/json\r\n"));
+		assert_null(strcasestr(asked(&server)->head, "Authorization"));
+		assert_null(strstr(asked(&server)->head, "application/csv"));
+		assert_non_null(strstr(asked(&server)->head, "\r\nContent-Type: application/json\r\n"));
 	}
 	http_close(http);
 	server_close(&server);
@@ -680,13 +603,13 @@ static void test_http_send_user_and_password_are_basic_authentication(void **sta
 			.authorization = cases[i].authorization,
 		};
 		assert_int_equal(http_send(http, &message, &answer), 0);
-		const char *found = strcasestr(server.asked.data, "\r\nAuthorization: ");
+		const char *found = strcasestr(asked(&server)->head, "\r\nAuthorization: ");
 		if (!cases[i].wanted) {
 			assert_null(found);
 			continue;
 		}
 		snprintf(header, sizeof(header), "\r\nAuthorization: %s\r\n", cases[i].wanted);
-		assert_non_null(strstr(server.asked.data, header));
+		assert_non_null(strstr(asked(&server)->head, header));
 		assert_null(strcasestr(found + 2, "\r\nAuthorization: "));
 	}
 	http_close(http);
@@ -741,7 +664,7 @@ static void test_http_send_sink_takes_a_good_answer_in_pieces(void **state)
 		"HTTP/1.1 204 No Content\r\n\r\n",
 	};
 	struct server server;
-	server_open(&server, AF_INET, answers, 4);
+	server_open(&server, answers, 4);
 	struct http *http = http_open(20000);
 	struct http_answer answer = { 0 };
 	struct sink sink = { 0 };
@@ -777,7 +700,7 @@ static void test_http_send_sink_gets_nothing_of_an_error(void **state)
 		snprintf(text, sizeof(text), "HTTP/1.1 %d Some\r\nContent-Length: 3\r\n\r\nwhy", statuses[i]);
 		const char *const answers[] = { text, OK("", "2", "ok") };
 		struct server server;
-		server_open(&server, AF_INET, answers, 2);
+		server_open(&server, answers, 2);
 		struct http *http = http_open(5000);
 		struct http_answer answer = { 0 };
 		struct sink sink = { 0 };
@@ -808,7 +731,7 @@ static void test_http_send_sink_fails_its_error_is_returned_and_the_next_request
 		text_append_char(&big, 'x');
 	const char *const answers[] = { big.data, OK("", "3", "bad"), OK("", "4", "good") };
 	struct server server;
-	server_open(&server, AF_INET, answers, 3);
+	server_open(&server, answers, 3);
 	struct http *http = http_open(20000);
 	struct http_answer answer = { 0 };
 	struct sink sink = { .fail = 2 };
@@ -842,7 +765,7 @@ static void test_http_send_cut_answer_is_told_beside_the_sink(void **state)
 {
 	(void)state;
 	OPEN(server, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
-	server.close_after = true;
+	http_server_hang_up(server.http, true);
 	struct http *http = http_open(5000);
 	struct http_answer answer = { 0 };
 	struct sink sink = { 0 };
@@ -903,10 +826,6 @@ static void test_http_close_null_is_harmless(void **state)
 
 int main(void)
 {
-	/* The servers are on this machine, whatever proxy the user has. */
-	static const char *const proxies[] = { "http_proxy", "all_proxy", "ALL_PROXY" };
-	for (size_t i = 0; i < sizeof(proxies) / sizeof(proxies[0]); i++)
-		unsetenv(proxies[i]);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_http_request_get_gives_status_and_body),
 		cmocka_unit_test(test_http_request_put_sends_the_body),

@@ -1,8 +1,5 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/seed.h"
 
 #include <cjson/cJSON.h>
 #include <float.h>
@@ -204,9 +201,7 @@ static uint64_t next_random(uint64_t *seed)
 
 static void check_random_numbers(const char *where, int count)
 {
-	const char *given = getenv("SEED");
-	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) << 20 | 1;
-	print_message("SEED=%#llx\n", (unsigned long long)seed);
+	uint64_t seed = seed_choose((uint64_t)time(NULL) << 20 | 1);
 	struct text text = TEXT_EMPTY;
 	for (int i = 0; i < count; i++) {
 		/* Any bits at all; then numbers as they come: thousandths, and percentages. */

@@ -1,10 +1,6 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,50 +11,17 @@
 
 #include "common/log.h"
 
-/* Standard error goes into a file while a test collects it. */
-static char folder[] = "/tmp/vigie-test-XXXXXX";
-static char path[64];
-static int saved_stderr = -1;
-
-static void collect_start(void)
-{
-	fflush(stderr);
-	saved_stderr = dup(STDERR_FILENO);
-	int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-	assert_true(file >= 0 && saved_stderr >= 0);
-	assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
-	close(file);
-}
-
-/* What was written since; the caller frees it. */
-static char *collect_end(void)
-{
-	fflush(stderr);
-	dup2(saved_stderr, STDERR_FILENO);
-	close(saved_stderr);
-	saved_stderr = -1;
-	FILE *file = fopen(path, "re");
-	assert_non_null(file);
-	char *content = NULL;
-	size_t capacity = 0;
-	ssize_t length = getdelim(&content, &capacity, '\0', file);
-	fclose(file);
-	if (length < 0)
-		content[0] = '\0';
-	return content;
-}
-
-/* From here on the collected stream is the journal's. */
+/* Of the standard error of this moment; from here on what is captured is written as for the journal. */
 static void init_for_journal(void)
 {
 	struct stat stream;
 	char text[64];
-	collect_start();
+	captured_stderr_begin();
 	assert_int_equal(fstat(STDERR_FILENO, &stream), 0);
 	snprintf(text, sizeof(text), "%llu:%llu", (unsigned long long)stream.st_dev, (unsigned long long)stream.st_ino);
 	setenv("JOURNAL_STREAM", text, 1);
 	log_init("vigie-test");
-	free(collect_end());
+	captured_stderr_end();
 }
 
 static void log_all(void)
@@ -73,30 +36,20 @@ static int setup(void **state)
 {
 	(void)state;
 	unsetenv("JOURNAL_STREAM");
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(path, sizeof(path), "%s/stderr", folder);
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	unlink(path);
-	return rmdir(folder);
 }
 
 /* The name before log_init(), and the level nobody has set: runs first. */
 static void test_log_before_init_is_info_and_has_a_name(void **state)
 {
 	(void)state;
-	collect_start();
+	captured_stderr_begin();
 	log_all();
-	char *written = collect_end();
+	captured_stderr_end();
+	const char *written = captured_stderr_text();
 	assert_non_null(strstr(written, " vigie error: e 1\n"));
 	assert_non_null(strstr(written, " vigie info: i 3\n"));
 	assert_null(strstr(written, "debug"));
-	free(written);
 }
 
 /* Inherited, and standard error is another stream by now. */
@@ -105,12 +58,12 @@ static void test_log_init_journal_of_another_stream_is_not_ours(void **state)
 	(void)state;
 	setenv("JOURNAL_STREAM", "8:123", 1);
 	log_init("vigie-test");
-	collect_start();
+	captured_stderr_begin();
 	log_error("e");
-	char *written = collect_end();
+	captured_stderr_end();
+	const char *written = captured_stderr_text();
 	assert_non_null(strstr(written, " vigie-test error: e\n"));
 	assert_null(strchr(written, '<'));
-	free(written);
 	unsetenv("JOURNAL_STREAM");
 	log_init("vigie-test");
 }
@@ -129,12 +82,12 @@ static void test_log_set_level_filters_what_is_under_it(void **state)
 	};
 	init_for_journal();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		collect_start();
+		captured_stderr_begin();
 		log_set_level(cases[i].level);
 		log_all();
-		char *written = collect_end();
+		captured_stderr_end();
+		const char *written = captured_stderr_text();
 		assert_string_equal(written, cases[i].expected);
-		free(written);
 	}
 	unsetenv("JOURNAL_STREAM");
 	log_init("vigie-test");
@@ -149,11 +102,12 @@ static void test_log_without_journal_has_time_program_and_level(void **state)
 	};
 	log_init("vigie-test");
 	log_set_level(LOG_LEVEL_DEBUG);
-	collect_start();
+	captured_stderr_begin();
 	log_all();
-	char *written = collect_end();
+	captured_stderr_end();
+	const char *written = captured_stderr_text();
 	log_set_level(LOG_LEVEL_INFO);
-	char *line = written;
+	const char *line = written;
 	for (size_t i = 0; i < 4; i++) {
 		int year, month, day, hour, minute, end = 0;
 		double second;
@@ -166,7 +120,6 @@ static void test_log_without_journal_has_time_program_and_level(void **state)
 		assert_int_equal(*line++, '\n');
 	}
 	assert_string_equal(line, "");
-	free(written);
 }
 
 /* A line is cut at 1 KiB, but it is a line. */
@@ -176,11 +129,12 @@ static void check_long_lines(void)
 	for (size_t length = 900; length < sizeof(message); length += length < 1100 ? 1 : 500) {
 		memset(message, 'x', length);
 		message[length] = '\0';
-		collect_start();
+		captured_stderr_begin();
 		log_error("%s", message);
 		log_error("next");
-		char *written = collect_end();
-		char *newline = strchr(written, '\n');
+		captured_stderr_end();
+		const char *written = captured_stderr_text();
+		const char *newline = strchr(written, '\n');
 		assert_non_null(newline);
 		assert_int_equal(newline[-1], 'x');
 		size_t line = (size_t)(newline + 1 - written);
@@ -189,7 +143,6 @@ static void check_long_lines(void)
 			fail_msg("%zu bytes became a line of %zu", length, line);
 		assert_non_null(strstr(newline + 1, "next\n"));
 		assert_null(strchr(strchr(newline + 1, '\n') + 1, '\n'));
-		free(written);
 	}
 }
 
@@ -209,11 +162,11 @@ static void test_log_error_control_characters_stay_in_one_line(void **state)
 {
 	(void)state;
 	init_for_journal();
-	collect_start();
+	captured_stderr_begin();
 	log_error("a%sb", "\n<3>forged\r\t\x1b[31m\x7f \xc3\xa9");
-	char *written = collect_end();
+	captured_stderr_end();
+	const char *written = captured_stderr_text();
 	assert_string_equal(written, "<3>a?<3>forged???[31m? \xc3\xa9" "b\n");
-	free(written);
 	unsetenv("JOURNAL_STREAM");
 	log_init("vigie-test");
 }
@@ -233,18 +186,19 @@ static void test_log_info_lines_of_threads_stay_whole(void **state)
 	static char messages[WRITERS][600];
 	pthread_t threads[WRITERS];
 	init_for_journal();
-	collect_start();
+	captured_stderr_begin();
 	for (int i = 0; i < WRITERS; i++) {
 		memset(messages[i], 'a' + i, sizeof(messages[i]) - 1);
 		pthread_create(&threads[i], NULL, write_lines, messages[i]);
 	}
 	for (int i = 0; i < WRITERS; i++)
 		pthread_join(threads[i], NULL);
-	char *written = collect_end();
+	captured_stderr_end();
+	const char *written = captured_stderr_text();
 	unsetenv("JOURNAL_STREAM");
 	log_init("vigie-test");
 	unsigned lines = 0;
-	for (char *line = written; *line; lines++) {
+	for (const char *line = written; *line; lines++) {
 		assert_memory_equal(line, "<6>", 3);
 		char letter = line[3];
 		assert_in_range(letter, 'a', 'a' + WRITERS - 1);
@@ -253,7 +207,6 @@ static void test_log_info_lines_of_threads_stay_whole(void **state)
 		line += 603;
 	}
 	assert_int_equal(lines, WRITERS * LINES);
-	free(written);
 }
 
 int main(void)
@@ -267,5 +220,5 @@ int main(void)
 		cmocka_unit_test(test_log_error_control_characters_stay_in_one_line),
 		cmocka_unit_test(test_log_info_lines_of_threads_stay_whole),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, NULL);
 }

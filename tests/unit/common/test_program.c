@@ -1,8 +1,5 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,15 +19,14 @@
 
 enum { RAN = 42, PATIENCE_S = 10, ARGUMENT_MAX = 12 };
 
-static char folder[] = "/tmp/vigie-test-XXXXXX";
-static char config_path[64], fifo_path[64];
+static char folder[TEMPORARY_FOLDER_SIZE];
+static char config_path[TEMPORARY_FOLDER_SIZE + 16], fifo_path[TEMPORARY_FOLDER_SIZE + 16];
 
 static int setup(void **state)
 {
 	(void)state;
 	unsetenv("JOURNAL_STREAM");
-	if (!mkdtemp(folder))
-		return -1;
+	temporary_folder_make(folder);
 	snprintf(config_path, sizeof(config_path), "%s/vigie.conf", folder);
 	snprintf(fifo_path, sizeof(fifo_path), "%s/fifo", folder);
 	return 0;
@@ -39,16 +35,13 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	unlink(config_path);
-	unlink(fifo_path);
-	return rmdir(folder);
+	temporary_folder_remove(folder);
+	return 0;
 }
 
 static void write_config(const char *content)
 {
-	FILE *file = fopen(config_path, "we");
-	if (!file || fputs(content, file) < 0 || fclose(file) != 0)
-		abort();
+	temporary_file_write(config_path, content);
 }
 
 /* What a program's own check would say: store "bad" is none. */
@@ -213,7 +206,7 @@ static void test_program_start_without_arguments_runs(void **state)
 static void test_program_start_check_config_tells_right_from_broken(void **state)
 {
 	(void)state;
-	char expected[256];
+	char expected[512];
 	write_config("[server]\nthreads = 8\n");
 	assert_int_equal(RUN("--check-config", "--config", config_path), 0);
 	assert_string_equal(output, "vigie-test: the configuration is right\n");
@@ -289,7 +282,7 @@ static void test_program_start_sets_the_level_of_the_log(void **state)
 static void test_program_start_logs_what_the_configuration_warns_of(void **state)
 {
 	(void)state;
-	char expected[256];
+	char expected[1024];
 	assert_int_equal(chdir("/"), 0);
 	write_config("[alert]\nlog = tmp\n"); /* which is in / alone */
 	assert_int_equal(RUN("--config", config_path), RAN);

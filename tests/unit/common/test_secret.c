@@ -1,8 +1,6 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,16 +13,13 @@
 #include "common/log.h"
 #include "common/secret.h"
 
-static char folder[] = "/tmp/vigie-test-XXXXXX";
-static char path[64], log_path[64];
+static char folder[TEMPORARY_FOLDER_SIZE], path[TEMPORARY_FOLDER_SIZE + 16];
 
 static int setup(void **state)
 {
 	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
+	temporary_folder_make(folder);
 	snprintf(path, sizeof(path), "%s/secret", folder);
-	snprintf(log_path, sizeof(log_path), "%s/log", folder);
 	log_init("vigie-test");
 	return 0;
 }
@@ -32,9 +27,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	unlink(path);
-	unlink(log_path);
-	return rmdir(folder);
+	temporary_folder_remove(folder);
+	return 0;
 }
 
 static void write_secret(const char *bytes, size_t length, mode_t mode)
@@ -50,22 +44,13 @@ static void write_secret(const char *bytes, size_t length, mode_t mode)
 /* Reads a file behind a ">"; whether a warning was logged meanwhile. */
 static int read_logged(const char *from, struct text *secret, bool *ret_warned)
 {
-	char logged[1024];
-	fflush(stderr);
-	int kept = dup(STDERR_FILENO), file = open(log_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	assert_true(kept >= 0 && file >= 0);
-	dup2(file, STDERR_FILENO);
 	text_reset(secret);
 	text_append_char(secret, '>');
+	captured_stderr_begin();
 	int result = secret_read(from, secret);
-	fflush(stderr);
-	dup2(kept, STDERR_FILENO);
-	close(kept);
-	ssize_t length = pread(file, logged, sizeof(logged) - 1, 0);
-	close(file);
-	assert_true(length >= 0);
-	logged[length] = '\0';
-	*ret_warned = length > 0;
+	captured_stderr_end();
+	const char *logged = captured_stderr_text();
+	*ret_warned = logged[0] != '\0';
 	if (*ret_warned) {
 		assert_non_null(strstr(logged, " warning: "));
 		assert_non_null(strstr(logged, from));

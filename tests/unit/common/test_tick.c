@@ -1,11 +1,9 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 
 #include "common/clock.h"
@@ -144,6 +142,45 @@ static void test_tick_close_twice_is_harmless(void **state)
 	assert_int_equal(tick_open(&tick, 10000, 0, 0, at(BASE, 0)), 0);
 	tick_close(&tick);
 	assert_int_equal(tick.timer_fd, -1);
+	tick_close(&tick);
+}
+
+static void test_tick_reopen_same_beat_loses_no_tick(void **state)
+{
+	(void)state;
+	struct tick tick = { .timer_fd = -1 };
+	int64_t boundary;
+	assert_int_equal(tick_reopen(&tick, 10000, 5000, at(BASE + 3000, 3000)), 0);
+	assert_int_equal(tick.boundary_ms, BASE);
+	/* It is due when the configuration is read again. */
+	assert_int_equal(tick_reopen(&tick, 10000, 25000, at(BASE + 5001, 5001)), 0);
+	assert_true(tick_take(&tick, at(BASE + 5002, 5002), &boundary));
+	assert_int_equal(boundary, BASE);
+	tick_close(&tick);
+}
+
+static void test_tick_reopen_other_beat_is_planned_anew(void **state)
+{
+	(void)state;
+	struct tick tick;
+	assert_int_equal(tick_open(&tick, 10000, 5000, 0, at(BASE + 3000, 3000)), 0);
+	assert_int_equal(tick_reopen(&tick, 10000, 2000, at(BASE + 5001, 5001)), 0);
+	assert_int_equal(tick.boundary_ms, BASE + 10000);
+	assert_int_equal(tick_reopen(&tick, 1000, 2000, at(BASE + 5001, 5001)), 0);
+	assert_int_equal(tick.boundary_ms, BASE + 6000);
+
+	/* Without a descriptor it stays as it is. */
+	struct rlimit limit, none;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	int result = tick_reopen(&tick, 10000, 0, at(BASE + 5001, 5001));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(result, -EMFILE);
+	int64_t boundary;
+	assert_true(tick_take(&tick, at(BASE + 6001, 6001), &boundary));
+	assert_int_equal(boundary, BASE + 6000);
 	tick_close(&tick);
 }
 
@@ -364,6 +401,8 @@ int main(void)
 		cmocka_unit_test(test_tick_open_plans_the_first_tick),
 		cmocka_unit_test(test_tick_open_on_the_boundary_fires_at_once),
 		cmocka_unit_test(test_tick_close_twice_is_harmless),
+		cmocka_unit_test(test_tick_reopen_same_beat_loses_no_tick),
+		cmocka_unit_test(test_tick_reopen_other_beat_is_planned_anew),
 		cmocka_unit_test(test_tick_take_simulated_times_give_each_boundary_once),
 		cmocka_unit_test(test_tick_take_day_with_delays_accounts_for_every_boundary),
 		cmocka_unit_test(test_tick_take_clock_set_at_random_keeps_the_beat),

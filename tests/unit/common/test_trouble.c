@@ -1,18 +1,14 @@
 /* common/trouble.h */
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "common/log.h"
 #include "common/trouble.h"
-#include "tests/unit/collector/captured_log.h"
 
 static void test_trouble_watch_says_when_it_begins_and_when_it_ends(void **state)
 {
@@ -31,11 +27,11 @@ static void test_trouble_watch_says_when_it_begins_and_when_it_ends(void **state
 		{ -EIO, "the disk", " error: asking fails: the disk\n" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		begin_log();
+		captured_stderr_begin();
 		trouble_watch(&trouble, cases[i].result, cases[i].reason);
-		assert_int_equal(end_log(), cases[i].expected != NULL);
+		assert_int_equal(captured_stderr_end(), cases[i].expected != NULL);
 		if (cases[i].expected)
-			assert_non_null(strstr(logged, cases[i].expected));
+			assert_non_null(strstr(captured_stderr_text(), cases[i].expected));
 		assert_int_equal(trouble.present, cases[i].result != 0);
 	}
 }

@@ -1,9 +1,8 @@
 /* common/whole_file.h */
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/temporary_folder.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +11,15 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include "common/whole_file.h"
 
-static char folder[] = "/tmp/vigie-whole-file-XXXXXX";
-static char path[64], broken[64], temporary[64];
+static char folder[TEMPORARY_FOLDER_SIZE];
+static char path[TEMPORARY_FOLDER_SIZE + 16], broken[TEMPORARY_FOLDER_SIZE + 16], temporary[TEMPORARY_FOLDER_SIZE + 16];
 
 static int make_folder(void **state)
 {
 	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
+	temporary_folder_make(folder);
 	snprintf(path, sizeof(path), "%s/state", folder);
 	snprintf(broken, sizeof(broken), "%s/state.broken", folder);
 	snprintf(temporary, sizeof(temporary), "%s/state.new", folder);

@@ -1,8 +1,4 @@
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -362,6 +358,50 @@ static void test_wire_ip_parse_nonsense_leaves_the_output(void **state)
 	}
 }
 
+static void test_wire_read_error_sentence_is_clean(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *body, *sentence;
+	} cases[] = {
+		{ "{\"Response\": \"NOk\", \"error\": \"the store is down\"}\n", "the store is down" },
+		{ "{\"error\": \"not\\nthis \\u00e9\", \"field\": \"data[3]\"}", "not?this \xc3\xa9" },
+		{ "{\"error\": \"\"}", "?" },
+		{ "{\"Error\": \"no\"}", "" },
+		{ "{\"error\": 1}", "" },
+		{ "{\"error\": null}", "" },
+		{ "{\"error\": [\"no\"]}", "" },
+		{ "{\"error\": \"cut", "" },
+		{ "[{\"error\": \"no\"}]", "" },
+		{ "\"error\"", "" },
+		{ "<html>error</html>", "" },
+		{ "", "" },
+	};
+	char sentence[WIRE_NAME_SIZE];
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		strcpy(sentence, "untouched");
+		wire_read_error(cases[i].body, strlen(cases[i].body), sentence);
+		if (strcmp(sentence, cases[i].sentence) != 0)
+			fail_msg("%s: '%s'", cases[i].body, sentence);
+	}
+	wire_read_error(NULL, 0, sentence);
+	assert_string_equal(sentence, "");
+}
+
+static void test_wire_read_error_long_sentence_is_cut(void **state)
+{
+	(void)state;
+	char body[1024] = "{\"error\": \"", sentence[WIRE_NAME_SIZE];
+	size_t start = strlen(body);
+	memset(body + start, 'x', 600);
+	strcpy(body + start + 600, "\"}");
+	wire_read_error(body, strlen(body), sentence);
+	assert_int_equal(strlen(sentence), WIRE_NAME_MAX);
+	assert_int_equal(strspn(sentence, "x"), WIRE_NAME_MAX);
+	wire_read_error(body, start + 600, sentence); /* no more than its length is read */
+	assert_string_equal(sentence, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +417,8 @@ int main(void)
 		cmocka_unit_test(test_wire_clean_name_random_bytes_give_a_stable_name),
 		cmocka_unit_test(test_wire_ip_parse_addresses_become_canonical),
 		cmocka_unit_test(test_wire_ip_parse_nonsense_leaves_the_output),
+		cmocka_unit_test(test_wire_read_error_sentence_is_clean),
+		cmocka_unit_test(test_wire_read_error_long_sentence_is_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static struct {
 	pid_t pid;
 	int port;
 	char url[64];
-	char folder[FOLDER_SIZE];
+	char folder[TEMPORARY_FOLDER_SIZE];
 	unsigned cases; /* that had a store of their own */
 } served;
 
@@ -59,7 +59,7 @@ static inline long ask_engine(const char *method, const char *url)
 /* Starts a program and waits until `path` of its URL answers. */
 static inline bool serve(const char *const arguments[], const char *path)
 {
-	char url[128], log[FOLDER_SIZE + 8];
+	char url[128], log[TEMPORARY_FOLDER_SIZE + 8];
 	snprintf(log, sizeof(log), "%s/log", served.folder);
 	served.pid = fork();
 	if (served.pid == 0) {
@@ -89,13 +89,13 @@ static inline void stop_serving(void)
 		kill(served.pid, SIGTERM);
 		waitpid(served.pid, NULL, 0);
 		served.pid = 0;
-		folder_remove(served.folder);
+		temporary_folder_remove(served.folder);
 	}
 }
 
 static inline void choose_place(void)
 {
-	folder_open(served.folder);
+	temporary_folder_make(served.folder);
 	served.port = free_port();
 	snprintf(served.url, sizeof(served.url), "http://127.0.0.1:%d", served.port);
 }
@@ -116,7 +116,7 @@ static inline struct config *config_of(const char *const options[])
 
 static inline bool influxql_start(void)
 {
-	char path[FOLDER_SIZE + 16];
+	char path[TEMPORARY_FOLDER_SIZE + 16];
 	choose_place();
 	snprintf(path, sizeof(path), "%s/conf", served.folder);
 	FILE *file = fopen(path, "w");
@@ -146,12 +146,10 @@ static inline bool influxdb2_start(void)
 
 static inline struct config *influxdb2_configure(const char *folder, const char *option)
 {
-	char url[256], org[256], bucket[128], token_file[FOLDER_SIZE + 64];
+	char url[256], org[256], bucket[128], token_file[TEMPORARY_FOLDER_SIZE + 64];
 	const char *given_org = getenv("VIGIE_TEST_INFLUXDB2_ORG");
 	snprintf(token_file, sizeof(token_file), "%s/token", folder);
-	int file = open(token_file, O_WRONLY | O_CREAT, 0600);
-	assert_int_equal(dprintf(file, "%s\n", getenv("VIGIE_TEST_INFLUXDB2_TOKEN")) > 0, 1);
-	close(file);
+	temporary_file_write(token_file, getenv("VIGIE_TEST_INFLUXDB2_TOKEN"));
 	snprintf(token_file, sizeof(token_file), "influxdb2.token_file=%s/token", folder);
 	snprintf(url, sizeof(url), "influxdb2.url=%s", getenv("VIGIE_TEST_INFLUXDB2_URL"));
 	snprintf(org, sizeof(org), "influxdb2.org=%s", given_org ? given_org : "myorg");
@@ -164,7 +162,7 @@ static inline struct config *influxdb2_configure(const char *folder, const char 
 /* Debian's: there are no databases, so that each case has a process of its own. */
 static inline struct config *victoriametrics_configure(const char *folder, const char *option)
 {
-	char storage[FOLDER_SIZE + 64], address[64], insert_url[128], select_url[128];
+	char storage[TEMPORARY_FOLDER_SIZE + 64], address[64], insert_url[128], select_url[128];
 	(void)folder;
 	stop_serving();
 	choose_place();

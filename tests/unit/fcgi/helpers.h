@@ -1,58 +1,30 @@
 /*
- * What the tests of fcgi/ share: a folder for files, a configuration, and texts to
- * compare answers with.
+ * What the tests of fcgi/ share beyond tests/unit/support/.
  */
 #ifndef VIGIE_TESTS_FCGI_HELPERS_H
 #define VIGIE_TESTS_FCGI_HELPERS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/seed.h"
+#include "tests/unit/support/temporary_folder.h"
 
-#include <cmocka.h>
-
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "common/clock.h"
 #include "common/config.h"
 #include "common/log.h"
 #include "common/text.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { FOLDER_SIZE = 256 };
-
-static inline void folder_open(char ret_folder[static FOLDER_SIZE])
-{
-	const char *parent = getenv("TMPDIR");
-	snprintf(ret_folder, FOLDER_SIZE, "%s/vigie-test.XXXXXX", parent ? parent : "/tmp");
-	if (!mkdtemp(ret_folder)) {
-		perror(ret_folder);
-		abort();
-	}
-}
-
-static inline int folder_remove_one(const char *path, const struct stat *status, int type, struct FTW *place)
-{
-	(void)status;
-	(void)type;
-	(void)place;
-	return remove(path);
-}
-
-static inline void folder_remove(const char *folder)
-{
-	nftw(folder, folder_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 /* The defaults with the database in `folder`, and one more "section.key=value" (NULL: none). */
 static inline struct config *config_in(const char *folder, const char *option)
 {
-	char path[FOLDER_SIZE + 32];
+	char path[TEMPORARY_FOLDER_SIZE + 32];
 	struct text error = TEXT_EMPTY;
 	struct config *config = NULL;
 	snprintf(path, sizeof(path), "sqlite.path=%s/vigie.db", folder);
@@ -62,13 +34,19 @@ static inline struct config *config_in(const char *folder, const char *option)
 	return config;
 }
 
-/* A seed that is printed, so that a failure can be had again: SEED=… in the environment. */
+/* Another seed each time. */
 static inline unsigned seed_take(void)
 {
-	const char *given = getenv("SEED");
-	unsigned seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
-	print_message("SEED=%u\n", seed);
-	return seed;
+	return (unsigned)seed_choose((uint64_t)time(NULL));
 }
+
+/* Waits until `condition`, at most `ms`. */
+#define WAIT_FOR(condition, ms)                                                          \
+	do {                                                                                 \
+		int64_t until_ns_ = clock_monotonic_ns() + (ms) * INT64_C(1000000);              \
+		while (!(condition) && clock_monotonic_ns() < until_ns_)                         \
+			usleep(5000);                                                                \
+		assert_true(condition);                                                          \
+	} while (0)
 
 #endif

@@ -19,7 +19,7 @@
 #define DAY (24 * HOUR)
 
 struct fixture {
-	char folder[FOLDER_SIZE];
+	char folder[TEMPORARY_FOLDER_SIZE];
 	struct config *config;
 	const struct store_ops *ops;
 	struct store *store;
@@ -58,7 +58,7 @@ static inline void reopen(struct fixture *f)
 static inline void set_up_with(struct fixture *f, const char *option)
 {
 	*f = (struct fixture){ .ops = engine->ops };
-	folder_open(f->folder);
+	temporary_folder_make(f->folder);
 	f->config = engine->configure(f->folder, option);
 	f->now = clock_wall_ms();
 	f->base = f->now / 70000 * 70000 - 3570000;
@@ -69,7 +69,7 @@ static inline void tear_down(struct fixture *f)
 {
 	f->ops->close(f->store);
 	config_free(f->config);
-	folder_remove(f->folder);
+	temporary_folder_remove(f->folder);
 }
 
 static inline int set_up_case(void **state)

@@ -1,5 +1,6 @@
 /* fcgi/collectors.h */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include "common/wire.h"

@@ -1,4 +1,5 @@
 /* fcgi/counters.h: the text is read line by line as Prometheus does (exposition format 0.0.4) */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <ctype.h>

@@ -1,5 +1,6 @@
 /* fcgi/inflate.h */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <zlib.h>

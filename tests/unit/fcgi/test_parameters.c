@@ -1,4 +1,5 @@
 /* fcgi/parameters.h */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>

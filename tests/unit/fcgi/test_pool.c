@@ -4,6 +4,7 @@
  * libfcgi cannot be used again once it has been shut down, so every case runs in a
  * child process; a check that fails ends the child.
  */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <dlfcn.h>
@@ -42,7 +43,8 @@ static sem_t being_stopped; /* pool_stop() has begun */
 void FCGX_ShutdownPending(void)
 {
 	void (*real)(void);
-	*(void **)&real = dlsym(RTLD_NEXT, "FCGX_ShutdownPending");
+	void *found = dlsym(RTLD_NEXT, "FCGX_ShutdownPending");
+	memcpy(&real, &found, sizeof(real));
 	real();
 	sem_post(&being_stopped);
 }
@@ -197,9 +199,9 @@ static void listen_on_0(const char *folder)
 
 static void run_case(void (*body)(void))
 {
-	char folder[FOLDER_SIZE];
+	char folder[TEMPORARY_FOLDER_SIZE];
 	int status = -1;
-	folder_open(folder);
+	temporary_folder_make(folder);
 	fflush(NULL);
 	pid_t child = fork();
 	if (child == 0) {
@@ -214,7 +216,7 @@ static void run_case(void (*body)(void))
 		exit(0);
 	}
 	waitpid(child, &status, 0);
-	folder_remove(folder);
+	temporary_folder_remove(folder);
 	assert_int_equal(status, 0);
 }
 

@@ -1,4 +1,5 @@
 /* fcgi/routes.h and the service behind it, with a real store in a folder of its own */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <cjson/cJSON.h>
@@ -14,7 +15,7 @@
 #include "fcgi/service_internal.h"
 
 struct fixture {
-	char folder[FOLDER_SIZE];
+	char folder[TEMPORARY_FOLDER_SIZE];
 	struct config *config;
 	struct service *service;
 	struct response response; /* of the last request */
@@ -26,7 +27,7 @@ static int set_up_with(void **state, const char *option)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	assert_non_null(f);
-	folder_open(f->folder);
+	temporary_folder_make(f->folder);
 	f->config = config_in(f->folder, option);
 	f->now_ms = clock_wall_ms() / 10000 * 10000;
 	f->authorization = "";
@@ -62,7 +63,7 @@ static int tear_down(void **state)
 	service_close(f->service);
 	text_free(&f->response.body);
 	config_free(f->config);
-	folder_remove(f->folder);
+	temporary_folder_remove(f->folder);
 	free(f);
 	return 0;
 }
@@ -790,13 +791,9 @@ static void test_routes_same_read_within_a_second_gets_the_same_answer(void **st
 
 static void write_tokens(struct fixture *f, const char *name, const char *content, char **option)
 {
-	char path[FOLDER_SIZE + 32];
+	char path[TEMPORARY_FOLDER_SIZE + 32];
 	snprintf(path, sizeof(path), "%s/%s", f->folder, name);
-	FILE *file = fopen(path, "we");
-	assert_non_null(file);
-	fputs(content, file);
-	fclose(file);
-	assert_int_equal(chmod(path, 0600), 0);
+	temporary_file_write(path, content);
 	free(*option);
 	*option = strdup(path);
 }
@@ -908,7 +905,7 @@ static int slow_mean(struct store *store, const struct query *query, struct stor
 	return result ? result : store_sqlite.mean(store, query, ret_rows);
 }
 
-static int broken_check(struct store *store)
+static int broken_health(struct store *store)
 {
 	(void)store;
 	return -EIO;
@@ -1029,7 +1026,7 @@ static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **st
 
 	/* Health has the store's own word. */
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
-	ops.check = broken_check;
+	ops.health = broken_health;
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 503);
 	f->service->ops = engine;
 }

@@ -1,4 +1,5 @@
 /* fcgi/shared_reads.h, with leaders that take as long as a case wants */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <pthread.h>
@@ -6,7 +7,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "fcgi/shared_reads.h"
 
 enum { FOLLOWERS = 8, KEPT_MAX = 1000, MIB = 1 << 20 };

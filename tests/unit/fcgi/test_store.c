@@ -1,6 +1,7 @@
 /*
  * fcgi/store.h: one contract, the same cases on every engine that is there (engines.h).
  */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/engines.h"
 
 #include <errno.h>
@@ -460,6 +461,45 @@ static void test_store_find_names_of_engines(void **state)
 	assert_null(store_find("SQLite"));
 }
 
+/* Of its own section alone, and by the option's name. */
+static void test_store_check_config_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const struct store_ops *ops;
+		const char *option;
+		const char *error; /* how the sentence begins; NULL: it is right */
+	} cases[] = {
+		{ &store_sqlite, NULL, NULL },
+		{ &store_sqlite, "sqlite.path=a b/c:d.db", NULL },
+		{ &store_sqlite, "sqlite.path=", "sqlite.path: '' is no path of a file" },
+		{ &store_sqlite, "sqlite.path=:memory:", "sqlite.path: ':memory:' is no path of a file" },
+		{ &store_sqlite, "sqlite.path=file:a.db", "sqlite.path: 'file:a.db' is no path of a file" },
+		{ &store_sqlite, "influxql.url=localhost:8086", NULL },
+		{ &store_influxdb2, NULL, NULL },
+		{ &store_influxdb2, "influxdb2.url=https://[::1]:8086/", NULL },
+		{ &store_influxdb2, "influxdb2.url=localhost:8086", "influxdb2.url: 'localhost:8086' is no " },
+		{ &store_influxdb2, "influxql.url=localhost:8086", NULL },
+		{ &store_influxql, NULL, NULL },
+		{ &store_influxql, "influxql.url=ftp://localhost/", "influxql.url: 'ftp://localhost/' is no " },
+		{ &store_influxql, "influxdb2.url=localhost:8086", NULL },
+		{ &store_victoriametrics, NULL, NULL },
+		{ &store_victoriametrics, "victoriametrics.insert_url=", "victoriametrics.insert_url: '' is no " },
+		{ &store_victoriametrics, "victoriametrics.select_url=/select", "victoriametrics.select_url: '/select' is no " },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct text error = TEXT_EMPTY;
+		struct config *config = config_of((const char *const[]){ cases[i].option, NULL });
+		int result = cases[i].ops->check_config(config, &error);
+		if (result != (cases[i].error ? -EINVAL : 0))
+			fail_msg("%s, %s: %d", cases[i].ops->name, cases[i].option, result);
+		if (cases[i].error && strncmp(error.data, cases[i].error, strlen(cases[i].error)) != 0)
+			fail_msg("%s", error.data);
+		text_free(&error);
+		config_free(config);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest contract[] = {
@@ -482,9 +522,12 @@ int main(void)
 		CASE(test_store_close_and_open_all_is_there),
 		CASE(test_store_reads_during_appends_all_is_there_in_the_end),
 	};
-	static const struct CMUnitTest find[] = { cmocka_unit_test(test_store_find_names_of_engines) };
+	static const struct CMUnitTest tables[] = {
+		cmocka_unit_test(test_store_find_names_of_engines),
+		cmocka_unit_test(test_store_check_config_table),
+	};
 	const char *alone = getenv("ENGINE"); /* its index: that one alone */
-	int failed = cmocka_run_group_tests(find, NULL, NULL);
+	int failed = cmocka_run_group_tests(tables, NULL, NULL);
 	log_set_level(LOG_LEVEL_ERROR);
 	for (engine = engines; engine < engines + COUNT_OF(engines); engine++) {
 		if (alone && atoi(alone) != engine - engines)

@@ -1,5 +1,6 @@
 /* fcgi/tokens.h */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>
@@ -10,25 +11,25 @@
 
 #include "fcgi/tokens.h"
 
-static char folder[FOLDER_SIZE];
+static char folder[TEMPORARY_FOLDER_SIZE];
 
 static int set_up(void **state)
 {
 	(void)state;
-	folder_open(folder);
+	temporary_folder_make(folder);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	folder_remove(folder);
+	temporary_folder_remove(folder);
 	return 0;
 }
 
 static const char *path_of(const char *name)
 {
-	static char path[FOLDER_SIZE + 32];
+	static char path[TEMPORARY_FOLDER_SIZE + 32];
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	return path;
 }

@@ -1,4 +1,5 @@
 /* fcgi/writer.h over a store that is slow and only counts */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>

@@ -2,17 +2,13 @@
 #ifndef VIGIE_TESTS_FORECAST_DICE_H
 #define VIGIE_TESTS_FORECAST_DICE_H
 
-#include <math.h>
-#include <stdint.h>
-#include <stdlib.h>
+#include "tests/unit/support/seed.h"
 
-/* Prints the seed, which SEED=… in the environment changes. */
+#include <math.h>
+
 static inline uint64_t dice_take(uint64_t usual)
 {
-	const char *given = getenv("SEED");
-	uint64_t seed = given ? strtoull(given, NULL, 10) : usual;
-	print_message("SEED=%llu\n", (unsigned long long)seed);
-	return seed;
+	return seed_choose(usual);
 }
 
 static inline uint64_t dice_next(uint64_t *dice)

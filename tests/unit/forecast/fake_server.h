@@ -1,17 +1,15 @@
 /*
- * The server within the tests: a thread that answers hosts and get-all-detailed from a few
- * samples as the real one does, at a time that the test sets, and keeps what is PUT.
+ * vigie's server within the tests: it answers hosts and get-all-detailed from a few samples as the
+ * real one does, at a time that the test sets, and keeps what is PUT.
  */
 #ifndef VIGIE_TESTS_FAKE_SERVER_H
 #define VIGIE_TESTS_FAKE_SERVER_H
 
-#include <arpa/inet.h>
-#include <pthread.h>
+#include "tests/unit/support/http_server.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/json.h"
 #include "common/text.h"
@@ -21,9 +19,8 @@ enum { SAMPLES_MAX = 65536, NAMES_MAX = 64 };
 
 /* Names stand for series in their order: sorted by host and process, as the tests add them. */
 static struct {
-	pthread_t thread;
-	int listener;
-	char url[64];
+	struct http_server *http;
+	char url[80];
 
 	/* Set between requests: the client waits for each answer. */
 	int64_t now_ms;
@@ -186,75 +183,41 @@ static int answer_get(const char *path, struct text *body)
 	return 200;
 }
 
-static void serve_request(int connection)
-{
-	struct text request = TEXT_EMPTY, body = TEXT_EMPTY;
-	char piece[65536], path[2048] = "";
-	size_t body_at = 0, body_length = 0;
-	while (!body_at || request.length < body_at + body_length) {
-		ssize_t length = read(connection, piece, sizeof(piece));
-		if (length <= 0)
-			break;
-		text_append(&request, piece, (size_t)length);
-		const char *end = strstr(request.data, "\r\n\r\n");
-		if (end && !body_at) {
-			body_at = (size_t)(end - request.data) + 4;
-			const char *header = strcasestr(request.data, "\r\nContent-Length:");
-			body_length = header ? strtoul(header + 17, NULL, 10) : 0;
-		}
-	}
-	int status = 404;
-	if (sscanf(request.data ? request.data : "", "GET /ressources-usage/%2047s", path) == 1) {
-		status = answer_get(path, &body);
-	} else if (sscanf(request.data ? request.data : "", "PUT /ressources-usage/%2047s", path) == 1 &&
-	           strcmp(path, "save-forecasts") == 0) {
-		server.puts++;
-		server.longest = body_length > server.longest ? body_length : server.longest;
-		text_append(&server.put, request.data + body_at, request.length - body_at);
-		status = server.put_status ? server.put_status : 200;
-	}
-	dprintf(connection, "HTTP/1.1 %d Status\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", status, body.length);
-	for (size_t done = 0; done < body.length;) {
-		ssize_t written = write(connection, body.data + done, body.length - done);
-		if (written <= 0)
-			break;
-		done += (size_t)written;
-	}
-	text_free(&request);
-	text_free(&body);
-}
-
-static void *run_server(void *unused)
+static bool give_answer(void *unused, const struct http_server_request *request, struct text *answer)
 {
 	(void)unused;
-	for (;;) {
-		int connection = accept(server.listener, NULL, NULL);
-		if (connection < 0)
-			return NULL;
-		serve_request(connection);
-		close(connection);
+	static const char put[] = "PUT /ressources-usage/save-forecasts ";
+	char path[2048];
+	int status = 404;
+	struct text body = TEXT_EMPTY;
+	text_append_string(&body, "");
+	if (sscanf(request->head, "GET /ressources-usage/%2047s", path) == 1) {
+		status = answer_get(path, &body);
+	} else if (strncmp(request->head, put, strlen(put)) == 0) {
+		server.puts++;
+		server.longest = request->body_length > server.longest ? request->body_length : server.longest;
+		text_append(&server.put, request->body, request->body_length);
+		status = server.put_status ? server.put_status : 200;
 	}
+	http_server_format(status, NULL, body.data, answer);
+	text_free(&body);
+	return true;
 }
 
 static int start_server(void **state)
 {
 	(void)state;
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
-	server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(server.listener, (struct sockaddr *)&address, size) != 0 || listen(server.listener, 16) != 0 ||
-	    getsockname(server.listener, (struct sockaddr *)&address, &size) != 0)
-		return -1;
-	snprintf(server.url, sizeof(server.url), "http://127.0.0.1:%d/ressources-usage/", ntohs(address.sin_port));
-	return pthread_create(&server.thread, NULL, run_server, NULL);
+	server.http = http_server_open();
+	snprintf(server.url, sizeof(server.url), "%s/ressources-usage/", http_server_url(server.http));
+	http_server_answer_by(server.http, give_answer, NULL);
+	http_server_start(server.http);
+	return 0;
 }
 
 static int stop_server(void **state)
 {
 	(void)state;
-	shutdown(server.listener, SHUT_RDWR);
-	pthread_join(server.thread, NULL);
-	close(server.listener);
+	http_server_close(server.http);
 	text_free(&server.asked);
 	text_free(&server.put);
 	return 0;
@@ -269,6 +232,7 @@ static int empty_server(void **state)
 	server.fail = NULL;
 	server.retention_ms = 0;
 	server.gets = server.puts = server.longest = 0;
+	http_server_forget(server.http);
 	text_reset(&server.asked);
 	text_reset(&server.put);
 	text_append_string(&server.asked, "");

@@ -1,15 +1,12 @@
-/* forecast/features.h: each feature against a straightforward computation from the same past */
+/* forecast/features.h with what it puts together (view, levels, trends, recurrence): each feature
+ * against a straightforward computation from the same past */
+#include "tests/unit/support/cmocka.h"
+
 #include <float.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "tests/unit/forecast/dice.h"
 #include "forecast/features.h"

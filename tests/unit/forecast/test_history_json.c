@@ -1,15 +1,11 @@
 /* forecast/history_json.h */
+#include "tests/unit/support/cmocka.h"
+
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "common/text.h"
 #include "forecast/history_json.h"

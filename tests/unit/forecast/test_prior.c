@@ -1,33 +1,27 @@
 /* forecast/prior.h; how the file is replaced is tested in test_whole_file.c */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
+#include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
 #include <float.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
-#include <cmocka.h>
-
 #include "common/whole_file.h"
 #include "tests/unit/forecast/dice.h"
 #include "forecast/prior.h"
 
-static char folder[] = "/tmp/test_prior_XXXXXX";
-static char path[sizeof(folder) + 16];
+static char folder[TEMPORARY_FOLDER_SIZE], path[TEMPORARY_FOLDER_SIZE + 16];
 
 static int make_folder(void **state)
 {
 	(void)state;
-	if (!mkdtemp(folder))
-		return -1;
+	temporary_folder_make(folder);
 	snprintf(path, sizeof(path), "%s/model", folder);
 	return 0;
 }

@@ -1,13 +1,9 @@
 /* forecast/quantile.h */
+#include "tests/unit/support/cmocka.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "tests/unit/forecast/dice.h"
 #include "forecast/quantile.h"

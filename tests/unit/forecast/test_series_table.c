@@ -1,13 +1,9 @@
 /* forecast/series_table.h */
+#include "tests/unit/support/cmocka.h"
+
 #include <malloc.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "forecast/series_table.h"
 #include "tests/unit/forecast/fake_forecaster.h"

@@ -1,20 +1,18 @@
 /* forecast/service.h, with the model's place taken and against a server in a thread, at a
  * simulated time */
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/temporary_folder.h"
+
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include <unistd.h>
 
 #include "common/config.h"
 #include "common/log.h"
 #include "common/whole_file.h"
 #include "forecast/service_internal.h"
-#include "tests/unit/collector/captured_log.h"
 #include "tests/unit/forecast/fake_forecaster.h"
 #include "tests/unit/forecast/fake_server.h"
 
@@ -23,14 +21,14 @@
 #define START (INT64_C(5984520) * STEP) /* a boundary of a step */
 #define PHASE 7000
 
-static char folder[] = "/tmp/vigie-forecast-XXXXXX";
-static char state_path[64], broken_path[80], model_path[64];
+static char folder[TEMPORARY_FOLDER_SIZE];
+static char state_path[TEMPORARY_FOLDER_SIZE + 16], broken_path[sizeof(state_path) + 8], model_path[sizeof(state_path)];
 static struct config *config;
 static struct service *service;
 
 static struct config *make_config(const char *more)
 {
-	char url[96], path[96];
+	char url[96], path[sizeof(state_path) + 16];
 	char *overrides[] = { url, path, "forecast.history=2h", "alert.threshold=80", (char *)more };
 	struct text error = TEXT_EMPTY;
 	struct config *made;
@@ -61,7 +59,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	abandon_log();
+	captured_stderr_abandon();
 	service_close(service);
 	service = NULL;
 	config_free(config);
@@ -327,7 +325,7 @@ static void test_service_refresh_short_absence_of_the_server_loses_nothing(void 
 	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 3 * STEP);
 	open_service(NULL, START + 8000);
 	read_all(START + 8000);
-	begin_log();
+	captured_stderr_begin();
 	for (int64_t boundary_ms = START + MINUTE; boundary_ms <= START + 2 * STEP; boundary_ms += MINUTE) {
 		bool away = boundary_ms > START + 3 * MINUTE && boundary_ms < START + 8 * MINUTE;
 		server.get_status = away ? 503 : 0;
@@ -336,9 +334,9 @@ static void test_service_refresh_short_absence_of_the_server_loses_nothing(void 
 		/* No forecast is better than one of old values. */
 		assert_int_equal(server.puts - puts, !away);
 	}
-	assert_int_equal(end_log(), 2);
-	assert_non_null(strstr(logged, "error: asking for the newest values fails: GET http://127.0.0.1:"));
-	assert_non_null(strstr(logged, "info: asking for the newest values works again\n"));
+	assert_int_equal(captured_stderr_end(), 2);
+	assert_non_null(strstr(captured_stderr_text(), "error: asking for the newest values fails: GET http://127.0.0.1:"));
+	assert_non_null(strstr(captured_stderr_text(), "info: asking for the newest values works again\n"));
 	assert_wave("busy", START_STEP - 3, START_STEP + 1, 0, 0);
 	assert_null(strstr(server.asked.data, "step=300s"));
 }
@@ -371,12 +369,12 @@ static void test_service_read_next_refused_window_is_made_shorter(void **state)
 	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 24 * STEP, START + 8000);
 	server.retention_ms = 40 * MINUTE;
 	open_service(NULL, START + 8000);
-	begin_log();
+	captured_stderr_begin();
 	read_all(START + 8000);
-	assert_int_equal(end_log(), 3);
-	assert_non_null(strstr(logged, "the server refuses a history of 7200 s (GET http"));
-	assert_non_null(strstr(logged, "(window is too long)): asking for 3600 s\n"));
-	assert_non_null(strstr(logged, "): asking for 1800 s\n"));
+	assert_int_equal(captured_stderr_end(), 3);
+	assert_non_null(strstr(captured_stderr_text(), "the server refuses a history of 7200 s (GET http"));
+	assert_non_null(strstr(captured_stderr_text(), "(window is too long)): asking for 3600 s\n"));
+	assert_non_null(strstr(captured_stderr_text(), "): asking for 1800 s\n"));
 	assert_wave("busy", START_STEP - 5, START_STEP - 1, 0, 0);
 
 }
@@ -391,11 +389,11 @@ static void test_service_read_next_series_that_is_refused_does_without_history(v
 	add_wave(more, START, START + 4 * STEP);
 	server.get_status = 400;
 	server.fail = "&process=";
-	begin_log();
+	captured_stderr_begin();
 	for (int64_t boundary_ms = START + MINUTE; boundary_ms <= START + 3 * STEP; boundary_ms += MINUTE)
 		refresh(boundary_ms);
-	(void)end_log();
-	assert_non_null(strstr(logged, "error: reading the histories fails: GET "));
+	captured_stderr_end();
+	assert_non_null(strstr(captured_stderr_text(), "error: reading the histories fails: GET "));
 	assert_null(strstr(server.asked.data, "process="));
 	assert_wave("busy", START_STEP + 1, START_STEP + 2, 0, 0);
 	assert_wave("more", START_STEP + 1, START_STEP + 2, 0, 0);
@@ -409,13 +407,13 @@ static void test_service_read_next_failure_waits_for_the_next_refresh(void **sta
 	open_service(NULL, START + 8000);
 	server.get_status = 503;
 	server.fail = "step=300s";
-	begin_log();
+	captured_stderr_begin();
 	read_all(START + 8000);
 	assert_int_equal(server.gets, 2);
 	refresh(START + MINUTE);
 	refresh(START + 2 * MINUTE);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "error: reading the histories fails: "));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "error: reading the histories fails: "));
 	assert_string_equal(server.put.data, "{\"data\": []}");
 	server.get_status = 0;
 	refresh(START + 3 * MINUTE);
@@ -476,31 +474,23 @@ static void test_service_refresh_writes_the_state_every_ten_minutes(void **state
 	assert_in_range(writes, 3, 4);
 }
 
-static void write_file(const char *path, const char *content)
-{
-	FILE *file = fopen(path, "we");
-	assert_non_null(file);
-	fputs(content, file);
-	fclose(file);
-}
-
 static void test_service_read_state_broken_file_is_moved_aside(void **state)
 {
 	(void)state;
-	write_file(state_path, "vigie-forecast 1 300000\nnonsense\nend 1\n");
+	temporary_file_write(state_path, "vigie-forecast 1 300000\nnonsense\nend 1\n");
 	open_service(NULL, START);
-	begin_log();
+	captured_stderr_begin();
 	assert_true(service_read_state(service));
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "forecast.state is not a state of vigie-forecast: line 2 is not right; moved to "));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "forecast.state is not a state of vigie-forecast: line 2 is not right; moved to "));
 	assert_int_equal(access(state_path, F_OK), -1);
 	assert_int_equal(access(broken_path, F_OK), 0);
 
 	/* One of another step is none of ours to break. */
-	write_file(state_path, "vigie-forecast 1 60000\nend 0\n");
-	begin_log();
+	temporary_file_write(state_path, "vigie-forecast 1 60000\nend 0\n");
+	captured_stderr_begin();
 	assert_true(service_read_state(service));
-	assert_int_equal(end_log(), 1);
+	assert_int_equal(captured_stderr_end(), 1);
 	assert_int_equal(access(state_path, F_OK), 0);
 }
 
@@ -541,26 +531,26 @@ static void test_service_reload_takes_limits_and_keeps_what_was_learnt(void **st
 static void test_service_reload_broken_model_keeps_the_present_one(void **state)
 {
 	(void)state;
-	char model[96];
+	char model[sizeof(model_path) + 16];
 	snprintf(model, sizeof(model), "forecast.model=%s", model_path);
-	write_file(model_path, "model");
+	temporary_file_write(model_path, "model");
 	open_service(model, START + 8000);
 	service_read_model(service, model_path);
 	assert_int_equal(priors_open, 1);
 	const struct prior *present = service->prior;
-	write_file(model_path, "nonsense");
-	begin_log();
+	temporary_file_write(model_path, "nonsense");
+	captured_stderr_begin();
 	reload(model, START + 9000, 0);
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "error: cannot use the model in "));
-	assert_non_null(strstr(logged, ": it is no model; the present one stays\n"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "error: cannot use the model in "));
+	assert_non_null(strstr(captured_stderr_text(), ": it is no model; the present one stays\n"));
 	assert_ptr_equal(service->prior, present);
 	reload(NULL, START + 9000, 0);
 	assert_null(service->prior);
-	begin_log();
+	captured_stderr_begin();
 	service_read_model(service, "/nonexistent");
-	assert_int_equal(end_log(), 1);
-	assert_non_null(strstr(logged, "No such file or directory; the one built in stays\n"));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "No such file or directory; the one built in stays\n"));
 }
 
 static void test_service_check_table(void **state)
@@ -576,7 +566,7 @@ static void test_service_check_table(void **state)
 		{ "forecast.step=301m", "[forecast] step: it is not 1 to 300 times refresh" },
 		{ "forecast.refresh=1s", NULL },
 		{ "forecast.history=9m", "[forecast] history: it is less than two steps" },
-		{ "forecast.url=nowhere", "[forecast] url: 'nowhere' is not a URL like http://127.0.0.1:8000/ressources-usage/" },
+		{ "forecast.url=nowhere", "[forecast] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
 		{ "forecast.token_file=/nonexistent", "[forecast] token_file: /nonexistent: No such file or directory" },
 		{ "alert.clear=90", "[alert] clear = 90 is over threshold = 80" },
 	};
@@ -589,6 +579,34 @@ static void test_service_check_table(void **state)
 		config_free(checked);
 		text_free(&error);
 	}
+}
+
+static void test_service_explain_one_series_and_writes_nothing(void **state)
+{
+	(void)state;
+	struct text text = TEXT_EMPTY, error = TEXT_EMPTY;
+	size_t quiet = add_series("10.0.0.5", "quiet", RESOURCE_CPU);
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 3 * MINUTE);
+	for (int64_t time_ms = START - 4 * STEP; time_ms <= START + 3 * MINUTE; time_ms += 10000)
+		add_sample(quiet, time_ms, 7);
+	temporary_file_write(state_path, "vigie-forecast 1 300000\n10.0.0.5 cpu \"quiet\" fake 1 after start\nend 1\n");
+	open_service("alert.rule=process=quiet threshold=6 clear=5 horizon=21m", START + 3 * MINUTE + 8000);
+	assert_int_equal(service_explain(service, "10.0.0.5", "quiet", RESOURCE_CPU, START + 3 * MINUTE + 8000, &text, &error), 0);
+	assert_string_equal(text.data, "limit 6, horizon 5 steps of 300 s\nprobability 0.6000\nforecast 7.00\n"
+	                               "expected at 2026-11-22T14:08:08.000Z, in 300 s\npresent 7 phase 0.6\n");
+	assert_string_equal(find("quiet")->forecaster->learnt, "fake 1 after start");
+	assert_null(find("busy"));
+	assert_int_equal(server.puts, 0);
+	text_free(&text);
+
+	server.get_status = 503;
+	service_close(service);
+	open_service(NULL, START + 3 * MINUTE + 8000);
+	assert_int_equal(service_explain(service, "10.0.0.5", "quiet", RESOURCE_CPU, START + 3 * MINUTE + 8000, &text, &error),
+	                 -EREMOTEIO);
+	assert_non_null(strstr(error.data, ": the answer's status is 503"));
+	assert_null(text.data);
+	text_free(&error);
 }
 
 static void test_service_describe_counts(void **state)
@@ -609,8 +627,7 @@ static void test_service_describe_counts(void **state)
 static int set_up_all(void **state)
 {
 	log_init("vigie-test");
-	if (!mkdtemp(folder))
-		return -1;
+	temporary_folder_make(folder);
 	snprintf(state_path, sizeof(state_path), "%s/forecast.state", folder);
 	snprintf(broken_path, sizeof(broken_path), "%s.broken", state_path);
 	snprintf(model_path, sizeof(model_path), "%s/model", folder);
@@ -651,6 +668,7 @@ int main(void)
 		SERVICE_TEST(test_service_reload_takes_limits_and_keeps_what_was_learnt),
 		SERVICE_TEST(test_service_reload_broken_model_keeps_the_present_one),
 		SERVICE_TEST(test_service_check_table),
+		SERVICE_TEST(test_service_explain_one_series_and_writes_nothing),
 		SERVICE_TEST(test_service_describe_counts),
 	};
 	return cmocka_run_group_tests(tests, set_up_all, tear_down_all);

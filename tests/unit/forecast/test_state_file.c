@@ -1,15 +1,11 @@
 /* forecast/state_file.h; how the file is replaced is tested in test_whole_file.c */
+#include "tests/unit/support/cmocka.h"
+
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "forecast/state_file.h"
 

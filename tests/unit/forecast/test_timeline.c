@@ -1,14 +1,10 @@
 /* forecast/timeline.h */
+#include "tests/unit/support/cmocka.h"
+
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "tests/unit/forecast/dice.h"
 #include "forecast/timeline.h"

@@ -1,17 +1,12 @@
 /* forecast/trace.h */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "forecast/trace.h"
 

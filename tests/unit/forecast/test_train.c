@@ -1,16 +1,11 @@
 /* forecast/train.h, with a few rows only, so that they become too many */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "tests/unit/forecast/dice.h"
 

@@ -1,13 +1,9 @@
 /* forecast/uplink.h, against an HTTP server in a thread */
+#include "tests/unit/support/cmocka.h"
+
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "forecast/uplink.h"
 #include "tests/unit/forecast/fake_server.h"

@@ -6,6 +6,7 @@
 #define VIGIE_TESTS_FCGI_RECORDED_H
 
 #include "tests/unit/fcgi/helpers.h"
+#include "tests/unit/support/http_server.h"
 
 #define INFLUXDB2_WIRE "tests/data/influxdb2-wire/"
 
@@ -50,6 +51,29 @@ static inline void recorded_replace(struct text *text, const char *from, const c
 	assert_false(text_failed(&changed));
 	text_free(text);
 	*text = changed;
+}
+
+/* From now on the server gives an answer to requests that begin with `start`: in chunks where its headers say so,
+ * since recordings are without the frames of chunks. */
+static inline void recorded_serve(struct http_server *server, const char *start, const char *answer)
+{
+	enum { CHUNK = 100 };
+	struct text framed = TEXT_EMPTY;
+	const char *body = strstr(answer, "\r\n\r\n");
+	if (!body || !strcasestr(answer, "\r\nTransfer-Encoding: chunked\r\n")) {
+		http_server_answer(server, start, answer);
+		return;
+	}
+	body += 4;
+	text_append(&framed, answer, (size_t)(body - answer));
+	while (*body) {
+		size_t length = strnlen(body, CHUNK);
+		text_printf(&framed, "%zx\r\n%.*s\r\n", length, (int)length, body);
+		body += length;
+	}
+	text_append_string(&framed, "0\r\n\r\n");
+	http_server_answer(server, start, framed.data);
+	text_free(&framed);
 }
 
 #endif

@@ -1,5 +1,6 @@
 /* fcgi/answer.h */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/store_fixture.h"
 
 #include "fcgi/remote/assembly.h"

@@ -1,5 +1,6 @@
 /* fcgi/flux_csv.h */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/remote/recorded.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* fcgi/line_protocol.h */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include "fcgi/remote/line_protocol.h"

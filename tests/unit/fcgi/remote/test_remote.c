@@ -1,7 +1,12 @@
 /* fcgi/remote.h over a server that answers what the case wants */
-#include "tests/unit/fcgi/fake_server.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/http_server.h"
+#include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "fcgi/remote/remote.h"
 
@@ -30,34 +35,26 @@ static int set_up(struct store *store)
 }
 
 struct stage {
-	char folder[FOLDER_SIZE], token_file[FOLDER_SIZE + 16], password_file[FOLDER_SIZE + 16];
-	struct server server;
+	char folder[TEMPORARY_FOLDER_SIZE], token_file[TEMPORARY_FOLDER_SIZE + 16], password_file[TEMPORARY_FOLDER_SIZE + 16];
+	struct http_server *server;
 	struct config *config;
 	struct store store;
-	int kept; /* standard error */
 };
-
-static void write_file(const char *path, const char *content)
-{
-	int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	assert_int_equal(write(file, content, strlen(content)), (ssize_t)strlen(content));
-	close(file);
-}
 
 static int set_stage(void **state)
 {
 	struct stage *stage = calloc(1, sizeof(*stage));
 	assert_non_null(stage);
-	folder_open(stage->folder);
+	temporary_folder_make(stage->folder);
 	snprintf(stage->token_file, sizeof(stage->token_file), "%s/token", stage->folder);
 	snprintf(stage->password_file, sizeof(stage->password_file), "%s/password", stage->folder);
-	stage->kept = log_catch(stage->folder);
+	captured_stderr_begin();
 	stage->config = config_in(stage->folder, NULL);
-	server_open(&stage->server);
-	server_answer(&stage->server, "", NO_CONTENT);
-	snprintf(stage->store.ping_url, sizeof(stage->store.ping_url), "%s/ping", stage->server.url);
-	snprintf(stage->store.write_url, sizeof(stage->store.write_url), "%s/write", stage->server.url);
-	snprintf(stage->store.read_url, sizeof(stage->store.read_url), "%s/read", stage->server.url);
+	stage->server = http_server_open();
+	http_server_answer(stage->server, "", NO_CONTENT);
+	snprintf(stage->store.ping_url, sizeof(stage->store.ping_url), "%s/ping", http_server_url(stage->server));
+	snprintf(stage->store.write_url, sizeof(stage->store.write_url), "%s/write", http_server_url(stage->server));
+	snprintf(stage->store.read_url, sizeof(stage->store.read_url), "%s/read", http_server_url(stage->server));
 	*state = stage;
 	return 0;
 }
@@ -66,10 +63,10 @@ static int clear_stage(void **state)
 {
 	struct stage *stage = *state;
 	remote_close(stage->store.remote);
-	server_close(&stage->server);
-	log_release(stage->folder, stage->kept);
+	http_server_close(stage->server);
+	captured_stderr_end();
 	config_free(stage->config);
-	folder_remove(stage->folder);
+	temporary_folder_remove(stage->folder);
 	free(stage);
 	return 0;
 }
@@ -87,9 +84,9 @@ static void open_as_anybody(struct stage *stage)
 	open_as(stage, &(struct remote_identity){ 0 });
 }
 
-static int check(const struct stage *stage)
+static int health(const struct stage *stage)
 {
-	return remote_check(stage->store.remote);
+	return remote_health(stage->store.remote);
 }
 
 static int write_once(struct stage *stage, char words[static REMOTE_WORDS_SIZE])
@@ -143,12 +140,12 @@ static void test_remote_send_statuses_are_these_errors(void **state)
 		{ 503, -EAGAIN },  { 301, -EAGAIN },  { 405, -EAGAIN },
 	};
 	struct stage *stage = *state;
-	server_start(&stage->server);
+	http_server_start(stage->server);
 	open_as_anybody(stage);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char answer[128], words[REMOTE_WORDS_SIZE], wanted[16];
 		snprintf(answer, sizeof(answer), "HTTP/1.1 %d Some\r\nContent-Length: 0\r\n\r\n", cases[i].status);
-		server_answer(&stage->server, READ, answer);
+		http_server_answer(stage->server, READ, answer);
 		assert_int_equal(read_once(stage, NULL, NULL, words), cases[i].wanted);
 		snprintf(wanted, sizeof(wanted), "%d ", cases[i].status);
 		assert_string_equal(words, cases[i].wanted ? wanted : "");
@@ -173,13 +170,13 @@ static void test_remote_send_words_are_the_engines_in_short(void **state)
 	};
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
-	server_start(&stage->server);
+	http_server_start(stage->server);
 	open_as_anybody(stage);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char answer[256];
 		snprintf(answer, sizeof(answer), "HTTP/1.1 500 Some\r\nContent-Length: %zu\r\n\r\n%s", strlen(cases[i].body),
 		         cases[i].body);
-		server_answer(&stage->server, READ, answer);
+		http_server_answer(stage->server, READ, answer);
 		assert_int_equal(read_once(stage, NULL, NULL, words), -EAGAIN);
 		assert_string_equal(words, cases[i].wanted);
 	}
@@ -188,7 +185,7 @@ static void test_remote_send_words_are_the_engines_in_short(void **state)
 	text_printf(&answer, "HTTP/1.1 500 Some\r\nContent-Length: %d\r\n\r\n", 2 * REMOTE_WORDS_SIZE);
 	for (int i = 0; i < REMOTE_WORDS_SIZE; i++)
 		text_append_string(&answer, "\xc3\xa9");
-	server_answer(&stage->server, READ, answer.data);
+	http_server_answer(stage->server, READ, answer.data);
 	assert_int_equal(read_once(stage, NULL, NULL, words), -EAGAIN);
 	assert_in_range(strlen(words), REMOTE_WORDS_SIZE - 2, REMOTE_WORDS_SIZE - 1);
 	assert_int_equal(wire_utf8_check(words, strlen(words)), strlen(words));
@@ -200,15 +197,15 @@ static void test_remote_send_body_is_appended(void **state)
 	struct stage *stage = *state;
 	struct text body = TEXT_EMPTY;
 	char words[REMOTE_WORDS_SIZE];
-	server_answer(&stage->server, READ, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
-	server_start(&stage->server);
+	http_server_answer(stage->server, READ, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+	http_server_start(stage->server);
 	open_as_anybody(stage);
 	text_append_string(&body, ">");
 	assert_int_equal(read_once(stage, NULL, &body, words), 0);
 	assert_int_equal(read_once(stage, NULL, &body, words), 0);
 	assert_string_equal(body.data, ">hellohello");
 	/* What a failure says is no answer. */
-	server_answer(&stage->server, READ, REFUSED);
+	http_server_answer(stage->server, READ, REFUSED);
 	assert_int_equal(read_once(stage, NULL, &body, words), -EACCES);
 	assert_string_equal(body.data, ">hellohello");
 	text_free(&body);
@@ -230,24 +227,24 @@ static void test_remote_send_sink_refuses_the_engine_works(void **state)
 	} cases[] = { { "b", -E2BIG }, { "m", -ENOMEM }, { "e", -EREMOTEIO } };
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
-	server_start(&stage->server);
+	http_server_start(stage->server);
 	open_as_anybody(stage);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		char answer[128];
 		snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%s", cases[i].body);
-		server_answer(&stage->server, READ, answer);
+		http_server_answer(stage->server, READ, answer);
 		assert_int_equal(read_once(stage, refuse, NULL, words), cases[i].wanted);
-		assert_int_equal(check(stage), 0);
+		assert_int_equal(health(stage), 0);
 	}
-	assert_int_equal(log_count(stage->folder, "store fake"), 0);
+	assert_int_equal(captured_stderr_count("store fake"), 0);
 	/* The caller says it. */
-	remote_note(stage->store.remote, REMOTE_READ, -EIO, "statement failed");
-	remote_note(stage->store.remote, REMOTE_READ, -EIO, "statement failed");
-	assert_int_equal(check(stage), -EIO);
-	assert_int_equal(log_count(stage->folder, "error: store fake: read: statement failed"), 1);
-	server_answer(&stage->server, READ, NO_CONTENT);
+	assert_int_equal(remote_answer_failed(stage->store.remote, REMOTE_READ, "statement failed"), -EIO);
+	assert_int_equal(remote_answer_failed(stage->store.remote, REMOTE_READ, "statement failed"), -EIO);
+	assert_int_equal(health(stage), -EIO);
+	assert_int_equal(captured_stderr_count("error: store fake: read: statement failed"), 1);
+	http_server_answer(stage->server, READ, NO_CONTENT);
 	assert_int_equal(read_once(stage, refuse, NULL, words), 0);
-	assert_int_equal(check(stage), 0);
+	assert_int_equal(health(stage), 0);
 }
 
 /* A sample is not to blame for our configuration. */
@@ -255,11 +252,11 @@ static void test_remote_send_url_that_is_none_is_no_refusal_of_samples(void **st
 {
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
-	server_start(&stage->server);
+	http_server_start(stage->server);
 	open_as_anybody(stage);
 	snprintf(stage->store.write_url, sizeof(stage->store.write_url), "http://127.0.0.1:99999/write");
 	assert_int_equal(write_once(stage, words), -EIO);
-	assert_int_equal(check(stage), -EIO);
+	assert_int_equal(health(stage), -EIO);
 }
 
 /* ---- the keeper ---- */
@@ -269,26 +266,26 @@ static void test_remote_start_engine_is_absent_it_is_found_later(void **state)
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
 	open_as_anybody(stage);
-	assert_int_equal(check(stage), -ECONNREFUSED);
+	assert_int_equal(health(stage), -ECONNREFUSED);
 	/* One absence, one line, whoever meets it. */
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(write_once(stage, words), -ECONNREFUSED);
 		assert_int_equal(read_once(stage, NULL, NULL, words), -ECONNREFUSED);
 		assert_non_null(strstr(words, "127.0.0.1"));
 	}
-	assert_int_equal(log_count(stage->folder, "error: store fake: set up: "), 1);
-	assert_int_equal(log_count(stage->folder, "store fake"), 1);
+	assert_int_equal(captured_stderr_count("error: store fake: set up: "), 1);
+	assert_int_equal(captured_stderr_count("store fake"), 1);
 
-	server_start(&stage->server);
-	WAIT_FOR(check(stage) == 0, 5000);
-	assert_int_equal(log_count(stage->folder, "info: store fake: works again"), 1);
-	assert_int_equal(log_count(stage->folder, "store fake"), 2);
+	http_server_start(stage->server);
+	WAIT_FOR(health(stage) == 0, 5000);
+	assert_int_equal(captured_stderr_count("info: store fake: works again"), 1);
+	assert_int_equal(captured_stderr_count("store fake"), 2);
 	assert_int_equal(write_once(stage, words), 0);
 	/* It is set up, and left alone until something fails again: then at once. */
 	unsigned set_ups = atomic_load(&stage->store.set_ups);
 	usleep(2100000);
 	assert_int_equal(atomic_load(&stage->store.set_ups), set_ups);
-	server_answer(&stage->server, WRITE, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+	http_server_answer(stage->server, WRITE, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
 	assert_int_equal(write_once(stage, words), -ENOENT);
 	WAIT_FOR(atomic_load(&stage->store.set_ups) > set_ups, 1000);
 }
@@ -311,32 +308,32 @@ static void test_remote_open_identity_is_in_every_request(void **state)
 {
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
-	write_file(stage->token_file, "a-token==\n");
-	server_start(&stage->server);
+	temporary_file_write(stage->token_file, "a-token==\n");
+	http_server_start(stage->server);
 	open_as(stage, &(struct remote_identity){ .token_scheme = "Bearer", .token_file = stage->token_file });
 	assert_int_equal(write_once(stage, words), 0);
-	assert_non_null(strstr(server_asked(&stage->server, PING), "\r\nAuthorization: Bearer a-token==\r\n"));
-	assert_non_null(strstr(server_asked(&stage->server, WRITE), "\r\nAuthorization: Bearer a-token==\r\n"));
+	assert_non_null(strstr(http_server_last(stage->server, PING)->head, "\r\nAuthorization: Bearer a-token==\r\n"));
+	assert_non_null(strstr(http_server_last(stage->server, WRITE)->head, "\r\nAuthorization: Bearer a-token==\r\n"));
 }
 
 static void test_remote_open_password_is_in_every_request(void **state)
 {
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
-	write_file(stage->password_file, "open sesame\n");
-	server_start(&stage->server);
+	temporary_file_write(stage->password_file, "open sesame\n");
+	http_server_start(stage->server);
 	open_as(stage, &(struct remote_identity){ .user = "ali", .password_file = stage->password_file });
 	assert_int_equal(write_once(stage, words), 0);
 	/* base64 of "ali:open sesame" */
-	assert_non_null(strstr(server_asked(&stage->server, WRITE), "\r\nAuthorization: Basic YWxpOm9wZW4gc2VzYW1l\r\n"));
+	assert_non_null(strstr(http_server_last(stage->server, WRITE)->head, "\r\nAuthorization: Basic YWxpOm9wZW4gc2VzYW1l\r\n"));
 }
 
 static void test_remote_open_nobody_says_nothing(void **state)
 {
 	struct stage *stage = *state;
-	server_start(&stage->server);
+	http_server_start(stage->server);
 	open_as(stage, &(struct remote_identity){ .token_scheme = "Token", .token_file = "", .user = "", .password_file = "" });
-	assert_null(strcasestr(server_asked(&stage->server, PING), "Authorization"));
+	assert_null(strcasestr(http_server_last(stage->server, PING)->head, "Authorization"));
 }
 
 static void test_remote_open_secret_that_cannot_be_read_is_told(void **state)
@@ -346,18 +343,18 @@ static void test_remote_open_secret_that_cannot_be_read_is_told(void **state)
 	const struct remote_identity by_token = { .token_scheme = "Token", .token_file = stage->token_file };
 	const struct remote_identity by_password = { .user = "ali", .password_file = stage->password_file };
 	assert_int_equal(remote_open("fake", stage->config, &by_token, &remote), -EINVAL);
-	assert_int_equal(log_count(stage->folder, "/token: cannot read the secret in it: No such file or directory"), 1);
-	write_file(stage->token_file, "\nsecond line\n");
+	assert_int_equal(captured_stderr_count("/token: cannot read the secret in it: No such file or directory"), 1);
+	temporary_file_write(stage->token_file, "\nsecond line\n");
 	assert_int_equal(remote_open("fake", stage->config, &by_token, &remote), -EINVAL);
-	assert_int_equal(log_count(stage->folder, "/token: cannot read the secret in it: it is empty"), 1);
+	assert_int_equal(captured_stderr_count("/token: cannot read the secret in it: it is empty"), 1);
 	assert_int_equal(remote_open("fake", stage->config, &by_password, &remote), -EINVAL);
-	assert_int_equal(log_count(stage->folder, "/password: cannot read the secret in it"), 1);
+	assert_int_equal(captured_stderr_count("/password: cannot read the secret in it"), 1);
 	/* One that can, and one that cannot. */
 	const struct remote_identity by_both = { .token_scheme = "Token", .token_file = stage->token_file,
 		                                     .user = "ali", .password_file = stage->password_file };
-	write_file(stage->token_file, "a-token\n");
+	temporary_file_write(stage->token_file, "a-token\n");
 	assert_int_equal(remote_open("fake", stage->config, &by_both, &remote), -EINVAL);
-	assert_int_equal(log_count(stage->folder, "/password: cannot read the secret in it"), 2);
+	assert_int_equal(captured_stderr_count("/password: cannot read the secret in it"), 2);
 	assert_null(remote);
 }
 
@@ -367,29 +364,29 @@ static void test_remote_send_refused_the_secret_is_read_again(void **state)
 {
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
-	server_answer(&stage->server, "", REFUSED);
-	server_answer_to(&stage->server, "", "\r\nAuthorization: Token second\r\n", NO_CONTENT);
-	write_file(stage->token_file, "first\n");
-	server_start(&stage->server);
+	http_server_answer(stage->server, "", REFUSED);
+	http_server_answer_to(stage->server, "", "\r\nAuthorization: Token second\r\n", NO_CONTENT);
+	temporary_file_write(stage->token_file, "first\n");
+	http_server_start(stage->server);
 	open_as(stage, &(struct remote_identity){ .token_scheme = "Token", .token_file = stage->token_file });
-	assert_int_equal(check(stage), -EACCES);
-	assert_int_equal(log_count(stage->folder, "error: store fake: set up: 401 who?"), 1);
-	write_file(stage->token_file, "second\n");
-	WAIT_FOR(check(stage) == 0, 5000);
-	assert_int_equal(log_count(stage->folder, "works again"), 1);
+	assert_int_equal(health(stage), -EACCES);
+	assert_int_equal(captured_stderr_count("error: store fake: set up: 401 who?"), 1);
+	temporary_file_write(stage->token_file, "second\n");
+	WAIT_FOR(health(stage) == 0, 5000);
+	assert_int_equal(captured_stderr_count("works again"), 1);
 	assert_int_equal(write_once(stage, words), 0);
 
 	/* Set-ups are allowed with any token. */
-	server_answer(&stage->server, PING, NO_CONTENT);
-	server_answer(&stage->server, WRITE, REFUSED);
-	server_answer_to(&stage->server, WRITE, "\r\nAuthorization: Token third\r\n", NO_CONTENT);
-	write_file(stage->token_file, "third\n");
+	http_server_answer(stage->server, PING, NO_CONTENT);
+	http_server_answer(stage->server, WRITE, REFUSED);
+	http_server_answer_to(stage->server, WRITE, "\r\nAuthorization: Token third\r\n", NO_CONTENT);
+	temporary_file_write(stage->token_file, "third\n");
 	assert_int_equal(write_once(stage, words), -EACCES);
 	assert_string_equal(words, "401 who?");
 	WAIT_FOR(write_once(stage, words) == 0, 5000);
-	assert_int_equal(check(stage), 0);
-	assert_int_equal(log_count(stage->folder, "error: store fake: write: 401 who?"), 1);
-	assert_int_equal(log_count(stage->folder, "works again"), 2);
+	assert_int_equal(health(stage), 0);
+	assert_int_equal(captured_stderr_count("error: store fake: write: 401 who?"), 1);
+	assert_int_equal(captured_stderr_count("works again"), 2);
 }
 
 /* ---- writing ---- */
@@ -415,11 +412,11 @@ static int append(struct stage *stage, size_t count, char words[static REMOTE_WO
 static size_t count_lines(struct stage *stage)
 {
 	size_t count = 0;
-	for (size_t i = 0, all = server_count(&stage->server, ""); i < all; i++) {
-		const char *request = stage->server.requests[i];
-		if (strncmp(request, WRITE, strlen(WRITE)) != 0)
+	for (size_t i = 0, all = http_server_count(stage->server, ""); i < all; i++) {
+		const struct http_server_request *request = http_server_asked(stage->server, i);
+		if (strncmp(request->head, WRITE, strlen(WRITE)) != 0)
 			continue;
-		const char *line = strstr(request, "\r\n\r\n") + 4, *end = line + strlen(line);
+		const char *line = request->body, *end = line + request->body_length;
 		while (line < end) {
 			const char *line_end = memchr(line, '\n', (size_t)(end - line));
 			assert_non_null(line_end);
@@ -443,10 +440,10 @@ static void test_remote_append_big_batches_are_a_few_requests(void **state)
 	enum { SAMPLES = 120000 }; /* 14 MB */
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
-	server_start(&stage->server);
+	http_server_start(stage->server);
 	open_as_anybody(stage);
 	assert_int_equal(append(stage, SAMPLES, words), 0);
-	assert_int_equal(server_count(&stage->server, WRITE), 2);
+	assert_int_equal(http_server_count(stage->server, WRITE), 2);
 	assert_int_equal(count_lines(stage), SAMPLES);
 }
 
@@ -454,13 +451,13 @@ static void test_remote_append_small_batches_are_one_request(void **state)
 {
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
-	server_start(&stage->server);
+	http_server_start(stage->server);
 	open_as_anybody(stage);
 	assert_int_equal(append(stage, 1000, words), 0);
-	assert_int_equal(server_count(&stage->server, WRITE), 1);
+	assert_int_equal(http_server_count(stage->server, WRITE), 1);
 	assert_int_equal(count_lines(stage), 1000);
 	assert_int_equal(append(stage, 0, words), 0);
-	assert_int_equal(server_count(&stage->server, WRITE), 1);
+	assert_int_equal(http_server_count(stage->server, WRITE), 1);
 }
 
 /* The rest is not sent; nor is it left for the next write. */
@@ -468,16 +465,16 @@ static void test_remote_append_request_is_refused_the_next_write_is_clean(void *
 {
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
-	server_answer(&stage->server, WRITE, "HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad");
-	server_start(&stage->server);
+	http_server_answer(stage->server, WRITE, "HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\n\r\nbad");
+	http_server_start(stage->server);
 	open_as_anybody(stage);
 	assert_int_equal(append(stage, 240000, words), -EINVAL); /* 28 MB */
 	assert_string_equal(words, "400 bad");
-	assert_int_equal(server_count(&stage->server, WRITE), 1);
-	assert_int_equal(check(stage), 0);
-	server_answer(&stage->server, WRITE, NO_CONTENT);
+	assert_int_equal(http_server_count(stage->server, WRITE), 1);
+	assert_int_equal(health(stage), 0);
+	http_server_answer(stage->server, WRITE, NO_CONTENT);
 	assert_int_equal(append(stage, 2, words), 0);
-	const char *body = server_asked_body(&stage->server, WRITE);
+	const char *body = http_server_last(stage->server, WRITE)->body;
 	assert_ptr_equal(strchr(strchr(body, '\n') + 1, '\n') + 1, body + strlen(body));
 }
 
@@ -488,7 +485,7 @@ static void *ask_often(void *user)
 	struct stage *stage = user;
 	for (int i = 0; i < ROUNDS; i++) {
 		char words[REMOTE_WORDS_SIZE];
-		if (write_once(stage, words) != 0 || read_once(stage, NULL, NULL, words) != 0 || check(stage) != 0)
+		if (write_once(stage, words) != 0 || read_once(stage, NULL, NULL, words) != 0 || health(stage) != 0)
 			abort();
 	}
 	return NULL;
@@ -498,23 +495,19 @@ static void test_remote_send_several_threads_have_a_connection_each(void **state
 {
 	struct stage *stage = *state;
 	pthread_t threads[THREADS];
-	server_start(&stage->server);
+	http_server_start(stage->server);
 	open_as_anybody(stage);
 	for (int i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, ask_often, stage);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	assert_int_equal(server_count(&stage->server, WRITE), THREADS * ROUNDS);
-	assert_int_equal(server_count(&stage->server, READ), THREADS * ROUNDS);
-	assert_in_range(server_connections(&stage->server), 1, THREADS);
+	assert_int_equal(http_server_count(stage->server, WRITE), THREADS * ROUNDS);
+	assert_int_equal(http_server_count(stage->server, READ), THREADS * ROUNDS);
+	assert_in_range(http_server_connections(stage->server), 1, THREADS);
 }
 
 int main(void)
 {
-	/* The server is on this machine, whatever proxy the user has. */
-	static const char *const proxies[] = { "http_proxy", "all_proxy", "ALL_PROXY" };
-	for (size_t i = 0; i < COUNT_OF(proxies); i++)
-		unsetenv(proxies[i]);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_remote_url_base_path_and_parameters_are_joined),
 		STAGED(test_remote_send_statuses_are_these_errors),

@@ -1,4 +1,5 @@
 /* fcgi/accumulate.h and fcgi/grouping.h */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>

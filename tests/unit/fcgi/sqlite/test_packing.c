@@ -1,4 +1,5 @@
 /* fcgi/packing.h */
+#include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <math.h>

@@ -1,5 +1,7 @@
 /* fcgi/sqlite/store_sqlite.c: what only the embedded engine promises, beyond the contract of all (test_store.c) */
-#include "tests/unit/fcgi/failing_malloc.h"
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/store_fixture.h"
 
 #include <errno.h>
@@ -321,7 +323,7 @@ static void test_sqlite_open_not_ours_is_refused(void **state)
 	set_up_with(&f, NULL);
 	f.ops->close(f.store);
 	f.store = NULL;
-	char path[FOLDER_SIZE + 32];
+	char path[TEMPORARY_FOLDER_SIZE + 32];
 	snprintf(path, sizeof(path), "%s/vigie.db", f.folder);
 	unlink(path);
 	sqlite3 *db;
@@ -364,7 +366,7 @@ static void test_sqlite_open_not_ours_is_refused(void **state)
 static void test_sqlite_open_in_use_waits_and_takes_over(void **state)
 {
 	struct fixture *f = *state;
-	char path[FOLDER_SIZE + 32], byte = 0;
+	char path[TEMPORARY_FOLDER_SIZE + 32], byte = 0;
 	int up[2];
 	snprintf(path, sizeof(path), "%s.lock", f->config->sqlite.path);
 	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
@@ -503,31 +505,16 @@ static void test_sqlite_append_expiry_is_undone_by_a_failure(void **state)
 /* ---- no memory ---- */
 
 /* Thousands of failures are wanted here: the log has nothing to tell. */
-static void hush(bool quiet)
-{
-	static int kept = -1;
-	if (quiet) {
-		kept = dup(STDERR_FILENO);
-		FILE *null = fopen("/dev/null", "w");
-		assert_non_null(null);
-		dup2(fileno(null), STDERR_FILENO);
-		fclose(null);
-	} else {
-		dup2(kept, STDERR_FILENO);
-		close(kept);
-	}
-}
-
 static void sweep_start(long number)
 {
-	hush(true);
+	captured_stderr_begin();
 	failing_start(number);
 }
 
 static bool sweep_stop(void)
 {
 	bool failed = failing_stop();
-	hush(false);
+	captured_stderr_end();
 	return failed;
 }
 

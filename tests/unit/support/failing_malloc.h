@@ -4,8 +4,8 @@
  * and free() for the whole program, libraries included. The sanitizers have an allocator
  * of their own: there is nothing to fail under them (FAILING_MALLOC is 0).
  */
-#ifndef VIGIE_TESTS_FCGI_FAILING_MALLOC_H
-#define VIGIE_TESTS_FCGI_FAILING_MALLOC_H
+#ifndef VIGIE_TESTS_FAILING_MALLOC_H
+#define VIGIE_TESTS_FAILING_MALLOC_H
 
 #include <errno.h>
 #include <stdbool.h>

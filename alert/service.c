@@ -1,0 +1,215 @@
+#include "alert/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alert/service_internal.h"
+#include "alert/state_file.h"
+#include "common/log.h"
+#include "common/watcher.h"
+
+/* Asking for the forecasts, and for health, may each take this part of an interval: the next
+ * round is not to be late for them. */
+enum { FORECASTS_PART = 3 };
+
+static int64_t forecasts_timeout_ms(const struct config *config)
+{
+	int64_t part_ms = config->alert.interval_ms / FORECASTS_PART;
+	return config->alert.timeout_ms < part_ms ? config->alert.timeout_ms : part_ms;
+}
+
+/* Both or none. */
+static int open_rules_and_uplink(const struct config *config, const char *source, struct rules **ret_rules,
+                                 struct uplink **ret_uplink, struct text *ret_error)
+{
+	const struct watcher_section section = {
+		.name = "alert", .url = config->alert.url, .token_file = config->alert.token_file,
+	};
+	struct rules *rules;
+	struct text token;
+	int result = watcher_read(config, source, &section, &rules, &token, ret_error);
+	if (result)
+		return result;
+	struct uplink *uplink = uplink_open(config->alert.url, token.data, config->alert.timeout_ms,
+	                                    forecasts_timeout_ms(config));
+	text_free(&token);
+	if (!uplink) {
+		rules_free(rules);
+		text_append_string(ret_error, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	*ret_rules = rules;
+	*ret_uplink = uplink;
+	return 0;
+}
+
+int service_check(const struct config *config, const char *source, struct text *ret_error)
+{
+	struct rules *rules;
+	struct uplink *uplink;
+	int result = open_rules_and_uplink(config, source, &rules, &uplink, ret_error);
+	if (!result) {
+		rules_free(rules);
+		uplink_close(uplink);
+	}
+	return result;
+}
+
+static int set_state_path(struct service *service, const char *path)
+{
+	char *copy = strdup(path);
+	if (!copy)
+		return -ENOMEM;
+	free(service->state_path);
+	service->state_path = copy;
+	return 0;
+}
+
+int service_save_states(struct service *service)
+{
+	int result = state_file_write(service->state_path, service->states);
+	if (!result)
+		states_saved(service->states);
+	return result;
+}
+
+static int open_states(struct service *service, const struct config *config, struct text *ret_error)
+{
+	struct text wrong = TEXT_EMPTY;
+	const char *path = config->alert.state;
+	int result = state_file_read(path, config->alert.interval_ms, &service->states, &wrong);
+	if (result == -EBADMSG) {
+		log_error("%s is not a state of vigie-alert: %s; moved to %s.broken, starting without", path, wrong.data,
+		          path);
+		result = 0;
+	}
+	text_free(&wrong);
+	if (result) {
+		text_printf(ret_error, "cannot read the state in %s: %s", path, strerror(-result));
+		return result;
+	}
+	result = set_state_path(service, path);
+	if (!result)
+		result = service_save_states(service);
+	if (result == -ENOSPC) {
+		/* A disk that is full now is no reason to watch nothing. */
+		log_error("cannot write the state to %s: %s", path, strerror(-result));
+		return 0;
+	}
+	if (result)
+		text_printf(ret_error, "cannot write the state to %s: %s", path, strerror(-result));
+	return result;
+}
+
+/* That its program is missing is no reason to watch nothing. */
+static void configure_hook(struct hook *hook, const struct config *config)
+{
+	int result = hook_configure(hook, config->alert.hook, config->alert.hook_timeout_ms);
+	if (result)
+		log_error("the hook %s cannot be run as things are: %s", config->alert.hook, strerror(-result));
+}
+
+static int open_all(struct service *service, const struct config *config, const char *source, struct text *ret_error)
+{
+	int result = open_rules_and_uplink(config, source, &service->rules, &service->uplink, ret_error);
+	if (result)
+		return result;
+	result = alert_log_open(&service->log, config->alert.log);
+	if (result) {
+		text_printf(ret_error, "cannot open the alert log %s: %s", config->alert.log, strerror(-result));
+		return result;
+	}
+	result = open_states(service, config, ret_error);
+	if (result)
+		return result;
+	service->hook = hook_open();
+	if (!service->hook) {
+		text_append_string(ret_error, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	configure_hook(service->hook, config);
+	service->reminder_ms = config->alert.reminder_ms;
+	return 0;
+}
+
+int service_open(const struct config *config, const char *source, struct service **ret_service, struct text *ret_error)
+{
+	struct service *service = calloc(1, sizeof(*service));
+	if (!service) {
+		text_append_string(ret_error, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	service->log.fd = -1;
+	service->asking.operation = "asking for the latest samples";
+	service->evaluating.operation = "the evaluation";
+	service->skipping.operation = "reading all of the answers";
+	service->logging.operation = "writing the alert log";
+	service->saving.operation = "writing the state";
+	service->reporting.operation = "reporting the alarms";
+	int result = open_all(service, config, source, ret_error);
+	if (result)
+		service_close(service);
+	else
+		*ret_service = service;
+	return result;
+}
+
+void service_close(struct service *service)
+{
+	if (!service)
+		return;
+	hook_close(service->hook);
+	alert_log_close(&service->log);
+	states_close(service->states);
+	free(service->state_path);
+	uplink_close(service->uplink);
+	rules_free(service->rules);
+	transitions_free(&service->transitions);
+	free(service);
+}
+
+static void reload_rules_and_uplink(struct service *service, const struct config *config, const char *source)
+{
+	struct text error = TEXT_EMPTY;
+	struct rules *rules;
+	struct uplink *uplink;
+	if (open_rules_and_uplink(config, source, &rules, &uplink, &error) != 0) {
+		log_error("%s", error.data ? error.data : strerror(ENOMEM));
+	} else {
+		rules_free(service->rules);
+		uplink_close(service->uplink);
+		service->rules = rules;
+		service->uplink = uplink;
+	}
+	text_free(&error);
+}
+
+void service_reload(struct service *service, const struct config *config, const char *source)
+{
+	trouble_watch(&service->logging, alert_log_reopen(&service->log, config->alert.log), NULL);
+	reload_rules_and_uplink(service, config, source);
+	configure_hook(service->hook, config);
+	service->reminder_ms = config->alert.reminder_ms;
+	states_set_interval(service->states, config->alert.interval_ms);
+	int result = set_state_path(service, config->alert.state);
+	if (!result)
+		result = service_save_states(service);
+	trouble_watch(&service->saving, result, NULL);
+}
+
+void service_flush_log(struct service *service)
+{
+	struct alert_log *log = &service->log;
+	trouble_watch(&service->logging, alert_log_flush(log), NULL);
+	if (log->dropped && !service->logging.present) {
+		log_error("%llu lines of %s are lost: too many had to wait", (unsigned long long)log->dropped, log->path);
+		log->dropped = 0;
+	}
+}
+
+void service_save(struct service *service)
+{
+	trouble_watch(&service->saving, service_save_states(service), NULL);
+	service_flush_log(service);
+}

@@ -1,0 +1,45 @@
+/*
+ * The service: in each round it asks for the newest samples and the forecasts, judges them by the
+ * rules, writes a line for each transition, has the hook run and reports what stands.
+ *
+ * What is RED now comes first: its lines are written, and the state is saved, before the
+ * forecasts are asked for, so that a server that hangs on these delays no line of a RED.
+ *
+ * It owns all that it is made of, and keeps nothing of a configuration. What fails in a round is
+ * logged once, and once when it works again. One thread uses a service.
+ */
+#ifndef VIGIE_ALERT_SERVICE_H
+#define VIGIE_ALERT_SERVICE_H
+
+#include <stdint.h>
+
+#include "common/config.h"
+#include "common/text.h"
+
+struct service;
+
+/* Checks what the option table cannot: 0 or a negative errno with a sentence. `source` is the
+ * file's name for messages. */
+int service_check(const struct config *config, const char *source, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/* Goes on from the state that it finds, or begins without: a broken one is moved aside. No request
+ * is made. 0 or a negative errno with a sentence; what it can do without (the hook's program, room
+ * on the disk for the state) is logged. */
+int service_open(const struct config *config, const char *source, struct service **ret_service,
+                 struct text *ret_error) __attribute__((warn_unused_result));
+
+/* What the hook runs gets a moment to end (alert/hook.h). */
+void service_close(struct service *service);
+
+/* Takes another configuration, or the same one anew: the log is opened again, the token read.
+ * Whatever of it fails is logged, stays as it was, and keeps nothing else from being taken. */
+void service_reload(struct service *service, const struct config *config, const char *source);
+
+/* One round at the wall clock's `now_ms`. */
+void service_evaluate(struct service *service, int64_t now_ms);
+
+/* Writes the state, and the lines that wait. */
+void service_save(struct service *service);
+
+#endif

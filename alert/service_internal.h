@@ -1,0 +1,35 @@
+/* What the service's own files share. */
+#ifndef VIGIE_ALERT_SERVICE_INTERNAL_H
+#define VIGIE_ALERT_SERVICE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "alert/alert_log.h"
+#include "alert/hook.h"
+#include "alert/service.h"
+#include "alert/states.h"
+#include "alert/uplink.h"
+#include "common/rules.h"
+#include "common/trouble.h"
+
+struct service {
+	struct rules *rules;
+	struct uplink *uplink;
+	struct states *states;
+	char *state_path;
+	struct alert_log log;
+	struct hook *hook;
+	int64_t reminder_ms; /* 0: none */
+	struct transitions transitions;
+	bool without_forecasts; /* has been said */
+	struct trouble asking, evaluating, skipping, logging, saving, reporting;
+};
+
+/* 0 or a negative errno, as state_file_write(). */
+int service_save_states(struct service *service) __attribute__((warn_unused_result));
+
+/* Writes the lines that wait, and says when that fails. */
+void service_flush_log(struct service *service);
+
+#endif

@@ -1,0 +1,100 @@
+/* What the service does in each round. */
+#include "alert/service_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/log.h"
+
+/* The lines first, for whoever follows them. */
+static void tell(struct service *service, int64_t now_ms)
+{
+	const struct transitions *transitions = &service->transitions;
+	for (size_t i = 0; i < transitions->count; i++)
+		alert_log_add(&service->log, &transitions->items[i], now_ms);
+	service_flush_log(service);
+	for (size_t i = 0; i < transitions->count; i++)
+		hook_add(service->hook, &transitions->items[i]);
+	if (states_changed(service->states))
+		trouble_watch(&service->saving, service_save_states(service), NULL);
+}
+
+static bool ask_latest(struct service *service, struct latest *ret_latest)
+{
+	struct text error = TEXT_EMPTY;
+	int result = uplink_latest(service->uplink, ret_latest, &error);
+	trouble_watch(&service->asking, result, error.data);
+	text_free(&error);
+	return result == 0;
+}
+
+/* That there are none is no failure of ours: AMBER waits, all else goes on. */
+static bool ask_forecasts(struct service *service, struct forecasts *ret_forecasts)
+{
+	struct text error = TEXT_EMPTY;
+	int result = uplink_forecasts(service->uplink, ret_forecasts, &error);
+	if (result && !service->without_forecasts)
+		log_warning("no forecasts: %s; AMBER waits", error.data ? error.data : strerror(-result));
+	else if (!result && service->without_forecasts)
+		log_info("the forecasts are back");
+	service->without_forecasts = result != 0;
+	text_free(&error);
+	return result == 0;
+}
+
+static void watch_skipped(struct service *service, size_t skipped)
+{
+	struct text error = TEXT_EMPTY;
+	text_printf(&error, "%zu of their items are not of their shape", skipped);
+	trouble_watch(&service->skipping, skipped ? -EBADMSG : 0, error.data);
+	text_free(&error);
+}
+
+/* What is now, then what is to come. */
+static int judge(struct service *service, const struct latest *latest, int64_t now_ms)
+{
+	struct states *states = service->states;
+	struct transitions *transitions = &service->transitions;
+	int result = states_evaluate(states, service->rules, latest, now_ms, transitions);
+	tell(service, now_ms);
+	if (result)
+		return result;
+	log_debug("%zu samples, %zu transitions", latest->count, transitions->count);
+
+	struct forecasts forecasts = { 0 };
+	if (ask_forecasts(service, &forecasts)) {
+		result = states_evaluate_forecasts(states, service->rules, latest, &forecasts, transitions);
+		tell(service, now_ms);
+		log_debug("%zu forecasts, %zu transitions", forecasts.count, transitions->count);
+	}
+	watch_skipped(service, latest->skipped + forecasts.skipped);
+	forecasts_free(&forecasts);
+	if (!result) {
+		result = states_remind(states, service->reminder_ms, transitions);
+		tell(service, now_ms);
+	}
+	return result;
+}
+
+static void report(struct service *service)
+{
+	struct text error = TEXT_EMPTY;
+	int result = uplink_save_alarms(service->uplink, service->states, &error);
+	if (!result)
+		states_reported(service->states);
+	trouble_watch(&service->reporting, result, error.data);
+	text_free(&error);
+}
+
+void service_evaluate(struct service *service, int64_t now_ms)
+{
+	struct latest latest;
+	if (!ask_latest(service, &latest)) {
+		states_interrupted(service->states);
+		service_flush_log(service);
+		return;
+	}
+	trouble_watch(&service->evaluating, judge(service, &latest, now_ms), NULL);
+	latest_free(&latest);
+	report(service);
+}

@@ -1,0 +1,216 @@
+#include "collector/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/filter.h"
+#include "collector/rates.h"
+#include "collector/sampler.h"
+#include "collector/sender.h"
+#include "collector/uplink.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/tick.h"
+
+enum {
+	FIRST_TICK_MS = 2000, /* from the first reading to the first values, at least */
+	FLUSH_MS = 3000,      /* for what is on no disk when the program is told to end */
+};
+
+#define COUNTERS_NS (3600 * INT64_C(1000000000)) /* how often they are logged */
+
+struct service {
+	const struct config *config; /* borrowed */
+	struct sampler *sampler;
+	struct reading reading;
+	struct rates rates;
+	struct filter filter;
+	struct sender *sender;
+	struct tick tick;
+	int64_t missed_before; /* ticks, before the present timer was opened */
+	int64_t read_ns;       /* when the last reading began, monotonic */
+	bool sending;          /* its values are still to be sent */
+	int64_t logged_ns;     /* when the counters were logged */
+	bool failing;          /* the last tick could not be measured, and that was logged */
+	bool folding;          /* likewise, of names over max_processes */
+	bool partial;          /* likewise, of processes that are hidden */
+};
+
+int service_check(const struct config *config, struct text *ret_error)
+{
+	return uplink_check(config, ret_error);
+}
+
+static int take_reading(struct service *service, struct rate **ret_values, size_t *ret_count)
+{
+	int result = sampler_read(service->sampler, &service->reading);
+	if (result == 0)
+		result = rates_update(&service->rates, &service->reading,
+		                      (enum config_cpu_scale)service->config->collector.cpu_scale, ret_values, ret_count);
+	if (result)
+		return result;
+	if (service->reading.partial && !service->partial)
+		log_warning("some processes are hidden from this user (hidepid): the view is partial");
+	service->partial = service->reading.partial;
+	return 0;
+}
+
+static int open_tick(struct service *service, struct text *ret_error)
+{
+	struct moment now = sender_judge(service->sender, clock_moment());
+	service->missed_before += service->tick.missed;
+	int result = tick_open(&service->tick, service->config->collector.interval_ms, 0, FIRST_TICK_MS, now);
+	if (result)
+		text_printf(ret_error, "opening the timer: %s", strerror(-result));
+	return result;
+}
+
+static int open_members(struct service *service, struct text *ret_error)
+{
+	struct rate *values;
+	size_t count;
+	int result = sampler_open(service->config->collector.kernel_threads, &service->sampler);
+	if (result == 0)
+		result = take_reading(service, &values, &count);
+	if (result) {
+		text_printf(ret_error, "reading /proc: %s", strerror(-result));
+		return result;
+	}
+	result = sender_open(service->config, &service->sender);
+	if (result) {
+		text_printf(ret_error, "preparing the connection to %s: %s", service->config->collector.url,
+		            strerror(-result));
+		return result;
+	}
+	return open_tick(service, ret_error);
+}
+
+int service_open(const struct config *config, struct service **ret_service, struct text *ret_error)
+{
+	struct service *service = calloc(1, sizeof(*service));
+	if (!service) {
+		text_append_string(ret_error, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	service->config = config;
+	service->tick.timer_fd = -1;
+	service->logged_ns = clock_monotonic_ns();
+	int result = open_members(service, ret_error);
+	if (result)
+		service_close(service);
+	else
+		*ret_service = service;
+	return result;
+}
+
+void service_close(struct service *service)
+{
+	if (!service)
+		return;
+	tick_close(&service->tick);
+	sender_close(service->sender);
+	filter_free(&service->filter);
+	rates_free(&service->rates);
+	reading_free(&service->reading);
+	sampler_close(service->sampler);
+	free(service);
+}
+
+int service_reload(struct service *service, const struct config *config, struct text *ret_error)
+{
+	service->config = config;
+	sampler_set_kernel_threads(service->sampler, config->collector.kernel_threads);
+	int result = sender_configure(service->sender, config);
+	if (result)
+		log_error("preparing the connection to %s: %s; the old one stays", config->collector.url, strerror(-result));
+	if (service->tick.interval_ms == config->collector.interval_ms)
+		return 0;
+	tick_close(&service->tick);
+	return open_tick(service, ret_error);
+}
+
+int service_timer_fd(const struct service *service)
+{
+	return service->tick.timer_fd;
+}
+
+/* Measures a tick and makes its values wait for the server. */
+static void measure(struct service *service, int64_t boundary_ms, struct moment now)
+{
+	struct rate *values;
+	size_t count, folded;
+	int result = take_reading(service, &values, &count);
+	if (result == 0)
+		result = filter_apply(&service->filter, service->config, values, &count, &folded);
+	if (result) {
+		if (!service->failing)
+			log_error("reading /proc: %s; trying again every interval", strerror(-result));
+		service->failing = true;
+		return;
+	}
+	if (service->failing)
+		log_info("reading /proc: works again");
+	service->failing = false;
+
+	if (folded && !service->folding)
+		log_warning("over max_processes: %zu names are summed under \"%s\"", folded, FILTER_OTHER);
+	service->folding = folded > 0;
+	sender_add(service->sender, boundary_ms, now, values, count);
+}
+
+void service_take_tick(struct service *service)
+{
+	int64_t boundary_ms;
+	struct moment now = sender_judge(service->sender, clock_moment());
+	if (!tick_take(&service->tick, now, &boundary_ms))
+		return;
+	service->read_ns = clock_monotonic_ns();
+	measure(service, boundary_ms, now);
+	service->sending = true;
+}
+
+int64_t service_wait_ms(const struct service *service)
+{
+	if (!service->sending)
+		return -1;
+	int64_t due_ns = service->read_ns + sender_delay_ms(service->sender) * 1000000;
+	int64_t now_ns = clock_monotonic_ns();
+	return due_ns > now_ns ? (due_ns - now_ns) / 1000000 + 1 : 0;
+}
+
+static struct sender_state state_of(const struct service *service)
+{
+	return (struct sender_state){
+		.partial = service->partial,
+		.missed_ticks = service->missed_before + service->tick.missed,
+	};
+}
+
+void service_send(struct service *service)
+{
+	struct sender_state state = state_of(service);
+	sender_send(service->sender, &state, service->read_ns);
+	service->sending = false;
+	if (clock_monotonic_ns() - service->logged_ns >= COUNTERS_NS)
+		service_log_counters(service);
+}
+
+void service_flush(struct service *service)
+{
+	struct sender_state state = state_of(service);
+	sender_flush(service->sender, &state, FLUSH_MS);
+	size_t lost = sender_in_memory(service->sender);
+	if (lost)
+		log_warning("ending; %zu intervals that the server did not take are lost", lost);
+	service_log_counters(service);
+}
+
+void service_log_counters(struct service *service)
+{
+	struct text text = TEXT_EMPTY;
+	sender_describe(service->sender, &text);
+	log_info("%s", text.data ? text.data : "out of memory");
+	text_free(&text);
+	service->logged_ns = clock_monotonic_ns();
+}

@@ -1,0 +1,161 @@
+#include "fcgi/remote/victoriametrics_api.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "fcgi/remote/metricsql.h"
+#include "fcgi/remote/pieces.h"
+
+enum {
+	RESULT_DEPTH = 4, /* of a series in the answer to a query */
+	EXPORT_DEPTH = 1, /* of one in an export, a document a line */
+};
+
+int victoriametrics_api_init(struct victoriametrics_api *api, const char *select_url)
+{
+	static const char *const no_parameters[] = { NULL };
+	*api = (struct victoriametrics_api){
+		.query_url = remote_url(select_url, "/api/v1/query", no_parameters),
+		.range_url = remote_url(select_url, "/api/v1/query_range", no_parameters),
+		.export_url = remote_url(select_url, "/api/v1/export", no_parameters),
+		.labels_url = remote_url(select_url, "/api/v1/label/ip/values", no_parameters),
+		.flags_url = remote_url(select_url, "/flags", no_parameters),
+	};
+	bool complete = api->query_url && api->range_url && api->export_url && api->labels_url && api->flags_url;
+	return complete ? 0 : -ENOMEM;
+}
+
+void victoriametrics_api_free(struct victoriametrics_api *api)
+{
+	free(api->query_url);
+	free(api->range_url);
+	free(api->export_url);
+	free(api->labels_url);
+	free(api->flags_url);
+}
+
+void victoriametrics_form_begin(struct text *form)
+{
+	text_reset(form);
+	text_append_string(form, "nocache=1&latency_offset=1ms");
+}
+
+void victoriametrics_form_add(struct text *form, const char *name, const struct text *value)
+{
+	text_printf(form, "&%s=", name);
+	http_append_escaped(form, text_failed(value) ? "" : value->data);
+	form->failed = form->failed || text_failed(value);
+}
+
+void victoriametrics_form_add_time(struct text *form, const char *name, int64_t time_ms)
+{
+	text_printf(form, "&%s=", name);
+	json_append_seconds(form, time_ms);
+}
+
+static int take_piece(void *user, const cJSON *object)
+{
+	struct victoriametrics_taker *taker = user;
+	return cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(object, "metric")) ? taker->take(taker, object) : 0;
+}
+
+int victoriametrics_ask(const struct victoriametrics_api *api, const char *url, const struct text *form,
+                        struct victoriametrics_taker *taker)
+{
+	char words[REMOTE_WORDS_SIZE];
+	struct pieces pieces = {
+		.depth = url == api->export_url ? EXPORT_DEPTH : RESULT_DEPTH, .take_piece = take_piece, .user = taker,
+	};
+	struct http_message message = remote_form(url, form);
+	message.sink = pieces_feed;
+	message.sink_user = &pieces;
+	int result = text_failed(form) ? -ENOMEM : remote_send(api->remote, REMOTE_READ, &message, NULL, words);
+	if (result == -EINVAL && strstr(words, "exceed"))
+		result = -E2BIG;
+	if (result == 0)
+		result = pieces_end(&pieces);
+	if (result == -EBADMSG)
+		result = remote_answer_failed(api->remote, REMOTE_READ, "");
+	pieces_free(&pieces);
+	return result;
+}
+
+int victoriametrics_ask_instant(const struct victoriametrics_api *api, const struct text *expression, int64_t time_ms,
+                                struct victoriametrics_taker *taker)
+{
+	struct text form = TEXT_EMPTY;
+	victoriametrics_form_begin(&form);
+	victoriametrics_form_add(&form, "query", expression);
+	victoriametrics_form_add_time(&form, "time", time_ms);
+	int result = victoriametrics_ask(api, api->query_url, &form, taker);
+	text_free(&form);
+	return result;
+}
+
+const char *victoriametrics_label(const cJSON *series, const char *name)
+{
+	const cJSON *metric = cJSON_GetObjectItemCaseSensitive(series, "metric");
+	const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(metric, name));
+	return value ? value : "";
+}
+
+/* The series of the facts that follow. */
+static int take_labels(struct victoriametrics_taker *taker, const cJSON *series)
+{
+	return assembly_series(&taker->answer, victoriametrics_label(series, "ip"), victoriametrics_label(series, "process"));
+}
+
+/* Takes [time in seconds, "value"]. */
+static int take_pair(struct victoriametrics_taker *taker, enum assembly_column column, const cJSON *pair)
+{
+	const cJSON *time = cJSON_GetArrayItem(pair, 0);
+	const char *value = cJSON_GetStringValue(cJSON_GetArrayItem(pair, 1));
+	if (!cJSON_IsNumber(time) || !value)
+		return 0;
+	return assembly_fact(&taker->answer, taker->resource, column, (int64_t)(time->valuedouble * 1000 + 0.5),
+	                     strtod(value, NULL));
+}
+
+int victoriametrics_take_result(struct victoriametrics_taker *taker, const cJSON *series)
+{
+	const char *rollup = victoriametrics_label(series, "rollup");
+	enum assembly_column column = strcmp(rollup, METRICSQL_SUM) == 0 ? ASSEMBLY_SUM :
+	                              strcmp(rollup, METRICSQL_COUNT) == 0 ? ASSEMBLY_COUNT : taker->column;
+	if (!victoriametrics_label(series, "process")[0])
+		return 0;
+	int result = take_labels(taker, series);
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(series, "value"), *pair;
+	if (value && result == 0)
+		result = take_pair(taker, column, value);
+	const cJSON *values = cJSON_GetObjectItemCaseSensitive(series, "values");
+	for (pair = values ? values->child : NULL; pair && result == 0; pair = pair->next) {
+		const cJSON *time = pair->child;
+		if (!taker->end_ms || (cJSON_IsNumber(time) && time->valuedouble * 1000 < (double)taker->end_ms))
+			result = take_pair(taker, column, pair);
+	}
+	return result;
+}
+
+/* {"metric": {…}, "values": [v, …], "timestamps": [ms, …]} */
+int victoriametrics_take_export(struct victoriametrics_taker *taker, const cJSON *series)
+{
+	const char *name = victoriametrics_label(series, "__name__");
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(series, "values");
+	const cJSON *time = cJSON_GetObjectItemCaseSensitive(series, "timestamps");
+	size_t length = strlen(name), suffix = strlen(METRICSQL_SUFFIX);
+	if (length > suffix)
+		(void)assembly_find_resource(&taker->answer, name, length - suffix, &taker->resource);
+	if (!victoriametrics_label(series, "process")[0] || !value || !time)
+		return 0;
+	int result = take_labels(taker, series);
+	time = time->child;
+	for (value = value->child; value && time && result == 0; value = value->next, time = time->next) {
+		if (cJSON_IsNumber(value) && cJSON_IsNumber(time))
+			result = assembly_fact(&taker->answer, taker->resource, ASSEMBLY_VALUE, (int64_t)time->valuedouble,
+			                       value->valuedouble);
+	}
+	return result;
+}

@@ -1,0 +1,58 @@
+/*
+ * VictoriaMetrics' HTTP API: where its answers are asked for, the forms that ask, and what
+ * an answer gives, a series at a time.
+ *
+ * docs.victoriametrics.com/url-examples.html. Answers are held back and cached unless
+ * `nocache` and `latency_offset` say otherwise. A query finds at most
+ * -search.maxUniqueTimeseries series. Any thread may ask; one uses a form and a taker.
+ */
+#ifndef VIGIE_FCGI_REMOTE_VICTORIAMETRICS_API_H
+#define VIGIE_FCGI_REMOTE_VICTORIAMETRICS_API_H
+
+#include "fcgi/remote/assembly.h"
+#include "fcgi/remote/remote.h"
+
+struct cJSON;
+
+struct victoriametrics_api {
+	struct remote *remote;
+	char *query_url, *range_url, *export_url, *labels_url, *flags_url;
+};
+
+/* 0 or -ENOMEM; freed with victoriametrics_api_free() in any case. The remote is the
+ * caller's to open and close. */
+int victoriametrics_api_init(struct victoriametrics_api *api, const char *select_url) __attribute__((warn_unused_result));
+void victoriametrics_api_free(struct victoriametrics_api *api);
+
+/* What takes the series of an answer into one of ours. */
+struct victoriametrics_taker {
+	struct assembly answer;
+	int (*take)(struct victoriametrics_taker *taker, const struct cJSON *series);
+	enum resource resource;      /* where the series does not say it, as the column */
+	enum assembly_column column;
+	int64_t end_ms; /* of a range: later points were not asked for; 0: of no range */
+};
+
+/* A form in the place of what the text holds, and its parameters. */
+void victoriametrics_form_begin(struct text *form);
+void victoriametrics_form_add(struct text *form, const char *name, const struct text *value);
+void victoriametrics_form_add_time(struct text *form, const char *name, int64_t time_ms);
+
+/* Posts a form to one of the URLs, and gives the series of the answer to the taker. 0, what
+ * remote_send() or the taker returns, or -E2BIG when the engine says that it is more than it
+ * reads for one query. */
+int victoriametrics_ask(const struct victoriametrics_api *api, const char *url, const struct text *form,
+                        struct victoriametrics_taker *taker) __attribute__((warn_unused_result));
+
+/* The same for the value of an expression at a time. */
+int victoriametrics_ask_instant(const struct victoriametrics_api *api, const struct text *expression, int64_t time_ms,
+                                struct victoriametrics_taker *taker) __attribute__((warn_unused_result));
+
+/* A label of a series, "" where it has none. */
+const char *victoriametrics_label(const struct cJSON *series, const char *name);
+
+/* Takers: of a series of an instant query or of a range; of an export. */
+int victoriametrics_take_result(struct victoriametrics_taker *taker, const struct cJSON *series);
+int victoriametrics_take_export(struct victoriametrics_taker *taker, const struct cJSON *series);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * The file of the SQLite store: one process's alone, its schema, the connections to it,
+ * and what the log says when it fails.
+ *
+ * The samples of one host in ten seconds are one row of the table `sample`, packed (see
+ * packing.h), whose key is (metric, ten seconds, host) as one integer (see placement.h):
+ *   - what comes in is appended at the end of the tree, in full pages;
+ *   - a window over all hosts is one range of keys, a window of one host a key
+ *     every ten seconds, and what is too old is the beginning of the tree;
+ *   - samples that meet in one row (two PUTs for one tick, a repeated PUT) are
+ *     merged there, the later one counts.
+ * Hosts and series have numbers; the tables `host` and `series` say which (see names.h).
+ *
+ * A connection is used by one thread at a time, with the functions of SQLite itself, whose
+ * results come here. The one for appending is opened with the database; readers open theirs.
+ */
+#ifndef VIGIE_FCGI_SQLITE_DATABASE_H
+#define VIGIE_FCGI_SQLITE_DATABASE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+enum database_use { DATABASE_APPENDING, DATABASE_READING, DATABASE_USES };
+
+struct database {
+	char *path;
+	struct sqlite3 *appending; /* of the one thread that appends */
+	/* of database.c: */
+	int lock_fd;
+	dev_t device; /* of the file that is open, for when another takes its place */
+	ino_t inode;
+	atomic_bool failing[DATABASE_USES]; /* the last append or read failed: said in the log once */
+};
+
+/* Finds one row of `sample`, for database_find(). */
+#define DATABASE_FIND "SELECT key, data FROM sample WHERE key = ?1"
+
+/*
+ * Makes the database where there is none. A process that uses it is waited for, some
+ * seconds: a new version takes over. 0; -EBUSY (in use); -EINVAL (not ours, or its file
+ * system cannot have a write-ahead log); -ENAMETOOLONG; what database_result() gives; or
+ * why its lock file cannot be made. But for -ENOMEM the log says it.
+ */
+int database_open(const char *path, struct database **ret_database) __attribute__((warn_unused_result));
+
+/* Closes the appending connection, its statements with it. Accepts NULL. */
+void database_close(struct database *database);
+
+/* A connection for a reader; ended with database_disconnect(), which finalizes its
+ * statements and accepts NULL. */
+int database_connect(struct database *database, struct sqlite3 **ret_connection) __attribute__((warn_unused_result));
+void database_disconnect(struct sqlite3 *connection);
+
+struct database_statement {
+	struct sqlite3_stmt **place;
+	const char *sql;
+};
+
+/* Prepares statements[count], to be kept as long as the connection. */
+int database_prepare(struct database *database, struct sqlite3 *connection,
+                     const struct database_statement statements[], size_t count) __attribute__((warn_unused_result));
+
+/* Runs a statement that gives no rows; the result is SQLite's. */
+int database_run(struct sqlite3_stmt *statement);
+
+/* The newest time in the row of a key, from the row's start, and how many entries have it.
+ * `find`: a DATABASE_FIND. SQLITE_ROW, SQLITE_DONE where there is no such row, or a failure of SQLite's. */
+int database_find_newest(struct sqlite3_stmt *find, int64_t key, uint32_t *ret_offset_ms, size_t *ret_entries)
+	__attribute__((warn_unused_result));
+
+/* The errno of a SQLite result: 0, -ENOMEM, -ENOSPC or -EIO. */
+int database_result(struct database *database, int code, struct sqlite3 *connection, const char *operation)
+	__attribute__((warn_unused_result));
+
+/* Says in the log what is wrong, unless the last of its kind failed as well. */
+void database_fail(struct database *database, enum database_use use, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A whole append or read has ended; returns its result. */
+int database_finish(struct database *database, enum database_use use, int result);
+
+/* Whether the file that is open is still the one of that name: what is written to a
+ * file that was removed is gone with it. */
+bool database_is_in_place(struct database *database);
+
+/* Whether appends and reads work: 0 or -EIO. */
+int database_health(const struct database *database);
+
+#endif

@@ -1,0 +1,344 @@
+#include "fcgi/sqlite/names.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi/sqlite/dictionary.h"
+
+enum {
+	SERIES_LAG_MS = 6 * 3600 * 1000, /* at most, and an eighth of the retention */
+	HOST_LAG_MS = 600 * 1000,
+	EXPIRE_SERIES = 64, /* numbers looked at in each append */
+};
+
+struct names {
+	struct database *database;
+	struct placement_limits limits;
+	int64_t retention_ms;
+	int64_t series_lag_ms, host_lag_ms; /* how far the tables' `seen` may lag */
+
+	pthread_rwlock_t lock;
+	struct dictionary dictionary;
+
+	/* Of the one thread that appends: */
+	sqlite3_stmt *put_host, *put_series, *delete_host, *delete_series;
+	uint32_t expire_cursor; /* the series number that was last looked at */
+	struct dictionary_series *expired[EXPIRE_SERIES]; /* in this transaction */
+	size_t expired_count;
+};
+
+static int64_t minimum(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int64_t maximum(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* ---- what the tables say ---- */
+
+static bool load_host(struct dictionary *dictionary, sqlite3_stmt *row)
+{
+	const char *ip = (const char *)sqlite3_column_text(row, 1);
+	uint32_t number = (uint32_t)sqlite3_column_int64(row, 0);
+	struct dictionary_host *host = ip ? dictionary_add_host(dictionary, ip, number) : NULL;
+	if (!host)
+		return false;
+	host->seen_ms = host->last_ms = sqlite3_column_int64(row, 2);
+	host->stored = true;
+	return true;
+}
+
+static bool load_series(struct dictionary *dictionary, sqlite3_stmt *row)
+{
+	struct dictionary_host *host = dictionary_host_at(dictionary, (uint32_t)sqlite3_column_int64(row, 1));
+	const char *process = (const char *)sqlite3_column_text(row, 2);
+	uint32_t number = (uint32_t)sqlite3_column_int64(row, 0);
+	struct dictionary_series *series =
+		host && process ? dictionary_add_series(dictionary, host, process, number) : NULL;
+	if (!series)
+		return false;
+	series->seen_ms = sqlite3_column_int64(row, 3);
+	series->stored = true;
+	return true;
+}
+
+static int load_table(struct names *names, sqlite3_stmt *table, bool (*load)(struct dictionary *, sqlite3_stmt *))
+{
+	int code;
+	for (code = sqlite3_step(table); code == SQLITE_ROW; code = sqlite3_step(table)) {
+		errno = 0;
+		if (!load(&names->dictionary, table)) {
+			code = errno == ENOMEM ? SQLITE_NOMEM : SQLITE_CORRUPT;
+			break;
+		}
+	}
+	return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
+/* The table knows a host's newest sample to within host_lag_ms; its rows know it. */
+static int find_last_times(struct names *names, sqlite3_stmt *find)
+{
+	for (uint32_t i = 0; i < names->dictionary.hosts.end; i++) {
+		struct dictionary_host *host = dictionary_host_at(&names->dictionary, i);
+		if (!host || host->seen_ms == 0)
+			continue;
+		for (int64_t time_ms = host->seen_ms + names->host_lag_ms + PLACEMENT_ROW_MS; time_ms >= host->seen_ms;
+		     time_ms -= PLACEMENT_ROW_MS) {
+			uint32_t offset_ms;
+			size_t entries;
+			int code = database_find_newest(find, placement_key(METRIC_USAGE, time_ms, host->number), &offset_ms, &entries);
+			if (code == SQLITE_ROW) {
+				host->last_ms = time_ms / PLACEMENT_ROW_MS * PLACEMENT_ROW_MS + offset_ms;
+				break;
+			}
+			if (code != SQLITE_DONE)
+				return code;
+		}
+	}
+	return SQLITE_OK;
+}
+
+static int load_tables(struct names *names)
+{
+	struct database *database = names->database;
+	sqlite3_stmt *hosts = NULL, *series = NULL, *find = NULL;
+	const struct database_statement statements[] = {
+		{ &hosts, "SELECT id, ip, seen_ms FROM host" },
+		{ &series, "SELECT id, host, process, seen_ms FROM series" },
+		{ &find, DATABASE_FIND },
+	};
+	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
+	if (result == 0) {
+		int code = load_table(names, hosts, load_host);
+		if (code == SQLITE_OK)
+			code = load_table(names, series, load_series);
+		if (code == SQLITE_OK)
+			code = find_last_times(names, find);
+		result = database_result(database, code, database->appending, "open");
+	}
+	sqlite3_finalize(hosts);
+	sqlite3_finalize(series);
+	sqlite3_finalize(find);
+	return result;
+}
+
+int names_open(struct database *database, const struct config *config, struct names **ret_names)
+{
+	struct names *names = calloc(1, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	names->database = database;
+	names->limits.series = config->server.max_series;
+	names->limits.series_per_host = config->server.max_series_per_host;
+	names->retention_ms = config->server.retention_ms;
+	names->series_lag_ms = minimum(SERIES_LAG_MS, names->retention_ms / 8);
+	names->host_lag_ms = minimum(HOST_LAG_MS, names->retention_ms / 8);
+	/* Else readers that overlap keep the writer out. */
+	pthread_rwlockattr_t attributes;
+	pthread_rwlockattr_init(&attributes);
+	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&names->lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
+
+	const struct database_statement statements[] = {
+		{ &names->put_host, "INSERT OR REPLACE INTO host (id, ip, seen_ms) VALUES (?1, ?2, ?3)" },
+		{ &names->put_series, "INSERT OR REPLACE INTO series (id, host, process, seen_ms) VALUES (?1, ?2, ?3, ?4)" },
+		{ &names->delete_host, "DELETE FROM host WHERE id = ?1" },
+		{ &names->delete_series, "DELETE FROM series WHERE id = ?1" },
+	};
+	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
+	if (result == 0)
+		result = load_tables(names);
+	if (result)
+		names_close(names);
+	else
+		*ret_names = names;
+	return result;
+}
+
+void names_close(struct names *names)
+{
+	if (!names)
+		return;
+	dictionary_free(&names->dictionary);
+	pthread_rwlock_destroy(&names->lock);
+	free(names);
+}
+
+/* ---- of any thread ---- */
+
+int names_group(struct names *names, const struct query *query, struct grouping *ret_grouping)
+{
+	pthread_rwlock_rdlock(&names->lock);
+	int result = grouping_build(&names->dictionary, query, ret_grouping);
+	pthread_rwlock_unlock(&names->lock);
+	return result;
+}
+
+/* Room for `count` hosts. */
+static int open_hosts(size_t count, struct store_hosts *ret_hosts, uint32_t **ret_numbers)
+{
+	struct store_hosts hosts = {
+		.items = calloc(count + 1, sizeof(*hosts.items)),
+		.strings = malloc(count * WIRE_IP_SIZE + 1),
+	};
+	uint32_t *numbers = malloc((count + 1) * sizeof(*numbers));
+	if (!hosts.items || !hosts.strings || !numbers) {
+		store_hosts_free(&hosts);
+		free(numbers);
+		return -ENOMEM;
+	}
+	*ret_hosts = hosts;
+	*ret_numbers = numbers;
+	return 0;
+}
+
+int names_hosts(struct names *names, int64_t from_ms, struct store_hosts *ret_hosts, uint32_t **ret_numbers)
+{
+	const struct dictionary *dictionary = &names->dictionary;
+	pthread_rwlock_rdlock(&names->lock);
+	int result = open_hosts(dictionary->hosts.used, ret_hosts, ret_numbers);
+	for (uint32_t i = 0; result == 0 && i < dictionary->hosts.end; i++) {
+		const struct dictionary_host *host = dictionary_host_at(dictionary, i);
+		if (!host || host->last_ms <= from_ms)
+			continue;
+		char *ip = ret_hosts->strings + ret_hosts->count * WIRE_IP_SIZE;
+		memcpy(ip, host->ip, WIRE_IP_SIZE);
+		(*ret_numbers)[ret_hosts->count] = host->number;
+		ret_hosts->items[ret_hosts->count++] = (struct store_host){ .ip = ip, .last_seen_ms = host->last_ms };
+	}
+	pthread_rwlock_unlock(&names->lock);
+	return result;
+}
+
+/* ---- of the thread that appends ---- */
+
+int names_place(struct names *names, const struct batch *const batches[], size_t count, struct placed placed[])
+{
+	pthread_rwlock_wrlock(&names->lock);
+	int result = placement_place(&names->dictionary, &names->limits, batches, count, placed);
+	pthread_rwlock_unlock(&names->lock);
+	return result;
+}
+
+static int put_series(struct names *names, struct dictionary_series *series, int64_t time_ms)
+{
+	const char *process = dictionary_name_at(&names->dictionary, series->key.name)->text;
+	series->seen_ms = maximum(series->seen_ms, time_ms);
+	series->stored = true;
+	sqlite3_bind_int64(names->put_series, 1, series->number);
+	sqlite3_bind_int64(names->put_series, 2, series->key.host);
+	sqlite3_bind_text(names->put_series, 3, process, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(names->put_series, 4, series->seen_ms);
+	return database_run(names->put_series);
+}
+
+static int put_host(struct names *names, struct dictionary_host *host, int64_t seen_ms)
+{
+	host->seen_ms = seen_ms;
+	host->stored = true;
+	sqlite3_bind_int64(names->put_host, 1, host->number);
+	sqlite3_bind_text(names->put_host, 2, host->ip, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(names->put_host, 3, host->seen_ms);
+	return database_run(names->put_host);
+}
+
+int names_write(struct names *names, const struct placed placed[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct dictionary_series *series = placed[i].series;
+		struct dictionary_host *host = dictionary_host_at(&names->dictionary, series->key.host);
+		int64_t time_ms = placed_time_ms(&placed[i]);
+		int code = SQLITE_OK;
+		if (!series->stored || time_ms > series->seen_ms + names->series_lag_ms)
+			code = put_series(names, series, time_ms);
+		bool usage = placement_metric(placed[i].key) == METRIC_USAGE;
+		if (code == SQLITE_OK && (!host->stored || (usage && time_ms > host->seen_ms + names->host_lag_ms)))
+			code = put_host(names, host, usage ? maximum(host->last_ms, time_ms) : host->last_ms);
+		if (code != SQLITE_OK)
+			return database_result(names->database, code, names->database->appending, "write a name");
+	}
+	return 0;
+}
+
+/* Whether no row within the retention can have the series' number any more. */
+static bool is_expired(const struct names *names, const struct dictionary_series *series, int64_t now_ms)
+{
+	return series->seen_ms + names->series_lag_ms + names->retention_ms + 2 * PLACEMENT_ROW_MS < now_ms;
+}
+
+/* How many of a host's series have expired in this transaction. */
+static uint32_t count_expired(const struct names *names, uint32_t host)
+{
+	uint32_t found = 0;
+	for (size_t i = 0; i < names->expired_count; i++)
+		found += names->expired[i]->key.host == host;
+	return found;
+}
+
+int names_expire(struct names *names, int64_t now_ms)
+{
+	const struct dictionary *dictionary = &names->dictionary;
+	names->expired_count = 0;
+	for (uint32_t i = 0; i < EXPIRE_SERIES && i < dictionary->series.end; i++) {
+		names->expire_cursor = (names->expire_cursor + 1) % dictionary->series.end;
+		struct dictionary_series *series = dictionary_series_at(dictionary, names->expire_cursor);
+		if (!series || !is_expired(names, series, now_ms))
+			continue;
+		names->expired[names->expired_count++] = series;
+		const struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
+		sqlite3_bind_int64(names->delete_series, 1, series->number);
+		int code = database_run(names->delete_series);
+		if (code == SQLITE_OK && host->series_count == count_expired(names, host->number)) {
+			sqlite3_bind_int64(names->delete_host, 1, host->number);
+			code = database_run(names->delete_host);
+		}
+		if (code != SQLITE_OK)
+			return database_result(names->database, code, names->database->appending, "delete a name");
+	}
+	return 0;
+}
+
+static void note_last_times(struct dictionary *dictionary, const struct placed placed[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct dictionary_host *host = dictionary_host_at(dictionary, placed[i].series->key.host);
+		int64_t time_ms = placed_time_ms(&placed[i]);
+		if (placement_metric(placed[i].key) == METRIC_USAGE && time_ms > host->last_ms)
+			host->last_ms = time_ms;
+	}
+}
+
+static void drop_expired(struct dictionary *dictionary, struct dictionary_series *const expired[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct dictionary_host *host = dictionary_host_at(dictionary, expired[i]->key.host);
+		dictionary_remove_series(dictionary, expired[i]);
+		if (host->series_count == 0)
+			dictionary_remove_host(dictionary, host);
+	}
+}
+
+void names_committed(struct names *names, const struct placed placed[], size_t count)
+{
+	pthread_rwlock_wrlock(&names->lock);
+	note_last_times(&names->dictionary, placed, count);
+	drop_expired(&names->dictionary, names->expired, names->expired_count);
+	pthread_rwlock_unlock(&names->lock);
+	names->expired_count = 0;
+}
+
+/* The tables may lack what names_write() put there. */
+void names_rolled_back(struct names *names, const struct placed placed[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		placed[i].series->stored = false;
+		dictionary_host_at(&names->dictionary, placed[i].series->key.host)->stored = false;
+	}
+}

@@ -1,0 +1,194 @@
+#include "fcgi/sqlite/write.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+
+#include "fcgi/counters.h"
+#include "fcgi/sqlite/packing.h"
+#include "fcgi/sqlite/placement.h"
+
+enum {
+	EXPIRE_ROWS_FACTOR = 4, /* rows deleted at most for each row written … */
+	EXPIRE_ROWS_MORE = 16,  /* … and on top of that */
+	FORECASTS_KEPT_MS = 4 * 3600 * 1000, /* at most: over three of their refreshes, of an hour at most */
+};
+
+struct appender {
+	struct database *database;
+	struct names *names;
+	int64_t retention_ms;
+	sqlite3_stmt *begin, *commit, *rollback, *insert, *find, *update, *expire;
+	struct text row;
+	int expire_metric; /* the metric besides usage whose rows were last deleted */
+};
+
+int write_open(struct database *database, struct names *names, int64_t retention_ms, struct appender **ret_appender)
+{
+	struct appender *appender = calloc(1, sizeof(*appender));
+	if (!appender)
+		return -ENOMEM;
+	appender->database = database;
+	appender->names = names;
+	appender->retention_ms = retention_ms;
+	const struct database_statement statements[] = {
+		{ &appender->begin, "BEGIN IMMEDIATE" },
+		{ &appender->commit, "COMMIT" },
+		{ &appender->rollback, "ROLLBACK" },
+		{ &appender->insert, "INSERT OR IGNORE INTO sample (key, data) VALUES (?1, ?2)" },
+		{ &appender->find, DATABASE_FIND },
+		{ &appender->update, "UPDATE sample SET data = ?2 WHERE key = ?1" },
+		{ &appender->expire, "DELETE FROM sample WHERE key IN "
+		                     "(SELECT key FROM sample WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3)" },
+	};
+	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
+	if (result)
+		write_close(appender);
+	else
+		*ret_appender = appender;
+	return result;
+}
+
+void write_close(struct appender *appender)
+{
+	if (!appender)
+		return;
+	text_free(&appender->row);
+	free(appender);
+}
+
+static int result_of(struct appender *appender, int code, const char *operation)
+{
+	return database_result(appender->database, code, appender->database->appending, operation);
+}
+
+/* Merges the new entries over the row that is there, into appender->row. */
+static int merge_row(struct appender *appender, int64_t key, const struct packing_entry entries[], size_t count)
+{
+	sqlite3_bind_int64(appender->find, 1, key);
+	int code = sqlite3_step(appender->find);
+	int result;
+	text_reset(&appender->row);
+	if (code == SQLITE_ROW)
+		result = packing_merge(sqlite3_column_blob(appender->find, 1), (size_t)sqlite3_column_bytes(appender->find, 1),
+		                       entries, count, &appender->row);
+	else
+		result = result_of(appender, code == SQLITE_DONE ? SQLITE_CORRUPT : code, "read a row to merge");
+	sqlite3_reset(appender->find);
+	if (result == -EBADMSG)
+		database_fail(appender->database, DATABASE_APPENDING, "row %lld is damaged, it takes no more samples", (long long)key);
+	return result;
+}
+
+static int write_row(struct appender *appender, int64_t key, const struct packing_entry entries[], size_t count)
+{
+	text_reset(&appender->row);
+	packing_encode(entries, count, &appender->row);
+	if (text_failed(&appender->row))
+		return -ENOMEM;
+	sqlite3_bind_int64(appender->insert, 1, key);
+	sqlite3_bind_blob(appender->insert, 2, appender->row.data, (int)appender->row.length, SQLITE_STATIC);
+	int code = database_run(appender->insert);
+	if (code != SQLITE_OK || sqlite3_changes(appender->database->appending) == 1)
+		return result_of(appender, code, "write");
+
+	int result = merge_row(appender, key, entries, count);
+	if (result)
+		return result;
+	if (text_failed(&appender->row))
+		return -ENOMEM;
+	sqlite3_bind_int64(appender->update, 1, key);
+	sqlite3_bind_blob(appender->update, 2, appender->row.data, (int)appender->row.length, SQLITE_STATIC);
+	return result_of(appender, database_run(appender->update), "write");
+}
+
+/* Writes the rows of placed[count], sorted; tells how many. */
+static int write_rows(struct appender *appender, const struct placed placed[], size_t count, size_t *ret_rows)
+{
+	struct packing_entry *entries = malloc(count * sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	int result = 0;
+	*ret_rows = 0;
+	for (size_t i = 0, end; i < count && result == 0; i = end) {
+		for (end = i + 1; end < count && placed[end].key == placed[i].key;)
+			end++;
+		size_t used = placement_entries(placed + i, end - i, entries);
+		result = write_row(appender, placed[i].key, entries, used);
+		++*ret_rows;
+	}
+	free(entries);
+	return result;
+}
+
+/* Forecasts of all series each minute would take as much as the samples: they are kept
+ * for as long as they can be asked for. */
+static int64_t kept_ms(const struct appender *appender, enum metric metric)
+{
+	bool shorter = sample_is_forecast(metric) && FORECASTS_KEPT_MS < appender->retention_ms;
+	return shorter ? FORECASTS_KEPT_MS : appender->retention_ms;
+}
+
+/* Deletes some of the rows that are too old; the rest with the next appends. */
+static int expire_rows(struct appender *appender, int64_t now_ms, size_t most)
+{
+	/* Usage each time; of the other metrics, which have few rows, one in turn. */
+	appender->expire_metric = appender->expire_metric % (METRIC_COUNT - 1) + 1;
+	const enum metric metrics[] = { METRIC_USAGE, (enum metric)appender->expire_metric };
+	for (int i = 0; i < 2; i++) {
+		sqlite3_bind_int64(appender->expire, 1, placement_key(metrics[i], 0, 0));
+		sqlite3_bind_int64(appender->expire, 2, placement_key(metrics[i], now_ms - kept_ms(appender, metrics[i]), 0));
+		sqlite3_bind_int64(appender->expire, 3, (int64_t)most);
+		int code = database_run(appender->expire);
+		if (code != SQLITE_OK)
+			return result_of(appender, code, "delete what is too old");
+		counters_add(COUNTER_EXPIRED_ROWS, (uint64_t)sqlite3_changes(appender->database->appending));
+	}
+	return 0;
+}
+
+/* One transaction with placed[count], sorted. */
+static int write_placed(struct appender *appender, const struct placed placed[], size_t count, int64_t now_ms)
+{
+	size_t rows = 0;
+	int result = -EIO;
+	if (database_is_in_place(appender->database))
+		result = result_of(appender, database_run(appender->begin), "begin");
+	if (result == 0)
+		result = names_write(appender->names, placed, count);
+	if (result == 0)
+		result = write_rows(appender, placed, count, &rows);
+	if (result == 0)
+		result = expire_rows(appender, now_ms, rows * EXPIRE_ROWS_FACTOR + EXPIRE_ROWS_MORE);
+	if (result == 0)
+		result = names_expire(appender->names, now_ms);
+	if (result == 0)
+		result = result_of(appender, database_run(appender->commit), "commit");
+	if (result == 0) {
+		names_committed(appender->names, placed, count);
+	} else {
+		database_run(appender->rollback);
+		names_rolled_back(appender->names, placed, count);
+	}
+	return result;
+}
+
+int write_append(struct appender *appender, const struct batch *const batches[], size_t count, int64_t now_ms)
+{
+	size_t samples = 0;
+	for (size_t i = 0; i < count; i++)
+		samples += batches[i]->count;
+	if (samples == 0)
+		return 0;
+	struct placed *placed = malloc(samples * sizeof(*placed));
+	if (!placed)
+		return -ENOMEM;
+
+	int result = names_place(appender->names, batches, count, placed);
+	if (result == 0) {
+		placement_sort(placed, samples);
+		result = database_finish(appender->database, DATABASE_APPENDING, write_placed(appender, placed, samples, now_ms));
+	}
+	free(placed);
+	return result;
+}

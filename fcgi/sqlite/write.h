@@ -1,0 +1,27 @@
+/*
+ * How the SQLite store is written: all batches that wait in one transaction, synced, which
+ * also deletes some of what is too old.
+ *
+ * Of one thread at a time, with the database's appending connection.
+ */
+#ifndef VIGIE_FCGI_SQLITE_WRITE_H
+#define VIGIE_FCGI_SQLITE_WRITE_H
+
+#include "fcgi/sqlite/database.h"
+#include "fcgi/sqlite/names.h"
+#include "fcgi/store.h"
+
+struct appender;
+
+/* `database` and `names` are borrowed until write_close(). 0 or what database_result() gives. */
+int write_open(struct database *database, struct names *names, int64_t retention_ms, struct appender **ret_appender)
+	__attribute__((warn_unused_result));
+
+/* Accepts NULL. */
+void write_close(struct appender *appender);
+
+/* store_ops.append(). */
+int write_append(struct appender *appender, const struct batch *const batches[], size_t count, int64_t now_ms)
+	__attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * The past of a series as the features look at it: without gaps, as of now.
+ *
+ * In units of the limit. Pure.
+ */
+#ifndef VIGIE_FORECAST_VIEW_H
+#define VIGIE_FORECAST_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "forecast/timeline.h"
+
+/* Not to be copied: it points into itself. */
+struct view {
+	const float *max;      /* max[count], oldest first */
+	const float *mean;     /* mean[means], of the last of them */
+	unsigned count, means; /* 1 to TIMELINE_STEPS, 1 to TIMELINE_MEANS */
+	int64_t index;         /* of the newest step */
+	float max_room[TIMELINE_STEPS + 1], mean_room[TIMELINE_MEANS + 1];
+};
+
+/* As features_compute(), which says what `present` and `phase` are and when this is false. */
+bool view_make(const struct timeline *timeline, struct step present, double phase, struct view *ret_view)
+	__attribute__((warn_unused_result));
+
+/* The maximum `back` steps before the newest; the oldest for what is before it. */
+static inline double view_max(const struct view *view, unsigned back)
+{
+	return (double)view->max[back < view->count ? view->count - 1 - back : 0];
+}
+
+/* How many of the last `length` steps there are. */
+static inline unsigned view_length(const struct view *view, unsigned length)
+{
+	return length < view->count ? length : view->count;
+}
+
+/* The maxima of the last `count` steps, no more than there are, oldest first. */
+static inline const float *view_last(const struct view *view, unsigned count)
+{
+	return view->max + view->count - count;
+}
+
+#endif

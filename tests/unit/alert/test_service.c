@@ -1,0 +1,311 @@
+/* alert/service.h, against a server in a thread, at simulated times */
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/http_server.h"
+#include "tests/unit/support/temporary_folder.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "alert/service.h"
+#include "common/config.h"
+#include "common/log.h"
+#include "common/whole_file.h"
+
+#define START INT64_C(1795356010000)
+#define INTERVAL 10000
+
+static char folder[TEMPORARY_FOLDER_SIZE];
+static char paths[6][TEMPORARY_FOLDER_SIZE + 16];
+enum { LOG, OTHER_LOG, STATE, OTHER_STATE, BROKEN_STATE, HOOK_OUTPUT };
+
+/* Set between requests: the client waits for each answer. */
+static struct {
+	struct http_server *http;
+	char latest[256];      /* the body of the answer to GET latest; "": it is 503 */
+	const char *forecasts; /* likewise */
+	struct text reported;  /* the body of the last PUT */
+	struct text said;      /* what alert.log held when the forecasts were asked for */
+} server;
+
+/* 0 without a file. */
+static size_t count_in(const char *path, const char *words)
+{
+	struct text content = TEXT_EMPTY;
+	size_t count = 0;
+	int result = whole_file_read(path, &content);
+	assert_true(result == 0 || result == -ENOENT);
+	for (const char *at = content.data ? strstr(content.data, words) : NULL; at; at = strstr(at + 1, words))
+		count++;
+	text_free(&content);
+	return count;
+}
+
+static bool answer(void *user, const struct http_server_request *request, struct text *ret_answer)
+{
+	(void)user;
+	const char *body = "{}";
+	if (strncmp(request->head, "GET /latest ", 12) == 0) {
+		body = server.latest;
+	} else if (strncmp(request->head, "GET /forecasts ", 15) == 0) {
+		body = server.forecasts;
+		text_reset(&server.said);
+		(void)!whole_file_read(paths[LOG], &server.said);
+	} else if (strncmp(request->head, "PUT ", 4) == 0) {
+		text_reset(&server.reported);
+		text_append_string(&server.reported, request->body);
+	}
+	http_server_format(body[0] ? 200 : 503, NULL, body, ret_answer);
+	return true;
+}
+
+static struct config *make_config(const char *more, const char *still_more)
+{
+	char overrides[3][TEMPORARY_FOLDER_SIZE + 32];
+	char *all[] = { overrides[0], overrides[1], overrides[2], (char *)(uintptr_t)more, (char *)(uintptr_t)still_more };
+	struct text error = TEXT_EMPTY;
+	struct config *config;
+	snprintf(overrides[0], sizeof(overrides[0]), "alert.url=%s/", http_server_url(server.http));
+	snprintf(overrides[1], sizeof(overrides[1]), "alert.log=%s", paths[LOG]);
+	snprintf(overrides[2], sizeof(overrides[2]), "alert.state=%s", paths[STATE]);
+	if (config_load(NULL, all, still_more ? 5 : more ? 4 : 3, &config, &error) != 0)
+		fail_msg("%s", error.data);
+	return config;
+}
+
+/* The configuration is gone when it returns: nothing of it is borrowed. */
+static struct service *open_service(const char *more)
+{
+	struct text error = TEXT_EMPTY;
+	struct service *service;
+	struct config *config = make_config(more, NULL);
+	if (service_open(config, NULL, &service, &error) != 0)
+		fail_msg("%s", error.data);
+	config_free(config);
+	return service;
+}
+
+static void reload(struct service *service, const char *more, const char *still_more)
+{
+	struct config *config = make_config(more, still_more);
+	service_reload(service, config, NULL);
+	config_free(config);
+}
+
+/* A round in which java has this value. */
+static void evaluate(struct service *service, int64_t tick, double value)
+{
+	int64_t time_ms = START + tick * INTERVAL;
+	snprintf(server.latest, sizeof(server.latest), "{\"10.0.0.5\": {\"java\": {\"cpu\": [%lld, %g]}}}",
+	         (long long)time_ms / 1000, value);
+	service_evaluate(service, time_ms + 5000);
+}
+
+static void test_service_evaluate_a_red_is_said_before_the_forecasts_are_asked_for(void **state)
+{
+	(void)state;
+	char hook[TEMPORARY_FOLDER_SIZE + 32];
+	snprintf(hook, sizeof(hook), "alert.hook=%s/hook", folder);
+	struct service *service = open_service(hook);
+	evaluate(service, 0, 83.1);
+	const char *line = "2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process=\"java\" resource=cpu value=83.10 threshold=80 "
+	                   "since=2026-11-22T14:00:10Z\n";
+	assert_string_equal(server.said.data, line);
+	assert_non_null(strstr(server.reported.data, "\"process_name\": \"java\", \"type_data\": \"cpu\", \"color\": \"red\""));
+	assert_int_equal(count_in(paths[STATE], "\"color\": \"red\""), 1);
+	/* The hook is run meanwhile, some time or other. */
+	for (int i = 0; i < 60000 && count_in(paths[HOOK_OUTPUT], "\n") == 0; i++)
+		usleep(1000);
+	evaluate(service, 1, 83.2);
+	service_close(service);
+	assert_int_equal(count_in(paths[LOG], "\n"), 1);
+	assert_int_equal(count_in(paths[HOOK_OUTPUT], "RED ip=10.0.0.5 process=java "), 1);
+}
+
+static void test_service_open_goes_on_from_the_state(void **state)
+{
+	(void)state;
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 83.1);
+	service_close(service);
+	service = open_service(NULL);
+	for (int64_t tick = 1; tick <= 3; tick++)
+		evaluate(service, tick, 50);
+	service_close(service);
+	assert_int_equal(count_in(paths[LOG], " RED "), 1);
+	assert_int_equal(count_in(paths[LOG], " CLEAR "), 1);
+}
+
+static void test_service_open_broken_state_is_moved_aside(void **state)
+{
+	(void)state;
+	struct text content = TEXT_EMPTY;
+	text_append_string(&content, "nonsense");
+	assert_int_equal(whole_file_replace(paths[STATE], &content), 0);
+	text_free(&content);
+	service_close(open_service(NULL));
+	assert_int_equal(count_in(paths[BROKEN_STATE], "nonsense"), 1);
+	assert_int_equal(count_in(paths[STATE], "\"vigie-alert\""), 1);
+}
+
+static void test_service_open_what_it_cannot_do_without(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *more, *sentence;
+	} cases[] = {
+		{ "alert.log=/nonexistent/alert.log", "cannot open the alert log /nonexistent/alert.log: No such file or directory" },
+		{ "alert.state=/nonexistent/state", "cannot write the state to /nonexistent/state: No such file or directory" },
+		{ "alert.state=/", "cannot read the state in /: Is a directory" },
+		{ "alert.token_file=/nonexistent", "[alert] token_file: /nonexistent: No such file or directory" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text error = TEXT_EMPTY;
+		struct service *service;
+		struct config *config = make_config(cases[i].more, NULL);
+		assert_int_not_equal(service_open(config, NULL, &service, &error), 0);
+		assert_string_equal(error.data, cases[i].sentence);
+		config_free(config);
+		text_free(&error);
+	}
+	/* A hook that is not there is none of it. */
+	service_close(open_service("alert.hook=/nonexistent"));
+}
+
+static void test_service_reload_takes_all_that_it_can(void **state)
+{
+	(void)state;
+	char more[TEMPORARY_FOLDER_SIZE + 32];
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 50);
+	reload(service, "alert.threshold=40", "alert.clear=30");
+	evaluate(service, 1, 50);
+	assert_int_equal(count_in(paths[LOG], " RED "), 1);
+	assert_int_equal(count_in(paths[LOG], " threshold=40 "), 1);
+
+	/* Without the token the rules and the connection stay; the log and the state are others. */
+	snprintf(more, sizeof(more), "alert.log=%s", paths[OTHER_LOG]);
+	reload(service, more, "alert.token_file=/nonexistent");
+	for (int64_t tick = 2; tick <= 4; tick++)
+		evaluate(service, tick, 25);
+	assert_int_equal(count_in(paths[LOG], "\n"), 1);
+	assert_int_equal(count_in(paths[OTHER_LOG], " CLEAR "), 1);
+	assert_int_equal(count_in(paths[OTHER_LOG], "\n"), 1);
+
+	snprintf(more, sizeof(more), "alert.state=%s", paths[OTHER_STATE]);
+	reload(service, more, "alert.reminder=10s");
+	assert_int_equal(count_in(paths[OTHER_STATE], "\"vigie-alert\""), 1);
+	evaluate(service, 5, 83.1);
+	evaluate(service, 6, 83.1);
+	assert_int_equal(count_in(paths[LOG], " REMINDER "), 1);
+	service_close(service);
+}
+
+static void test_service_evaluate_without_a_server_goes_on_when_it_is_back(void **state)
+{
+	(void)state;
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 83.1);
+	text_reset(&server.reported);
+	strcpy(server.latest, "");
+	service_evaluate(service, START + INTERVAL);
+	assert_int_equal(server.reported.length, 0);
+	server.forecasts = "";
+	for (int64_t tick = 2; tick <= 4; tick++)
+		evaluate(service, tick, 50);
+	assert_int_equal(count_in(paths[LOG], " CLEAR "), 1);
+	service_close(service);
+}
+
+static void test_service_save_writes_the_state(void **state)
+{
+	(void)state;
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 83.1);
+	assert_int_equal(unlink(paths[STATE]), 0);
+	service_save(service);
+	assert_int_equal(count_in(paths[STATE], "\"color\": \"red\""), 1);
+	service_close(service);
+}
+
+static void test_service_check_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *more, *sentence; /* NULL: it is right */
+	} cases[] = {
+		{ NULL, NULL },
+		{ "alert.log=/nonexistent/alert.log", NULL },
+		{ "alert.url=nowhere", "[alert] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
+		{ "alert.token_file=/nonexistent", "[alert] token_file: /nonexistent: No such file or directory" },
+		{ "alert.clear=90", "[alert] clear = 90 is over threshold = 80" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text error = TEXT_EMPTY;
+		struct config *config = make_config(cases[i].more, NULL);
+		assert_int_equal(service_check(config, NULL, &error) != 0, cases[i].sentence != NULL);
+		if (cases[i].sentence)
+			assert_string_equal(error.data, cases[i].sentence);
+		config_free(config);
+		text_free(&error);
+	}
+}
+
+static int empty_folder(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		unlink(paths[i]);
+	server.forecasts = "{}";
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "alert.log", "other.log", "state", "other", "state.broken", "said" };
+	char hook[TEMPORARY_FOLDER_SIZE + 16], script[TEMPORARY_FOLDER_SIZE + 64];
+	log_init("vigie-test");
+	temporary_folder_make(folder);
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		snprintf(paths[i], sizeof(paths[i]), "%s/%s", folder, names[i]);
+	snprintf(hook, sizeof(hook), "%s/hook", folder);
+	FILE *file = fopen(hook, "we");
+	snprintf(script, sizeof(script), "#!/bin/sh\necho \"$*\" >> %s\n", paths[HOOK_OUTPUT]);
+	if (!file || fputs(script, file) < 0 || fclose(file) != 0 || chmod(hook, 0700) != 0)
+		return -1;
+	server.http = http_server_open();
+	http_server_answer_by(server.http, answer, NULL);
+	http_server_start(server.http);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	http_server_close(server.http);
+	text_free(&server.reported);
+	text_free(&server.said);
+	temporary_folder_remove(folder);
+	return 0;
+}
+
+#define SERVICE_TEST(name) cmocka_unit_test_setup(name, empty_folder)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SERVICE_TEST(test_service_evaluate_a_red_is_said_before_the_forecasts_are_asked_for),
+		SERVICE_TEST(test_service_open_goes_on_from_the_state),
+		SERVICE_TEST(test_service_open_broken_state_is_moved_aside),
+		SERVICE_TEST(test_service_open_what_it_cannot_do_without),
+		SERVICE_TEST(test_service_reload_takes_all_that_it_can),
+		SERVICE_TEST(test_service_evaluate_without_a_server_goes_on_when_it_is_back),
+		SERVICE_TEST(test_service_save_writes_the_state),
+		SERVICE_TEST(test_service_check_table),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,123 @@
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+
+#include <poll.h>
+
+#include "collector/service.h"
+#include "tests/unit/collector/fake_server.h"
+
+enum { PATIENCE_MS = 30000, TRIES = 20 };
+
+static struct config *config, *second;
+static struct service *service;
+
+static struct config *load(const char *interval, const char *exclude)
+{
+	char url[96];
+	struct config *loaded;
+	struct text error = TEXT_EMPTY;
+	snprintf(url, sizeof(url), "collector.url=%s/x", http_server_url(server.http));
+	char *overrides[] = { url, (char *)(uintptr_t)"collector.spool=", (char *)(uintptr_t)interval,
+		              (char *)(uintptr_t)exclude };
+	assert_int_equal(config_load(NULL, overrides, 4, &loaded, &error), 0);
+	return loaded;
+}
+
+static void open_service(const char *interval)
+{
+	struct text error = TEXT_EMPTY;
+	config = load(interval, "collector.exclude=nothing");
+	assert_int_equal(service_open(config, &service, &error), 0);
+	assert_null(error.data);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	captured_stderr_abandon();
+	service_close(service);
+	config_free(config);
+	config_free(second);
+	service = NULL;
+	config = second = NULL;
+	expect(200, NULL);
+	return 0;
+}
+
+/* Waits for a tick and takes it. */
+static void take_tick(void)
+{
+	while (service_wait_ms(service) < 0) {
+		struct pollfd timer = { .fd = service_timer_fd(service), .events = POLLIN };
+		assert_int_equal(poll(&timer, 1, PATIENCE_MS), 1);
+		service_take_tick(service);
+	}
+}
+
+/* Ticks until one of them was sent, which on a busy machine may not be the first; its body. */
+static const char *send_tick(void)
+{
+	expect(200, NULL);
+	for (int i = 0; i < TRIES; i++) {
+		take_tick();
+		service_send(service);
+		assert_int_equal(service_wait_ms(service), -1);
+		size_t count = requests();
+		if (count && strncmp(asked(count - 1)->head, "PUT /x/save-all ", 16) == 0)
+			return asked(count - 1)->body;
+	}
+	fail_msg("nothing was sent");
+	return "";
+}
+
+static void test_service_tick_is_measured_filtered_and_sent(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	open_service("collector.interval=1s");
+	take_tick();
+	assert_int_equal(service_wait_ms(service), 0); /* the server is on this machine */
+	const char *body = send_tick();
+	assert_non_null(strstr(body, "\"process_name\":\"test_service\",\"type_data\":\"mem\"}"));
+	assert_int_equal(first_time_ms(body) % 1000, 0);
+
+	second = load("collector.interval=1s", "collector.exclude=*");
+	assert_int_equal(service_reload(service, second, &error), 0);
+	assert_non_null(strstr(send_tick(), "\"data\":[],"));
+}
+
+static void test_service_reload_another_interval_is_another_timer(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	open_service("collector.interval=1h");
+	second = load("collector.interval=1s", "collector.exclude=nothing");
+	assert_int_equal(service_reload(service, second, &error), 0);
+	take_tick();
+	assert_null(error.data);
+}
+
+static void test_service_flush_says_what_is_lost(void **state)
+{
+	(void)state;
+	expect(CLOSE, NULL);
+	open_service("collector.interval=1s");
+	take_tick();
+	captured_stderr_begin();
+	service_flush(service);
+	assert_int_equal(captured_stderr_end(), 3);
+	assert_non_null(strstr(captured_stderr_text(), "ending; 1 intervals that the server did not take are lost\n"));
+	assert_non_null(strstr(captured_stderr_text(), "samples sent 0, "));
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_service_tick_is_measured_filtered_and_sent),
+		TEST(test_service_reload_another_interval_is_another_timer),
+		TEST(test_service_flush_says_what_is_lost),
+	};
+	return cmocka_run_group_tests(tests, start_server, stop_server);
+}

@@ -1,0 +1,99 @@
+/* common/watcher.h */
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/temporary_folder.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/watcher.h"
+
+#define URL "http://127.0.0.1:8000/ressources-usage/"
+
+static char folder[TEMPORARY_FOLDER_SIZE], token_path[TEMPORARY_FOLDER_SIZE + 8];
+
+static struct config *make_config(const char *override)
+{
+	char *overrides[] = { (char *)(uintptr_t)override };
+	struct text error = TEXT_EMPTY;
+	struct config *config;
+	if (config_load(NULL, overrides, override ? 1 : 0, &config, &error) != 0)
+		fail_msg("%s", error.data);
+	return config;
+}
+
+static void test_watcher_read_right_section_gives_rules_and_token(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *token_file, *token;
+	} cases[] = { { "", "" }, { token_path, "secret" } };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text token = TEXT_EMPTY, error = TEXT_EMPTY;
+		struct rules *rules;
+		struct config *config = make_config("alert.rule=process=java threshold=90");
+		struct watcher_section section = { .name = "alert", .url = URL, .token_file = cases[i].token_file };
+		assert_int_equal(watcher_read(config, NULL, &section, &rules, &token, &error), 0);
+		config_free(config);
+		assert_string_equal(token.data, cases[i].token);
+		assert_true(rules_find(rules, "10.0.0.5", "java", RESOURCE_CPU)->threshold == 90);
+		assert_true(rules_find(rules, "10.0.0.5", "bash", RESOURCE_CPU)->threshold == 80);
+		assert_null(error.data);
+		rules_free(rules);
+		text_free(&token);
+	}
+}
+
+static void test_watcher_read_wrong_section_says_what_and_gives_nothing(void **state)
+{
+	(void)state;
+	static const struct {
+		struct watcher_section section;
+		const char *override;
+		int result;
+		const char *sentence;
+	} cases[] = {
+		{ { "forecast", "nowhere", "" }, NULL, -EINVAL, "[forecast] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
+		{ { "alert", URL, "/nonexistent" }, NULL, -ENOENT, "[alert] token_file: /nonexistent: No such file or directory" },
+		{ { "forecast", URL, "/dev/null" }, NULL, -EINVAL, "[forecast] token_file: /dev/null: it holds no token" },
+		{ { "forecast", URL, token_path }, "alert.clear=90", -EINVAL, "[alert] clear = 90 is over threshold = 80" },
+		{ { "alert", URL, token_path }, "alert.rule=pid=7", -EINVAL, "command line: rule: 'pid=7' is none of " },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text token = TEXT_EMPTY, error = TEXT_EMPTY;
+		struct rules *rules = NULL;
+		struct config *config = make_config(cases[i].override);
+		int result = watcher_read(config, NULL, &cases[i].section, &rules, &token, &error);
+		if (result != cases[i].result || strncmp(error.data, cases[i].sentence, strlen(cases[i].sentence)) != 0)
+			fail_msg("case %zu: %d, %s", i, result, error.data);
+		assert_null(rules);
+		assert_null(token.data);
+		config_free(config);
+		text_free(&error);
+	}
+}
+
+static int make_token(void **state)
+{
+	(void)state;
+	temporary_folder_make(folder);
+	snprintf(token_path, sizeof(token_path), "%s/token", folder);
+	temporary_file_write(token_path, "secret\n");
+	return 0;
+}
+
+static int remove_token(void **state)
+{
+	(void)state;
+	temporary_folder_remove(folder);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_watcher_read_right_section_gives_rules_and_token),
+		cmocka_unit_test(test_watcher_read_wrong_section_says_what_and_gives_nothing),
+	};
+	return cmocka_run_group_tests(tests, make_token, remove_token);
+}
