@@ -25,7 +25,7 @@ static const struct {
 
 enum { BUCKETS = 18, FIRST_BUCKET_NS = 100000 };
 
-static const int statuses[] = { 200, 400, 401, 403, 404, 405, 409, 413, 415, 500, 503 };
+static const int statuses[] = { 200, 400, 401, 403, 404, 405, 409, 413, 415, 421, 500, 503 };
 enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 
 static atomic_ullong counters[COUNTER_COUNT];

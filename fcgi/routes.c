@@ -110,6 +110,8 @@ static bool read_path_ip(const char *text, struct parameters *parameters)
 static bool is_allowed(struct service *service, const struct route *route, const struct request *request,
                        struct response *response)
 {
+	if (!service_knows_host(service, request, response))
+		return false;
 	if (!route) {
 		response_error(response, 404, NULL, "there is no such address");
 		return false;
@@ -130,9 +132,14 @@ bool routes_admit(void *service, struct request *request, struct response *respo
 	request->route_ip = "";
 	if (strncmp(request->path, WIRE_PREFIX, strlen(WIRE_PREFIX)) == 0)
 		request->route = find_route(request->path + strlen(WIRE_PREFIX), &request->route_ip);
-	if (is_allowed(service, request->route, request, response))
-		return true;
-	count(request, response);
+	bool allowed = is_allowed(service, request->route, request, response);
+	if (!allowed)
+		count(request, response);
+	if (!request->only_asks)
+		return allowed;
+	/* nginx knows these two only from one that is asked. */
+	response->refusal = allowed ? 0 : response->status;
+	response->status = allowed ? 204 : 403;
 	return false;
 }
 

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/wire.h"
 #include "fcgi/counters.h"
 
 enum {
@@ -50,8 +51,9 @@ int service_open(const struct config *config, unsigned threads, struct service *
 	gate_init(&service->gate, threads > FREE_THREADS ? threads - FREE_THREADS : 1, STORE_PATIENCE_MS);
 	service->reads = shared_reads_open();
 	service->collectors = collectors_open();
+	service->hosts = hosts_open(&config->server.hosts);
 
-	int result = service->reads && service->collectors ? open_tokens(config, &service->tokens) : -ENOMEM;
+	int result = service->reads && service->collectors && service->hosts ? open_tokens(config, &service->tokens) : -ENOMEM;
 	if (result == 0)
 		result = ops->open(config, &service->store);
 	if (result == 0) {
@@ -76,6 +78,7 @@ void service_close(struct service *service)
 	collectors_close(service->collectors);
 	shared_reads_close(service->reads);
 	tokens_close(service->tokens);
+	hosts_close(service->hosts);
 	gate_destroy(&service->gate);
 	free(service);
 }
@@ -88,6 +91,19 @@ void service_reload(struct service *service, const struct config *config)
 		log_error("%s; the tokens stay as they were", error.data ? error.data : strerror(-result));
 	text_free(&error);
 	take_limits(service, config);
+}
+
+bool service_knows_host(struct service *service, const struct request *request, struct response *response)
+{
+	if (hosts_know(service->hosts, request->host))
+		return true;
+	char host[WIRE_NAME_SIZE];
+	wire_clean_name(request->host, strlen(request->host), host);
+	if (!atomic_flag_test_and_set(&service->misdirected))
+		log_warning("a request for the host '%s', which is not this server, is answered 421, and so are others: where "
+		            "it is a name of this server, it belongs into [server] hosts", host);
+	response_error(response, 421, NULL, "the host of the request is no name of this server: [server] hosts has them");
+	return false;
 }
 
 bool service_authorize(struct service *service, enum tokens_right right, const struct request *request,

@@ -6,6 +6,7 @@
 
 #include "fcgi/gate.h"
 #include "fcgi/collectors.h"
+#include "fcgi/hosts.h"
 #include "fcgi/service.h"
 #include "fcgi/shared_reads.h"
 #include "fcgi/writer.h"
@@ -28,6 +29,8 @@ struct service {
 	struct gate gate; /* of the requests that call the store */
 	struct shared_reads *reads;
 	struct tokens *tokens;
+	struct hosts *hosts;
+	atomic_flag misdirected; /* a request for another host came, and that was logged */
 	struct collectors *collectors;
 	int64_t started_ns;
 	atomic_llong interval_ms;
