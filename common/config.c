@@ -42,6 +42,8 @@ static const struct option options[] = {
 	  "threads that answer requests; 0: sixteen a core, 32 to 64" },
 	{ "server", "max_body", BYTES, FIELD(server.max_body), "4MiB", 1024, 256 * MIB, NULL,
 	  "the largest body of a PUT; nginx has the same limit of its own" },
+	{ "server", "memory", BYTES, FIELD(server.memory), "384MiB", 16 * MIB, 1024 * 1024 * MIB, NULL,
+	  "what requests may hold in all, a quarter of it for bodies and the rest for answers; further ones are answered 503; at least 16 times max_body" },
 	{ "server", "interval", DURATION, FIELD(server.interval_ms), "10s", 1e3, HOUR, NULL,
 	  "the collectors' interval: what is older than three of them is not the latest" },
 	{ "server", "retention", DURATION, FIELD(server.retention_ms), "2d", MINUTE, 3660 * DAY, NULL,

@@ -42,6 +42,7 @@ struct config {
 		char *store;
 		int64_t threads;  /* 0: sixteen a core, 32 to 64 */
 		int64_t max_body; /* bytes */
+		int64_t memory;   /* bytes that requests may hold in all */
 		int64_t interval_ms;
 		int64_t retention_ms;
 		int64_t max_series_per_host;

@@ -160,3 +160,8 @@ void routes_handle(void *service, struct request *request, struct response *resp
 	handle_route(service, request, response);
 	count(request, response);
 }
+
+void routes_sent(void *service, struct request *request)
+{
+	service_sent(service, request);
+}

@@ -217,11 +217,17 @@ static int read_rows(struct readers *readers, const struct query *query, visitor
 	int result = snapshot_open(readers, query, &snapshot);
 	if (result)
 		return result;
-	struct accumulate_cell *cells = calloc(snapshot.grouping.count + 1, sizeof(*cells));
-	result = cells ? scan(&snapshot, visit, cells) : -ENOMEM;
+	struct budget_share share = { 0 };
+	struct accumulate_cell *cells = NULL;
+	result = budget_hold(&share, snapshot.grouping.count * sizeof(*cells));
+	if (result == 0) {
+		cells = calloc(snapshot.grouping.count + 1, sizeof(*cells));
+		result = cells ? scan(&snapshot, visit, cells) : -ENOMEM;
+	}
 	if (result == 0)
 		result = accumulate_rows(cells, &snapshot.grouping, ret_rows);
 	free(cells);
+	budget_give_back(&share);
 	snapshot_close(&snapshot);
 	return database_finish(readers->database, DATABASE_READING, result);
 }
