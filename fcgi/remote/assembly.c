@@ -331,6 +331,7 @@ int assembly_rows(struct assembly *answer, struct store_rows *ret_rows)
 	}
 	for (size_t i = 0; i < group_count; i++) {
 		rows[count] = make_row(answer, &groups[i]);
+		_Static_assert(RESOURCE_COUNT == 2, "a row has one of them at least");
 		count += rows[count].present[RESOURCE_MEM] || rows[count].present[RESOURCE_CPU];
 	}
 	free(groups);

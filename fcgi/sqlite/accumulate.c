@@ -35,6 +35,7 @@ int accumulate_rows(const struct accumulate_cell cells[], struct grouping *group
 			row.maximum[j] = cell->maximum[j];
 			row.time_ms[j] = cell->time_ms[j];
 		}
+		_Static_assert(RESOURCE_COUNT == 2, "a row has one of them at least");
 		if (row.present[RESOURCE_MEM] || row.present[RESOURCE_CPU])
 			rows[count++] = row;
 	}
