@@ -22,9 +22,10 @@ enum { THREADS_PER_CORE = 16, THREADS_DEFAULT_MIN = 32, THREADS_DEFAULT_MAX = 64
 /* server.memory in bodies of server.max_body: a quarter is for bodies, and one becomes samples of up to three times its size. */
 enum { BODIES_IN_MEMORY = 16 };
 
-/* What is at least so large is taken from the kernel for itself, and given back at once
- * when it is freed. (glibc's own limit rises with each such block that is freed.) */
-enum { OWN_BLOCK = 128 << 10 };
+/* Of glibc's allocator. A block of at least the one is taken from the kernel for itself, and
+ * given back at once when it is freed (by itself the limit rises with each such block). The
+ * other is what each of its heaps keeps of smaller ones: more than one request needs. */
+enum { OWN_BLOCK = 128 << 10, KEPT_FREE = 1 << 20 };
 
 static int check(const struct config *config, struct text *ret_error)
 {
@@ -97,6 +98,7 @@ int main(int argc, char *argv[])
 	}
 	body_init();
 	mallopt(M_MMAP_THRESHOLD, OWN_BLOCK);
+	mallopt(M_TRIM_THRESHOLD, KEPT_FREE);
 	budget_set_limit((size_t)program.config->server.memory);
 	int result = service_open(program.config, threads, &service);
 	if (result == 0)

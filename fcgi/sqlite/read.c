@@ -65,6 +65,10 @@ static int reader_open(struct database *database, struct reader **ret_reader)
 		{ &reader->find, DATABASE_FIND },
 	};
 	int result = database_connect(database, &reader->connection);
+	/* There may be as many as threads, and a window is read once from end to end. */
+	if (result == 0)
+		result = database_result(database, sqlite3_exec(reader->connection, "PRAGMA cache_size = -1024", NULL, NULL, NULL),
+		                         reader->connection, "open");
 	if (result == 0)
 		result = database_prepare(database, reader->connection, statements, sizeof(statements) / sizeof(statements[0]));
 	if (result)
