@@ -1,5 +1,6 @@
 #include "fcgi/routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/wire.h"
@@ -49,9 +50,12 @@ static void metrics(struct service *service, const struct parameters *parameters
 {
 	(void)parameters;
 	(void)request;
+	char labels[ROUTE_COUNT][32];
 	const char *names[ROUTE_COUNT + 1];
-	for (size_t i = 0; i < ROUTE_COUNT; i++)
-		names[i] = routes[i].has_ip ? "get-all/<ip>" : routes[i].name;
+	for (size_t i = 0; i < ROUTE_COUNT; i++) {
+		snprintf(labels[i], sizeof(labels[i]), "%s%s", routes[i].name, routes[i].has_ip ? "/<ip>" : "");
+		names[i] = labels[i];
+	}
 	names[ROUTE_COUNT] = "none";
 	response->content_type = "text/plain; version=0.0.4; charset=utf-8";
 	counters_append(&response->body, names, ROUTE_COUNT + 1);
@@ -92,7 +96,7 @@ static bool method_fits(const struct route *route, const char *method)
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-/* Reads the address of get-all/<ip>, with or without a slash behind it. */
+/* Reads the address of a path that has one, with or without a slash behind it. */
 static bool read_path_ip(const char *text, struct parameters *parameters)
 {
 	char ip[WIRE_IP_SIZE + 1];
@@ -153,7 +157,7 @@ static void handle_route(struct service *service, struct request *request, struc
 		return;
 	}
 	if (route->has_ip && !read_path_ip(request->route_ip, &parameters)) {
-		response_error(response, 400, "ip", "what follows get-all/ is not an IPv4 or IPv6 address");
+		response_error(response, 400, "ip", "what follows %s/ is not an IPv4 or IPv6 address", route->name);
 		return;
 	}
 	if (route->kind == READ)
@@ -166,4 +170,9 @@ void routes_handle(void *service, struct request *request, struct response *resp
 {
 	handle_route(service, request, response);
 	count(request, response);
+}
+
+void routes_sent(void *service, struct request *request)
+{
+	service_sent(service, request);
 }

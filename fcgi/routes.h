@@ -17,4 +17,7 @@ bool routes_admit(void *service, struct request *request, struct response *respo
 /* Answers a request that was admitted. */
 void routes_handle(void *service, struct request *request, struct response *response);
 
+/* After its answer was sent. */
+void routes_sent(void *service, struct request *request);
+
 #endif

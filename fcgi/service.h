@@ -52,6 +52,9 @@ typedef void service_handler(struct service *service, const struct parameters *p
 void service_read(struct service *service, service_handler *handler, const struct parameters *parameters,
                   struct request *request, struct response *response);
 
+/* After a request's answer was sent: gives back its place in the gate, if it still has one. */
+void service_sent(struct service *service, struct request *request);
+
 service_handler service_save_all, service_save_alarms, service_save_forecasts; /* service_write.c */
 service_handler service_get_all, service_get_all_detailed, service_latest; /* service_read.c */
 service_handler service_query_alarm, service_alarms;               /* service_alarms.c */

@@ -222,6 +222,11 @@ class EncodedBodyTest(ServerTest):
             connection.sendall(b"0\r\n\r\n")
             self.assertIn(b" 200 ", connection.recv(100))
         self.assertEqual(self.json_of("get-all/10.9.1.100"), {"a": [None, 1]})
+        # Of several members, and with zeros behind them.
+        body = self.body_of("10.9.1.102")
+        members = b"".join(gzip.compress(part) for part in (body[:10], b"", body[10:]))
+        self.assertEqual(self.put_encoded(members + bytes(1000)).status, 200)
+        self.assertEqual(self.json_of("get-all/10.9.1.102"), {"a": [None, 1]})
         # As it stands.
         self.assertEqual(self.put_encoded(self.body_of("10.9.1.101"), "identity").status, 200)
 
@@ -267,7 +272,7 @@ class EncodedBodyTest(ServerTest):
         damaged = bytearray(whole)
         damaged[-6] ^= 1
         bodies = {"empty": b"", "plain": body, "zlib": zlib.compress(body), "damaged": bytes(damaged), "length": whole[:-1] + b"x",
-                  "more": whole + b"x", "twice": whole + whole, "half": whole[:len(whole) // 2], "header": whole[:10],
+                  "more": whole + b"x", "more behind zeros": whole + bytes(9) + whole, "half": whole[:len(whole) // 2], "header": whole[:10],
                   "one short": whole[:-1], "bomb of the wrong sum": gzip.compress(bytes(1000))[:-8] + bytes(8)}
         for name, bad in bodies.items():
             with self.subTest(name):

@@ -76,9 +76,12 @@ static int tear_down(void **state)
 static int answer(struct fixture *f, struct request *request)
 {
 	text_reset(&f->response.body);
+	budget_give_back(&f->response.share);
 	f->response = (struct response){ .status = 200, .content_type = "application/json", .body = f->response.body };
 	if (routes_admit(f->service, request, &f->response))
 		routes_handle(f->service, request, &f->response);
+	routes_sent(f->service, request);
+	copy_lent_body(&f->response);
 	return f->response.status;
 }
 
@@ -1009,19 +1012,21 @@ static void *read_all(void *user)
 	reader->response.status = 200;
 	if (routes_admit(reader->service, &request, &reader->response))
 		routes_handle(reader->service, &request, &reader->response);
+	copy_lent_body(&reader->response);
 	return NULL;
 }
 
-enum { PLACES = 6 }; /* what the gate has with the eight threads of set_up() */
+/* What the gate has with the eight threads of set_up(), for readers and for all. */
+enum { READ_PLACES = 4, PLACES = 6 };
 
-static void start_readers(struct service *service, struct reader readers[static PLACES])
+static void start_readers(struct service *service, struct reader readers[static READ_PLACES])
 {
-	for (int i = 0; i < PLACES; i++) {
+	for (int i = 0; i < READ_PLACES; i++) {
 		readers[i] = (struct reader){ .service = service };
 		pthread_create(&readers[i].thread, NULL, read_all, &readers[i]);
 	}
 	int64_t until_ns = clock_monotonic_ns() + 20 * 1000000000LL;
-	while (shared_reads_waiting(service->reads) < PLACES - 1) {
+	while (shared_reads_waiting(service->reads) < READ_PLACES - 1) {
 		if (clock_monotonic_ns() > until_ns)
 			fail_msg("%u readers wait", shared_reads_waiting(service->reads));
 		usleep(1000);
@@ -1033,7 +1038,7 @@ static void test_routes_same_reads_in_flight_run_once_and_health_is_answered(voi
 	struct fixture *f = *state;
 	static const struct store_ops *engine;
 	static struct store_ops ops;
-	struct reader readers[PLACES];
+	struct reader readers[READ_PLACES];
 	engine = f->service->ops;
 	ops = *engine;
 	ops.mean = slow_mean;
@@ -1045,17 +1050,26 @@ static void test_routes_same_reads_in_flight_run_once_and_health_is_answered(voi
 	start_readers(f->service, readers);
 
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
-	assert_true(metric_of(f, "vigie_store_calls") == PLACES);
-	assert_true(metric_of(f, "vigie_reads_waiting") == PLACES - 1);
-	/* They hold all places: who needs the store is told so, and nobody else is held up. */
+	assert_true(metric_of(f, "vigie_store_calls") == READ_PLACES);
+	assert_true(metric_of(f, "vigie_reads_waiting") == READ_PLACES - 1);
+	/* They hold all places of readers: who reads is told so, and nobody else is held up. */
 	pthread_mutex_lock(&f->service->gate.lock);
-	f->service->gate.patience_ms = 20;
+	f->service->gate.places[GATE_READ].patience_ms = f->service->gate.places[GATE_WRITE].patience_ms = 20;
 	pthread_mutex_unlock(&f->service->gate.lock);
 	assert_int_equal(ask(f, "GET", "hosts", "", NULL), 503);
+	assert_int_equal(f->response.retry_after_s, 5);
 	assert_int_equal(ask(f, "GET", "get-all", "", NULL), 503);
 	assert_int_equal(ask(f, "GET", "get-all", "process=a", NULL), 200); /* it is kept */
+	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 200);
+	save(f, "10.0.0.6", "a mem 20 1");
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	/* With as many writers that get no answer, all are held. */
+	for (int i = READ_PLACES; i < PLACES; i++)
+		assert_int_equal(gate_enter(&f->service->gate, GATE_WRITE), 0);
 	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 503);
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 503);
+	for (int i = READ_PLACES; i < PLACES; i++)
+		gate_leave(&f->service->gate, GATE_WRITE);
 	assert_int_equal(ask(f, "GET", "get-all", "limit=0", NULL), 400);
 	assert_int_equal(ask(f, "GET", "nothing", "", NULL), 404);
 
@@ -1063,7 +1077,7 @@ static void test_routes_same_reads_in_flight_run_once_and_health_is_answered(voi
 	assert_int_equal(slow.calls, 1);
 	pthread_mutex_unlock(&slow.lock);
 	set_slow(false, 0);
-	for (int i = 0; i < PLACES; i++) {
+	for (int i = 0; i < READ_PLACES; i++) {
 		pthread_join(readers[i].thread, NULL);
 		assert_int_equal(readers[i].response.status, 200);
 		assert_string_equal(readers[i].response.body.data, "{\"a\": [1, null]}\n");
@@ -1080,7 +1094,7 @@ static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **st
 	struct fixture *f = *state;
 	static const struct store_ops *engine;
 	static struct store_ops ops;
-	struct reader readers[PLACES];
+	struct reader readers[READ_PLACES];
 	engine = f->service->ops;
 	ops = *engine;
 	ops.mean = slow_mean;
@@ -1089,7 +1103,7 @@ static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **st
 	set_slow(true, -EIO);
 	start_readers(f->service, readers);
 	set_slow(false, -EIO);
-	for (int i = 0; i < PLACES; i++) {
+	for (int i = 0; i < READ_PLACES; i++) {
 		pthread_join(readers[i].thread, NULL);
 		assert_int_equal(readers[i].response.status, 503);
 		assert_true(readers[i].response.retry_after_s > 0);
