@@ -13,7 +13,7 @@ int watcher_read(const struct config *config, const char *source, const struct w
 	struct text token = TEXT_EMPTY;
 	struct rules *rules = NULL;
 	char option[64];
-	snprintf(option, sizeof(option), "%s.url", section->name);
+	snprintf(option, sizeof(option), "[%s] url", section->name);
 	int result = url_check(option, section->url, ret_error);
 	if (!result) {
 		result = rules_open(config, source, &rules, ret_error);

@@ -47,17 +47,13 @@ static void log_counts(const struct service *service)
 	text_free(&text);
 }
 
+/* False: there is none, or the one that was goes on. */
 static bool open_tick(struct tick *tick, const struct config *config)
 {
-	struct tick opened;
-	int result = tick_open(&opened, config->forecast.refresh_ms, config->forecast.phase_ms, 0, clock_moment());
-	if (result) {
+	int result = tick_reopen(tick, config->forecast.refresh_ms, config->forecast.phase_ms, clock_moment());
+	if (result)
 		log_error("cannot make a timer: %s", strerror(-result));
-		return false;
-	}
-	tick_close(tick);
-	*tick = opened;
-	return true;
+	return result == 0;
 }
 
 /* Whatever of it fails, the program goes on. */

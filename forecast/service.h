@@ -18,6 +18,7 @@
 
 #include "common/config.h"
 #include "common/text.h"
+#include "common/wire.h"
 
 struct service;
 
@@ -55,6 +56,12 @@ void service_read_next(struct service *service, int64_t now_ms);
 
 /* Writes what has been learnt, if any of it is new. */
 void service_save(struct service *service);
+
+/* For a service that was just opened, in the place of refreshes: appends what is expected of one
+ * series now, and why, as its history and what was learnt of it have it. It need not be over
+ * [forecast] above. Writes nothing. 0 or a negative errno with a sentence. */
+int service_explain(struct service *service, const char *ip, const char *process, enum resource resource, int64_t now_ms,
+                    struct text *text, struct text *ret_error) __attribute__((warn_unused_result));
 
 /* Appends what it has done, for the log. */
 void service_describe(const struct service *service, struct text *text);

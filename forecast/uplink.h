@@ -46,7 +46,7 @@ struct forecast {
 	const char *ip, *process;
 	enum resource resource;
 	double probability;  /* 0 to 1 */
-	double forecast;     /* percent, finite */
+	double value;        /* percent, finite: the highest expected within the horizon */
 	int64_t expected_ms; /* when the limit will be passed; negative: it is not expected to be */
 };
 

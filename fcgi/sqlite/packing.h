@@ -58,7 +58,8 @@ struct packing_reader {
 
 static inline struct packing_reader packing_read(const void *row, size_t length)
 {
-	return (struct packing_reader){ .at = row, .end = (const unsigned char *)row + length };
+	const unsigned char *bytes = row; /* NULL: the blob is empty */
+	return (struct packing_reader){ .at = bytes, .end = length ? bytes + length : bytes };
 }
 
 static inline bool packing_varint(struct packing_reader *reader, uint64_t *ret_number)

@@ -55,6 +55,11 @@ class IncludeTest(unittest.TestCase):
                     self.assertIn(name.split("/")[1:-1], ([], own), "a wing is entered through fcgi/store.h")
         self.assertEqual(wings, {"sqlite", "remote"})
 
+    def test_the_inside_of_a_service_is_its_own_files_alone(self):
+        for path, name, _ in includes():
+            if name.endswith("/service_internal.h"):
+                self.assertRegex(path, rf"^{name.split('/')[0]}/service(_\w+)?\.c$")
+
     def test_libraries_are_included_in_one_file(self):
         for pattern, homes in LIBRARIES.items():
             with self.subTest(pattern):

@@ -581,6 +581,34 @@ static void test_service_check_table(void **state)
 	}
 }
 
+static void test_service_explain_one_series_and_writes_nothing(void **state)
+{
+	(void)state;
+	struct text text = TEXT_EMPTY, error = TEXT_EMPTY;
+	size_t quiet = add_series("10.0.0.5", "quiet", RESOURCE_CPU);
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 3 * MINUTE);
+	for (int64_t time_ms = START - 4 * STEP; time_ms <= START + 3 * MINUTE; time_ms += 10000)
+		add_sample(quiet, time_ms, 7);
+	temporary_file_write(state_path, "vigie-forecast 1 300000\n10.0.0.5 cpu \"quiet\" fake 1 after start\nend 1\n");
+	open_service("alert.rule=process=quiet threshold=6 clear=5 horizon=21m", START + 3 * MINUTE + 8000);
+	assert_int_equal(service_explain(service, "10.0.0.5", "quiet", RESOURCE_CPU, START + 3 * MINUTE + 8000, &text, &error), 0);
+	assert_string_equal(text.data, "limit 6, horizon 5 steps of 300 s\nprobability 0.6000\nforecast 7.00\n"
+	                               "expected at 2026-11-22T14:08:08.000Z, in 300 s\npresent 7 phase 0.6\n");
+	assert_string_equal(find("quiet")->forecaster->learnt, "fake 1 after start");
+	assert_null(find("busy"));
+	assert_int_equal(server.puts, 0);
+	text_free(&text);
+
+	server.get_status = 503;
+	service_close(service);
+	open_service(NULL, START + 3 * MINUTE + 8000);
+	assert_int_equal(service_explain(service, "10.0.0.5", "quiet", RESOURCE_CPU, START + 3 * MINUTE + 8000, &text, &error),
+	                 -EREMOTEIO);
+	assert_non_null(strstr(error.data, ": the answer's status is 503"));
+	assert_null(text.data);
+	text_free(&error);
+}
+
 static void test_service_describe_counts(void **state)
 {
 	(void)state;
@@ -640,6 +668,7 @@ int main(void)
 		SERVICE_TEST(test_service_reload_takes_limits_and_keeps_what_was_learnt),
 		SERVICE_TEST(test_service_reload_broken_model_keeps_the_present_one),
 		SERVICE_TEST(test_service_check_table),
+		SERVICE_TEST(test_service_explain_one_series_and_writes_nothing),
 		SERVICE_TEST(test_service_describe_counts),
 	};
 	return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
