@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alert/service_internal.h"
 #include "alert/state_file.h"
@@ -56,13 +57,28 @@ int service_check(const struct config *config, const char *source, struct text *
 	return result;
 }
 
-static int set_state_path(struct service *service, const char *path)
+/* From now on the state is at `path`, for this process alone. 0; or a negative errno with a sentence, and it stays where
+ * it is. */
+static int use_state_path(struct service *service, const char *path, struct text *ret_error)
 {
+	int fd;
+	if (service->state_path && strcmp(service->state_path, path) == 0)
+		return 0;
+	int result = watcher_lock_state(path, &fd, ret_error);
+	if (result)
+		return result;
 	char *copy = strdup(path);
-	if (!copy)
+	if (!copy) {
+		if (fd >= 0)
+			close(fd);
+		text_append_string(ret_error, strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	free(service->state_path);
+	if (service->lock_fd >= 0)
+		close(service->lock_fd);
 	service->state_path = copy;
+	service->lock_fd = fd;
 	return 0;
 }
 
@@ -78,7 +94,10 @@ static int open_states(struct service *service, const struct config *config, str
 {
 	struct text wrong = TEXT_EMPTY;
 	const char *path = config->alert.state;
-	int result = state_file_read(path, config->alert.interval_ms, &service->states, &wrong);
+	int result = use_state_path(service, path, ret_error);
+	if (result)
+		return result;
+	result = state_file_read(path, config->alert.interval_ms, &service->states, &wrong);
 	if (result == -EBADMSG) {
 		log_error("%s is not a state of vigie-alert: %s; moved to %s.broken, starting without", path, wrong.data,
 		          path);
@@ -89,9 +108,7 @@ static int open_states(struct service *service, const struct config *config, str
 		text_printf(ret_error, "cannot read the state in %s: %s", path, strerror(-result));
 		return result;
 	}
-	result = set_state_path(service, path);
-	if (!result)
-		result = service_save_states(service);
+	result = service_save_states(service);
 	if (result == -ENOSPC) {
 		/* A disk that is full now is no reason to watch nothing. */
 		log_error("cannot write the state to %s: %s", path, strerror(-result));
@@ -141,6 +158,7 @@ int service_open(const struct config *config, const char *source, struct service
 		return -ENOMEM;
 	}
 	service->log.fd = -1;
+	service->lock_fd = -1;
 	service->asking.operation = "asking for the latest samples";
 	service->evaluating.operation = "the evaluation";
 	service->skipping.operation = "reading all of the answers";
@@ -163,6 +181,8 @@ void service_close(struct service *service)
 	alert_log_close(&service->log);
 	states_close(service->states);
 	free(service->state_path);
+	if (service->lock_fd >= 0)
+		close(service->lock_fd);
 	uplink_close(service->uplink);
 	rules_free(service->rules);
 	transitions_free(&service->transitions);
@@ -185,6 +205,14 @@ static void reload_rules_and_uplink(struct service *service, const struct config
 	text_free(&error);
 }
 
+static void reload_state_path(struct service *service, const char *path)
+{
+	struct text error = TEXT_EMPTY;
+	if (use_state_path(service, path, &error) != 0)
+		log_error("%s; going on with that in %s", error.data ? error.data : strerror(ENOMEM), service->state_path);
+	text_free(&error);
+}
+
 void service_reload(struct service *service, const struct config *config, const char *source)
 {
 	trouble_watch(&service->logging, alert_log_reopen(&service->log, config->alert.log), NULL);
@@ -192,10 +220,8 @@ void service_reload(struct service *service, const struct config *config, const 
 	configure_hook(service->hook, config);
 	service->reminder_ms = config->alert.reminder_ms;
 	states_set_interval(service->states, config->alert.interval_ms);
-	int result = set_state_path(service, config->alert.state);
-	if (!result)
-		result = service_save_states(service);
-	trouble_watch(&service->saving, result, NULL);
+	reload_state_path(service, config->alert.state);
+	trouble_watch(&service->saving, service_save_states(service), NULL);
 }
 
 void service_flush_log(struct service *service)

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
+#include "common/watcher.h"
 #include "common/whole_file.h"
 #include "forecast/service_internal.h"
 
@@ -47,6 +49,7 @@ int service_open(const struct config *config, const char *source, int64_t now_ms
 		text_append_string(ret_error, strerror(ENOMEM));
 		return -ENOMEM;
 	}
+	service->lock_fd = -1;
 	service->saved_ms = now_ms;
 	service->asking.operation = "asking for the newest values";
 	service->reading.operation = "reading the histories";
@@ -70,6 +73,8 @@ void service_close(struct service *service)
 	learnt_free(&service->learnt);
 	uplink_hosts_free(&service->hosts);
 	setup_close(&service->setup);
+	if (service->lock_fd >= 0)
+		close(service->lock_fd);
 	prior_free(service->prior);
 	free(service);
 }
@@ -93,6 +98,11 @@ bool service_read_state(struct service *service)
 {
 	const char *path = service->setup.state;
 	struct text error = TEXT_EMPTY;
+	if (service->lock_fd < 0 && watcher_lock_state(path, &service->lock_fd, &error) != 0) {
+		log_error("%s", error.data);
+		text_free(&error);
+		return false;
+	}
 	int result = state_file_read(path, service->setup.step_ms, &service->learnt, &error);
 	if (result == -EBADMSG) {
 		result = whole_file_move_aside(path);
@@ -134,6 +144,22 @@ static void keep_learnt(struct service *service)
 	text_free(&line);
 }
 
+/* Where the state is to be at another place: that is locked before this one is let go. 0 or a negative errno with a
+ * sentence. */
+static int relock(struct service *service, const struct setup *setup, struct text *ret_error)
+{
+	int fd;
+	if (strcmp(service->setup.state, setup->state) == 0)
+		return 0;
+	int result = watcher_lock_state(setup->state, &fd, ret_error);
+	if (result)
+		return result;
+	if (service->lock_fd >= 0)
+		close(service->lock_fd);
+	service->lock_fd = fd;
+	return 0;
+}
+
 int service_reload(struct service *service, const struct config *config, const char *source, int64_t now_ms,
                    struct text *ret_error)
 {
@@ -141,6 +167,11 @@ int service_reload(struct service *service, const struct config *config, const c
 	int result = setup_open(config, source, &setup, ret_error);
 	if (result)
 		return result;
+	result = relock(service, &setup, ret_error);
+	if (result) {
+		setup_close(&setup);
+		return result;
+	}
 	keep_learnt(service);
 	if (service->setup.step_ms != setup.step_ms)
 		learnt_free(&service->learnt);

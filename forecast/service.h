@@ -38,8 +38,8 @@ void service_close(struct service *service);
  * failure is logged, and the present one stays. */
 void service_read_model(struct service *service, const char *path);
 
-/* Reads what was learnt before; a broken file is moved aside. Logs what fails. False: there is
- * a file that can neither be read nor moved, which must not be lost. */
+/* Locks the state, and reads what was learnt before; a broken file is moved aside. Logs what fails. False: another
+ * process uses it, or there is a file that can neither be read nor moved, which must not be lost. */
 bool service_read_state(struct service *service) __attribute__((warn_unused_result));
 
 /* Takes another configuration and its model, where that is not broken; all histories are then

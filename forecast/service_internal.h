@@ -25,6 +25,7 @@ struct service {
 	unsigned reads_left;    /* until the next refresh */
 	bool paused;            /* reading failed: not again before the next refresh */
 
+	int lock_fd;            /* of the state; -1: it is not locked */
 	bool dirty;             /* something was learnt since the state was written */
 	int64_t saved_ms;
 	struct {

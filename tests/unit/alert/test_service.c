@@ -175,6 +175,31 @@ static void test_service_open_what_it_cannot_do_without(void **state)
 	service_close(open_service("alert.hook=/nonexistent"));
 }
 
+static void test_service_open_state_in_use_says_by_whom(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct service *first = open_service(NULL), *second = NULL;
+	struct config *config = make_config(NULL, NULL);
+	char expected[64], more[TEMPORARY_FOLDER_SIZE + 32];
+	assert_int_equal(service_open(config, NULL, &second, &error), -EBUSY);
+	snprintf(expected, sizeof(expected), "/state is in use by process %d", (int)getpid());
+	assert_non_null(strstr(error.data, expected));
+	assert_null(second);
+	/* The first one gives it up with another place, and has that for itself. */
+	snprintf(more, sizeof(more), "alert.state=%s", paths[OTHER_STATE]);
+	reload(first, more, NULL);
+	second = open_service(NULL);
+	reload(second, more, NULL);
+	evaluate(second, 0, 83.1);
+	assert_int_equal(count_in(paths[STATE], "\"color\": \"red\""), 1);
+	assert_int_equal(count_in(paths[OTHER_STATE], "\"color\": \"red\""), 0);
+	service_close(first);
+	service_close(second);
+	config_free(config);
+	text_free(&error);
+}
+
 static void test_service_reload_takes_all_that_it_can(void **state)
 {
 	(void)state;
@@ -302,6 +327,7 @@ int main(void)
 		SERVICE_TEST(test_service_open_goes_on_from_the_state),
 		SERVICE_TEST(test_service_open_broken_state_is_moved_aside),
 		SERVICE_TEST(test_service_open_what_it_cannot_do_without),
+		SERVICE_TEST(test_service_open_state_in_use_says_by_whom),
 		SERVICE_TEST(test_service_reload_takes_all_that_it_can),
 		SERVICE_TEST(test_service_evaluate_without_a_server_goes_on_when_it_is_back),
 		SERVICE_TEST(test_service_save_writes_the_state),

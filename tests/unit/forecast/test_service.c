@@ -23,6 +23,7 @@
 
 static char folder[TEMPORARY_FOLDER_SIZE];
 static char state_path[TEMPORARY_FOLDER_SIZE + 16], broken_path[sizeof(state_path) + 8], model_path[sizeof(state_path)];
+static char lock_paths[2][sizeof(state_path) + 8];
 static struct config *config;
 static struct service *service;
 
@@ -494,6 +495,36 @@ static void test_service_read_state_broken_file_is_moved_aside(void **state)
 	assert_int_equal(access(state_path, F_OK), 0);
 }
 
+static void test_service_read_state_in_use_says_by_whom(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct service *second;
+	char expected[64];
+	open_service(NULL, START);
+	assert_true(service_read_state(service));
+	assert_int_equal(service_open(config, NULL, START, &second, &error), 0);
+	captured_stderr_begin();
+	assert_false(service_read_state(second));
+	captured_stderr_end();
+	snprintf(expected, sizeof(expected), "forecast.state is in use by process %d", (int)getpid());
+	assert_int_equal(captured_stderr_count(expected), 1);
+	/* The first one gives it up with its end, */
+	service_close(service);
+	assert_true(service_read_state(second));
+	service = second;
+	/* and with another place. */
+	char other[sizeof(state_path) + 32];
+	snprintf(other, sizeof(other), "forecast.state=%s", model_path);
+	struct config *elsewhere = make_config(other);
+	assert_int_equal(service_reload(service, elsewhere, NULL, START, &error), 0);
+	config_free(elsewhere);
+	assert_int_equal(service_open(config, NULL, START, &second, &error), 0);
+	assert_true(service_read_state(second));
+	service_close(second);
+	text_free(&error);
+}
+
 static void reload(const char *more, int64_t now_ms, int expected)
 {
 	struct text error = TEXT_EMPTY;
@@ -631,6 +662,8 @@ static int set_up_all(void **state)
 	snprintf(state_path, sizeof(state_path), "%s/forecast.state", folder);
 	snprintf(broken_path, sizeof(broken_path), "%s.broken", state_path);
 	snprintf(model_path, sizeof(model_path), "%s/model", folder);
+	snprintf(lock_paths[0], sizeof(lock_paths[0]), "%s.lock", state_path);
+	snprintf(lock_paths[1], sizeof(lock_paths[1]), "%s.lock", model_path);
 	return start_server(state);
 }
 
@@ -639,6 +672,8 @@ static int tear_down_all(void **state)
 	unlink(state_path);
 	unlink(broken_path);
 	unlink(model_path);
+	unlink(lock_paths[0]);
+	unlink(lock_paths[1]);
 	stop_server(state);
 	return rmdir(folder);
 }
@@ -665,6 +700,7 @@ int main(void)
 		SERVICE_TEST(test_service_save_what_was_learnt_survives_a_restart),
 		SERVICE_TEST(test_service_refresh_writes_the_state_every_ten_minutes),
 		SERVICE_TEST(test_service_read_state_broken_file_is_moved_aside),
+		SERVICE_TEST(test_service_read_state_in_use_says_by_whom),
 		SERVICE_TEST(test_service_reload_takes_limits_and_keeps_what_was_learnt),
 		SERVICE_TEST(test_service_reload_broken_model_keeps_the_present_one),
 		SERVICE_TEST(test_service_check_table),
