@@ -82,11 +82,46 @@ static int use_state_path(struct service *service, const char *path, struct text
 	return 0;
 }
 
+/* What waits for the log goes with the state: whoever has read that a line was said is to find it said. */
 int service_save_states(struct service *service)
 {
-	int result = state_file_write(service->state_path, service->states);
+	struct alert_log *log = &service->log;
+	int result = states_set_unwritten(service->states, &log->waiting, log->dropped);
 	if (!result)
-		states_saved(service->states);
+		result = state_file_write(service->state_path, service->states);
+	if (result)
+		return result;
+	states_saved(service->states);
+	log->changed = false;
+	return 0;
+}
+
+/* Goes on from the lines of the log that the state is too old for. */
+static int replay(struct states *states, const struct text *tail)
+{
+	size_t length;
+	int result = 0;
+	for (size_t at = 0; at < tail->length && !result; at += length + 1) {
+		struct transition transition;
+		int64_t said_ms;
+		length = (size_t)((const char *)memchr(tail->data + at, '\n', tail->length - at) - (tail->data + at));
+		if (alert_log_parse(tail->data + at, length, &transition, &said_ms))
+			result = states_replay(states, &transition, said_ms);
+	}
+	return result;
+}
+
+/* Brings the state and the log together: the one may have been written without the other. */
+static int reconcile(struct service *service)
+{
+	const struct states_unwritten *unwritten = states_unwritten(service->states);
+	struct text tail = TEXT_EMPTY;
+	int result = alert_log_read_tail(&service->log, &tail);
+	if (!result)
+		result = replay(service->states, &tail);
+	if (!result)
+		alert_log_restore(&service->log, &unwritten->lines, unwritten->lost, &tail);
+	text_free(&tail);
 	return result;
 }
 
@@ -108,6 +143,12 @@ static int open_states(struct service *service, const struct config *config, str
 		text_printf(ret_error, "cannot read the state in %s: %s", path, strerror(-result));
 		return result;
 	}
+	result = reconcile(service);
+	if (result) {
+		text_printf(ret_error, "cannot read the alert log %s: %s", config->alert.log, strerror(-result));
+		return result;
+	}
+	service_flush_log(service);
 	result = service_save_states(service);
 	if (result == -ENOSPC) {
 		/* A disk that is full now is no reason to watch nothing. */
@@ -231,11 +272,12 @@ void service_flush_log(struct service *service)
 	if (log->dropped && !service->logging.present) {
 		log_error("%llu lines of %s are lost: too many had to wait", (unsigned long long)log->dropped, log->path);
 		log->dropped = 0;
+		log->changed = true;
 	}
 }
 
 void service_save(struct service *service)
 {
-	trouble_watch(&service->saving, service_save_states(service), NULL);
 	service_flush_log(service);
+	trouble_watch(&service->saving, service_save_states(service), NULL);
 }
