@@ -222,13 +222,6 @@ bool service_read_latest(struct service *service, const struct parameters *param
 	int result = service->ops->latest(service->store, &query, ret_rows);
 	if (!service_check_read(service, result, start_ns, response))
 		return false;
-	qsort(ret_rows->items, ret_rows->count, sizeof(*ret_rows->items), service_compare_keys);
+	qsort(ret_rows->items, ret_rows->count, sizeof(*ret_rows->items), store_compare_keys);
 	return true;
-}
-
-int service_compare_keys(const void *left, const void *right)
-{
-	const struct series_key *a = left, *b = right;
-	int order = a->ip && b->ip ? strcmp(a->ip, b->ip) : 0;
-	return order ? order : strcmp(a->process, b->process);
 }

@@ -120,7 +120,7 @@ static int compare_transitions(const void *left, const void *right)
 	const struct transition *a = left, *b = right;
 	if (a->time_ms != b->time_ms)
 		return a->time_ms < b->time_ms ? -1 : 1;
-	int order = service_compare_keys(&a->key, &b->key);
+	int order = store_compare_keys(&a->key, &b->key);
 	return order ? order : (int)a->resource - (int)b->resource;
 }
 

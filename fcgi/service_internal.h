@@ -67,9 +67,6 @@ bool service_wants(const struct parameters *parameters, enum resource resource);
 bool service_read_latest(struct service *service, const struct parameters *parameters, enum metric metric,
                          int64_t now_ms, struct store_rows *ret_rows, struct response *response);
 
-/* Orders store rows and series by host, then process; the key is their first member. */
-int service_compare_keys(const void *left, const void *right);
-
 /* ---- service_answer.c ---- */
 
 /*

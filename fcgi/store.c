@@ -14,6 +14,13 @@ const struct store_ops *store_find(const char *name)
 	return NULL;
 }
 
+int store_compare_keys(const void *left, const void *right)
+{
+	const struct series_key *a = left, *b = right;
+	int order = a->ip && b->ip ? strcmp(a->ip, b->ip) : 0;
+	return order ? order : strcmp(a->process, b->process);
+}
+
 void store_rows_free(struct store_rows *rows)
 {
 	free(rows->items);

@@ -1,6 +1,6 @@
 /*
- * The store's contract: one const table of functions an engine, in the one file
- * that knows the engine's words (store_<engine>.c).
+ * The store's contract: one const table of functions an engine, at the end of its
+ * store_<engine>.c. What else knows the engine is in the same folder.
  *
  * A store may be called by any number of threads at once, append() by as many at a
  * time as the table says. Every function of the table is required. They return 0 or a negative
@@ -153,6 +153,9 @@ static inline int64_t store_step_start(int64_t time_ms, int64_t step_ms)
 
 /* The engines; NULL when `name` is none of them. */
 const struct store_ops *store_find(const char *name);
+
+/* Orders keys, and rows and series, which begin with theirs, by host, then process. */
+int store_compare_keys(const void *left, const void *right);
 
 extern const struct store_ops store_sqlite, store_influxdb2, store_influxql, store_victoriametrics;
 

@@ -21,13 +21,6 @@ struct assembly_fact {
 
 static const size_t NO_STRING = (size_t)-1;
 
-static int compare_keys(const void *left, const void *right)
-{
-	const struct series_key *a = left, *b = right;
-	int order = a->ip && b->ip ? strcmp(a->ip, b->ip) : 0;
-	return order ? order : strcmp(a->process, b->process);
-}
-
 int assembly_open(struct assembly *answer, const struct query *query, enum assembly_kind kind)
 {
 	*answer = (struct assembly){ .query = query, .kind = kind, .by_host = query->by_host || kind == ASSEMBLY_NEWEST };
@@ -37,7 +30,7 @@ int assembly_open(struct assembly *answer, const struct query *query, enum assem
 	if (!answer->only)
 		return -ENOMEM;
 	memcpy(answer->only, query->only, query->only_count * sizeof(*answer->only));
-	qsort(answer->only, query->only_count, sizeof(*answer->only), compare_keys);
+	qsort(answer->only, query->only_count, sizeof(*answer->only), store_compare_keys);
 	return 0;
 }
 
@@ -105,7 +98,7 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 
 	struct series_key key = { answer->by_host ? answer->strings.data + series.ip : NULL,
 		                      answer->strings.data + series.process };
-	answer->skipping = answer->only && !bsearch(&key, answer->only, answer->query->only_count, sizeof(key), compare_keys);
+	answer->skipping = answer->only && !bsearch(&key, answer->only, answer->query->only_count, sizeof(key), store_compare_keys);
 	if (answer->skipping)
 		answer->strings.length = length;
 	else
@@ -148,7 +141,7 @@ struct keyed {
 
 static int compare_keyed(const void *left, const void *right)
 {
-	return compare_keys(&((const struct keyed *)left)->key, &((const struct keyed *)right)->key);
+	return store_compare_keys(&((const struct keyed *)left)->key, &((const struct keyed *)right)->key);
 }
 
 static int compare_times(const void *left, const void *right)

@@ -1,7 +1,7 @@
 /*
  * What the engines beyond the network have in common: connections that are kept, who
  * we are to the engine, what its statuses mean, how samples are sent to it, and whether
- * it works. The words of each engine are in its store_<engine>.c.
+ * it works. The words of each engine are its store_<engine>.c's, and of what that includes.
  *
  * Any thread may call; each request takes a connection of its own from a list. A thread
  * of the remote, the keeper, sets the engine up while it is not: its absence is an error
