@@ -103,7 +103,7 @@ bool service_read_state(struct service *service)
 		text_free(&error);
 		return false;
 	}
-	int result = state_file_read(path, service->setup.step_ms, &service->learnt, &error);
+	int result = state_file_read(path, service->setup.step_ms, &service->learnt, &service->mark, &error);
 	if (result == -EBADMSG) {
 		result = whole_file_move_aside(path);
 		if (!result)
@@ -183,11 +183,48 @@ int service_reload(struct service *service, const struct config *config, const c
 	return 0;
 }
 
+bool service_trusts_clock(struct service *service, struct moment now)
+{
+	enum sure_clock_news news;
+	char read[CLOCK_RFC3339_SIZE], believed[CLOCK_RFC3339_SIZE];
+	bool first = !service->has_clock;
+	if (first)
+		sure_clock_open(&service->clock, service->mark.moment.wall_ms ? &service->mark : NULL, clock_boot(), now);
+	service->has_clock = true;
+	service->moment = now;
+	int64_t believed_ms = sure_clock_read(&service->clock, now, &news);
+	clock_format_rfc3339(believed_ms, believed);
+	clock_format_rfc3339(now.wall_ms, read);
+	switch (news) {
+	case SURE_CLOCK_SAME:
+		break;
+	case SURE_CLOCK_JUMPED:
+		log_warning("the clock has jumped to %s, where %s was expected: no forecasts until it is right again, or has "
+		            "stayed so for %d minutes", read, believed, SURE_CLOCK_WAIT_MS / 60000);
+		if (first)
+			restart(service, believed_ms); /* it was opened at the wrong time */
+		break;
+	case SURE_CLOCK_BACK:
+		log_info("the clock is right again: %s", read);
+		break;
+	case SURE_CLOCK_ADOPTED:
+		log_warning("the clock was set to %s: reading all histories again", read);
+		keep_learnt(service);
+		restart(service, now.wall_ms);
+		break;
+	}
+	return !service->clock.doubting;
+}
+
 /* The content of the state file. */
 static void format_state(const struct service *service, struct text *content)
 {
 	struct text line = TEXT_EMPTY;
 	state_file_begin(content, service->setup.step_ms);
+	if (service->has_clock) {
+		struct sure_clock_mark mark = sure_clock_mark(&service->clock, service->moment);
+		state_file_add_mark(content, &mark);
+	}
 	size_t count = state_file_add_learnt(content, service->learnt);
 	for (struct series *series = next_saved(service, NULL, &line); series; series = next_saved(service, series, &line)) {
 		content->failed = content->failed || text_failed(&line);
