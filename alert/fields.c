@@ -150,7 +150,10 @@ static bool read_number(const char *value, double *ret_number)
 }
 
 /* What stands in a line. */
-enum { IP = 1, PROCESS = 2, RESOURCE = 4, VALUE = 8, FORECAST = 16, PROBABILITY = 32, THRESHOLD = 64, EXPECTED = 128, SINCE = 256 };
+enum {
+	IP = 1, PROCESS = 2, RESOURCE = 4, VALUE = 8, FORECAST = 16, PROBABILITY = 32, THRESHOLD = 64, EXPECTED = 128,
+	SINCE = 256,
+};
 
 static bool read_field(const struct field *field, struct alarm *alarm, unsigned *seen)
 {

@@ -57,8 +57,8 @@ int service_check(const struct config *config, const char *source, struct text *
 	return result;
 }
 
-/* From now on the state is at `path`, for this process alone. 0; or a negative errno with a sentence, and it stays where
- * it is. */
+/* From now on the state is at `path`, for this process alone. 0; or a negative errno with a sentence, and it
+ * stays where it is. */
 static int use_state_path(struct service *service, const char *path, struct text *ret_error)
 {
 	int fd;

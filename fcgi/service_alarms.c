@@ -175,8 +175,9 @@ void service_alarms(struct service *service, const struct parameters *parameters
 		service_query(service, parameters, METRIC_ALARM, now_ms, parameters->window_ms + before_ms);
 	bool limited = parameters->given & PARAMETER_LIMIT;
 	query.by_host = true;
-	transitions_init(&transitions, limited && parameters->limit <= query.max_points ? parameters->limit : query.max_points + 1,
-	                 limited);
+	/* One more than may be answered tells that there are too many. */
+	transitions_init(&transitions, limited && parameters->limit <= query.max_points ? parameters->limit :
+	                 query.max_points + 1, limited);
 
 	int result = 0;
 	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++) {

@@ -50,8 +50,8 @@ static int compare_known(const void *left, const void *right)
 }
 
 /* What is known of a series among the first `sorted`; NULL: nothing. */
-static struct transitions_known *find_known(const struct transitions *transitions, enum resource resource, size_t sorted,
-                                            const struct series_key *key)
+static struct transitions_known *find_known(const struct transitions *transitions, enum resource resource,
+                                            size_t sorted, const struct series_key *key)
 {
 	const struct transitions_known wanted = { .key = *key }, *place = &wanted;
 	struct transitions_known **found = sorted ? bsearch(&place, transitions->known[resource].items, sorted,
@@ -119,8 +119,8 @@ static int add_transition(struct transitions *transitions, const struct transiti
 	return 0;
 }
 
-static int add_series(struct transitions *transitions, struct transitions_known *known, const struct store_series *series,
-                      enum resource resource, int64_t from_ms)
+static int add_series(struct transitions *transitions, struct transitions_known *known,
+                      const struct store_series *series, enum resource resource, int64_t from_ms)
 {
 	int result = 0;
 	for (size_t i = 0; i < series->count && result == 0; i++) {

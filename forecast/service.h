@@ -50,8 +50,8 @@ int service_reload(struct service *service, const struct config *config, const c
 
 /*
  * Takes a reading of the clocks; what was learnt was read before. False while the wall clock is doubted, since it
- * has jumped: what it says is then no time to refresh or to read at, since a wrong step cannot be taken back. The log says it
- * once. When a time that was doubted is borne out, all histories are read anew.
+ * has jumped: what it says is then no time to refresh or to read at, since a wrong step cannot be taken back.
+ * The log says it once. When a time that was doubted is borne out, all histories are read anew.
  */
 bool service_trusts_clock(struct service *service, struct moment now) __attribute__((warn_unused_result));
 

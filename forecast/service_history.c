@@ -74,7 +74,8 @@ static void take_history(const struct catching_up *catching_up, struct series *s
 		if (end_ms > series->seen_ms)
 			series->seen_ms = end_ms;
 		/* As the next refresh will count. */
-		int64_t refresh_ms = service->setup.refresh_ms, quiet = catching_up->now_ms / refresh_ms - end_ms / refresh_ms + 2;
+		int64_t refresh_ms = service->setup.refresh_ms;
+		int64_t quiet = catching_up->now_ms / refresh_ms - end_ms / refresh_ms + 2;
 		if ((double)step.max > series->above && quiet < series->quiet)
 			series->quiet = quiet;
 		if (index == service->complete)

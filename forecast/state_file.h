@@ -27,8 +27,8 @@ char *learnt_take(struct learnt **learnt, const char *ip, const char *process, e
 
 void learnt_free(struct learnt **learnt);
 
-/* All lines are one refresh older, in which nobody asked for them; those older than `longest` are dropped. Returns how many
- * those were. */
+/* All lines are one refresh older, in which nobody asked for them; those older than `longest` are dropped.
+ * Returns how many those were. */
 size_t learnt_age(struct learnt **learnt, int64_t longest);
 
 /*
@@ -51,8 +51,8 @@ void state_file_end(struct text *content, size_t count);
 int state_file_parse(const struct text *content, int64_t step_ms, struct learnt **learnt, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
-/* Reads the file, and the mark of the clock in it, which stays as it is where there is none (`mark` may be NULL). Errors of
- * state_file_parse() and of whole_file_read(), but a file that is not there is none. */
+/* Reads the file, and the mark of the clock in it, which stays as it is where there is none (`mark` may be
+ * NULL). Errors of state_file_parse() and of whole_file_read(), but a file that is not there is none. */
 int state_file_read(const char *path, int64_t step_ms, struct learnt **learnt, struct sure_clock_mark *mark,
                     struct text *ret_error)
 	__attribute__((warn_unused_result));

@@ -86,7 +86,8 @@ static int grow(struct accumulate_history *history)
 	return 0;
 }
 
-int accumulate_history_add(struct accumulate_history *history, int32_t group, int64_t time_ms, double value, uint32_t order)
+int accumulate_history_add(struct accumulate_history *history, int32_t group, int64_t time_ms, double value,
+                           uint32_t order)
 {
 	const struct query *query = history->query;
 	if (query->step_ms)
