@@ -35,7 +35,7 @@ static const struct route {
 	  OF_MEANS | OF_ALL_HOSTS | PARAMETER_TIMESTAMPS | PARAMETER_STEP | PARAMETER_FN, service_get_all_detailed },
 	{ "latest", READ, false, OF_LATEST, service_latest },
 	{ "query-alarm", READ, false, OF_LATEST, service_query_alarm },
-	{ "alarms", READ, false, OF_LATEST | PARAMETER_WINDOW, service_alarms },
+	{ "alarms", READ, false, OF_LATEST | PARAMETER_WINDOW | PARAMETER_LIMIT, service_alarms },
 	{ "forecasts", READ, false, OF_LATEST, service_forecasts },
 	{ "hosts", READ, false, PARAMETER_IP, service_hosts },
 	{ "health", PUBLIC, false, 0, service_health },

@@ -15,7 +15,8 @@
  * Engines beyond the network also fail with what tells how: -ECONNREFUSED,
  * -ETIMEDOUT, -EAGAIN (it is busy or broken: 429, 5xx), -EACCES, -ENOENT.
  *
- * Every sample weighs the same in a mean. A window is (from, to]; a bucket of
+ * Every sample weighs the same in a mean. Samples of one time, of several hosts that are put
+ * together, come in the order of the hosts' addresses (as strcmp(3) has them). A window is (from, to]; a bucket of
  * step s is [k·s, (k+1)·s), stamped at its start, and left out when it is empty.
  */
 #ifndef VIGIE_FCGI_STORE_H

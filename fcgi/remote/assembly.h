@@ -33,6 +33,7 @@ struct assembly {
 	const struct query *query; /* borrowed until assembly_close() */
 	enum assembly_kind kind;
 	bool by_host;
+	bool ordered; /* samples of one time come by their hosts: the engine names these */
 	struct series_key *only;   /* query->only, sorted */
 	struct text strings;
 	struct assembly_series *series;
@@ -61,7 +62,8 @@ bool assembly_find_resource(const struct assembly *answer, const char *measureme
                             enum resource *ret_resource);
 
 /* The series of the facts that follow; strings need not outlive the call. One whose process is no
- * name, or is longer than one, is left out. */
+ * name, or is longer than one, is left out. A history without steps wants the address in any case, since
+ * samples of one time come in the order of the hosts. */
 int assembly_series(struct assembly *answer, const char *ip, const char *stored_process) __attribute__((warn_unused_result));
 
 /* One fact of the last series. `time_ms`: of the point, or anywhere in its step. Whoever writes to the engine may
