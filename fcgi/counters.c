@@ -14,6 +14,7 @@ static const struct {
 	[COUNTER_SHARED] = { "vigie_shared_reads_total", "Reads answered with another's answer." },
 	[COUNTER_SERIES_FOLDED] = { "vigie_series_folded_total", "Samples counted as \"other\" because of a series limit." },
 	[COUNTER_EXPIRED_ROWS] = { "vigie_expired_rows_total", "Rows deleted because they are older than the retention." },
+	[COUNTER_UNUSABLE_VALUES] = { "vigie_unusable_values_total", "Stored values left out of answers because they cannot be right." },
 };
 
 static const struct {

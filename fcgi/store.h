@@ -151,6 +151,11 @@ static inline int64_t store_step_start(int64_t time_ms, int64_t step_ms)
 	return time_ms - (past < 0 ? past + step_ms : past);
 }
 
+/* What a store holds is input: an engine gives its answers without the values that are not sample_is_usable() or
+ * have absurd times, and tells here how many it has left out: they are counted, and the first ever are said in the
+ * log. Any thread; `count` may be 0. */
+void store_leave_out(const char *engine, uint64_t count);
+
 /* The engines; NULL when `name` is none of them. */
 const struct store_ops *store_find(const char *name);
 
