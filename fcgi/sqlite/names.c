@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fcgi/sqlite/dictionary.h"
+#include "fcgi/sqlite/schema.h"
 
 enum {
 	SERIES_LAG_MS = 6 * 3600 * 1000, /* at most, and an eighth of the retention */
@@ -45,8 +46,10 @@ static int64_t maximum(int64_t a, int64_t b)
 static bool load_host(struct dictionary *dictionary, sqlite3_stmt *row)
 {
 	const char *ip = (const char *)sqlite3_column_text(row, 1);
-	uint32_t number = (uint32_t)sqlite3_column_int64(row, 0);
-	struct dictionary_host *host = ip ? dictionary_add_host(dictionary, ip, number) : NULL;
+	int64_t number = sqlite3_column_int64(row, 0);
+	if (!ip || number <= 0 || number > PLACEMENT_HOST_MAX || dictionary_find_host(dictionary, ip))
+		return false;
+	struct dictionary_host *host = dictionary_add_host(dictionary, ip, (uint32_t)number);
 	if (!host)
 		return false;
 	host->seen_ms = host->last_ms = sqlite3_column_int64(row, 2);
@@ -68,17 +71,20 @@ static bool load_series(struct dictionary *dictionary, sqlite3_stmt *row)
 	return true;
 }
 
-static int load_table(struct names *names, sqlite3_stmt *table, bool (*load)(struct dictionary *, sqlite3_stmt *))
+static int load_table(struct names *names, sqlite3_stmt *table, const char *name,
+                      bool (*load)(struct dictionary *, sqlite3_stmt *))
 {
 	int code;
 	for (code = sqlite3_step(table); code == SQLITE_ROW; code = sqlite3_step(table)) {
 		errno = 0;
-		if (!load(&names->dictionary, table)) {
-			code = errno == ENOMEM ? SQLITE_NOMEM : SQLITE_CORRUPT;
-			break;
-		}
+		if (load(&names->dictionary, table))
+			continue;
+		if (errno == ENOMEM)
+			return -ENOMEM;
+		return database_damaged(names->database, DATABASE_APPENDING, "row %lld of its table %s is damaged",
+		                        (long long)sqlite3_column_int64(table, 0), name);
 	}
-	return code == SQLITE_DONE ? SQLITE_OK : code;
+	return database_result(names->database, code, names->database->appending, "open");
 }
 
 /* The table knows a host's newest sample to within host_lag_ms; its rows know it. */
@@ -92,16 +98,17 @@ static int find_last_times(struct names *names, sqlite3_stmt *find)
 		     time_ms -= PLACEMENT_ROW_MS) {
 			uint32_t offset_ms;
 			size_t entries;
-			int code = database_find_newest(find, placement_key(METRIC_USAGE, time_ms, host->number), &offset_ms, &entries);
-			if (code == SQLITE_ROW) {
+			int found = database_find_newest(names->database, find, placement_key(METRIC_USAGE, time_ms, host->number),
+			                                 &offset_ms, &entries);
+			if (found < 0)
+				return found;
+			if (found) {
 				host->last_ms = time_ms / PLACEMENT_ROW_MS * PLACEMENT_ROW_MS + offset_ms;
 				break;
 			}
-			if (code != SQLITE_DONE)
-				return code;
 		}
 	}
-	return SQLITE_OK;
+	return 0;
 }
 
 static int load_tables(struct names *names)
@@ -114,14 +121,12 @@ static int load_tables(struct names *names)
 		{ &find, DATABASE_FIND },
 	};
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
-	if (result == 0) {
-		int code = load_table(names, hosts, load_host);
-		if (code == SQLITE_OK)
-			code = load_table(names, series, load_series);
-		if (code == SQLITE_OK)
-			code = find_last_times(names, find);
-		result = database_result(database, code, database->appending, "open");
-	}
+	if (result == 0)
+		result = load_table(names, hosts, "host", load_host);
+	if (result == 0)
+		result = load_table(names, series, "series", load_series);
+	if (result == 0)
+		result = find_last_times(names, find);
 	sqlite3_finalize(hosts);
 	sqlite3_finalize(series);
 	sqlite3_finalize(find);
@@ -247,6 +252,25 @@ static int put_host(struct names *names, struct dictionary_host *host, int64_t s
 	sqlite3_bind_text(names->put_host, 2, host->ip, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(names->put_host, 3, host->seen_ms);
 	return database_run(names->put_host);
+}
+
+void names_keep(struct names *names)
+{
+	struct sqlite3 *connection = names->database->appending;
+	if (!database_is_in_place(names->database, DATABASE_APPENDING))
+		return;
+	int code = sqlite3_exec(connection, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	for (uint32_t i = 0; code == SQLITE_OK && i < names->dictionary.hosts.end; i++) {
+		struct dictionary_host *host = dictionary_host_at(&names->dictionary, i);
+		if (host && host->stored && host->seen_ms != host->last_ms)
+			code = put_host(names, host, host->last_ms);
+	}
+	if (code == SQLITE_OK)
+		code = schema_close(connection);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(connection, "COMMIT", NULL, NULL, NULL);
+	if (code != SQLITE_OK) /* the next start looks for what is missing */
+		sqlite3_exec(connection, "ROLLBACK", NULL, NULL, NULL);
 }
 
 int names_write(struct names *names, const struct placed placed[], size_t count)

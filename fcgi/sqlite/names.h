@@ -42,6 +42,9 @@ int names_hosts(struct names *names, int64_t from_ms, struct store_hosts *ret_ho
 int names_place(struct names *names, const struct batch *const batches[], size_t count, struct placed placed[])
 	__attribute__((warn_unused_result));
 
+/* The last call but names_close(): the tables have what is in memory, so that the next start need not look for it. */
+void names_keep(struct names *names);
+
 /* Within the transaction: writes what the samples use and the tables do not know yet, … */
 int names_write(struct names *names, const struct placed placed[], size_t count) __attribute__((warn_unused_result));
 

@@ -161,8 +161,7 @@ static int visit_row(const struct snapshot *snapshot, sqlite3_stmt *statement, v
 	}
 	if (more == 0)
 		return 0;
-	database_fail(snapshot->readers->database, DATABASE_READING, "row %lld is damaged", (long long)key);
-	return -EIO;
+	return database_damaged(snapshot->readers->database, DATABASE_READING, "row %lld of its samples is damaged", (long long)key);
 }
 
 /* All rows of one statement's run. */
@@ -273,9 +272,10 @@ static int count_processes(struct readers *readers, const uint32_t numbers[], st
 	for (size_t i = 0; i < hosts->count && result == 0; i++) {
 		struct store_host *host = &hosts->items[i];
 		uint32_t offset_ms;
-		int code = database_find_newest(reader->find, placement_key(METRIC_USAGE, host->last_seen_ms, numbers[i]),
-		                                &offset_ms, &host->processes);
-		result = database_result(readers->database, code, reader->connection, "read");
+		int found = database_find_newest(readers->database, reader->find,
+		                                 placement_key(METRIC_USAGE, host->last_seen_ms, numbers[i]), &offset_ms,
+		                                 &host->processes);
+		result = found < 0 ? found : 0;
 	}
 	reader_give_back(readers, reader);
 	return result;

@@ -41,6 +41,8 @@ static void sqlite_close(struct store *store)
 	if (!store)
 		return;
 	read_close(store->readers);
+	if (store->appender)
+		names_keep(store->names);
 	write_close(store->appender);
 	names_close(store->names);
 	database_close(store->database);

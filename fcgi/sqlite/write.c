@@ -67,16 +67,17 @@ static int merge_row(struct appender *appender, int64_t key, const struct packin
 {
 	sqlite3_bind_int64(appender->find, 1, key);
 	int code = sqlite3_step(appender->find);
-	int result;
+	int result = result_of(appender, code, "read a row to merge");
 	text_reset(&appender->row);
 	if (code == SQLITE_ROW)
 		result = packing_merge(sqlite3_column_blob(appender->find, 1), (size_t)sqlite3_column_bytes(appender->find, 1),
 		                       entries, count, &appender->row);
-	else
-		result = result_of(appender, code == SQLITE_DONE ? SQLITE_CORRUPT : code, "read a row to merge");
+	else if (code == SQLITE_DONE)
+		result = database_damaged(appender->database, DATABASE_APPENDING, "row %lld is there, and is not", (long long)key);
 	sqlite3_reset(appender->find);
 	if (result == -EBADMSG)
-		database_fail(appender->database, DATABASE_APPENDING, "row %lld is damaged, it takes no more samples", (long long)key);
+		database_damaged(appender->database, DATABASE_APPENDING,
+		                       "row %lld of its samples is damaged, and takes no more", (long long)key);
 	return result;
 }
 
@@ -152,7 +153,7 @@ static int write_placed(struct appender *appender, const struct placed placed[],
 {
 	size_t rows = 0;
 	int result = -EIO;
-	if (database_is_in_place(appender->database))
+	if (database_is_in_place(appender->database, DATABASE_APPENDING))
 		result = result_of(appender, database_run(appender->begin), "begin");
 	if (result == 0)
 		result = names_write(appender->names, placed, count);
