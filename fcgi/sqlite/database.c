@@ -18,6 +18,7 @@
 enum {
 	TAKEOVER_MS = 15000, /* how long a database in use is waited for */
 	PATH_SIZE = 4096,
+	GROWTH = 4096, /* bytes of the file that are taken at a time: a usual page */
 };
 
 static void fail(struct database *database, enum database_use use, const char *format, va_list arguments, bool damaged)
@@ -114,6 +115,29 @@ int database_find_newest(struct database *database, struct sqlite3_stmt *find, i
 		                          (long long)key);
 	sqlite3_reset(find);
 	return result ? result : code == SQLITE_ROW;
+}
+
+int database_reserve(struct database *database)
+{
+	int code = sqlite3_step(database->size);
+	sqlite3_int64 size = sqlite3_column_int64(database->size, 0);
+	sqlite3_reset(database->size);
+	if (code == SQLITE_ROW)
+		code = sqlite3_file_control(database->appending, "main", SQLITE_FCNTL_SIZE_HINT, &size);
+	else if (code == SQLITE_DONE)
+		code = SQLITE_ERROR;
+	/* It says no more than that it cannot be written. */
+	if ((code & 0xff) == SQLITE_IOERR) {
+		database_fail(database, DATABASE_APPENDING, "there is no space for the file to grow");
+		return -ENOSPC;
+	}
+	return database_result(database, code, database->appending, "write");
+}
+
+void database_checkpoint(struct database *database)
+{
+	/* Where it fails, the next write says why. */
+	(void)sqlite3_wal_checkpoint_v2(database->appending, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 /* Without memory-mapped reads: a file that shrinks or cannot be read would be a
@@ -256,9 +280,15 @@ static int open_file(struct database *database)
 		log_error("store %s: is a database of another program or of another version of vigie", database->path);
 		return -EINVAL;
 	}
+	int piece = GROWTH;
+	if (code == SQLITE_OK)
+		code = sqlite3_file_control(database->appending, "main", SQLITE_FCNTL_CHUNK_SIZE, &piece);
+	if (code == SQLITE_OK)
+		code = sqlite3_prepare_v3(database->appending, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+		                          -1, SQLITE_PREPARE_PERSISTENT, &database->size, NULL);
 	/* The file itself is to tell that it is in use, not its log. */
 	if (code == SQLITE_OK)
-		sqlite3_wal_checkpoint_v2(database->appending, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		database_checkpoint(database);
 	int result = database_result(database, code, database->appending, "open");
 	if (result == 0 && (stat(database->path, &database->file) != 0 || stat(log, &database->log) != 0))
 		result = -errno;
@@ -309,7 +339,7 @@ bool database_is_in_place(struct database *database, enum database_use use)
 		return true;
 	/* What was acknowledged is brought to where it stays. */
 	if (use == DATABASE_APPENDING)
-		sqlite3_wal_checkpoint_v2(database->appending, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		database_checkpoint(database);
 	database_fail(database, use, "its log %s was moved or removed; put it back, or start again", log);
 	return false;
 }

@@ -38,6 +38,7 @@ struct database {
 	struct sqlite3 *appending; /* of the one thread that appends */
 	int64_t closed_key; /* schema_found.closed_key */
 	/* of database.c: */
+	struct sqlite3_stmt *size; /* of the file, with what the transaction adds */
 	int lock_fd;
 	struct stat file, log; /* those that are open, for when others take their places; st_ino is 0 before */
 	atomic_bool failing[DATABASE_USES]; /* the last append or read failed: said in the log once */
@@ -73,6 +74,15 @@ int database_prepare(struct database *database, struct sqlite3 *connection,
 
 /* Runs a statement that gives no rows; the result is SQLite's. */
 int database_run(struct sqlite3_stmt *statement);
+
+/*
+ * Within a transaction: takes the space now that the file will need when the log is brought to it, so that this does
+ * not fail later: a log that cannot be emptied on a full disk could neither take what deletes something.
+ */
+int database_reserve(struct database *database) __attribute__((warn_unused_result));
+
+/* Brings what the log has to the file, as far as readers allow it: the log may then begin again. */
+void database_checkpoint(struct database *database);
 
 /* The newest time in the row of a key, from the row's start, and how many entries have it. `find`: a DATABASE_FIND.
  * 1; 0: there is no such row; or what database_result() gives. */

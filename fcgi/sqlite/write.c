@@ -11,6 +11,7 @@
 enum {
 	EXPIRE_ROWS_FACTOR = 4, /* rows deleted at most for each row written … */
 	EXPIRE_ROWS_MORE = 16,  /* … and on top of that */
+	ROOM_PIECES = 64,       /* deleted for a write that there is no space for */
 	FORECASTS_KEPT_MS = 4 * 3600 * 1000, /* at most: over three of their refreshes, of an hour at most */
 };
 
@@ -148,13 +149,34 @@ static int expire_rows(struct appender *appender, int64_t now_ms, size_t most)
 	return 0;
 }
 
+static int begin(struct appender *appender)
+{
+	if (!database_is_in_place(appender->database, DATABASE_APPENDING))
+		return -EIO;
+	return result_of(appender, database_run(appender->begin), "begin");
+}
+
+/* Ends the transaction with placed[count], which `result` is of so far. */
+static int end(struct appender *appender, const struct placed placed[], size_t count, int result)
+{
+	if (result == 0)
+		result = database_reserve(appender->database);
+	if (result == 0)
+		result = result_of(appender, database_run(appender->commit), "commit");
+	if (result == 0) {
+		names_committed(appender->names, placed, count);
+	} else {
+		database_run(appender->rollback);
+		names_rolled_back(appender->names, placed, count);
+	}
+	return result;
+}
+
 /* One transaction with placed[count], sorted. */
 static int write_placed(struct appender *appender, const struct placed placed[], size_t count, int64_t now_ms)
 {
 	size_t rows = 0;
-	int result = -EIO;
-	if (database_is_in_place(appender->database, DATABASE_APPENDING))
-		result = result_of(appender, database_run(appender->begin), "begin");
+	int result = begin(appender);
 	if (result == 0)
 		result = names_write(appender->names, placed, count);
 	if (result == 0)
@@ -163,13 +185,34 @@ static int write_placed(struct appender *appender, const struct placed placed[],
 		result = expire_rows(appender, now_ms, rows * EXPIRE_ROWS_FACTOR + EXPIRE_ROWS_MORE);
 	if (result == 0)
 		result = names_expire(appender->names, now_ms);
-	if (result == 0)
-		result = result_of(appender, database_run(appender->commit), "commit");
-	if (result == 0) {
-		names_committed(appender->names, placed, count);
-	} else {
-		database_run(appender->rollback);
-		names_rolled_back(appender->names, placed, count);
+	return end(appender, placed, count, result);
+}
+
+static int place_and_write(struct appender *appender, const struct batch *const batches[], size_t count, int64_t now_ms,
+                           struct placed placed[], size_t samples)
+{
+	int result = names_place(appender->names, batches, count, placed);
+	if (result)
+		return result;
+	placement_sort(placed, samples);
+	return write_placed(appender, placed, samples, now_ms);
+}
+
+/*
+ * There is no space for a write: what is too old is deleted for it, in transactions of their own, since the write may
+ * still fail. They are small, and what the log has is brought to the file first, so that it may begin again.
+ */
+static int make_room(struct appender *appender, int64_t now_ms)
+{
+	int result = 0;
+	for (int i = 0; i < ROOM_PIECES && result == 0; i++) {
+		database_checkpoint(appender->database);
+		result = begin(appender);
+		if (result == 0)
+			result = expire_rows(appender, now_ms, EXPIRE_ROWS_MORE);
+		if (result == 0)
+			result = names_expire(appender->names, now_ms);
+		result = end(appender, NULL, 0, result);
 	}
 	return result;
 }
@@ -184,12 +227,9 @@ int write_append(struct appender *appender, const struct batch *const batches[],
 	struct placed *placed = malloc(samples * sizeof(*placed));
 	if (!placed)
 		return -ENOMEM;
-
-	int result = names_place(appender->names, batches, count, placed);
-	if (result == 0) {
-		placement_sort(placed, samples);
-		result = database_finish(appender->database, DATABASE_APPENDING, write_placed(appender, placed, samples, now_ms));
-	}
+	int result = place_and_write(appender, batches, count, now_ms, placed, samples);
+	if (result == -ENOSPC && make_room(appender, now_ms) == 0)
+		result = place_and_write(appender, batches, count, now_ms, placed, samples);
 	free(placed);
-	return result;
+	return database_finish(appender->database, DATABASE_APPENDING, result);
 }

@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -502,6 +504,78 @@ static void test_sqlite_append_expiry_is_undone_by_a_failure(void **state)
 	}
 }
 
+/* ---- no space ---- */
+
+/* A small file system of this process alone, in the place of the fixture's folder. False: it may not mount. */
+static bool mount_small(struct fixture *f, const char *size)
+{
+	char options[32];
+	snprintf(options, sizeof(options), "size=%s", size);
+	f->ops->close(f->store);
+	f->store = NULL;
+	bool mounted = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	               mount("vigie-test", f->folder, "tmpfs", 0, options) == 0;
+	open_store(f);
+	return mounted;
+}
+
+static int tear_down_small(void **state)
+{
+	struct fixture *f = *state;
+	umount2(f->folder, MNT_DETACH);
+	return tear_down_case(state);
+}
+
+/* Everything is too old, and there is no space left for the first sample that is not: what is deleted for it must
+ * stay deleted when it fails, or it would fail for ever. */
+static void test_sqlite_append_full_of_what_is_too_old_recovers(void **state)
+{
+	static const char *const sizes[] = { "300k", "1m", "6m" };
+	struct fixture *f = *state;
+	for (size_t size = 0; size < COUNT_OF(sizes); size++) {
+		if (!mount_small(f, sizes[size])) {
+			print_message("no file system may be mounted here\n");
+			skip();
+		}
+		enum { NAMES = 200 };
+		struct sample samples[NAMES];
+		char names[NAMES][16];
+		int result = 0, ticks = 0;
+		captured_stderr_begin();
+		for (; result == 0; ticks++) {
+			for (int i = 0; i < NAMES; i++) {
+				snprintf(names[i], sizeof(names[i]), "p%d", i);
+				samples[i] = SAMPLE("10.0.0.1", names[i], MEM, ticks * 10000, i + 1.0 / 3);
+			}
+			f->now = f->base + ticks * 10000;
+			result = append(f, samples, NAMES);
+		}
+		assert_int_equal(result, -ENOSPC);
+		f->now += 3 * DAY;
+		for (int tries = 0; result && tries < 100; tries++) {
+			for (int i = 0; i < NAMES; i++)
+				samples[i] = SAMPLE("10.0.0.1", names[i], MEM, f->now - f->base, 7);
+			result = append(f, samples, NAMES);
+		}
+		captured_stderr_end();
+		if (result)
+			fail_msg("%s, after %d ticks: %s", sizes[size], ticks, captured_stderr_text());
+		/* And goes on. */
+		for (int i = 0; i < ticks / 2; i++) {
+			f->now += 10000;
+			PUT(f, SAMPLE("10.0.0.1", "p7", MEM, f->now - f->base, i));
+		}
+		reopen(f);
+		char wanted[64];
+		snprintf(wanted, sizeof(wanted), "10.0.0.1 %lld 1", (long long)(f->now - f->base));
+		assert_string_equal(hosts(f, 3 * DAY - HOUR), wanted);
+		f->ops->close(f->store);
+		umount2(f->folder, MNT_DETACH);
+		open_store(f);
+		f->now = clock_wall_ms();
+	}
+}
+
 /* ---- no memory ---- */
 
 /* Thousands of failures are wanted here: the log has nothing to tell. */
@@ -656,6 +730,7 @@ int main(void)
 		CASE(test_sqlite_append_after_a_failure_new_names_are_written_again),
 		CASE(test_sqlite_append_file_moved_is_refused_until_it_is_back),
 		CASE(test_sqlite_append_expiry_is_undone_by_a_failure),
+		cmocka_unit_test_setup_teardown(test_sqlite_append_full_of_what_is_too_old_recovers, set_up_case, tear_down_small),
 		CASE(test_sqlite_reads_during_appends_see_whole_batches),
 		CASE(test_sqlite_reads_during_appends_see_new_names_with_old_ones),
 		CASE(test_sqlite_append_any_allocation_fails_is_whole_or_nothing),
