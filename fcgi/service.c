@@ -47,6 +47,8 @@ int service_open(const struct config *config, unsigned threads, struct service *
 		return -ENOMEM;
 	service->ops = ops;
 	service->started_ns = clock_monotonic_ns();
+	pthread_mutex_init(&service->clock_lock, NULL);
+	sure_clock_open(&service->clock, NULL, clock_boot(), clock_moment());
 	gate_init(&service->gate, threads > FREE_THREADS ? threads - FREE_THREADS : 1, STORE_PATIENCE_MS);
 	service->reads = shared_reads_open();
 	service->collectors = collectors_open();
@@ -77,6 +79,7 @@ void service_close(struct service *service)
 	shared_reads_close(service->reads);
 	tokens_close(service->tokens);
 	gate_destroy(&service->gate);
+	pthread_mutex_destroy(&service->clock_lock);
 	free(service);
 }
 
@@ -161,6 +164,14 @@ void service_read(struct service *service, service_handler *handler, const struc
 		shared_reads_end(service->reads, read, response);
 	}
 	gate_leave(&service->gate);
+}
+
+int64_t service_certain_ms(struct service *service)
+{
+	pthread_mutex_lock(&service->clock_lock);
+	int64_t certain_ms = sure_clock_read(&service->clock, clock_moment(), NULL);
+	pthread_mutex_unlock(&service->clock_lock);
+	return certain_ms;
 }
 
 void service_note_life(struct sign_of_life *sign)

@@ -1,6 +1,7 @@
 """The file of the embedded store: its first moments, full disks, damage, copies."""
 
 import contextlib
+import glob
 import os
 import pathlib
 import shutil
@@ -9,9 +10,10 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
+import time
 import unittest
 
-from vigie import BUILD, is_sanitized, wait_until
+from vigie import BUILD, Vigie, is_sanitized, sample, wait_until
 
 
 class Server:
@@ -107,6 +109,52 @@ class FirstStartTest(DatabaseTest):
                 self.assert_starts()
                 with contextlib.closing(sqlite3.connect(self.path)) as database:
                     self.assertEqual(database.execute("SELECT count(*) FROM sample").fetchone(), (0,))
+
+
+def program_folder(folder, script):
+    """A folder of programs in which vigie-fcgi is this script, with $PROGRAM for itself."""
+    build = pathlib.Path(folder) / "build"
+    build.mkdir()
+    for name in ("vigie-collector", "vigie-alert", "vigie-forecast"):
+        os.symlink(BUILD / name, build / name)
+    (build / "vigie-fcgi").write_text(f"#!/bin/bash\nPROGRAM={BUILD}/vigie-fcgi\n{script}\n")
+    (build / "vigie-fcgi").chmod(0o755)
+    return build
+
+
+class ClockTest(DatabaseTest):
+    LIBRARY = next(iter(sorted(glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1"))), None)
+    MONTH = 30 * 86400
+
+    @unittest.skipIf(is_sanitized(), "the sanitizer wants to be loaded first")
+    @unittest.skipUnless(LIBRARY, "libfaketime is not installed")
+    def test_a_month_ahead_for_four_writes_deletes_nothing(self):
+        offset = self.folder / "offset"
+        offset.write_text("+0\n")
+        build = program_folder(self.folder, f"""export FAKETIME_TIMESTAMP_FILE={offset} FAKETIME_NO_CACHE=1
+export FAKETIME_DONT_FAKE_MONOTONIC=1
+LD_PRELOAD={self.LIBRARY} exec "$PROGRAM" "$@" """)
+        with Vigie("--server", build=build, config="[server]\ncache = 0\n") as vigie:
+            begun = time.time()
+            for second in range(3):
+                for ip in ("10.0.0.1", "10.0.0.2"):
+                    self.assertEqual(vigie.save(ip, sample("a", "mem", 1, begun - 20 + second)).status, 200)
+            offset.write_text("+30d\n")
+            for second in range(4):
+                self.assertEqual(vigie.save("10.0.0.1", sample("a", "mem", 9, begun + self.MONTH + second)).status, 200)
+            offset.write_text("+0\n")
+            now = time.time()
+            self.assertEqual(vigie.save("10.0.0.1", sample("a", "mem", 2, now)).status, 200)
+            for _ in range(2):
+                stored = vigie.get("get-all-detailed?window=1h&by=host").json()
+                self.assertEqual(stored, {"10.0.0.1": {"a": [1, 1, 1, 2]}, "10.0.0.2": {"a": [1, 1, 1]}})
+                hosts = vigie.get("hosts").json()
+                self.assertAlmostEqual(hosts["10.0.0.1"]["last_seen"], now, delta=0.01)
+                self.assertAlmostEqual(hosts["10.0.0.2"]["last_seen"], begun - 18, delta=0.01)
+                pid = vigie.pid_of("vigie-fcgi")
+                os.kill(pid, signal.SIGTERM)
+                wait_until(lambda: vigie.pid_of("vigie-fcgi") not in (None, pid), 20, "started again")
+                wait_until(lambda: vigie.get("health").status == 200, 20, "well again")
 
 
 class DamageTest(DatabaseTest):

@@ -48,7 +48,7 @@ static void *read_batches(void *user)
 			abort();
 		atomic_fetch_add(&race->torn, points.count != 0 && points.count != BATCH_NAMES);
 		store_history_free(&points);
-		if (f->ops->hosts(f->store, f->base, &seen) != 0)
+		if (f->ops->hosts(f->store, f->base, f->now + STORE_AHEAD_MS, &seen) != 0)
 			abort();
 		for (size_t i = 0; i < seen.count; i++)
 			atomic_fetch_add(&race->torn, seen.items[i].processes != BATCH_NAMES);
@@ -186,6 +186,14 @@ static long count_rows(struct fixture *f, const char *sql)
 	return count;
 }
 
+static void change_row(struct fixture *f, const char *sql)
+{
+	sqlite3 *db;
+	assert_int_equal(sqlite3_open(f->config->sqlite.path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
 static void test_sqlite_append_what_is_too_old_is_deleted_in_pieces(void **state)
 {
 	struct fixture *f = *state;
@@ -309,10 +317,162 @@ static void test_sqlite_append_samples_already_expired_are_harmless(void **state
 		f->now = f->base + 30 * DAY;
 		assert_int_equal(append(f, samples, COUNT_OF(names)), 0);
 	}
-	reopen(f);
+	f->ops->close(f->store);
+	f->store = NULL;
+	change_row(f, "DELETE FROM state WHERE name LIKE 'clock%'");
+	open_store(f);
 	f->now = f->base;
 	PUT(f, SAMPLE("10.0.0.1", "p1", MEM, 1, 5));
 	assert_string_equal(means(f, QUERY(f, 0, 1)), "p1 mem=5^5 cpu=-");
+}
+
+/* ---- the embedded engine: a clock that is wrong ---- */
+
+/* Captures all that the log says meanwhile. */
+static void listen_begin(void)
+{
+	log_set_level(LOG_LEVEL_INFO);
+	captured_stderr_begin();
+}
+
+static void listen_end(void)
+{
+	captured_stderr_end();
+	log_set_level(LOG_LEVEL_ERROR);
+}
+
+static void test_sqlite_append_clock_jumps_ahead_and_back_nothing_is_deleted(void **state)
+{
+	struct fixture *f = *state;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.2", "b", MEM, 1000, 2));
+	f->now += 11 * 60000; /* since the start: its first readings count at once, but for what is deleted */
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	listen_begin();
+	f->wrong = 30 * DAY;
+	for (int i = 0; i < METRIC_COUNT; i++) {
+		f->now += 10000;
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, f->now - f->base + f->wrong, 7));
+	}
+	/* What is behind it counts as before, also of a host that is new. */
+	PUT(f, SAMPLE("10.0.0.2", "b", MEM, 2000, 2), SAMPLE("10.0.0.3", "c", MEM, 30 * DAY, 2));
+	char meanwhile[64];
+	snprintf(meanwhile, sizeof(meanwhile), "%s", hosts(f, 0));
+	f->wrong = 0;
+	f->now += 10000;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 3000, 1), SAMPLE("10.0.0.3", "c", MEM, 3000, 2));
+	listen_end();
+	assert_string_equal(meanwhile, "10.0.0.1 1000 1; 10.0.0.2 2000 1");
+	assert_int_equal(captured_stderr_count("the clock has jumped by +2592000 s"), 1);
+	assert_int_equal(captured_stderr_count("the clock has jumped back"), 1);
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(hosts(f, 0), "10.0.0.1 3000 1; 10.0.0.2 2000 1; 10.0.0.3 3000 1");
+		assert_string_equal(history(f, QUERY(f, 0, DAY)), "a 1000=1 3000=1; b 1000=2 2000=2; c 3000=2");
+		reopen(f);
+	}
+}
+
+/* The same just after the first start. */
+static void test_sqlite_append_clock_jumps_at_first_nothing_is_deleted(void **state)
+{
+	struct fixture *f = *state;
+	listen_begin();
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.2", "b", MEM, 1000, 2));
+	f->wrong = 30 * DAY;
+	for (int i = 0; i < METRIC_COUNT; i++)
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 30 * DAY + i, 7));
+	f->wrong = 0;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 3000, 1));
+	listen_end();
+	assert_string_equal(hosts(f, 0), "10.0.0.1 3000 1; 10.0.0.2 1000 1");
+	assert_string_equal(history(f, QUERY(f, 0, DAY)), "a 1000=1 3000=1; b 1000=2");
+}
+
+/* Ten minutes, and what is deleted then is what the clock says. */
+static void test_sqlite_append_clock_that_stays_is_believed(void **state)
+{
+	struct fixture *f = *state;
+	static const char a_day_old[] = "SELECT count(*) FROM sample WHERE key < (SELECT max(key) FROM sample) - (8640 << 24)";
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	f->now += 11 * 60000;
+	PUT(f, SAMPLE("10.0.0.2", "b", MEM, 1000, 1));
+	listen_begin();
+	f->wrong = 3 * DAY;
+	for (int minute = 0; minute <= 9; minute++, f->now += 60000)
+		PUT(f, SAMPLE("10.0.0.2", "b", MEM, f->now + f->wrong - f->base, 7));
+	long before = count_rows(f, a_day_old);
+	f->now += 2 * 60000;
+	PUT(f, SAMPLE("10.0.0.2", "b", MEM, f->now + f->wrong - f->base, 7));
+	listen_end();
+	assert_int_equal(before, 2);
+	assert_int_equal(captured_stderr_count("is believed from now on"), 1);
+	assert_int_equal(count_rows(f, a_day_old), 0);
+}
+
+/* What an earlier version noted of a clock that was ahead: a host's newest sample is found among those that are not. */
+static void test_sqlite_open_hosts_that_are_ahead_are_put_right(void **state)
+{
+	struct fixture *f = *state;
+	char sql[256];
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.2", "b", MEM, HOUR - 60000, 2));
+	f->wrong = 30 * DAY;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 30 * DAY, 1));
+	f->ops->close(f->store);
+	f->store = NULL;
+	snprintf(sql, sizeof(sql), "UPDATE host SET seen_ms = seen_ms + %lld", (long long)(30 * DAY));
+	change_row(f, sql);
+	open_store(f);
+	assert_string_equal(hosts(f, 0), "10.0.0.1 1000 1; 10.0.0.2 3540000 1");
+}
+
+/* The clock of a start is not believed for ten minutes, where deletions are concerned; time goes on all the same. */
+static void test_sqlite_append_after_a_start_with_a_wrong_clock_nothing_is_deleted(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const marks[] = {
+		"DELETE FROM state WHERE name LIKE 'clock%'", /* of an earlier version */
+		"UPDATE state SET value = value + 1 WHERE name = 'clock_boot'", /* the machine was started anew */
+	};
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	for (size_t i = 0; i < COUNT_OF(marks); i++) {
+		f->ops->close(f->store);
+		f->store = NULL;
+		change_row(f, marks[i]);
+		listen_begin();
+		open_store(f);
+		f->wrong = 30 * DAY;
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1001, 1));
+		f->wrong = 0;
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1001, 1));
+		listen_end();
+		assert_string_equal(history(f, QUERY(f, 0, DAY)), "a 1000=1 1001=1");
+	}
+}
+
+/* The days that a machine was off or asleep count. */
+static void test_sqlite_append_after_days_off_what_is_too_old_is_deleted(void **state)
+{
+	struct fixture *f = *state;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	f->now += 3 * DAY; /* asleep: both clocks go on */
+	PUT(f, SAMPLE("10.0.0.2", "b", MEM, 3 * DAY, 1));
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), 1);
+	f->now -= 3 * DAY;
+	f->ops->close(f->store);
+	f->store = NULL;
+	/* Off: another start of the machine, and the last time that was kept is three days ago. */
+	char sql[512];
+	snprintf(sql, sizeof(sql), "DELETE FROM sample; INSERT OR REPLACE INTO state VALUES ('clock_boot', 1), ('clock_boot_ms', 5),"
+	         " ('clock_wall_ms', %lld)", (long long)(f->start.wall_ms - 3 * DAY));
+	change_row(f, sql);
+	listen_begin();
+	open_store(f);
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000 - 4 * DAY, 1));
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), 2);
+	f->now += 11 * 60000;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	listen_end();
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), 1);
 }
 
 /* ---- the embedded engine: files ---- */
@@ -399,14 +559,6 @@ static void test_sqlite_open_in_use_waits_and_takes_over(void **state)
 	assert_string_equal(means(f, QUERY(f, 0, 20000)), "a mem=1^1 cpu=-");
 	close(up[0]);
 	close(up[1]);
-}
-
-static void change_row(struct fixture *f, const char *sql)
-{
-	sqlite3 *db;
-	assert_int_equal(sqlite3_open(f->config->sqlite.path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
 }
 
 static void test_sqlite_reads_damaged_row_is_an_error_and_others_go_on(void **state)
@@ -662,7 +814,7 @@ static int read_all(struct fixture *f, int which)
 			store_history_free(&points);
 		return result;
 	default:
-		result = f->ops->hosts(f->store, f->base, &seen);
+		result = f->ops->hosts(f->store, f->base, f->now + STORE_AHEAD_MS, &seen);
 		if (result == 0)
 			store_hosts_free(&seen);
 		return result;
@@ -723,6 +875,12 @@ int main(void)
 		CASE(test_sqlite_append_numbers_are_used_again_without_old_values),
 		CASE(test_sqlite_append_forecasts_are_deleted_after_hours),
 		CASE(test_sqlite_append_samples_already_expired_are_harmless),
+		CASE(test_sqlite_append_clock_jumps_ahead_and_back_nothing_is_deleted),
+		CASE(test_sqlite_append_clock_jumps_at_first_nothing_is_deleted),
+		CASE(test_sqlite_append_clock_that_stays_is_believed),
+		CASE(test_sqlite_append_after_a_start_with_a_wrong_clock_nothing_is_deleted),
+		CASE(test_sqlite_append_after_days_off_what_is_too_old_is_deleted),
+		CASE(test_sqlite_open_hosts_that_are_ahead_are_put_right),
 		cmocka_unit_test(test_sqlite_open_not_ours_is_refused),
 		CASE(test_sqlite_open_in_use_waits_and_takes_over),
 		CASE(test_sqlite_reads_damaged_row_is_an_error_and_others_go_on),
