@@ -3,7 +3,7 @@
  * store_<engine>.c. What else knows the engine is in the same folder.
  *
  * A store may be called by any number of threads at once, append() by as many at a
- * time as the table says. Every function of the table is required. They return 0 or a negative
+ * time as the table says. Every function of the table but backup() is required. They return 0 or a negative
  * errno, and leave their outputs untouched on failure:
  *   -ENOMEM, -EIO (the engine failed: its words are in the log), -ENOSPC,
  *   -EINVAL (append: the engine refuses a sample: its words are in `ret_refusal`),
@@ -117,6 +117,10 @@ struct store_ops {
 	int (*check_config)(const struct config *config, struct text *ret_error);
 
 	int (*open)(const struct config *config, struct store **ret_store);
+
+	/* Writes a whole copy of what the store holds to a file that is not there yet, whether another process uses it or
+	 * not. 0, or a negative errno with a sentence. NULL: the engine has means of its own. */
+	int (*backup)(const struct config *config, const char *target, struct text *ret_error);
 
 	/* Accepts NULL. No other call may be under way. */
 	void (*close)(struct store *store);

@@ -91,5 +91,8 @@ int schema_close(struct sqlite3 *connection)
 
 int schema_close_copy(struct sqlite3 *connection)
 {
-	return sqlite3_exec(connection, "INSERT OR REPLACE INTO state (name, value) VALUES ('closed', -2)", NULL, NULL, NULL);
+	int code = sqlite3_exec(connection, tables, NULL, NULL, NULL); /* an older version had not all of them */
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(connection, "INSERT OR REPLACE INTO state (name, value) VALUES ('closed', -2)", NULL, NULL, NULL);
+	return code;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "fcgi/sqlite/backup.h"
 #include "fcgi/sqlite/database.h"
 #include "fcgi/sqlite/names.h"
 #include "fcgi/sqlite/read.h"
@@ -78,6 +79,11 @@ static int sqlite_open(const struct config *config, struct store **ret_store)
 	return result;
 }
 
+static int sqlite_backup(const struct config *config, const char *target, struct text *ret_error)
+{
+	return backup_write(config->sqlite.path, target, ret_error);
+}
+
 static int sqlite_append(struct store *store, const struct batch *const batches[], size_t count, struct moment now,
                          char ret_refusal[static STORE_REFUSAL_SIZE])
 {
@@ -121,6 +127,7 @@ const struct store_ops store_sqlite = {
 	.appends = 1,
 	.check_config = sqlite_check_config,
 	.open = sqlite_open,
+	.backup = sqlite_backup,
 	.close = sqlite_close,
 	.append = sqlite_append,
 	.mean = sqlite_mean,

@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import itertools
 import os
 import pathlib
 import shutil
@@ -10,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -155,6 +157,101 @@ LD_PRELOAD={self.LIBRARY} exec "$PROGRAM" "$@" """)
                 os.kill(pid, signal.SIGTERM)
                 wait_until(lambda: vigie.pid_of("vigie-fcgi") not in (None, pid), 20, "started again")
                 wait_until(lambda: vigie.get("health").status == 200, 20, "well again")
+
+
+class CopyTest(DatabaseTest):
+    def back_up(self, source, target, status=0):
+        run = subprocess.run([BUILD / "vigie-fcgi", "--set", f"sqlite.path={source}", "--backup", target], capture_output=True,
+                             text=True, timeout=60)
+        self.assertEqual(run.returncode, status, run.stderr)
+        return run.stderr
+
+    def stored(self, path):
+        """What a server over this database says that it has, and what it says of the database."""
+        state = path.parent / f"{path.name}.state"
+        state.mkdir()
+        shutil.copy(path, state / "vigie.db")
+        with Vigie("--server", state=state) as vigie:
+            answer = vigie.get("get-all-detailed?window=1h&by=host").json()
+            return answer, vigie.logs()["vigie-fcgi.log"]
+
+    def test_backup_under_load_has_all_that_was_acknowledged(self):
+        acknowledged, stop = [], threading.Event()
+
+        def write(vigie, writer):
+            for number in itertools.count():
+                if stop.is_set():
+                    return
+                if vigie.save(f"10.0.0.{writer}", sample(f"p{number}", "mem", number)).status == 200:
+                    acknowledged.append((f"10.0.0.{writer}", f"p{number}", number))
+
+        with Vigie("--server") as vigie:
+            writers = [threading.Thread(target=write, args=(vigie, writer)) for writer in range(1, 5)]
+            for writer in writers:
+                writer.start()
+            try:
+                copies = []
+                for number in range(3):
+                    wait_until(lambda: len(acknowledged) > 100 * (number + 1), 60, "some more are stored")
+                    copies.append((self.folder / f"copy{number}", list(acknowledged)))
+                    self.back_up(vigie.state / "vigie.db", copies[-1][0])
+            finally:
+                stop.set()
+                for writer in writers:
+                    writer.join()
+        for copy, before in copies:
+            with contextlib.closing(sqlite3.connect(copy)) as database:
+                self.assertEqual(database.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+            answer, log = self.stored(copy)
+            self.assertEqual([item for item in before if answer[item[0]].get(item[1]) != [item[2]]], [])
+            self.assertNotIn("warning: store", log)
+            self.assertEqual(list(self.folder.glob("*.new")), [])
+
+    def test_backup_of_a_database_that_is_not_in_use(self):
+        self.assert_starts()
+        self.back_up(self.path, self.folder / "copy")
+        self.assertIn("File exists", self.back_up(self.path, self.folder / "copy", 1))
+        self.assertIn("No such file", self.back_up(self.folder / "nothing", self.folder / "other", 1))
+        (self.folder / "empty").touch()
+        self.assertIn("no such table", self.back_up(self.folder / "empty", self.folder / "other", 1))
+        self.assertIn("no backup: ", self.back_up(self.path, self.folder / "nowhere" / "copy", 1))
+        self.assertFalse((self.folder / "other").exists())
+        # What a killed server has left is left for its next start.
+        server = Server(self.folder)
+        self.assertTrue(server.answers())
+        server.end(signal.SIGKILL)
+        self.back_up(self.path, self.folder / "third")
+        self.assertNotIn("warning", self.assert_starts())
+
+    def test_file_copied_alone_while_it_is_in_use_says_so(self):
+        with Vigie("--server") as vigie:
+            for _ in range(3):
+                self.assertEqual(vigie.save("10.0.0.1", sample("a", "mem", 1)).status, 200)
+                shutil.copy(vigie.state / "vigie.db", self.folder / "copy")
+        answer, log = self.stored(self.folder / "copy")
+        self.assertIn("its log", log)
+        self.assertIn("is not there: samples that were in that alone are lost", log)
+        # Of earlier versions: nothing but a header.
+        with contextlib.closing(sqlite3.connect(self.path)) as database:
+            database.executescript("PRAGMA journal_mode = WAL")
+        self.assertIn(f"store {self.path}: it had no tables, and is begun anew", self.assert_starts())
+        self.assertNotIn("warning", self.assert_starts())
+
+    def test_log_removed_while_it_is_in_use_is_said_and_loses_nothing(self):
+        with Vigie("--server", config="[server]\ncache = 0\n") as vigie:
+            before = time.time() - 5
+            self.assertEqual(vigie.save("10.0.0.1", sample("a", "mem", 1, before)).status, 200)
+            (vigie.state / "vigie.db-wal").unlink()
+            self.assertEqual(vigie.save("10.0.0.1", sample("a", "mem", 2)).status, 503)
+            words = "its log vigie.db-wal was moved or removed; put it back, or start again"
+            self.assertIn(words, vigie.logs()["vigie-fcgi.log"])
+            self.assertEqual(vigie.get("health").status, 503)
+            pid = vigie.pid_of("vigie-fcgi")
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: vigie.pid_of("vigie-fcgi") not in (None, pid), 20, "started again")
+            wait_until(lambda: vigie.get("health").status == 200, 20, "well again")
+            self.assertEqual(vigie.get("get-all-detailed").json(), {"a": [1]})
+            self.assertEqual(vigie.save("10.0.0.1", sample("a", "mem", 3)).status, 200)
 
 
 class DamageTest(DatabaseTest):
