@@ -117,14 +117,20 @@ static int scan_newest(struct loading *loading, uint32_t missing, int64_t *ret_b
 	return database_result(database, code, database->appending, "open");
 }
 
+static int64_t row_start(int64_t time_ms)
+{
+	return store_step_start(time_ms, PLACEMENT_ROW_MS);
+}
+
 /* Looks for the newest row of a host that is silent: not before what the table says, and within its lag. */
 static int find_last(struct loading *loading, struct dictionary_host *host, int64_t before_ms)
 {
 	bool ahead = host->seen_ms > loading->latest_ms;
-	int64_t first_ms = ahead ? before_ms - loading->host_lag_ms : host->seen_ms;
-	int64_t time_ms = first_ms + loading->host_lag_ms + PLACEMENT_ROW_MS;
+	int64_t first_ms = row_start(ahead ? before_ms - loading->host_lag_ms : host->seen_ms);
+	int64_t time_ms = first_ms + row_start(loading->host_lag_ms) + 2 * PLACEMENT_ROW_MS;
+	first_ms = first_ms > 0 ? first_ms : 0;
 	host->last_ms = ahead ? 0 : host->seen_ms; /* 0: not known until its next sample */
-	for (time_ms = time_ms < before_ms ? time_ms : before_ms; time_ms >= first_ms; time_ms -= PLACEMENT_ROW_MS) {
+	for (time_ms = time_ms < before_ms ? time_ms : row_start(before_ms); time_ms >= first_ms; time_ms -= PLACEMENT_ROW_MS) {
 		uint32_t offset_ms;
 		size_t entries;
 		int found = database_find_newest(loading->database, loading->find,
@@ -132,7 +138,7 @@ static int find_last(struct loading *loading, struct dictionary_host *host, int6
 		if (found < 0)
 			return found;
 		if (found) {
-			host->last_ms = time_ms / PLACEMENT_ROW_MS * PLACEMENT_ROW_MS + offset_ms;
+			host->last_ms = time_ms + offset_ms;
 			break;
 		}
 	}

@@ -424,6 +424,35 @@ static void test_sqlite_open_hosts_that_are_ahead_are_put_right(void **state)
 	assert_string_equal(hosts(f, 0), "10.0.0.1 1000 1; 10.0.0.2 3540000 1");
 }
 
+/* The server was killed, and its table of hosts is up to ten minutes behind: hosts that are alive, that have been
+ * silent for a while, and for long. */
+static void test_sqlite_open_after_a_kill_finds_when_hosts_were_last_seen(void **state)
+{
+	struct fixture *f = *state;
+	for (int second = 0; second <= 500; second += 10) {
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, second * 1000 + 3, 1), SAMPLE("10.0.0.1", "b", MEM, second * 1000 + 3, 1));
+		if (second <= 250)
+			PUT(f, SAMPLE("10.0.0.2", "a", MEM, second * 1000 + 2, 1));
+		if (second % 60 == 0)
+			PUT(f, SAMPLE("10.0.0.3", "a", MEM, second * 1000 + 1, 1));
+		if (second == 0)
+			PUT(f, SAMPLE("10.0.0.4", "a", MEM, 7, 1));
+	}
+	static const char *const ends[] = {
+		"DELETE FROM state WHERE name = 'closed'; UPDATE host SET seen_ms = (SELECT min(seen_ms) FROM host)",
+		"UPDATE state SET value = value - 1 WHERE name = 'closed'; UPDATE host SET seen_ms = seen_ms - 1",
+		"DROP TABLE state", /* an earlier version was the last */
+		"",
+	};
+	for (size_t i = 0; i < COUNT_OF(ends); i++) {
+		f->ops->close(f->store);
+		f->store = NULL;
+		change_row(f, ends[i]);
+		open_store(f);
+		assert_string_equal(hosts(f, 0), "10.0.0.1 500003 2; 10.0.0.2 250002 1; 10.0.0.3 480001 1; 10.0.0.4 7 1");
+	}
+}
+
 /* The clock of a start is not believed for ten minutes, where deletions are concerned; time goes on all the same. */
 static void test_sqlite_append_after_a_start_with_a_wrong_clock_nothing_is_deleted(void **state)
 {
@@ -880,6 +909,7 @@ int main(void)
 		CASE(test_sqlite_append_clock_that_stays_is_believed),
 		CASE(test_sqlite_append_after_a_start_with_a_wrong_clock_nothing_is_deleted),
 		CASE(test_sqlite_append_after_days_off_what_is_too_old_is_deleted),
+		CASE(test_sqlite_open_after_a_kill_finds_when_hosts_were_last_seen),
 		CASE(test_sqlite_open_hosts_that_are_ahead_are_put_right),
 		cmocka_unit_test(test_sqlite_open_not_ours_is_refused),
 		CASE(test_sqlite_open_in_use_waits_and_takes_over),
