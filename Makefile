@@ -72,7 +72,7 @@ forecast-bench: all                     ## print how well crossings of the limit
 	BUILD=$(BUILD) tests/bench/forecast
 
 prior: all                              ## learn the model that is built in anew
-	BUILD=$(BUILD) tests/bench/forecast --prior forecast/builtin.model
+	BUILD=$(BUILD) forecast/make_prior forecast/builtin.model
 
 benches: $(BENCHES)
 

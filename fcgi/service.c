@@ -127,6 +127,9 @@ bool service_enter_store(struct service *service, struct response *response)
 	return false;
 }
 
+/* An engine's words on a query that it refuses, until the request of this thread is answered. */
+static _Thread_local char refusal[STORE_REFUSAL_SIZE];
+
 bool service_check_read(struct service *service, int result, int64_t start_ns, struct response *response)
 {
 	counters_time(TIMER_READ, clock_monotonic_ns() - start_ns);
@@ -135,6 +138,8 @@ bool service_check_read(struct service *service, int result, int64_t start_ns, s
 		               "the answer would have over %lld points: ask for a shorter window, a longer step, "
 		               "one ip or process, above= or limit=",
 		               (long long)atomic_load(&service->max_points));
+	else if (result == -EINVAL)
+		response_error(response, 400, NULL, "the store refuses to answer this: %s", refusal);
 	else if (result)
 		service_answer_failure(result, response);
 	return result == 0;
@@ -211,6 +216,7 @@ struct query service_query(const struct service *service, const struct parameter
 		.aggregate = parameters->aggregate,
 		.without_maximum = !(parameters->given & PARAMETER_ABOVE),
 		.max_points = (size_t)atomic_load(&service->max_points),
+		.ret_refusal = refusal,
 	};
 	for (int i = 0; i < RESOURCE_COUNT; i++)
 		query.unwanted[i] = !service_wants(parameters, (enum resource)i);

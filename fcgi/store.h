@@ -6,7 +6,8 @@
  * time as the table says. Every function of the table but backup() is required. They return 0 or a negative
  * errno, and leave their outputs untouched on failure:
  *   -ENOMEM, -EIO (the engine failed: its words are in the log), -ENOSPC,
- *   -EINVAL (append: the engine refuses a sample: its words are in `ret_refusal`),
+ *   -EINVAL (append: the engine refuses a sample; any read: it refuses the query, and works
+ *   otherwise: its words are in `ret_refusal`),
  *   -EDQUOT (append: no room for another host), -EBADMSG (append: what is stored at
  *   the place of a sample is damaged), -E2BIG (history: more points than
  *   query.max_points; any read: more than the engine reads for one query).
@@ -53,6 +54,7 @@ struct query {
 	bool by_host;                /* a series for each host; otherwise hosts are put together */
 	const struct series_key *only; /* history: none but these series; NULL: all */
 	size_t only_count;
+	char *ret_refusal; /* of STORE_REFUSAL_SIZE: an engine's words with -EINVAL; NULL: not wanted */
 	/* mean() and latest(): what is not asked for, and may be left out: */
 	bool unwanted[RESOURCE_COUNT];
 	bool without_maximum;

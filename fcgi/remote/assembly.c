@@ -1,6 +1,8 @@
 #include "fcgi/remote/assembly.h"
 
 #include <errno.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,9 +23,9 @@ struct assembly_fact {
 
 static const size_t NO_STRING = (size_t)-1;
 
-int assembly_open(struct assembly *answer, const struct query *query, enum assembly_kind kind)
+int assembly_open(struct assembly *answer, const char *engine, const struct query *query, enum assembly_kind kind)
 {
-	*answer = (struct assembly){ .query = query, .kind = kind, .by_host = query->by_host || kind == ASSEMBLY_NEWEST };
+	*answer = (struct assembly){ .engine = engine, .query = query, .kind = kind, .by_host = query->by_host || kind == ASSEMBLY_NEWEST };
 	if (!query->only)
 		return 0;
 	answer->only = malloc((query->only_count + 1) * sizeof(*answer->only));
@@ -40,6 +42,23 @@ void assembly_close(struct assembly *answer)
 	free(answer->series);
 	free(answer->facts);
 	text_free(&answer->strings);
+}
+
+bool assembly_is_of_nothing(const struct assembly *answer)
+{
+	const char *process = answer->query->process;
+	char clean[WIRE_NAME_SIZE];
+	if (!process)
+		return false;
+	wire_clean_name(process, strlen(process), clean);
+	return strcmp(clean, process) != 0;
+}
+
+int assembly_refused(const struct assembly *answer, const char *words)
+{
+	if (answer->query->ret_refusal)
+		snprintf(answer->query->ret_refusal, STORE_REFUSAL_SIZE, "%s", words);
+	return -EINVAL;
 }
 
 bool assembly_find_resource(const struct assembly *answer, const char *measurement, size_t length,
@@ -68,6 +87,13 @@ static void *grow(void *items, size_t *capacity, size_t count, size_t size)
 	return larger;
 }
 
+/* A series that others have written may be called anything. */
+static bool is_name(const char *process)
+{
+	size_t length = strlen(process);
+	return length <= WIRE_NAME_MAX && wire_utf8_check(process, length) == length;
+}
+
 int assembly_series(struct assembly *answer, const char *ip, const char *stored_process)
 {
 	struct assembly_series series = { .ip = NO_STRING };
@@ -79,6 +105,12 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	series.process = answer->strings.length;
 	line_protocol_append_decoded(&answer->strings, stored_process);
 	text_append_char(&answer->strings, '\0');
+	if (!text_failed(&answer->strings) && !is_name(answer->strings.data + series.process)) {
+		answer->strings.length = length;
+		answer->skipping = true;
+		answer->left_out++;
+		return 0;
+	}
 	struct assembly_series *all = grow(answer->series, &answer->series_capacity, answer->series_count, sizeof(*all));
 	if (all)
 		answer->series = all;
@@ -106,11 +138,17 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	return 0;
 }
 
-int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, int64_t time_ms, double value)
+int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, double time_ms, double value)
 {
 	if (answer->skipping)
 		return 0;
 	const struct query *query = answer->query;
+	/* A sum is of many: the mean is what has to be right. */
+	bool part = column == ASSEMBLY_SUM || column == ASSEMBLY_COUNT;
+	if (!(fabs(time_ms) <= (double)STORE_LATEST_MS) || (!part && !sample_is_usable(value))) {
+		answer->left_out++;
+		return 0;
+	}
 	/* A point is one fact, or a sum and a count; with steps more of them may become one. */
 	if (answer->kind == ASSEMBLY_HISTORY && answer->count / 2 > query->max_points)
 		return -E2BIG;
@@ -119,7 +157,7 @@ int assembly_fact(struct assembly *answer, enum resource resource, enum assembly
 		return -ENOMEM;
 	answer->facts = facts;
 	answer->facts[answer->count++] = (struct assembly_fact){
-		.time_ms = query->step_ms ? store_step_start(time_ms, query->step_ms) : time_ms,
+		.time_ms = query->step_ms ? store_step_start((int64_t)time_ms, query->step_ms) : (int64_t)time_ms,
 		.value = value,
 		.series = (uint32_t)(answer->series_count - 1),
 		.resource = (uint8_t)resource,
@@ -234,7 +272,7 @@ static char *take_strings(struct assembly *answer)
 }
 
 /* The row of one group. */
-static struct store_row make_row(const struct group *group)
+static struct store_row make_row(struct assembly *answer, const struct group *group)
 {
 	struct store_row row = { .key = group->key };
 	double sum[RESOURCE_COUNT] = { 0 }, count[RESOURCE_COUNT] = { 0 };
@@ -258,9 +296,12 @@ static struct store_row make_row(const struct group *group)
 		}
 	}
 	for (int j = 0; j < RESOURCE_COUNT; j++) {
-		if (count[j] > 0) {
+		double mean = sum[j] / count[j];
+		if (count[j] > 0 && sample_is_usable(mean)) {
 			row.present[j] = true;
-			row.value[j] = sum[j] / count[j];
+			row.value[j] = mean;
+		} else if (count[j] != 0) {
+			answer->left_out++;
 		}
 	}
 	return row;
@@ -279,16 +320,17 @@ int assembly_rows(struct assembly *answer, struct store_rows *ret_rows)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < group_count; i++) {
-		rows[count] = make_row(&groups[i]);
+		rows[count] = make_row(answer, &groups[i]);
 		count += rows[count].present[RESOURCE_MEM] || rows[count].present[RESOURCE_CPU];
 	}
 	free(groups);
+	store_leave_out(answer->engine, answer->left_out);
 	*ret_rows = (struct store_rows){ .items = rows, .count = count, .strings = take_strings(answer) };
 	return 0;
 }
 
 /* Turns the sums and counts of each step of a group into means; the facts that are left. */
-static size_t fold_steps(struct group *group)
+static size_t fold_steps(struct assembly *answer, struct group *group)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < group->count;) {
@@ -300,9 +342,12 @@ static size_t fold_steps(struct group *group)
 			else if (group->facts[i].column == ASSEMBLY_COUNT)
 				samples += group->facts[i].value;
 		}
-		if (samples > 0)
+		if (samples != 0)
 			fact.value = sum / samples;
-		group->facts[count++] = fact;
+		if (sample_is_usable(fact.value))
+			group->facts[count++] = fact;
+		else
+			answer->left_out++;
 	}
 	return count;
 }
@@ -323,7 +368,7 @@ int assembly_history(struct assembly *answer, struct store_history *ret_history)
 	for (size_t i = 0; i < group_count; i++) {
 		struct group *group = &groups[i];
 		if (answer->query->step_ms)
-			group->count = fold_steps(group);
+			group->count = fold_steps(answer, group);
 		if (group->count == 0)
 			continue;
 		items[count++] = (struct store_series){ .key = group->key, .points = points + used, .count = group->count };
@@ -334,6 +379,7 @@ int assembly_history(struct assembly *answer, struct store_history *ret_history)
 		result = -E2BIG;
 		goto out;
 	}
+	store_leave_out(answer->engine, answer->left_out);
 	*ret_history =
 		(struct store_history){ .items = items, .count = count, .points = points, .strings = take_strings(answer) };
 	free(groups);
@@ -374,6 +420,7 @@ int assembly_hosts(struct assembly *answer, struct store_hosts *ret_hosts)
 		host->processes += newest_ms == host->last_seen_ms;
 	}
 	free(groups);
+	store_leave_out(answer->engine, answer->left_out);
 	*ret_hosts = (struct store_hosts){ .items = hosts, .count = count, .strings = take_strings(answer) };
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ static int take_newest(struct victoriametrics_taker *taker, const cJSON *series)
 		return 0;
 	int result = assembly_series(&taker->answer, ip, process);
 	return result ? result : assembly_fact(&taker->answer, RESOURCE_MEM, ASSEMBLY_VALUE,
-	                                       (int64_t)(strtod(value, NULL) * 1000 + 0.5), 0);
+	                                       floor(strtod(value, NULL) * 1000 + 0.5), 0);
 }
 
 /* The newest sample of each series in the window; `ips` as in metricsql_append_newest(). */
@@ -105,7 +106,7 @@ int victoriametrics_hosts_read(const struct victoriametrics_api *api, int64_t fr
 	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms };
 	struct victoriametrics_taker taker = { .take = take_newest };
 	struct text missing = TEXT_EMPTY; /* addresses, each with its NUL */
-	int result = assembly_open(&taker.answer, &query, ASSEMBLY_NEWEST);
+	int result = assembly_open(&taker.answer, "victoriametrics", &query, ASSEMBLY_NEWEST);
 	if (result == 0)
 		result = ask_newest(api, &taker, &missing, recent_ms, to_ms);
 	if (result == 0 && recent_ms > from_ms)

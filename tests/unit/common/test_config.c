@@ -675,11 +675,11 @@ static void test_config_load_paths_of_the_working_directory_are_taken_with_a_war
 static void test_config_load_paths_of_the_command_line_stay_as_they_are(void **state)
 {
 	(void)state;
-	char here[] = "/tmp/vigie-test-XXXXXX";
+	char here[TEMPORARY_FOLDER_SIZE];
 	char override[] = "alert.log=b.log", *overrides[] = { override };
 	struct text error = TEXT_EMPTY;
 	struct config *config = NULL;
-	assert_non_null(mkdtemp(here));
+	temporary_folder_make(here);
 	assert_int_equal(chdir(here), 0);
 	make("a.log");
 	write_file("[alert]\nlog = a.log\n", 20);

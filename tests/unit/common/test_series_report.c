@@ -1,10 +1,5 @@
 /* common/series_report.h; its requests are tested through alert/uplink.h and forecast/uplink.h */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/support/cmocka.h"
 
 #include "common/series_report.h"
 

@@ -195,6 +195,21 @@ static void test_store_queries_narrow_by_ip_process_and_list(void **state)
 	assert_string_equal(history(f, QUERY(f, 0, 20000, .only = series, .only_count = 0)), "");
 }
 
+/* No name has them, and not every query language can say them. */
+static void test_store_queries_of_names_with_control_characters_are_empty(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const names[] = { "a\nb", "\n", "a\x7f", "a\x01", "\r", "\xc2\x85", "\xff" };
+	put_three_hosts(f);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_string_equal(means(f, QUERY(f, 0, 20000, .process = names[i])), "");
+		assert_string_equal(latest(f, QUERY(f, 0, 20000, .process = names[i])), "");
+		assert_string_equal(history(f, QUERY(f, 0, 20000, .process = names[i])), "");
+		assert_string_equal(history(f, QUERY(f, 0, 20000, .process = names[i], .step_ms = 10000)), "");
+		assert_int_equal(f->ops->health(f->store), 0);
+	}
+}
+
 /* CPU and memory of one process come and go apart from each other. */
 static void test_store_latest_newest_of_each_resource(void **state)
 {
@@ -528,6 +543,7 @@ int main(void)
 		CASE(test_store_history_steps_are_stamped_at_their_start),
 		CASE(test_store_mean_samples_of_all_hosts_weigh_the_same),
 		CASE(test_store_queries_narrow_by_ip_process_and_list),
+		CASE(test_store_queries_of_names_with_control_characters_are_empty),
 		CASE(test_store_latest_newest_of_each_resource),
 		CASE(test_store_metrics_are_apart),
 		CASE(test_store_append_hostile_names_come_back_the_same),

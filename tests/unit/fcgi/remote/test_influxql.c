@@ -26,7 +26,7 @@ static void test_influxql_append_mean_table(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct text text = TEXT_EMPTY;
-		influxql_append_mean(&text, &cases[i].query);
+		influxql_append_mean(&text, &cases[i].query, false);
 		assert_string_equal(text.data, cases[i].wanted);
 		text_free(&text);
 	}
@@ -37,7 +37,7 @@ static void test_influxql_append_newest_is_by_host(void **state)
 	(void)state;
 	static const struct query query = QUERY();
 	struct text text = TEXT_EMPTY;
-	influxql_append_newest(&text, &query);
+	influxql_append_newest(&text, &query, false);
 	assert_string_equal(text.data, "SELECT last(value)" BOTH " GROUP BY process, ip");
 	text_free(&text);
 }
@@ -62,7 +62,7 @@ static void test_influxql_append_history_table(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct text text = TEXT_EMPTY;
-		influxql_append_history(&text, &cases[i].query, cases[i].first, cases[i].end);
+		influxql_append_history(&text, &cases[i].query, cases[i].first, cases[i].end, false);
 		assert_string_equal(text.data, cases[i].wanted);
 		text_free(&text);
 	}

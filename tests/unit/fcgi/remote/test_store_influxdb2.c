@@ -644,7 +644,7 @@ static void test_influxdb2_reads_recorded_failure_is_told(void **state)
 		int wanted;
 		const char *words;
 	} cases[] = {
-		{ "query-runtime-error", -EINVAL, "read: 400 runtime error @1:46-1:88: map: failed to evaluate map function" },
+		{ "query-runtime-error", -EAGAIN, "read: 400 runtime error @1:46-1:88: map: failed to evaluate map function" },
 		{ "query-bad-token", -EACCES, "read: 401 unauthorized access" },
 		{ "query-no-bucket", -ENOENT, "read: 404 failed to initialize execute state: could not find bucket \"absent\"" },
 	};
