@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "fcgi/sqlite/dictionary.h"
 #include "fcgi/sqlite/loading.h"
 #include "fcgi/sqlite/schema.h"
@@ -27,6 +28,7 @@ struct names {
 
 	/* Of the one thread that appends: */
 	sqlite3_stmt *put_host, *put_series, *delete_host, *delete_series;
+	bool full; /* it has as many series as it may: said */
 	uint32_t expire_cursor; /* the series number that was last looked at */
 	struct dictionary_series *expired[EXPIRE_SERIES]; /* in this transaction */
 	size_t expired_count;
@@ -137,7 +139,12 @@ int names_place(struct names *names, const struct batch *const batches[], size_t
 {
 	pthread_rwlock_wrlock(&names->lock);
 	int result = placement_place(&names->dictionary, &names->limits, batches, count, placed);
+	bool full = names->dictionary.series.used >= names->limits.series;
 	pthread_rwlock_unlock(&names->lock);
+	if (full && !names->full)
+		log_warning("store %s: it has as many series as server.max_series (%lld) allows; further process names count as "
+		            "\"other\" of their hosts", names->database->path, (long long)names->limits.series);
+	names->full = full;
 	return result;
 }
 

@@ -55,7 +55,8 @@ static inline int64_t placed_time_ms(const struct placed *placed)
 	return placement_start_ms(placed->key) + placed->offset_ms;
 }
 
-/* How many series there may be; a name beyond that counts as "other" of its host. */
+/* How many series there may be; a name beyond that counts as "other" of its host, which each host has beyond that,
+ * but of no more hosts than series. */
 struct placement_limits {
 	int64_t series, series_per_host;
 };
@@ -63,7 +64,7 @@ struct placement_limits {
 /*
  * Gives every sample of the batches its host and series, adding to the dictionary
  * those that are new. placed[samples of all batches], in the order they came. 0;
- * -ENOMEM; -EDQUOT for a new host when there is no room for its series. What was
+ * -ENOMEM; -EDQUOT for a new host when there is no room for that either. What was
  * added before a failure stays, not stored.
  */
 int placement_place(struct dictionary *dictionary, const struct placement_limits *limits,

@@ -17,6 +17,19 @@
 
 static const struct engine sqlite = { .ops = &store_sqlite, .configure = config_in };
 
+/* Captures all that the log says meanwhile. */
+static void listen_begin(void)
+{
+	log_set_level(LOG_LEVEL_INFO);
+	captured_stderr_begin();
+}
+
+static void listen_end(void)
+{
+	captured_stderr_end();
+	log_set_level(LOG_LEVEL_ERROR);
+}
+
 /* ---- readers while something is written ---- */
 
 enum { READERS = 3, BATCHES = 150, BATCH_NAMES = 40 };
@@ -151,22 +164,28 @@ static void test_sqlite_append_series_limit_of_a_host_folds_into_other(void **st
 	tear_down(&f);
 }
 
-static void test_sqlite_append_series_limit_in_all_folds_and_refuses_new_hosts(void **state)
+static void test_sqlite_append_series_limit_in_all_folds_new_hosts_too(void **state)
 {
 	(void)state;
 	struct fixture f;
 	set_up_with(&f, "server.max_series=3");
+	listen_begin();
 	PUT(&f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.1", "b", MEM, 1000, 2), SAMPLE("10.0.0.2", "a", MEM, 1000, 4));
 	PUT(&f, SAMPLE("10.0.0.2", "c", MEM, 1000, 8), SAMPLE("10.0.0.2", "d", MEM, 1000, 16));
-	const char *wanted = "10.0.0.1/a mem=1^1 cpu=-; 10.0.0.1/b mem=2^2 cpu=-; 10.0.0.2/a mem=4^4 cpu=-; 10.0.0.2/other mem=24^24 cpu=-";
+	PUT(&f, SAMPLE("10.0.0.3", "e", MEM, 1000, 32), SAMPLE("10.0.0.3", "f", MEM, 1000, 64), SAMPLE("10.0.0.3", "e", CPU, 1000, 5));
+	listen_end();
+	assert_int_equal(captured_stderr_count("as many series as server.max_series (3) allows"), 1);
+	const char *wanted = "10.0.0.1/a mem=1^1 cpu=-; 10.0.0.1/b mem=2^2 cpu=-; 10.0.0.2/a mem=4^4 cpu=-; "
+	                     "10.0.0.2/other mem=24^24 cpu=-; 10.0.0.3/other mem=96^96 cpu=5^5";
 	assert_string_equal(means(&f, QUERY(&f, 0, 20000, .by_host = true)), wanted);
-	struct sample flood[] = { SAMPLE("10.0.0.1", "a", MEM, 1000, 99), SAMPLE("10.0.0.3", "a", MEM, 1000, 99) };
+	/* There are no more hosts than series, however many send. */
+	struct sample flood[] = { SAMPLE("10.0.0.1", "a", MEM, 1000, 99), SAMPLE("10.0.0.4", "a", MEM, 1000, 99) };
 	assert_int_equal(append(&f, flood, 2), -EDQUOT);
 	/* Nothing of it, and the others go on. */
 	assert_string_equal(means(&f, QUERY(&f, 0, 20000, .by_host = true)), wanted);
-	assert_string_equal(hosts(&f, 0), "10.0.0.1 1000 2; 10.0.0.2 1000 2");
 	PUT(&f, SAMPLE("10.0.0.1", "b", MEM, 2000, 5));
 	reopen(&f);
+	assert_string_equal(hosts(&f, 0), "10.0.0.1 2000 1; 10.0.0.2 1000 2; 10.0.0.3 1000 1");
 	assert_string_equal(history(&f, QUERY(&f, 0, 20000, .process = "b")), "b 1000=2 2000=5");
 	tear_down(&f);
 }
@@ -327,19 +346,6 @@ static void test_sqlite_append_samples_already_expired_are_harmless(void **state
 }
 
 /* ---- the embedded engine: a clock that is wrong ---- */
-
-/* Captures all that the log says meanwhile. */
-static void listen_begin(void)
-{
-	log_set_level(LOG_LEVEL_INFO);
-	captured_stderr_begin();
-}
-
-static void listen_end(void)
-{
-	captured_stderr_end();
-	log_set_level(LOG_LEVEL_ERROR);
-}
 
 static void test_sqlite_append_clock_jumps_ahead_and_back_nothing_is_deleted(void **state)
 {
@@ -898,7 +904,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sqlite_append_series_limit_of_a_host_folds_into_other),
-		cmocka_unit_test(test_sqlite_append_series_limit_in_all_folds_and_refuses_new_hosts),
+		cmocka_unit_test(test_sqlite_append_series_limit_in_all_folds_new_hosts_too),
 		CASE(test_sqlite_append_what_is_too_old_is_deleted_in_pieces),
 		CASE(test_sqlite_append_old_alarms_are_deleted),
 		CASE(test_sqlite_append_numbers_are_used_again_without_old_values),
