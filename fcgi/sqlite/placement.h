@@ -17,7 +17,7 @@
 #include "fcgi/sample.h"
 
 enum {
-	PLACEMENT_ROW_MS = 10000, /* what a row spans */
+	PLACEMENT_ROW_MS = PACKING_SPAN_MS,
 	PLACEMENT_HOST_BITS = 24, /* of a key, below 32 bits of time and the metric */
 	PLACEMENT_HOST_MAX = (1 << PLACEMENT_HOST_BITS) - 1,
 	PLACEMENT_METRIC_SHIFT = 56,

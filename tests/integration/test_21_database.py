@@ -3,11 +3,13 @@
 import contextlib
 import glob
 import itertools
+import math
 import os
 import pathlib
 import shutil
 import signal
 import sqlite3
+import struct
 import subprocess
 import tempfile
 import threading
@@ -253,6 +255,26 @@ class DamageTest(DatabaseTest):
                 with contextlib.closing(sqlite3.connect(self.path)) as database, database:
                     database.execute(sql)
                 self.assert_refused(words)
+
+    def test_a_value_whose_bits_have_flipped_is_left_out(self):
+        state = self.folder / "state"
+        with Vigie("--server", state=state) as vigie:
+            now = time.time() // 10 * 10 - 30
+            for second, value in ((0, 1), (1, 1 / 3)):
+                self.assertEqual(vigie.save("10.0.0.1", sample("a", "mem", value, now + second)).status, 200)
+        with contextlib.closing(sqlite3.connect(state / "vigie.db")) as database, database:
+            (data,) = database.execute("SELECT data FROM sample").fetchone()
+            flipped = data.replace(struct.pack("<d", 1 / 3), struct.pack("<d", math.inf))
+            self.assertNotEqual(flipped, data)
+            database.execute("UPDATE sample SET data = ?", (flipped,))
+        with Vigie("--server", config="[server]\ncache = 0\n", state=state) as vigie:
+            pid = vigie.pid_of("vigie-fcgi")
+            for _ in range(2):
+                self.assertEqual(vigie.get("get-all").json(), {"a": [1, None]})
+                self.assertEqual(vigie.get("get-all-detailed").json(), {"a": [1]})
+            self.assertEqual(vigie.pid_of("vigie-fcgi"), pid)
+            self.assertIn("\nvigie_unusable_values_total 4\n", vigie.get("metrics").body.decode())
+            self.assertEqual(vigie.logs()["vigie-fcgi.log"].count("values that cannot be right"), 1)
 
     def test_a_page_that_was_overwritten(self):
         self.assert_starts()

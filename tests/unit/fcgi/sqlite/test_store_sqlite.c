@@ -5,6 +5,7 @@
 #include "tests/unit/fcgi/store_fixture.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -14,6 +15,8 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "fcgi/sqlite/packing.h"
 
 static const struct engine sqlite = { .ops = &store_sqlite, .configure = config_in };
 
@@ -210,6 +213,19 @@ static void change_row(struct fixture *f, const char *sql)
 	sqlite3 *db;
 	assert_int_equal(sqlite3_open(f->config->sqlite.path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* Puts other bytes into the one row. */
+static void change_data(struct fixture *f, const struct text *row)
+{
+	sqlite3 *db;
+	sqlite3_stmt *update;
+	assert_int_equal(sqlite3_open(f->config->sqlite.path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "UPDATE sample SET data = ?1", -1, &update, NULL), SQLITE_OK);
+	sqlite3_bind_blob(update, 1, row->data, (int)row->length, SQLITE_STATIC);
+	assert_int_equal(sqlite3_step(update), SQLITE_DONE);
+	sqlite3_finalize(update);
 	sqlite3_close(db);
 }
 
@@ -612,6 +628,41 @@ static void test_sqlite_reads_damaged_row_is_an_error_and_others_go_on(void **st
 	assert_string_equal(means(f, QUERY(f, 30000, 40000)), "a mem=3^3 cpu=-");
 }
 
+/* Bits of the file have flipped, and it is whole all the same. */
+static void test_sqlite_reads_values_that_cannot_be_right_are_left_out(void **state)
+{
+	struct fixture *f = *state;
+	static const double values[] = { INFINITY, -INFINITY, NAN, -1, -1e300, 1.1e12, 1e305, 1.7e308 };
+	for (size_t i = 0; i < COUNT_OF(values) + 1; i++) {
+		struct packing_entry entries[] = {
+			{ .offset_ms = 1000, .series = 1, .present = { true, true }, .value = { 2, 3 } },
+			{ .offset_ms = 2000, .series = 1, .present = { true, true }, .value = { 4, 5 } },
+		};
+		if (i < COUNT_OF(values))
+			entries[1].value[MEM] = entries[1].value[CPU] = values[i];
+		else
+			entries[1].offset_ms = 4000000000; /* 46 days */
+		struct text row = TEXT_EMPTY;
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+		packing_encode(entries, COUNT_OF(entries), &row);
+		change_data(f, &row);
+		listen_begin();
+		assert_string_equal(means(f, QUERY(f, 0, 100 * DAY)), "a mem=2^2 cpu=3^3");
+		assert_string_equal(latest(f, QUERY(f, 0, 100 * DAY)), "10.0.0.1/a mem=2@1000 cpu=3@1000");
+		assert_string_equal(history(f, QUERY(f, 0, 100 * DAY)), "a 1000=2");
+		assert_string_equal(history(f, QUERY(f, 0, 100 * DAY, .step_ms = 10000)), "a 0=2");
+		listen_end();
+		assert_int_equal(captured_stderr_count("values that cannot be right"), i == 0);
+		f->ops->close(f->store);
+		f->store = NULL;
+		change_row(f, "DELETE FROM state WHERE name = 'closed'");
+		open_store(f);
+		const char *seen = i < COUNT_OF(values) ? "10.0.0.1 2000 1" : "10.0.0.1 1000 1";
+		assert_string_equal(hosts(f, 0), seen);
+		text_free(&row);
+	}
+}
+
 /* A write fails, as on a full disk; afterwards an older sample is all that comes. */
 static void test_sqlite_append_after_a_failure_times_do_not_go_back(void **state)
 {
@@ -920,6 +971,7 @@ int main(void)
 		cmocka_unit_test(test_sqlite_open_not_ours_is_refused),
 		CASE(test_sqlite_open_in_use_waits_and_takes_over),
 		CASE(test_sqlite_reads_damaged_row_is_an_error_and_others_go_on),
+		CASE(test_sqlite_reads_values_that_cannot_be_right_are_left_out),
 		CASE(test_sqlite_append_after_a_failure_times_do_not_go_back),
 		CASE(test_sqlite_append_after_a_failure_new_names_are_written_again),
 		CASE(test_sqlite_append_file_moved_is_refused_until_it_is_back),
