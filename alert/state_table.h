@@ -6,10 +6,7 @@
 #define VIGIE_ALERT_STATE_TABLE_H
 
 #include "alert/states.h"
-
-/* Out of memory is ours to report, not uthash's to exit for. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
+#include "common/table.h"
 
 struct series {
 	struct series_state state; /* first: the walk casts back */

@@ -50,6 +50,8 @@ int service_open(const struct config *config, unsigned threads, struct service *
 		return -ENOMEM;
 	service->ops = ops;
 	service->started_ns = clock_monotonic_ns();
+	pthread_mutex_init(&service->clock_lock, NULL);
+	sure_clock_open(&service->clock, NULL, clock_boot(), clock_moment());
 	unsigned places = threads > FREE_THREADS ? threads - FREE_THREADS : 1;
 	/* A quarter is left for writers. */
 	unsigned read_places = places > 1 ? places - (places + 3) / 4 : 1;
@@ -85,6 +87,7 @@ void service_close(struct service *service)
 	tokens_close(service->tokens);
 	hosts_close(service->hosts);
 	gate_destroy(&service->gate);
+	pthread_mutex_destroy(&service->clock_lock);
 	free(service);
 }
 
@@ -223,6 +226,14 @@ void service_sent(struct service *service, struct request *request)
 	if (request->has_place)
 		gate_leave(&service->gate, GATE_READ);
 	request->has_place = false;
+}
+
+int64_t service_certain_ms(struct service *service)
+{
+	pthread_mutex_lock(&service->clock_lock);
+	int64_t certain_ms = sure_clock_read(&service->clock, clock_moment(), NULL);
+	pthread_mutex_unlock(&service->clock_lock);
+	return certain_ms;
 }
 
 void service_note_life(struct sign_of_life *sign)

@@ -3,7 +3,7 @@
  * store_<engine>.c. What else knows the engine is in the same folder.
  *
  * A store may be called by any number of threads at once, append() by as many at a
- * time as the table says. Every function of the table is required. They return 0 or a negative
+ * time as the table says. Every function of the table but backup() is required. They return 0 or a negative
  * errno, and leave their outputs untouched on failure:
  *   -ENOMEM, -EIO (the engine failed: its words are in the log), -ENOSPC,
  *   -EINVAL (append: the engine refuses a sample; any read: it refuses the query, and works
@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "common/config.h"
 #include "common/text.h"
 #include "fcgi/budget.h"
@@ -34,6 +35,8 @@
 struct store;
 
 enum { STORE_REFUSAL_SIZE = 256 }; /* bytes of an engine's words, with their NUL */
+
+enum { STORE_AHEAD_MS = 60000 }; /* how far ahead of the time a sample may be; what is further is of a wrong clock */
 
 /* A time after that of any sample: the year 2200, which every engine can say. */
 #define STORE_LATEST_MS INT64_C(7258118400000)
@@ -122,13 +125,17 @@ struct store_ops {
 
 	int (*open)(const struct config *config, struct store **ret_store);
 
+	/* Writes a whole copy of what the store holds to a file that is not there yet, whether another process uses it or
+	 * not. 0, or a negative errno with a sentence. NULL: the engine has means of its own. */
+	int (*backup)(const struct config *config, const char *target, struct text *ret_error);
+
 	/* Accepts NULL. No other call may be under way. */
 	void (*close)(struct store *store);
 
 	/* Stores all samples of all batches durably, or none (an engine that refuses one
 	 * sample may have stored others). The same series and time written again replaces
-	 * the value. Also does a share of the retention's deletions. `now_ms`: the wall clock. */
-	int (*append)(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+	 * the value. Also does a share of the retention's deletions, as far as `now` is certain. */
+	int (*append)(struct store *store, const struct batch *const batches[], size_t count, struct moment now,
 	              char ret_refusal[static STORE_REFUSAL_SIZE]);
 
 	/* Means and maxima over the window. */
@@ -140,8 +147,9 @@ struct store_ops {
 	/* Each series' newest sample in the window; always by host. */
 	int (*latest)(struct store *store, const struct query *query, struct store_rows *ret_rows);
 
-	/* All hosts with usage samples after `from_ms`. */
-	int (*hosts)(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts);
+	/* All hosts with usage samples after `from_ms`. Samples after `to_ms` do not count; an engine that tells itself
+	 * which are of a clock that is wrong need not look at it. */
+	int (*hosts)(struct store *store, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts);
 
 	/* How long the engine keeps samples, milliseconds. */
 	int64_t (*retention)(struct store *store);

@@ -10,10 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Out of memory is ours to report, not uthash's to exit for. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
+#include "common/table.h"
 #include "common/wire.h"
 #include "forecast/forecaster.h"
 #include "forecast/recent.h"

@@ -7,11 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Out of memory is ours to report, not uthash's to exit for. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "common/json.h"
+#include "common/table.h"
 #include "common/whole_file.h"
 
 #define FORMAT "vigie-forecast"

@@ -145,6 +145,19 @@ static int snapshot_open(struct readers *readers, const struct query *query, boo
 /* Takes one entry of a wanted series; another result than 0 ends the read with it. */
 typedef int visitor(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry);
 
+/* Takes from an entry what nobody can have stored: a bit of the file may have flipped. Tells how many values. */
+static unsigned drop_unusable(struct packing_entry *entry)
+{
+	unsigned dropped = 0;
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		if (entry->present[i] && (!sample_is_usable(entry->value[i]) || entry->offset_ms >= PACKING_SPAN_MS)) {
+			entry->present[i] = false;
+			dropped++;
+		}
+	}
+	return dropped;
+}
+
 /* Gives the row that `statement` stands on to the visitor, entry by entry. */
 static int visit_row(const struct snapshot *snapshot, sqlite3_stmt *statement, visitor *visit, void *state)
 {
@@ -153,20 +166,20 @@ static int visit_row(const struct snapshot *snapshot, sqlite3_stmt *statement, v
 	int64_t start_ms = placement_start_ms(key);
 	const void *data = sqlite3_column_blob(statement, 1);
 	struct packing_reader reader = packing_read(data, (size_t)sqlite3_column_bytes(statement, 1));
-	int more;
-	for (more = packing_next(&reader); more == 1; more = packing_next(&reader)) {
+	int more, result = 0;
+	uint64_t unusable = 0;
+	for (more = packing_next(&reader); more == 1 && result == 0; more = packing_next(&reader)) {
 		int64_t time_ms = start_ms + reader.entry.offset_ms;
 		int32_t group = grouping_find(&snapshot->grouping, reader.entry.series);
 		if (group == GROUPING_NONE || time_ms <= query->from_ms || time_ms > query->to_ms)
 			continue;
-		int result = visit(state, group, time_ms, &reader.entry);
-		if (result)
-			return result;
+		unusable += drop_unusable(&reader.entry);
+		result = visit(state, group, time_ms, &reader.entry);
 	}
-	if (more == 0)
-		return 0;
-	database_fail(snapshot->readers->database, DATABASE_READING, "row %lld is damaged", (long long)key);
-	return -EIO;
+	store_leave_out("sqlite", unusable);
+	if (result || more == 0)
+		return result;
+	return database_damaged(snapshot->readers->database, DATABASE_READING, "row %lld of its samples is damaged", (long long)key);
 }
 
 /* All rows of one statement's run. */
@@ -291,9 +304,10 @@ static int count_processes(struct readers *readers, const uint32_t numbers[], st
 	for (size_t i = 0; i < hosts->count && result == 0; i++) {
 		struct store_host *host = &hosts->items[i];
 		uint32_t offset_ms;
-		int code = database_find_newest(reader->find, placement_key(METRIC_USAGE, host->last_seen_ms, numbers[i]),
-		                                &offset_ms, &host->processes);
-		result = database_result(readers->database, code, reader->connection, "read");
+		int found = database_find_newest(readers->database, reader->find,
+		                                 placement_key(METRIC_USAGE, host->last_seen_ms, numbers[i]), &offset_ms,
+		                                 &host->processes);
+		result = found < 0 ? found : 0;
 	}
 	reader_give_back(readers, reader);
 	return result;

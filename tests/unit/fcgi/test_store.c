@@ -139,6 +139,21 @@ static void test_store_window_is_open_at_its_start_and_closed_at_its_end(void **
 	assert_string_equal(history(f, QUERY(f, -f->base - 5, 9999)), "a 9999=1");
 }
 
+/* Of a collector that took its time from a clock that was wrong. */
+static void test_store_hosts_samples_far_ahead_do_not_count(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now = f->now - f->base;
+	char wanted[64];
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, now - 1000, 1), SAMPLE("10.0.0.1", "a", MEM, now + HOUR, 2),
+	    SAMPLE("10.0.0.1", "b", MEM, now + HOUR, 2));
+	snprintf(wanted, sizeof(wanted), "10.0.0.1 %lld 1", (long long)(now - 1000));
+	assert_string_equal(hosts(f, 0), wanted);
+	PUT(f, SAMPLE("10.0.0.1", "b", MEM, now, 2));
+	snprintf(wanted, sizeof(wanted), "10.0.0.1 %lld 1", (long long)now);
+	assert_string_equal(hosts(f, 0), wanted);
+}
+
 static void test_store_history_steps_are_stamped_at_their_start(void **state)
 {
 	struct fixture *f = *state;
@@ -420,7 +435,7 @@ static void *read_all(void *user)
 		if (f->ops->latest(f->store, QUERY(f, 0, HOUR), &rows) != 0)
 			abort();
 		store_rows_free(&rows);
-		if (f->ops->hosts(f->store, f->base, &seen) != 0)
+		if (f->ops->hosts(f->store, f->base, f->now + STORE_AHEAD_MS, &seen) != 0)
 			abort();
 		store_hosts_free(&seen);
 		atomic_fetch_add(&race->reads, 1);
@@ -543,6 +558,7 @@ int main(void)
 		CASE(test_store_append_written_again_counts_once),
 		CASE(test_store_append_two_puts_for_one_tick_are_one),
 		CASE(test_store_window_is_open_at_its_start_and_closed_at_its_end),
+		CASE(test_store_hosts_samples_far_ahead_do_not_count),
 		CASE(test_store_history_steps_are_stamped_at_their_start),
 		CASE(test_store_mean_samples_of_all_hosts_weigh_the_same),
 		CASE(test_store_queries_narrow_by_ip_process_and_list),
