@@ -10,7 +10,8 @@
  *   otherwise: its words are in `ret_refusal`),
  *   -EDQUOT (append: no room for another host), -EBADMSG (append: what is stored at
  *   the place of a sample is damaged), -E2BIG (history: more points than
- *   query.max_points; any read: more than the engine reads for one query).
+ *   query.max_points; any read: more than the engine reads for one query), -ENOBUFS (a
+ *   read: the budget's share for answers is taken by others).
  * Engines beyond the network also fail with what tells how: -ECONNREFUSED,
  * -ETIMEDOUT, -EAGAIN (it is busy or broken: 429, 5xx), -EACCES, -ENOENT.
  *
@@ -27,6 +28,7 @@
 
 #include "common/config.h"
 #include "common/text.h"
+#include "fcgi/budget.h"
 #include "fcgi/sample.h"
 
 struct store;
@@ -76,6 +78,7 @@ struct store_rows {
 	struct store_row *items; /* in no order */
 	size_t count;
 	char *strings; /* what the keys point into */
+	struct budget_share share; /* of the items */
 };
 
 struct store_point {
@@ -94,6 +97,7 @@ struct store_history {
 	size_t count;
 	struct store_point *points; /* of all series */
 	char *strings;
+	struct budget_share share;  /* of the points */
 };
 
 struct store_host {

@@ -25,12 +25,13 @@ struct service;
 
 enum { SERVICE_READS_MAX = 50 }; /* series whose history is read one by one, a refresh */
 
-/* Checks what the option table cannot: 0 or a negative errno with a sentence. */
+/* Checks what the option table cannot: 0 or a negative errno with a sentence. `source` is the
+ * file's name for messages, NULL without a file. */
 int service_check(const struct config *config, const char *source, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
-/* `config` is not kept; `source` is the file's name for messages. 0 or a negative errno with
- * a sentence; no request is made, and the model is the one built in. */
+/* `config` is not kept. 0 or a negative errno with a sentence; no request is made, and the
+ * model is the one built in. */
 int service_open(const struct config *config, const char *source, int64_t now_ms, struct service **ret_service,
                  struct text *ret_error) __attribute__((warn_unused_result));
 void service_close(struct service *service);

@@ -45,6 +45,7 @@ void assembly_close(struct assembly *answer)
 	free(answer->series);
 	free(answer->facts);
 	text_free(&answer->strings);
+	budget_give_back(&answer->share);
 }
 
 bool assembly_is_of_nothing(const struct assembly *answer)
@@ -156,6 +157,9 @@ int assembly_fact(struct assembly *answer, enum resource resource, enum assembly
 	/* A point is one fact, or a sum and a count; with steps more of them may become one. */
 	if (answer->kind == ASSEMBLY_HISTORY && answer->count / 2 > query->max_points)
 		return -E2BIG;
+	int result = budget_grow(&answer->share, (answer->count + 1) * sizeof(struct assembly_fact));
+	if (result)
+		return result;
 	struct assembly_fact *facts = grow(answer->facts, &answer->capacity, answer->count, sizeof(*facts));
 	if (!facts)
 		return -ENOMEM;
@@ -221,6 +225,9 @@ struct group {
  * the caller's to free. */
 static int sort_facts(struct assembly *answer, struct group **ret_groups, size_t *ret_count)
 {
+	int result = budget_hold(&answer->share, 2 * answer->count * sizeof(struct assembly_fact));
+	if (result)
+		return result;
 	struct keyed *keyed = malloc((answer->series_count + 1) * sizeof(*keyed));
 	struct group *groups = calloc(answer->series_count + 1, sizeof(*groups));
 	struct assembly_fact *sorted = malloc((answer->count + 1) * sizeof(*sorted));
@@ -261,7 +268,7 @@ static int sort_facts(struct assembly *answer, struct group **ret_groups, size_t
 	answer->facts = sorted;
 	*ret_groups = groups;
 	*ret_count = count;
-	return 0;
+	return budget_hold(&answer->share, answer->count * sizeof(*sorted)); /* less than it was: 0 */
 }
 
 /* Moves what the keys point into from here to the answer. */
@@ -315,18 +322,22 @@ int assembly_rows(struct assembly *answer, struct store_rows *ret_rows)
 	int result = sort_facts(answer, &groups, &group_count);
 	if (result)
 		return result;
-	struct store_row *rows = malloc((group_count + 1) * sizeof(*rows));
+	struct budget_share share = { 0 };
+	result = budget_hold(&share, group_count * sizeof(struct store_row));
+	struct store_row *rows = result ? NULL : malloc((group_count + 1) * sizeof(*rows));
 	if (!rows) {
 		free(groups);
-		return -ENOMEM;
+		budget_give_back(&share);
+		return result ? result : -ENOMEM;
 	}
 	for (size_t i = 0; i < group_count; i++) {
 		rows[count] = make_row(answer, &groups[i]);
+		_Static_assert(RESOURCE_COUNT == 2, "a row has one of them at least");
 		count += rows[count].present[RESOURCE_MEM] || rows[count].present[RESOURCE_CPU];
 	}
 	free(groups);
 	store_leave_out(answer->engine, answer->left_out);
-	*ret_rows = (struct store_rows){ .items = rows, .count = count, .strings = take_strings(answer) };
+	*ret_rows = (struct store_rows){ .items = rows, .count = count, .strings = take_strings(answer), .share = share };
 	return 0;
 }
 
@@ -360,12 +371,12 @@ int assembly_history(struct assembly *answer, struct store_history *ret_history)
 	int result = sort_facts(answer, &groups, &group_count);
 	if (result)
 		return result;
+	struct budget_share share = { 0 };
 	struct store_series *items = malloc((group_count + 1) * sizeof(*items));
 	struct store_point *points = malloc((answer->count + 1) * sizeof(*points));
-	if (!items || !points) {
-		result = -ENOMEM;
+	result = items && points ? budget_hold(&share, answer->count * sizeof(*points)) : -ENOMEM;
+	if (result)
 		goto out;
-	}
 	for (size_t i = 0; i < group_count; i++) {
 		struct group *group = &groups[i];
 		if (answer->query->step_ms)
@@ -381,11 +392,13 @@ int assembly_history(struct assembly *answer, struct store_history *ret_history)
 		goto out;
 	}
 	store_leave_out(answer->engine, answer->left_out);
-	*ret_history =
-		(struct store_history){ .items = items, .count = count, .points = points, .strings = take_strings(answer) };
+	*ret_history = (struct store_history){
+		.items = items, .count = count, .points = points, .strings = take_strings(answer), .share = share,
+	};
 	free(groups);
 	return 0;
 out:
+	budget_give_back(&share);
 	free(items);
 	free(points);
 	free(groups);

@@ -13,10 +13,16 @@ static char *take_strings(struct grouping *grouping)
 
 int accumulate_rows(const struct accumulate_cell cells[], struct grouping *grouping, struct store_rows *ret_rows)
 {
+	struct budget_share share = { 0 };
+	int result = budget_hold(&share, grouping->count * sizeof(struct store_row));
+	if (result)
+		return result;
 	struct store_row *rows = malloc((grouping->count + 1) * sizeof(*rows));
 	size_t count = 0;
-	if (!rows)
+	if (!rows) {
+		budget_give_back(&share);
 		return -ENOMEM;
+	}
 
 	for (size_t i = 0; i < grouping->count; i++) {
 		const struct accumulate_cell *cell = &cells[i];
@@ -29,10 +35,11 @@ int accumulate_rows(const struct accumulate_cell cells[], struct grouping *group
 			row.maximum[j] = cell->maximum[j];
 			row.time_ms[j] = cell->time_ms[j];
 		}
+		_Static_assert(RESOURCE_COUNT == 2, "a row has one of them at least");
 		if (row.present[RESOURCE_MEM] || row.present[RESOURCE_CPU])
 			rows[count++] = row;
 	}
-	*ret_rows = (struct store_rows){ .items = rows, .count = count, .strings = take_strings(grouping) };
+	*ret_rows = (struct store_rows){ .items = rows, .count = count, .strings = take_strings(grouping), .share = share };
 	return 0;
 }
 
@@ -64,6 +71,7 @@ void accumulate_history_close(struct accumulate_history *history)
 	free(history->newest);
 	free(history->counts);
 	free(history->points);
+	budget_give_back(&history->share);
 	*history = (struct accumulate_history){ 0 };
 }
 
@@ -71,6 +79,9 @@ static int grow(struct accumulate_history *history)
 {
 	if (history->count >= history->query->max_points)
 		return -E2BIG;
+	int result = budget_grow(&history->share, (history->count + 1) * sizeof(struct accumulate_point));
+	if (result)
+		return result;
 	if (history->count < history->capacity)
 		return 0;
 	uint32_t capacity = history->capacity ? history->capacity : 1024;
@@ -159,12 +170,17 @@ int accumulate_history_finish(const struct accumulate_history *history, struct g
                               struct store_history *ret_history)
 {
 	bool mean = history->query->step_ms && history->query->aggregate == AGGREGATE_MEAN;
+	struct budget_share share = { 0 };
+	int result = budget_hold(&share, history->count * sizeof(struct store_point));
+	if (result)
+		return result;
 	struct store_series *series = malloc((grouping->count + 1) * sizeof(*series));
 	struct store_point *points = malloc((history->count + 1) * sizeof(*points));
 	struct accumulate_point *group = malloc((longest(history, grouping->count) + 1) * sizeof(*group));
 	if (!series || !points || !group) {
 		free(series);
 		free(points);
+		budget_give_back(&share);
 		free(group);
 		return -ENOMEM;
 	}
@@ -195,6 +211,7 @@ int accumulate_history_finish(const struct accumulate_history *history, struct g
 		.count = series_count,
 		.points = points,
 		.strings = take_strings(grouping),
+		.share = share,
 	};
 	return 0;
 }

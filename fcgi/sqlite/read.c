@@ -65,6 +65,10 @@ static int reader_open(struct database *database, struct reader **ret_reader)
 		{ &reader->find, DATABASE_FIND },
 	};
 	int result = database_connect(database, &reader->connection);
+	/* There may be as many as threads, and a window is read once from end to end. */
+	if (result == 0)
+		result = database_result(database, sqlite3_exec(reader->connection, "PRAGMA cache_size = -1024", NULL, NULL, NULL),
+		                         reader->connection, "open");
 	if (result == 0)
 		result = database_prepare(database, reader->connection, statements, sizeof(statements) / sizeof(statements[0]));
 	if (result)
@@ -217,11 +221,17 @@ static int read_rows(struct readers *readers, const struct query *query, visitor
 	int result = snapshot_open(readers, query, false, &snapshot);
 	if (result)
 		return result;
-	struct accumulate_cell *cells = calloc(snapshot.grouping.count + 1, sizeof(*cells));
-	result = cells ? scan(&snapshot, visit, cells) : -ENOMEM;
+	struct budget_share share = { 0 };
+	struct accumulate_cell *cells = NULL;
+	result = budget_hold(&share, snapshot.grouping.count * sizeof(*cells));
+	if (result == 0) {
+		cells = calloc(snapshot.grouping.count + 1, sizeof(*cells));
+		result = cells ? scan(&snapshot, visit, cells) : -ENOMEM;
+	}
 	if (result == 0)
 		result = accumulate_rows(cells, &snapshot.grouping, ret_rows);
 	free(cells);
+	budget_give_back(&share);
 	snapshot_close(&snapshot);
 	return database_finish(readers->database, DATABASE_READING, result);
 }
