@@ -111,14 +111,15 @@ static int replay(struct states *states, const struct text *tail)
 	return result;
 }
 
-/* Brings the state and the log together: the one may have been written without the other. */
+/* Brings the state and the log together: the one may have been written without the other. 0 or -ENOMEM. */
 static int reconcile(struct service *service)
 {
 	const struct states_unwritten *unwritten = states_unwritten(service->states);
 	struct text tail = TEXT_EMPTY;
 	int result = alert_log_read_tail(&service->log, &tail);
-	if (!result)
-		result = replay(service->states, &tail);
+	if (result)
+		log_error("cannot read the end of %s: %s; a line may come twice", service->log.path, strerror(-result));
+	result = replay(service->states, &tail);
 	if (!result)
 		alert_log_restore(&service->log, &unwritten->lines, unwritten->lost, &tail);
 	text_free(&tail);
@@ -145,7 +146,7 @@ static int open_states(struct service *service, const struct config *config, str
 	}
 	result = reconcile(service);
 	if (result) {
-		text_printf(ret_error, "cannot read the alert log %s: %s", config->alert.log, strerror(-result));
+		text_append_string(ret_error, strerror(-result));
 		return result;
 	}
 	service_flush_log(service);

@@ -206,6 +206,8 @@ bool service_trusts_clock(struct service *service, struct moment now)
 		break;
 	case SURE_CLOCK_BACK:
 		log_info("the clock is right again: %s", read);
+		if (service->complete > setup_complete(&service->setup, now.wall_ms))
+			restart(service, now.wall_ms); /* it was reloaded meanwhile */
 		break;
 	case SURE_CLOCK_ADOPTED:
 		log_warning("the clock was set to %s: reading all histories again", read);
