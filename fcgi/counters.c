@@ -10,7 +10,7 @@ static const struct {
 	[COUNTER_COMMITS] = { "vigie_commits_total", "Writes of the store, each of one batch or several." },
 	[COUNTER_APPEND_FAILURES] = { "vigie_append_failures_total", "Writes that the store failed." },
 	[COUNTER_REJECTED] = { "vigie_rejected_total", "Bodies answered 400, 409, 413 or 415." },
-	[COUNTER_BUSY] = { "vigie_busy_total", "Requests answered 503 because the store did not answer in time." },
+	[COUNTER_BUSY] = { "vigie_busy_total", "Requests answered 503 because the store did not answer in time, or too much waited for it." },
 	[COUNTER_OVER_BUDGET] = { "vigie_memory_refused_total",
 	                          "Requests answered 503 because all together held as much as server.memory allows." },
 	[COUNTER_SHARED] = { "vigie_shared_reads_total", "Reads answered with another's answer." },

@@ -47,13 +47,9 @@ static void log_counts(const struct service *service)
 	text_free(&text);
 }
 
-/* False: there is none, or the one that was goes on. */
 static bool open_tick(struct tick *tick, const struct config *config)
 {
-	int result = tick_reopen(tick, config->forecast.refresh_ms, config->forecast.phase_ms, clock_moment());
-	if (result)
-		log_error("cannot make a timer: %s", strerror(-result));
-	return result == 0;
+	return tick_renew(tick, config->forecast.refresh_ms, config->forecast.phase_ms);
 }
 
 /* Whatever of it fails, the program goes on. */

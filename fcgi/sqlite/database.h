@@ -44,7 +44,7 @@ struct database {
 	atomic_bool failing[DATABASE_USES]; /* the last append or read failed: said in the log once */
 };
 
-/* Finds one row of `sample`, for database_find(). */
+/* Finds one row of `sample`, for database_find_newest(). */
 #define DATABASE_FIND "SELECT key, data FROM sample WHERE key = ?1"
 
 /*

@@ -1,4 +1,4 @@
-/* fcgi/remote.h over a server that answers what the case wants */
+/* fcgi/remote/remote.h over a server that answers what the case wants */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/captured_stderr.h"
 #include "tests/unit/support/http_server.h"

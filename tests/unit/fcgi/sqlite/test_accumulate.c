@@ -1,4 +1,4 @@
-/* fcgi/accumulate.h and fcgi/grouping.h */
+/* fcgi/sqlite/accumulate.h and fcgi/sqlite/grouping.h */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
