@@ -8,6 +8,7 @@
 #include "common/sure_clock.h"
 #include "fcgi/gate.h"
 #include "fcgi/collectors.h"
+#include "fcgi/hosts.h"
 #include "fcgi/service.h"
 #include "fcgi/shared_reads.h"
 #include "fcgi/writer.h"
@@ -30,6 +31,8 @@ struct service {
 	struct gate gate; /* of the requests that call the store */
 	struct shared_reads *reads;
 	struct tokens *tokens;
+	struct hosts *hosts;
+	atomic_flag misdirected; /* a request for another host came, and that was logged */
 	struct collectors *collectors;
 	pthread_mutex_t clock_lock;
 	struct sure_clock clock; /* see service_certain_ms() */
@@ -42,7 +45,11 @@ struct service {
 
 /* Enters the gate with a request that calls the store, until gate_leave(). False: the
  * response says 503. */
-bool service_enter_store(struct service *service, struct response *response);
+bool service_enter_store(struct service *service, enum gate_kind kind, struct response *response);
+
+/* Whether there is memory for what the answer has become so far. False: it says 503 now.
+ * Cheap: for each of the series that it is made of. */
+bool service_has_room(struct response *response);
 
 /* Counts the time of a read since `start_ns`. False: the response says what went wrong. */
 bool service_check_read(struct service *service, int result, int64_t start_ns, struct response *response);

@@ -10,11 +10,13 @@
  *   otherwise: its words are in `ret_refusal`),
  *   -EDQUOT (append: no room for another host), -EBADMSG (append: what is stored at
  *   the place of a sample is damaged), -E2BIG (history: more points than
- *   query.max_points; any read: more than the engine reads for one query).
+ *   query.max_points; any read: more than the engine reads for one query), -ENOBUFS (a
+ *   read: the budget's share for answers is taken by others).
  * Engines beyond the network also fail with what tells how: -ECONNREFUSED,
  * -ETIMEDOUT, -EAGAIN (it is busy or broken: 429, 5xx), -EACCES, -ENOENT.
  *
- * Every sample weighs the same in a mean. A window is (from, to]; a bucket of
+ * Every sample weighs the same in a mean. Samples of one time, of several hosts that are put
+ * together, come in the order of the hosts' addresses (as strcmp(3) has them). A window is (from, to]; a bucket of
  * step s is [k·s, (k+1)·s), stamped at its start, and left out when it is empty.
  */
 #ifndef VIGIE_FCGI_STORE_H
@@ -27,6 +29,7 @@
 #include "common/clock.h"
 #include "common/config.h"
 #include "common/text.h"
+#include "fcgi/budget.h"
 #include "fcgi/sample.h"
 
 struct store;
@@ -78,6 +81,7 @@ struct store_rows {
 	struct store_row *items; /* in no order */
 	size_t count;
 	char *strings; /* what the keys point into */
+	struct budget_share share; /* of the items */
 };
 
 struct store_point {
@@ -96,6 +100,7 @@ struct store_history {
 	size_t count;
 	struct store_point *points; /* of all series */
 	char *strings;
+	struct budget_share share;  /* of the points */
 };
 
 struct store_host {

@@ -22,8 +22,8 @@ struct setup {
 	char *state;  /* path */
 };
 
-/* `config` is not kept; `source` is the file's name for messages. Makes no request. 0 with a setup to
- * be closed; or a negative errno with a sentence. */
+/* `config` is not kept; `source` is the file's name for messages, NULL without a file. Makes no
+ * request. 0 with a setup to be closed; or a negative errno with a sentence. */
 int setup_open(const struct config *config, const char *source, struct setup *ret_setup, struct text *ret_error)
 	__attribute__((warn_unused_result));
 

@@ -1,16 +1,15 @@
 #include "fcgi/sqlite/database.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/lock_file.h"
 #include "common/log.h"
 #include "fcgi/sqlite/packing.h"
 #include "fcgi/sqlite/schema.h"
@@ -196,25 +195,12 @@ int database_prepare(struct database *database, struct sqlite3 *connection,
  * end (a new version takes over) is waited for. */
 static int lock_file(struct database *database)
 {
-	char path[PATH_SIZE];
-	if (snprintf(path, sizeof(path), "%s.lock", database->path) >= PATH_SIZE)
-		return -ENAMETOOLONG;
-	database->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (database->lock_fd < 0) {
-		int error = errno;
-		log_error("store %s: cannot create its lock file: %s", database->path, strerror(error));
-		return -error;
-	}
-	for (int waited_ms = 0; flock(database->lock_fd, LOCK_EX | LOCK_NB) != 0; waited_ms += 50) {
-		if (waited_ms == 0)
-			log_info("store %s: waiting for the process that uses it", database->path);
-		if (waited_ms >= TAKEOVER_MS) {
-			log_error("store %s: is in use by another process", database->path);
-			return -EBUSY;
-		}
-		usleep(50000);
-	}
-	return 0;
+	struct text error = TEXT_EMPTY;
+	int result = lock_file_wait(database->path, "store", TAKEOVER_MS, &database->lock_fd, &error);
+	if (result)
+		log_error("%s", error.data ? error.data : strerror(ENOMEM));
+	text_free(&error);
+	return result;
 }
 
 /* A file system without shared memory refuses the write-ahead log, silently. */

@@ -89,11 +89,19 @@ void names_close(struct names *names)
 
 /* ---- of any thread ---- */
 
-int names_group(struct names *names, const struct query *query, struct grouping *ret_grouping)
+int names_group(struct names *names, const struct query *query, bool ordered, struct grouping *ret_grouping)
 {
+	struct grouping grouping;
 	pthread_rwlock_rdlock(&names->lock);
-	int result = grouping_build(&names->dictionary, query, ret_grouping);
+	int result = grouping_build(&names->dictionary, query, &grouping);
+	if (result == 0 && ordered) {
+		result = grouping_order(&names->dictionary, query, &grouping);
+		if (result)
+			grouping_free(&grouping);
+	}
 	pthread_rwlock_unlock(&names->lock);
+	if (result == 0)
+		*ret_grouping = grouping;
 	return result;
 }
 

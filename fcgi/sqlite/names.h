@@ -30,8 +30,8 @@ void names_close(struct names *names);
 
 /* ---- of any thread ---- */
 
-/* The grouping of a query, see grouping_build(). */
-int names_group(struct names *names, const struct query *query, struct grouping *ret_grouping)
+/* The grouping of a query, see grouping_build(), and where it is wanted grouping_order(). */
+int names_group(struct names *names, const struct query *query, bool ordered, struct grouping *ret_grouping)
 	__attribute__((warn_unused_result));
 
 /* The hosts seen after `from_ms`, without their process counts, and the number of each:

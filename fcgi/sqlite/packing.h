@@ -32,6 +32,8 @@ enum { PACKING_SPAN_MS = 10000 }; /* what a row spans: a time that is further fr
 
 enum packing_code { PACKING_ABSENT, PACKING_ZERO, PACKING_THOUSANDTHS, PACKING_DOUBLE };
 
+_Static_assert(RESOURCE_COUNT == 2, "an entry has the codes of mem and cpu, and their values");
+
 struct packing_entry {
 	uint32_t offset_ms;
 	uint32_t series;
