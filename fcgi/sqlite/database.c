@@ -127,7 +127,7 @@ int database_reserve(struct database *database)
 		code = SQLITE_ERROR;
 	/* It says no more than that it cannot be written. */
 	if ((code & 0xff) == SQLITE_IOERR) {
-		database_fail(database, DATABASE_APPENDING, "there is no space for the file to grow");
+		database_fail(database, DATABASE_APPENDING, "the file cannot grow: there is no space, or its disk fails");
 		return -ENOSPC;
 	}
 	return database_result(database, code, database->appending, "write");

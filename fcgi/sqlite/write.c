@@ -147,8 +147,9 @@ static int expire_rows(struct appender *appender, int64_t reached_ms, size_t mos
 	appender->expire_metric = appender->expire_metric % (METRIC_COUNT - 1) + 1;
 	const enum metric metrics[] = { METRIC_USAGE, (enum metric)appender->expire_metric };
 	for (int i = 0; i < 2; i++) {
+		int64_t oldest_ms = reached_ms - kept_ms(appender, metrics[i]);
 		sqlite3_bind_int64(appender->expire, 1, placement_key(metrics[i], 0, 0));
-		sqlite3_bind_int64(appender->expire, 2, placement_key(metrics[i], reached_ms - kept_ms(appender, metrics[i]), 0));
+		sqlite3_bind_int64(appender->expire, 2, placement_key(metrics[i], oldest_ms > 0 ? oldest_ms : 0, 0));
 		sqlite3_bind_int64(appender->expire, 3, (int64_t)most);
 		int code = database_run(appender->expire);
 		if (code != SQLITE_OK)
