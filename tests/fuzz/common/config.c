@@ -6,11 +6,18 @@
 #include "common/config.h"
 #include "common/rules.h"
 
+/* Paths that are not said are relative to the working directory, those of a file to its folder: so that they
+ * stay what they are these are said. */
+static char *const paths[] = {
+	(char[]){ "sqlite.path=/db" }, (char[]){ "collector.spool=/spool" }, (char[]){ "alert.log=/log" },
+	(char[]){ "alert.state=/alert" }, (char[]){ "forecast.state=/forecast" },
+};
+
 /* NULL: the file is not right. */
 static struct config *load(const void *bytes, size_t size, struct text *error)
 {
 	struct config *config = NULL;
-	int result = config_load(fuzz_file(bytes, size), NULL, 0, &config, error);
+	int result = config_load(fuzz_file(bytes, size), paths, sizeof(paths) / sizeof(paths[0]), &config, error);
 	assert(result == 0 || result == -EINVAL);
 	assert((result == 0) == (error->length == 0));
 	return config;

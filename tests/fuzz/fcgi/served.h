@@ -34,9 +34,10 @@ int64_t clock_wall_ms(void)
 	return 1795356880000; /* 2026-11-22T14:14:40Z: that of the corpus */
 }
 
-int remote_start(struct remote *remote, remote_set_up *set_up, struct store *store)
+int remote_start(struct remote *remote, remote_set_up *set_up, const struct http_message *probe, struct store *store)
 {
 	(void)remote;
+	(void)probe;
 	served.set_up = set_up;
 	served.store = store;
 	return 0;
