@@ -15,6 +15,11 @@ void budget_set_limit(size_t bytes)
 	atomic_store(&limits[BUDGET_ANSWERS], bytes - bytes / 4);
 }
 
+size_t budget_limit(enum budget_part part)
+{
+	return atomic_load(&limits[part]);
+}
+
 int budget_hold(struct budget_share *share, size_t bytes)
 {
 	size_t counted = bytes > BUDGET_FREE ? bytes : 0;

@@ -30,6 +30,9 @@ struct budget_share {
 /* For all that is taken from now on. */
 void budget_set_limit(size_t bytes);
 
+/* What a part may hold. */
+size_t budget_limit(enum budget_part part);
+
 /* Makes the share one of `bytes` in all. 0, or -ENOBUFS when others hold too much for it
  * to grow so (the share stays as it was; counted in metrics). */
 int budget_hold(struct budget_share *share, size_t bytes) __attribute__((warn_unused_result));

@@ -10,7 +10,7 @@
  * health, metrics and errors are answered at once.
  *
  * Who waits for the answer of one that is inside is inside too, and so is a large answer
- * until it is sent. Nobody enters twice.
+ * until it is on its way. Nobody enters twice.
  *
  * Thread-safe.
  */

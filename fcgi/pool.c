@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/log.h"
+#include "fcgi/outbox.h"
 
 /* Interrupts a thread that waits in accept() or in read(). Blocked at all other
  * times, so that it never cuts a request or a write of the store. */
@@ -18,6 +20,7 @@ struct pool {
 	void *user;
 	atomic_size_t max_body;
 	atomic_bool stopping;
+	struct outbox *outbox; /* of what is large */
 	unsigned count;
 	pthread_t threads[];
 };
@@ -33,6 +36,22 @@ static void set_wake(int how)
 	sigemptyset(&set);
 	sigaddset(&set, WAKE_SIGNAL);
 	pthread_sigmask(how, &set, NULL);
+}
+
+/* Sends the answer, or has it sent. */
+static void send_answer(struct pool *pool, struct connection *connection, const struct request *request,
+                        struct response *response)
+{
+	struct outbox_item *item = NULL;
+	if (response_body(response)->length > OUTBOX_LARGE && strcmp(request->method, "HEAD") != 0) {
+		int result = outbox_reserve(pool->outbox, response, &item);
+		if (result)
+			response_no_memory(response, result);
+	}
+	if (item)
+		connection_answer_large(connection, pool->outbox, item, response);
+	else
+		connection_answer(connection, request, response);
 }
 
 static void answer(struct pool *pool, struct connection *connection, struct response *response)
@@ -53,7 +72,7 @@ static void answer(struct pool *pool, struct connection *connection, struct resp
 		response_free(response);
 		response_no_memory(response, -ENOMEM);
 	}
-	connection_answer(connection, &request, response);
+	send_answer(pool, connection, &request, response);
 	if (pool->handler->sent)
 		pool->handler->sent(pool->user, &request);
 	response_give_back(response);
@@ -99,6 +118,11 @@ int pool_start(unsigned threads, size_t max_body, const struct pool_handler *han
 	pool->handler = handler;
 	pool->user = user;
 	pool->max_body = max_body;
+	pool->outbox = outbox_open();
+	if (!pool->outbox) {
+		free(pool);
+		return -ENOMEM;
+	}
 
 	/* Without SA_RESTART: the interrupted call returns. */
 	struct sigaction action = { .sa_handler = on_wake };
@@ -142,5 +166,6 @@ void pool_stop(struct pool *pool)
 				break;
 		}
 	}
+	outbox_close(pool->outbox);
 	free(pool);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcgiapp.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "fcgi/inflate.h"
+#include "fcgi/outbox.h"
 
 enum {
 	PIECE = 16384, /* of a body that is inflated, or of one that is read */
@@ -248,10 +250,9 @@ int connection_read_body(struct connection *connection, size_t max_body, struct 
 	return read_plain(connection, request->body_state == REQUEST_BODY_WHOLE ? (size_t)length : 0, request);
 }
 
-void connection_answer(struct connection *connection, const struct request *request, const struct response *response)
+/* Sends the head of an answer. A body that was not read is thrown away. */
+static void send_head(struct connection *connection, const struct response *response)
 {
-	FCGX_Stream *out = connection->fcgi.out;
-	const struct text *body = response_body(response);
 	struct text header = TEXT_EMPTY;
 	char rest[4096];
 
@@ -260,12 +261,12 @@ void connection_answer(struct connection *connection, const struct request *requ
 	while (FCGX_GetStr(rest, sizeof(rest), connection->fcgi.in) > 0)
 		;
 	text_printf(&header, "Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n",
-	            response->status, reason_of(response->status), response->content_type, body->length);
+	            response->status, reason_of(response->status), response->content_type, response_body(response)->length);
 	if (response->allow)
 		text_printf(&header, "Allow: %s\r\n", response->allow);
 	if (response->authenticate)
 		text_append_string(&header, "WWW-Authenticate: Bearer\r\n");
-	if (response->refusal)
+	if (response->refusal && response->body.data)
 		text_printf(&header, "Vigie-Status: %d\r\nVigie-Answer: %.*s\r\n", response->refusal,
 		            (int)strcspn(response->body.data, "\n"), response->body.data);
 	if (response->retry_after_s)
@@ -273,19 +274,13 @@ void connection_answer(struct connection *connection, const struct request *requ
 	text_append_string(&header, "\r\n");
 
 	if (!text_failed(&header))
-		FCGX_PutStr(header.data, (int)header.length, out);
+		FCGX_PutStr(header.data, (int)header.length, connection->fcgi.out);
 	text_free(&header);
-	if (strcmp(request->method, "HEAD") != 0) {
-		/* FCGX_PutStr() takes an int. */
-		for (size_t sent = 0; sent < body->length;) {
-			size_t left = body->length - sent;
-			int piece = left > (1 << 30) ? 1 << 30 : (int)left;
-			if (FCGX_PutStr(body->data + sent, piece, out) != piece)
-				break; /* nginx has gone */
-			sent += (size_t)piece;
-		}
-	}
-	FCGX_Finish_r(&connection->fcgi);
+}
+
+/* Gives back what the request held, but for buffers of a usual size. */
+static void give_back(struct connection *connection)
+{
 	if (connection->body_capacity > BUDGET_FREE) {
 		free(connection->body);
 		connection->body = NULL;
@@ -294,6 +289,40 @@ void connection_answer(struct connection *connection, const struct request *requ
 	if (connection->inflated.capacity > BUDGET_FREE)
 		text_free(&connection->inflated);
 	budget_give_back(&connection->share);
+}
+
+void connection_answer(struct connection *connection, const struct request *request, const struct response *response)
+{
+	const struct text *body = response_body(response);
+	send_head(connection, response);
+	if (strcmp(request->method, "HEAD") != 0) {
+		/* FCGX_PutStr() takes an int. */
+		for (size_t sent = 0; sent < body->length;) {
+			size_t left = body->length - sent;
+			int piece = left > (1 << 30) ? 1 << 30 : (int)left;
+			if (FCGX_PutStr(body->data + sent, piece, connection->fcgi.out) != piece)
+				break; /* nginx has gone */
+			sent += (size_t)piece;
+		}
+	}
+	FCGX_Finish_r(&connection->fcgi);
+	give_back(connection);
+}
+
+void connection_answer_large(struct connection *connection, struct outbox *outbox, struct outbox_item *item,
+                             struct response *response)
+{
+	int id = connection->fcgi.requestId;
+	send_head(connection, response);
+	int fd = FCGX_FFlush(connection->fcgi.out) == 0 ? fcntl(connection->fcgi.ipcFd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (fd >= 0) {
+		FCGX_Detach(&connection->fcgi); /* it is closed, but not shut down */
+		outbox_send(outbox, item, fd, id, response);
+	} else {
+		outbox_cancel(outbox, item); /* nginx has gone, or will see that the answer is cut */
+	}
+	FCGX_Free(&connection->fcgi, 1);
+	give_back(connection);
 }
 
 void request_shutdown(void)

@@ -24,6 +24,8 @@ enum request_body {
 };
 
 struct route;
+struct outbox;
+struct outbox_item;
 
 /* Borrowed until the request is answered. */
 struct request {
@@ -112,6 +114,11 @@ int connection_read_body(struct connection *connection, size_t max_body, struct 
 /* Sends the answer and ends the request. A body that was not read is thrown away. What
  * the request held is given back, but for buffers of a usual size. */
 void connection_answer(struct connection *connection, const struct request *request, const struct response *response);
+
+/* The same, but for an answer that is large, and has its place in the outbox: what it sends belongs to
+ * that from now on, and *response is as if it were new. */
+void connection_answer_large(struct connection *connection, struct outbox *outbox, struct outbox_item *item,
+                             struct response *response);
 
 /* From now on connection_accept() returns once it is interrupted. Async-signal-safe. */
 void request_shutdown(void);
