@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -79,12 +78,6 @@ static char **make_argv(const char *path, const struct text *arguments)
 	return argv;
 }
 
-static int left_ms(int64_t end_ns)
-{
-	int64_t left = (end_ns - clock_monotonic_ns() + 999999) / 1000000;
-	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
-}
-
 /* Waits until the process ends: true, or false at the deadline. */
 static bool wait_for(int process_fd, int wake_fd, hook_deadline *deadline, void *user)
 {
@@ -94,7 +87,7 @@ static bool wait_for(int process_fd, int wake_fd, hook_deadline *deadline, void 
 			{ .fd = wake_fd, .events = POLLIN },
 		};
 		int64_t end_ns = deadline(user);
-		int ready = poll(fds, 2, left_ms(end_ns));
+		int ready = poll(fds, 2, clock_poll_ms(end_ns));
 		if (ready > 0 && fds[0].revents)
 			return true;
 		uint64_t woken;

@@ -3,7 +3,6 @@
  * transition to alert.log, has the hook run and reports the alarms that stand.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "alert/service.h"
 #include "common/clock.h"
@@ -24,13 +23,9 @@ static int check(const struct config *config, struct text *ret_error)
 	return service_check(config, program.config_path, ret_error);
 }
 
-/* False: there is none, or the one that was goes on. */
 static bool open_tick(struct tick *tick, const struct config *config)
 {
-	int result = tick_reopen(tick, config->alert.interval_ms, config->alert.phase_ms, clock_moment());
-	if (result)
-		log_error("cannot make a timer: %s", strerror(-result));
-	return result == 0;
+	return tick_renew(tick, config->alert.interval_ms, config->alert.phase_ms);
 }
 
 /* Whatever of it fails, the program goes on. A file that is broken leaves the configuration as it

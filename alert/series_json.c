@@ -5,12 +5,12 @@
 #include <math.h>
 #include <string.h>
 
-#define SECONDS_MAX 253402300799.0 /* 9999-12-31T23:59:59Z */
+#include "common/clock.h"
 
 bool series_json_read_time(const struct cJSON *item, int64_t *ret_time_ms)
 {
 	/* The negation also refuses a NaN. */
-	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= SECONDS_MAX))
+	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= CLOCK_RFC3339_MAX_S))
 		return false;
 	*ret_time_ms = llrint(item->valuedouble * 1000);
 	return true;

@@ -5,6 +5,8 @@
  * What is RED now comes first: its lines are written, and the state is saved, before the
  * forecasts are asked for, so that a server that hangs on these delays no line of a RED.
  *
+ * alert/service_round.c has a round; whoever is told of a transition is told in its tell().
+ *
  * It owns all that it is made of, and keeps nothing of a configuration. What fails in a round is
  * logged once, and once when it works again. One thread uses a service.
  */
@@ -19,7 +21,7 @@
 struct service;
 
 /* Checks what the option table cannot: 0 or a negative errno with a sentence. `source` is the
- * file's name for messages. */
+ * file's name for messages, NULL without a file. */
 int service_check(const struct config *config, const char *source, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
@@ -39,7 +41,7 @@ void service_reload(struct service *service, const struct config *config, const 
 /* One round at the wall clock's `now_ms`. */
 void service_evaluate(struct service *service, int64_t now_ms);
 
-/* Writes the state, and the lines that wait. */
+/* Writes the lines that wait, and the state. */
 void service_save(struct service *service);
 
 #endif

@@ -7,17 +7,15 @@
 
 #include "common/client.h"
 #include "common/json.h"
-
-/* Of one PUT: well under the server's limit, however many alarms stand. */
-enum { SAVE_BODY_MAX = 512 * 1024 };
+#include "common/series_report.h"
 
 /* The member of GET health that tells of vigie-forecast, as "alert" tells of us. */
 #define HEALTH_FORECAST "forecast"
 
 struct uplink {
 	struct client *client;
-	struct client *forecasts;
-	struct text request;
+	struct client *forecasts_client;
+	struct series_report report;
 };
 
 struct uplink *uplink_open(const char *url, const char *token, int64_t timeout_ms, int64_t forecasts_ms)
@@ -26,8 +24,9 @@ struct uplink *uplink_open(const char *url, const char *token, int64_t timeout_m
 	if (!uplink)
 		return NULL;
 	uplink->client = client_open(url, token, timeout_ms);
-	uplink->forecasts = client_open(url, token, forecasts_ms);
-	if (!uplink->client || !uplink->forecasts) {
+	uplink->forecasts_client = client_open(url, token, forecasts_ms);
+	uplink->report = (struct series_report){ .client = uplink->client, .path = "save-alarms" };
+	if (!uplink->client || !uplink->forecasts_client) {
 		uplink_close(uplink);
 		return NULL;
 	}
@@ -39,8 +38,8 @@ void uplink_close(struct uplink *uplink)
 	if (!uplink)
 		return;
 	client_close(uplink->client);
-	client_close(uplink->forecasts);
-	text_free(&uplink->request);
+	client_close(uplink->forecasts_client);
+	text_free(&uplink->report.body);
 	free(uplink);
 }
 
@@ -59,10 +58,10 @@ int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text 
 }
 
 /* Whether vigie-forecast reports: 0, -ENODATA, or why that cannot be known. */
-static int check_forecaster(struct uplink *uplink, struct text *ret_error)
+static int check_health(struct uplink *uplink, struct text *ret_error)
 {
 	const struct text *body;
-	int result = client_get(uplink->forecasts, "health", &body, ret_error);
+	int result = client_get(uplink->forecasts_client, "health", &body, ret_error);
 	if (result)
 		return result;
 	cJSON *health = cJSON_ParseWithLength(body->data, body->length);
@@ -79,20 +78,20 @@ static int check_forecaster(struct uplink *uplink, struct text *ret_error)
 int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, struct text *ret_error)
 {
 	const struct text *body;
-	int result = client_get(uplink->forecasts, "forecasts", &body, ret_error);
+	int result = client_get(uplink->forecasts_client, "forecasts", &body, ret_error);
 	if (result)
 		return result;
 	struct forecasts forecasts;
 	struct text wrong = TEXT_EMPTY;
 	result = forecasts_parse(body->data, body->length, &forecasts, &wrong);
 	if (result)
-		text_printf(ret_error, "GET %s: %s", client_url(uplink->forecasts),
+		text_printf(ret_error, "GET %s: %s", client_url(uplink->forecasts_client),
 		            wrong.data ? wrong.data : strerror(-result));
 	text_free(&wrong);
 	if (result)
 		return result;
 	if (forecasts.count == 0)
-		result = check_forecaster(uplink, ret_error);
+		result = check_health(uplink, ret_error);
 	if (result)
 		forecasts_free(&forecasts);
 	else
@@ -100,77 +99,52 @@ int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, str
 	return result;
 }
 
-static int put_items(struct uplink *uplink, struct text *ret_error)
-{
-	text_append_string(&uplink->request, "]}");
-	return client_put(uplink->client, "save-alarms", &uplink->request, ret_error);
-}
-
-static void start_items(struct uplink *uplink)
-{
-	text_reset(&uplink->request);
-	text_append_string(&uplink->request, "{\"data\": [");
-}
-
 /* Without a timestamp: the server's own clock is the one that its readers go by. */
-static void append_item(struct text *body, const struct alarm *alarm, enum resource resource)
+static int report_alarm(struct uplink *uplink, const struct alarm *alarm, enum resource resource, struct text *ret_error)
 {
-	if (body->length && body->data[body->length - 1] == '}')
-		text_append_string(body, ",\n");
-	text_printf(body, "{\"ipaddress\": \"%s\", \"process_name\": ", alarm->ip);
-	json_append_string(body, alarm->process);
-	text_printf(body, ", \"type_data\": \"%s\", \"color\": \"%s\"", wire_resource_name(resource),
-	            wire_color_name(alarm->color));
+	struct series_report *report = &uplink->report;
+	int result = series_report_add(report, alarm->ip, alarm->process, resource, ret_error);
+	if (result)
+		return result;
+	text_printf(&report->body, ", \"color\": \"%s\"", wire_color_name(alarm->color));
 	if (alarm->resource != RESOURCE_COUNT) {
-		text_append_string(body, ", \"value\": ");
-		json_append_number(body, alarm->value);
-		text_append_string(body, ", \"threshold\": ");
-		json_append_number(body, alarm->threshold);
+		series_report_append(report, "value", alarm->value);
+		series_report_append(report, "threshold", alarm->threshold);
 	}
 	if (alarm->color == COLOR_ORANGE) {
-		text_append_string(body, ", \"forecast\": ");
-		json_append_number(body, alarm->forecast);
-		text_append_string(body, ", \"expected_at\": ");
+		series_report_append(report, "forecast", alarm->forecast);
 		if (alarm->expected_ms)
-			json_append_seconds(body, alarm->expected_ms);
+			series_report_append(report, "expected_at", (double)alarm->expected_ms / 1000);
 		else
-			text_append_string(body, "null");
+			text_append_string(&report->body, ", \"expected_at\": null");
 	}
-	text_append_string(body, ", \"since\": ");
-	json_append_seconds(body, alarm->since_ms);
-	text_append_char(body, '}');
+	series_report_append(report, "since", (double)alarm->since_ms / 1000);
+	text_append_char(&report->body, '}');
+	return 0;
 }
 
-/* Adds an alarm to the request, after sending a request that is full. */
-static int add_alarm(struct uplink *uplink, const struct alarm *alarm, struct text *ret_error)
+/* That of a whole host is one of each resource. */
+static int report_host(struct uplink *uplink, const struct alarm *alarm, struct text *ret_error)
 {
-	if (uplink->request.length > SAVE_BODY_MAX) {
-		int result = put_items(uplink, ret_error);
-		if (result)
-			return result;
-		start_items(uplink);
-	}
-	bool whole_host = alarm->resource == RESOURCE_COUNT;
-	for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
-		if (whole_host || alarm->resource == (enum resource)resource)
-			append_item(&uplink->request, alarm, (enum resource)resource);
-	}
-	return 0;
+	int result = 0;
+	for (int i = 0; i < RESOURCE_COUNT && !result; i++)
+		result = report_alarm(uplink, alarm, (enum resource)i, ret_error);
+	return result;
 }
 
 int uplink_save_alarms(struct uplink *uplink, const struct states *states, struct text *ret_error)
 {
 	int result = 0;
-	start_items(uplink);
+	series_report_begin(&uplink->report);
 	for (const struct series_state *series = states_next_series(states, NULL); series && !result;
 	     series = states_next_series(states, series)) {
 		if (series->alarm.color != COLOR_GREEN || series->ended)
-			result = add_alarm(uplink, &series->alarm, ret_error);
+			result = report_alarm(uplink, &series->alarm, series->alarm.resource, ret_error);
 	}
 	for (const struct host_state *host = states_next_host(states, NULL); host && !result;
 	     host = states_next_host(states, host)) {
 		if (host->alarm.color == COLOR_UNKNOWN || host->ended)
-			result = add_alarm(uplink, &host->alarm, ret_error);
+			result = report_host(uplink, &host->alarm, ret_error);
 	}
-	return result ? result : put_items(uplink, ret_error);
+	return result ? result : series_report_end(&uplink->report, ret_error);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(RESOURCE_COUNT == 2, "minima, ranks and what is summed under \"other\" are of cpu and mem");
+
 struct filter_name {
 	char name[READING_NAME_SIZE];
 	int out;      /* ticks in a row for which the filters did not want it */

@@ -128,6 +128,7 @@ int rates_update(struct rates *rates, const struct reading *reading, enum config
 			end = reading_group_end(reading, start);
 			struct rate *value = &rates->values[names++];
 			value->name = reading->processes[start].name;
+			_Static_assert(RESOURCE_COUNT == 2, "each is measured");
 			value->thousandths[RESOURCE_CPU] = cpu_of(rates, reading, start, end, scale);
 			value->thousandths[RESOURCE_MEM] = mem_of(reading, start, end);
 		}

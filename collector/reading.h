@@ -1,6 +1,7 @@
 /*
  * A reading: what one look at every process of the machine gave, and what the
- * rates are made of. The sampler fills it; the code here is pure.
+ * rates are made of. The sampler fills it; the code here is pure. The resources that values
+ * are made of are enum resource, in common/wire.h.
  *
  * The owner keeps one struct reading from tick to tick, so that its memory is
  * used again, and frees it with reading_free().

@@ -1,5 +1,6 @@
 /*
- * Reads every process of the machine. The only file that includes libproc2.
+ * Reads every process of the machine. The only file that includes libproc2. What is
+ * sampled: enum resource, in common/wire.h.
  *
  * Facts, of libproc2 4.0.2 (Debian 12) and Linux:
  * - All but the shared pages comes out of /proc/PID/stat, one read a process.

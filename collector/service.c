@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/tick.h"
+#include "common/trouble.h"
 
 enum {
 	FIRST_TICK_MS = 2000, /* from the first reading to the first values, at least */
@@ -32,9 +33,9 @@ struct service {
 	int64_t read_ns;       /* when the last reading began, monotonic */
 	bool sending;          /* its values are still to be sent */
 	int64_t logged_ns;     /* when the counters were logged */
-	bool failing;          /* the last tick could not be measured, and that was logged */
-	bool folding;          /* likewise, of names over max_processes */
-	bool partial;          /* likewise, of processes that are hidden */
+	struct trouble measuring, filtering;
+	bool folding;          /* the last tick had names over max_processes, and that was logged */
+	bool partial;          /* likewise, processes that are hidden */
 };
 
 int service_check(const struct config *config, struct text *ret_error)
@@ -95,6 +96,8 @@ int service_open(const struct config *config, struct service **ret_service, stru
 	}
 	service->config = config;
 	service->tick.timer_fd = -1;
+	service->measuring.operation = "reading /proc";
+	service->filtering.operation = "choosing what is sent";
 	service->logged_ns = clock_monotonic_ns();
 	int result = open_members(service, ret_error);
 	if (result)
@@ -141,18 +144,13 @@ static void measure(struct service *service, int64_t boundary_ms, struct moment 
 	struct rate *values;
 	size_t count, folded;
 	int result = take_reading(service, &values, &count);
-	if (result == 0)
-		result = filter_apply(&service->filter, service->config, values, &count, &folded);
-	if (result) {
-		if (!service->failing)
-			log_error("reading /proc: %s; trying again every interval", strerror(-result));
-		service->failing = true;
+	trouble_watch(&service->measuring, result, NULL);
+	if (result)
 		return;
-	}
-	if (service->failing)
-		log_info("reading /proc: works again");
-	service->failing = false;
-
+	result = filter_apply(&service->filter, service->config, values, &count, &folded);
+	trouble_watch(&service->filtering, result, NULL);
+	if (result)
+		return;
 	if (folded && !service->folding)
 		log_warning("over max_processes: %zu names are summed under \"%s\"", folded, FILTER_OTHER);
 	service->folding = folded > 0;

@@ -1,5 +1,6 @@
 #include "common/clock.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -15,6 +16,12 @@ int64_t clock_monotonic_ns(void)
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int clock_poll_ms(int64_t end_ns)
+{
+	int64_t left_ms = (end_ns - clock_monotonic_ns() + 999999) / 1000000;
+	return left_ms < 0 ? 0 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
 struct moment clock_moment(void)

@@ -16,6 +16,10 @@ int64_t clock_wall_ms(void);
  * (CLOCK_MONOTONIC). */
 int64_t clock_monotonic_ns(void);
 
+/* How long poll(2) is to wait until `end_ns` on that clock; 0 when that is past. Rounded up: a wait that
+ * ends early would only be begun again. */
+int clock_poll_ms(int64_t end_ns);
+
 /* One moment on two clocks: what the wall clock says can be judged by the other. */
 struct moment {
 	int64_t wall_ms; /* since 1970-01-01 UTC; may be set at any time */
@@ -29,6 +33,7 @@ struct moment clock_moment(void);
 uint64_t clock_boot(void);
 
 enum { CLOCK_RFC3339_SIZE = 32 };
+#define CLOCK_RFC3339_MAX_S 253402300799.0 /* 9999-12-31T23:59:59Z: its years have four digits */
 
 /* Writes "2026-11-22T14:00:15.000Z" (RFC 3339, UTC, always three decimals). */
 void clock_format_rfc3339(int64_t time_ms, char ret_text[static CLOCK_RFC3339_SIZE]);

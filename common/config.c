@@ -10,6 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What a line may have, its end and a NUL included. */
+enum { LINE_SIZE = 8192 };
+
+#define BLANKS " \t\n\v\f\r"
+#define UNWRITABLE "a value begins or ends with no blank, has no line end, no ';' at its start or after a blank, and fits in a line"
+
 enum type { STRING, PATH, INTEGER, BYTES, DURATION, NUMBER, BOOLEAN, CHOICE, LIST };
 
 struct option {
@@ -26,178 +32,189 @@ static const char *const log_levels[] = { "error", "warning", "info", "debug", N
 static const char *const cpu_scales[] = { "core", "machine", NULL };
 static const char *const gzips[] = { "auto", "yes", "no", NULL };
 
-#define FIELD(name) offsetof(struct config, name)
+/* An option's type and where its field is: it compiles for a field that set_option() may write as that type. */
+#define FIELD(type, name) type, _Generic(((struct config *)0)->name, TYPE_##type: offsetof(struct config, name))
+typedef char *TYPE_STRING, *TYPE_PATH;
+typedef int64_t TYPE_INTEGER, TYPE_BYTES, TYPE_DURATION, TYPE_CHOICE;
+typedef double TYPE_NUMBER;
+typedef bool TYPE_BOOLEAN;
+typedef struct config_list TYPE_LIST;
+
 #define MINUTE 60e3
 #define HOUR (60 * MINUTE)
 #define DAY (24 * HOUR)
 #define MIB 1048576.0
 
 static const struct option options[] = {
-	{ "log", "level", CHOICE, FIELD(log.level), "info", 0, 0, log_levels,
+	{ "log", "level", FIELD(CHOICE, log.level), "info", 0, 0, log_levels,
 	  "error, warning, info or debug" },
 
-	{ "server", "store", STRING, FIELD(server.store), "sqlite", 0, 0, NULL,
+	{ "server", "store", FIELD(STRING, server.store), "sqlite", 0, 0, NULL,
 	  "where the samples are kept: sqlite, influxdb2, influxql (InfluxDB 1) or victoriametrics; each has a section below" },
-	{ "server", "threads", INTEGER, FIELD(server.threads), "0", 0, 1024, NULL,
+	{ "server", "threads", FIELD(INTEGER, server.threads), "0", 0, 1024, NULL,
 	  "threads that answer requests; 0: sixteen a core, 32 to 64" },
-	{ "server", "max_body", BYTES, FIELD(server.max_body), "4MiB", 1024, 256 * MIB, NULL,
+	{ "server", "max_body", FIELD(BYTES, server.max_body), "4MiB", 1024, 256 * MIB, NULL,
 	  "the largest body of a PUT; nginx has the same limit of its own" },
-	{ "server", "memory", BYTES, FIELD(server.memory), "384MiB", 16 * MIB, 1024 * 1024 * MIB, NULL,
+	{ "server", "hosts", FIELD(LIST, server.hosts), NULL, 0, 0, NULL,
+	  "names that clients call this server by, a glob each, may be repeated; addresses, localhost and the machine's own names need not be said; requests for another name are answered 421" },
+	{ "server", "connections_per_address", FIELD(INTEGER, server.connections_per_address), "200", 0, 1e5, NULL,
+	  "requests under way that an address may have, and so all hosts behind one NAT together; loopback any number; 0: no limit; nginx has it of deploy/run" },
+	{ "server", "memory", FIELD(BYTES, server.memory), "384MiB", 16 * MIB, 1024 * 1024 * MIB, NULL,
 	  "what requests may hold in all, a quarter of it for bodies and the rest for answers; further ones are answered 503; at least 16 times max_body" },
-	{ "server", "interval", DURATION, FIELD(server.interval_ms), "10s", 1e3, HOUR, NULL,
+	{ "server", "interval", FIELD(DURATION, server.interval_ms), "10s", 1e3, HOUR, NULL,
 	  "the collectors' interval: what is older than three of them is not the latest" },
-	{ "server", "retention", DURATION, FIELD(server.retention_ms), "2d", MINUTE, 3660 * DAY, NULL,
+	{ "server", "retention", FIELD(DURATION, server.retention_ms), "2d", MINUTE, 3660 * DAY, NULL,
 	  "how long samples are kept" },
-	{ "server", "max_series_per_host", INTEGER, FIELD(server.max_series_per_host), "10000", 1, 1e6, NULL,
+	{ "server", "max_series_per_host", FIELD(INTEGER, server.max_series_per_host), "10000", 1, 1e6, NULL,
 	  "process names a host may have within the retention; further ones count as \"other\"" },
-	{ "server", "max_series", INTEGER, FIELD(server.max_series), "1000000", 1, 1e8, NULL,
+	{ "server", "max_series", FIELD(INTEGER, server.max_series), "1000000", 1, 1e8, NULL,
 	  "process names of all hosts together; further ones count as \"other\"" },
-	{ "server", "max_points", INTEGER, FIELD(server.max_points), "5000000", 1, 1e9, NULL,
+	{ "server", "max_points", FIELD(INTEGER, server.max_points), "5000000", 1, 1e9, NULL,
 	  "points one answer may hold" },
-	{ "server", "cache", DURATION, FIELD(server.cache_ms), "1s", 0, 1e3, NULL,
+	{ "server", "cache", FIELD(DURATION, server.cache_ms), "1s", 0, 1e3, NULL,
 	  "how old an answer may be that is given to several who ask the same, at most a tenth of interval; 0: each has its own, but for those who ask at the same moment" },
-	{ "server", "store_timeout", DURATION, FIELD(server.store_timeout_ms), "10s", 100, 10 * MINUTE, NULL,
+	{ "server", "store_timeout", FIELD(DURATION, server.store_timeout_ms), "10s", 100, 10 * MINUTE, NULL,
 	  "how long one request to an engine may take" },
-	{ "server", "store_queue", BYTES, FIELD(server.store_queue), "32MiB", 1024, 1024 * 1024 * MIB, NULL,
+	{ "server", "store_queue", FIELD(BYTES, server.store_queue), "32MiB", 1024, 1024 * 1024 * MIB, NULL,
 	  "samples that wait for the store, beyond the first batch; further ones are answered 503" },
-	{ "server", "store_ca_file", PATH, FIELD(server.store_ca_file), "", 0, 0, NULL,
+	{ "server", "store_ca_file", FIELD(PATH, server.store_ca_file), "", 0, 0, NULL,
 	  "certificates to trust for an engine's https URL, PEM; empty: the system's" },
-	{ "server", "manage_retention", BOOLEAN, FIELD(server.manage_retention), "no", 0, 0, NULL,
+	{ "server", "manage_retention", FIELD(BOOLEAN, server.manage_retention), "no", 0, 0, NULL,
 	  "whether the retention of a bucket or database that is there already is changed to ours" },
-	{ "server", "write_tokens", PATH, FIELD(server.write_tokens), "", 0, 0, NULL,
+	{ "server", "write_tokens", FIELD(PATH, server.write_tokens), "", 0, 0, NULL,
 	  "a file of bearer tokens, one a line and for its owner's eyes only, of which a PUT needs one; empty: everybody may" },
-	{ "server", "read_tokens", PATH, FIELD(server.read_tokens), "", 0, 0, NULL,
+	{ "server", "read_tokens", FIELD(PATH, server.read_tokens), "", 0, 0, NULL,
 	  "the same for every GET but health" },
-	{ "server", "admin_tokens", PATH, FIELD(server.admin_tokens), "", 0, 0, NULL,
-	  "the same for what only an administrator may; these tokens may everything else too" },
+	{ "server", "admin_tokens", FIELD(PATH, server.admin_tokens), "", 0, 0, NULL,
+	  "a file of tokens that give every right; they close nothing by themselves" },
 
-	{ "sqlite", "path", PATH, FIELD(sqlite.path), "vigie.db", 0, 0, NULL,
+	{ "sqlite", "path", FIELD(PATH, sqlite.path), "vigie.db", 0, 0, NULL,
 	  "the database file" },
 
-	{ "influxdb2", "url", STRING, FIELD(influxdb2.url), "http://localhost:8086", 0, 0, NULL,
+	{ "influxdb2", "url", FIELD(STRING, influxdb2.url), "http://localhost:8086", 0, 0, NULL,
 	  "the InfluxDB 2 server" },
-	{ "influxdb2", "org", STRING, FIELD(influxdb2.org), "myorg", 0, 0, NULL,
+	{ "influxdb2", "org", FIELD(STRING, influxdb2.org), "myorg", 0, 0, NULL,
 	  "its organisation, which is there already" },
-	{ "influxdb2", "bucket", STRING, FIELD(influxdb2.bucket), "monitoring", 0, 0, NULL,
+	{ "influxdb2", "bucket", FIELD(STRING, influxdb2.bucket), "monitoring", 0, 0, NULL,
 	  "its bucket; made where it is missing" },
-	{ "influxdb2", "token_file", PATH, FIELD(influxdb2.token_file), "", 0, 0, NULL,
+	{ "influxdb2", "token_file", FIELD(PATH, influxdb2.token_file), "", 0, 0, NULL,
 	  "a file that holds a token for reading and writing the bucket" },
 
-	{ "influxql", "url", STRING, FIELD(influxql.url), "http://localhost:8086", 0, 0, NULL,
+	{ "influxql", "url", FIELD(STRING, influxql.url), "http://localhost:8086", 0, 0, NULL,
 	  "the InfluxDB 1 server" },
-	{ "influxql", "database", STRING, FIELD(influxql.database), "monitoring", 0, 0, NULL,
+	{ "influxql", "database", FIELD(STRING, influxql.database), "monitoring", 0, 0, NULL,
 	  "its database; made where it is missing" },
-	{ "influxql", "user", STRING, FIELD(influxql.user), "", 0, 0, NULL,
+	{ "influxql", "user", FIELD(STRING, influxql.user), "", 0, 0, NULL,
 	  "who we are to it; empty: nobody" },
-	{ "influxql", "password_file", PATH, FIELD(influxql.password_file), "", 0, 0, NULL,
+	{ "influxql", "password_file", FIELD(PATH, influxql.password_file), "", 0, 0, NULL,
 	  "a file that holds the user's password" },
 
-	{ "victoriametrics", "insert_url", STRING, FIELD(victoriametrics.insert_url), "http://localhost:8428", 0, 0, NULL,
+	{ "victoriametrics", "insert_url", FIELD(STRING, victoriametrics.insert_url), "http://localhost:8428", 0, 0, NULL,
 	  "where samples go; of a cluster http://VMINSERT:8480/insert/0/influx" },
-	{ "victoriametrics", "select_url", STRING, FIELD(victoriametrics.select_url), "http://localhost:8428", 0, 0, NULL,
+	{ "victoriametrics", "select_url", FIELD(STRING, victoriametrics.select_url), "http://localhost:8428", 0, 0, NULL,
 	  "where they are read; of a cluster http://VMSELECT:8481/select/0/prometheus" },
-	{ "victoriametrics", "user", STRING, FIELD(victoriametrics.user), "", 0, 0, NULL,
+	{ "victoriametrics", "user", FIELD(STRING, victoriametrics.user), "", 0, 0, NULL,
 	  "who we are to it, or to the vmauth before it; empty: nobody" },
-	{ "victoriametrics", "password_file", PATH, FIELD(victoriametrics.password_file), "", 0, 0, NULL,
+	{ "victoriametrics", "password_file", FIELD(PATH, victoriametrics.password_file), "", 0, 0, NULL,
 	  "a file that holds the user's password" },
-	{ "victoriametrics", "token_file", PATH, FIELD(victoriametrics.token_file), "", 0, 0, NULL,
+	{ "victoriametrics", "token_file", FIELD(PATH, victoriametrics.token_file), "", 0, 0, NULL,
 	  "a file that holds a bearer token, in the place of user and password" },
 
-	{ "collector", "url", STRING, FIELD(collector.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
+	{ "collector", "url", FIELD(STRING, collector.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
 	  "the server" },
-	{ "collector", "ip", STRING, FIELD(collector.ip), "", 0, 0, NULL,
+	{ "collector", "ip", FIELD(STRING, collector.ip), "", 0, 0, NULL,
 	  "the address this host is known by; empty: the one its connection to the server uses" },
-	{ "collector", "interval", DURATION, FIELD(collector.interval_ms), "10s", 1e3, HOUR, NULL,
+	{ "collector", "interval", FIELD(DURATION, collector.interval_ms), "10s", 1e3, HOUR, NULL,
 	  "time between two samples of every process" },
-	{ "collector", "timeout", DURATION, FIELD(collector.timeout_ms), "5s", 100, MINUTE, NULL,
+	{ "collector", "timeout", FIELD(DURATION, collector.timeout_ms), "5s", 100, MINUTE, NULL,
 	  "how long one request to the server may take" },
-	{ "collector", "cpu_scale", CHOICE, FIELD(collector.cpu_scale), "core", 0, 0, cpu_scales,
+	{ "collector", "cpu_scale", FIELD(CHOICE, collector.cpu_scale), "core", 0, 0, cpu_scales,
 	  "core: 100 is one core kept busy; machine: 100 is all of them" },
-	{ "collector", "kernel_threads", BOOLEAN, FIELD(collector.kernel_threads), "no", 0, 0, NULL,
+	{ "collector", "kernel_threads", FIELD(BOOLEAN, collector.kernel_threads), "no", 0, 0, NULL,
 	  "whether kernel threads are sent" },
-	{ "collector", "include", LIST, FIELD(collector.include), NULL, 0, 0, NULL,
+	{ "collector", "include", FIELD(LIST, collector.include), NULL, 0, 0, NULL,
 	  "glob of names to send, may be repeated; none: all" },
-	{ "collector", "exclude", LIST, FIELD(collector.exclude), NULL, 0, 0, NULL,
+	{ "collector", "exclude", FIELD(LIST, collector.exclude), NULL, 0, 0, NULL,
 	  "glob of names not to send, may be repeated" },
-	{ "collector", "top", INTEGER, FIELD(collector.top), "0", 0, 1e6, NULL,
+	{ "collector", "top", FIELD(INTEGER, collector.top), "0", 0, 1e6, NULL,
 	  "send only this many names, the highest in CPU and the highest in memory; 0: all" },
-	{ "collector", "min_cpu", NUMBER, FIELD(collector.min_cpu), "0", 0, 1e6, NULL,
+	{ "collector", "min_cpu", FIELD(NUMBER, collector.min_cpu), "0", 0, 1e6, NULL,
 	  "leave out names under this percentage of CPU and under min_mem" },
-	{ "collector", "min_mem", NUMBER, FIELD(collector.min_mem), "0", 0, 100, NULL,
+	{ "collector", "min_mem", FIELD(NUMBER, collector.min_mem), "0", 0, 100, NULL,
 	  "leave out names under this percentage of memory and under min_cpu" },
-	{ "collector", "max_processes", INTEGER, FIELD(collector.max_processes), "2000", 1, 1e6, NULL,
+	{ "collector", "max_processes", FIELD(INTEGER, collector.max_processes), "2000", 1, 1e6, NULL,
 	  "names sent; the smallest of further ones are summed under \"other\"" },
-	{ "collector", "spool", PATH, FIELD(collector.spool), "spool", 0, 0, NULL,
+	{ "collector", "spool", FIELD(PATH, collector.spool), "spool", 0, 0, NULL,
 	  "a folder for what the server does not take now, made where it is missing; each collector has its own; empty: memory alone" },
-	{ "collector", "spool_bytes", BYTES, FIELD(collector.spool_bytes), "64MiB", 64 * 1024, 1024 * 1024 * MIB, NULL,
+	{ "collector", "spool_bytes", FIELD(BYTES, collector.spool_bytes), "64MiB", 64 * 1024, 1024 * 1024 * MIB, NULL,
 	  "what it may take on the disk; the oldest is dropped" },
-	{ "collector", "spool_age", DURATION, FIELD(collector.spool_age_ms), "1d", 1e3, 3660 * DAY, NULL,
+	{ "collector", "spool_age", FIELD(DURATION, collector.spool_age_ms), "1d", 1e3, 3660 * DAY, NULL,
 	  "how old it may become there; the oldest is dropped" },
-	{ "collector", "buffer", INTEGER, FIELD(collector.buffer_ticks), "60", 1, 1e5, NULL,
+	{ "collector", "buffer", FIELD(INTEGER, collector.buffer_ticks), "60", 1, 1e5, NULL,
 	  "intervals kept in memory where the spool cannot take them; the oldest is dropped" },
-	{ "collector", "gzip", CHOICE, FIELD(collector.gzip), "auto", 0, 0, gzips,
+	{ "collector", "gzip", FIELD(CHOICE, collector.gzip), "auto", 0, 0, gzips,
 	  "whether bodies are sent compressed; auto: when the server is on another machine" },
-	{ "collector", "ca_file", PATH, FIELD(collector.ca_file), "", 0, 0, NULL,
+	{ "collector", "ca_file", FIELD(PATH, collector.ca_file), "", 0, 0, NULL,
 	  "certificates to trust for an https URL, PEM; empty: the system's" },
-	{ "collector", "token_file", PATH, FIELD(collector.token_file), "", 0, 0, NULL,
+	{ "collector", "token_file", FIELD(PATH, collector.token_file), "", 0, 0, NULL,
 	  "a file that holds a token of the server's write_tokens; empty: none" },
 
-	{ "alert", "url", STRING, FIELD(alert.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
+	{ "alert", "url", FIELD(STRING, alert.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
 	  "the server" },
-	{ "alert", "interval", DURATION, FIELD(alert.interval_ms), "10s", 1e3, HOUR, NULL,
+	{ "alert", "interval", FIELD(DURATION, alert.interval_ms), "10s", 1e3, HOUR, NULL,
 	  "time between two evaluations; the collectors' interval" },
-	{ "alert", "phase", DURATION, FIELD(alert.phase_ms), "5s", 0, HOUR, NULL,
+	{ "alert", "phase", FIELD(DURATION, alert.phase_ms), "5s", 0, HOUR, NULL,
 	  "when to evaluate, counted from the boundary that the collectors stamp with" },
-	{ "alert", "timeout", DURATION, FIELD(alert.timeout_ms), "4s", 100, MINUTE, NULL,
+	{ "alert", "timeout", FIELD(DURATION, alert.timeout_ms), "4s", 100, MINUTE, NULL,
 	  "how long one request to the server may take" },
-	{ "alert", "token_file", PATH, FIELD(alert.token_file), "", 0, 0, NULL,
+	{ "alert", "token_file", FIELD(PATH, alert.token_file), "", 0, 0, NULL,
 	  "a file that holds a token that the server takes for reading and for writing; empty: none is sent" },
-	{ "alert", "threshold", NUMBER, FIELD(alert.threshold), "80", 0, 1e6, NULL,
+	{ "alert", "threshold", FIELD(NUMBER, alert.threshold), "80", 0, 1e6, NULL,
 	  "RED: the latest value is over this percentage" },
-	{ "alert", "clear", NUMBER, FIELD(alert.clear), "75", 0, 1e6, NULL,
+	{ "alert", "clear", FIELD(NUMBER, alert.clear), "75", 0, 1e6, NULL,
 	  "an alarm ends when the value is under this percentage" },
-	{ "alert", "raise_after", INTEGER, FIELD(alert.raise_after), "1", 1, 1e4, NULL,
+	{ "alert", "raise_after", FIELD(INTEGER, alert.raise_after), "1", 1, 1e4, NULL,
 	  "intervals over the threshold before the alarm is raised; 6 suits servers, where a core busy for a tick is no news" },
-	{ "alert", "clear_after", INTEGER, FIELD(alert.clear_after), "3", 1, 1e4, NULL,
+	{ "alert", "clear_after", FIELD(INTEGER, alert.clear_after), "3", 1, 1e4, NULL,
 	  "intervals under clear before the alarm ends" },
-	{ "alert", "amber_probability", NUMBER, FIELD(alert.amber_probability), "0.25", 0, 1, NULL,
+	{ "alert", "amber_probability", FIELD(NUMBER, alert.amber_probability), "0.25", 0, 1, NULL,
 	  "AMBER: the forecast's probability of going over the threshold within the horizon is over this, twice in a row" },
-	{ "alert", "amber_clear", NUMBER, FIELD(alert.amber_clear), "0.12", 0, 1, NULL,
+	{ "alert", "amber_clear", FIELD(NUMBER, alert.amber_clear), "0.12", 0, 1, NULL,
 	  "an AMBER ends when the probability is under this, clear_after times in a row" },
-	{ "alert", "horizon", DURATION, FIELD(alert.horizon_ms), "30m", 1e3, DAY, NULL,
+	{ "alert", "horizon", FIELD(DURATION, alert.horizon_ms), "30m", 1e3, DAY, NULL,
 	  "how far ahead AMBER looks" },
-	{ "alert", "rule", LIST, FIELD(alert.rule), NULL, 0, 0, NULL,
+	{ "alert", "rule", FIELD(LIST, alert.rule), NULL, 0, 0, NULL,
 	  "other limits for some, may be repeated, the first that fits counts: process=GLOB ip=GLOB resource=cpu|mem mute=yes|no, and threshold= to horizon= as above" },
-	{ "alert", "reminder", DURATION, FIELD(alert.reminder_ms), "0", 0, 30 * DAY, NULL,
+	{ "alert", "reminder", FIELD(DURATION, alert.reminder_ms), "0", 0, 30 * DAY, NULL,
 	  "how often an alarm that stands is said again; 0: never" },
-	{ "alert", "log", PATH, FIELD(alert.log), "alert.log", 0, 0, NULL,
+	{ "alert", "log", FIELD(PATH, alert.log), "alert.log", 0, 0, NULL,
 	  "one line a transition" },
-	{ "alert", "hook", PATH, FIELD(alert.hook), "", 0, 0, NULL,
+	{ "alert", "hook", FIELD(PATH, alert.hook), "", 0, 0, NULL,
 	  "a program that is run with the fields of each line as its arguments, one at a time; empty: none" },
-	{ "alert", "hook_timeout", DURATION, FIELD(alert.hook_timeout_ms), "10s", 100, HOUR, NULL,
+	{ "alert", "hook_timeout", FIELD(DURATION, alert.hook_timeout_ms), "10s", 100, HOUR, NULL,
 	  "how long it may take before it is killed" },
-	{ "alert", "state", PATH, FIELD(alert.state), "alert.state", 0, 0, NULL,
+	{ "alert", "state", FIELD(PATH, alert.state), "alert.state", 0, 0, NULL,
 	  "what survives a restart" },
 
-	{ "forecast", "refresh", DURATION, FIELD(forecast.refresh_ms), "1m", 1e3, HOUR, NULL,
+	{ "forecast", "refresh", FIELD(DURATION, forecast.refresh_ms), "1m", 1e3, HOUR, NULL,
 	  "time between two forecasts of every series" },
-	{ "forecast", "url", STRING, FIELD(forecast.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
+	{ "forecast", "url", FIELD(STRING, forecast.url), "http://127.0.0.1:8000/ressources-usage/", 0, 0, NULL,
 	  "the server" },
-	{ "forecast", "step", DURATION, FIELD(forecast.step_ms), "5m", 1e3, DAY, NULL,
+	{ "forecast", "step", FIELD(DURATION, forecast.step_ms), "5m", 1e3, DAY, NULL,
 	  "what the model counts time in, a multiple of refresh" },
-	{ "forecast", "phase", DURATION, FIELD(forecast.phase_ms), "7s", 0, HOUR, NULL,
+	{ "forecast", "phase", FIELD(DURATION, forecast.phase_ms), "7s", 0, HOUR, NULL,
 	  "when to look, counted from the boundary: its samples have then arrived" },
-	{ "forecast", "timeout", DURATION, FIELD(forecast.timeout_ms), "10s", 100, 10 * MINUTE, NULL,
+	{ "forecast", "timeout", FIELD(DURATION, forecast.timeout_ms), "10s", 100, 10 * MINUTE, NULL,
 	  "how long one request to the server may take" },
-	{ "forecast", "token_file", PATH, FIELD(forecast.token_file), "", 0, 0, NULL,
+	{ "forecast", "token_file", FIELD(PATH, forecast.token_file), "", 0, 0, NULL,
 	  "a file that holds a token that the server takes for reading and for writing; empty: none is sent" },
-	{ "forecast", "above", NUMBER, FIELD(forecast.above), "25", 0, 100, NULL,
+	{ "forecast", "above", FIELD(NUMBER, forecast.above), "25", 0, 100, NULL,
 	  "series that never exceeded this percentage of their limit within the history are not looked at" },
-	{ "forecast", "history", DURATION, FIELD(forecast.history_ms), "2d", 10e3, 3660 * DAY, NULL,
+	{ "forecast", "history", FIELD(DURATION, forecast.history_ms), "2d", 10e3, 3660 * DAY, NULL,
 	  "how far back is looked, at most the server's retention; a series that is not seen for so long is forgotten" },
-	{ "forecast", "model", PATH, FIELD(forecast.model), "", 0, 0, NULL,
+	{ "forecast", "model", FIELD(PATH, forecast.model), "", 0, 0, NULL,
 	  "a file that vigie-forecast train wrote, which every series' model starts from; empty: the one built in" },
-	{ "forecast", "state", PATH, FIELD(forecast.state), "forecast.state", 0, 0, NULL,
+	{ "forecast", "state", FIELD(PATH, forecast.state), "forecast.state", 0, 0, NULL,
 	  "what the models have learnt, which survives a restart" },
 };
 
@@ -220,6 +237,7 @@ struct parser {
 	struct config *config;
 	const char *path; /* NULL on the command line */
 	FILE *file; /* NULL outside the file */
+	char *long_value; /* what inih has a stand-in for; NULL: nothing */
 	int line;
 	int lines[OPTION_COUNT]; /* where the file has what is in force of an option; 0: nowhere */
 	int result; /* 0, or the negative errno of the first failure */
@@ -307,12 +325,32 @@ static bool list_add(struct config_list *list, const char *value, int line)
 	return true;
 }
 
+/* Whether a line of a file can say it, so that what is printed can be read. */
+static bool is_writable(const char *key, const char *value)
+{
+	size_t length = strlen(value);
+	if (strlen(key) + strlen(" = ") + length > LINE_SIZE - 2 || strpbrk(value, "\r\n") || value[0] == ';')
+		return false;
+	if (length > 0 && (isspace((unsigned char)value[0]) || isspace((unsigned char)value[length - 1])))
+		return false;
+	for (const char *at = strchr(value, ';'); at; at = strchr(at + 1, ';')) {
+		if (isspace((unsigned char)at[-1]))
+			return false;
+	}
+	return true;
+}
+
 static void set_option(struct parser *parser, const struct option *option, const char *value)
 {
 	void *field = (char *)parser->config + option->offset;
 	parser->lines[option - options] = parser->file ? parser->line : 0;
 
-	if (option->type == STRING || option->type == PATH) {
+	bool string = option->type == STRING || option->type == PATH;
+	if ((string || option->type == LIST) && !parser->path && !is_writable(option->key, value)) {
+		fail(parser, -EINVAL, "%s: " UNWRITABLE, option->key);
+		return;
+	}
+	if (string) {
 		char *copy = strdup(value);
 		if (!copy) {
 			fail(parser, -ENOMEM, "out of memory");
@@ -374,6 +412,8 @@ static int on_key(void *user, const char *section, const char *key, const char *
 	struct parser *parser = user;
 	if (parser->result)
 		return 1;
+	if (parser->long_value)
+		value = parser->long_value;
 
 	bool section_known;
 	const struct option *option = find_option(section, key, &section_known);
@@ -385,24 +425,65 @@ static int on_key(void *user, const char *section, const char *key, const char *
 		fail(parser, -EINVAL, "unknown section [%s]", section);
 	else
 		fail(parser, -EINVAL, "key '%s' stands before any section", key);
+	free(parser->long_value);
+	parser->long_value = NULL;
 	return 1;
 }
 
-/* Counts the lines for the messages: Debian's inih does not tell them. */
+/* The value behind a key, as inih has it: without the blanks around it and the comment behind it. */
+static char *trim_value(char *value)
+{
+	for (char *at = value; *at; at++) {
+		if (*at == ';' && at > value && isspace((unsigned char)at[-1]))
+			*at-- = '\0';
+	}
+	value += strspn(value, BLANKS);
+	size_t length = strlen(value);
+	while (length > 0 && isspace((unsigned char)value[length - 1]))
+		length--;
+	value[length] = '\0';
+	return value;
+}
+
+/* A line that is longer than inih takes: it gets the key with a stand-in for the value. */
+static char *shorten(struct parser *parser, char *text, char *line, int size)
+{
+	size_t key_length = strcspn(text, "=:");
+	if (strchr("#;", text[0])) {
+		line[0] = '\0';
+	} else if (key_length + sizeof("=?\n") > (size_t)size || !text[key_length]) {
+		fail(parser, -EINVAL, "is neither a [section], a key = value nor a comment");
+		return NULL;
+	} else {
+		snprintf(line, (size_t)size, "%.*s=?\n", (int)key_length, text);
+		free(parser->long_value);
+		parser->long_value = strdup(trim_value(text + key_length + 1));
+		if (!parser->long_value)
+			fail(parser, -ENOMEM, "out of memory");
+	}
+	return parser->result ? NULL : line;
+}
+
+/* Counts the lines for the messages: Debian's inih does not tell them. It takes 198 bytes a line, in a buffer of its
+ * own; paths and rules may be longer. */
 static char *read_line(char *line, int size, void *user)
 {
 	struct parser *parser = user;
-	if (parser->result || !fgets(line, size, parser->file))
+	char text[LINE_SIZE];
+	if (parser->result || !fgets(text, sizeof(text), parser->file))
 		return NULL;
 	parser->line++;
-	size_t length = strlen(line);
-	if (length + 1 == (size_t)size && line[length - 1] != '\n') {
-		fail(parser, -EINVAL, "the line is longer than %d bytes", size - 2);
+	size_t length = strlen(text);
+	if (length + 1 == sizeof(text) && text[length - 1] != '\n') {
+		fail(parser, -EINVAL, "the line is longer than %d bytes", LINE_SIZE - 2);
 		return NULL;
 	}
 	/* To inih an indented line is one more value of the key before it. */
-	size_t indent = strspn(line, " \t");
-	memmove(line, line + indent, length - indent + 1);
+	size_t indent = strspn(text, " \t");
+	length -= indent;
+	if (length + 1 >= (size_t)size)
+		return shorten(parser, text + indent, line, size);
+	memcpy(line, text + indent, length + 1);
 	return line;
 }
 
@@ -429,6 +510,8 @@ static void parse_file(struct parser *parser, const char *path)
 	}
 	fclose(parser->file);
 	parser->file = NULL;
+	free(parser->long_value); /* of a line that inih has refused */
+	parser->long_value = NULL;
 }
 
 /* Whether a path depends on a folder. What begins as SQLite's own words do is left for the program that refuses them. */
@@ -474,6 +557,11 @@ static void resolve_path(struct parser *parser, const struct option *option)
 	}
 	if (!path) {
 		fail(parser, -errno, "%s: its folder is not to be found: %s", option->key, strerror(errno));
+		return;
+	}
+	if (!is_writable(option->key, path)) {
+		fail(parser, -EINVAL, "%s: its folder's name: " UNWRITABLE, option->key);
+		free(path);
 		return;
 	}
 	free(*field);
@@ -565,6 +653,16 @@ static void print_quantity(struct text *text, int64_t number, const struct unit 
 	text_printf(text, "%lld%s", (long long)(number / (int64_t)best->factor), best->word);
 }
 
+/* As short as can be read back. */
+static void print_number(struct text *text, double number)
+{
+	char digits[32];
+	snprintf(digits, sizeof(digits), "%.15g", number);
+	if (strtod(digits, NULL) != number)
+		snprintf(digits, sizeof(digits), "%.17g", number);
+	text_append_string(text, digits);
+}
+
 static void print_option(const struct config *config, const struct option *option, struct text *text)
 {
 	const void *field = (const char *)config + option->offset;
@@ -590,7 +688,7 @@ static void print_option(const struct config *config, const struct option *optio
 		text_append_string(text, option->choices[*(const int64_t *)field]);
 		break;
 	case NUMBER:
-		text_printf(text, "%.15g", *(const double *)field);
+		print_number(text, *(const double *)field);
 		break;
 	case DURATION:
 		print_quantity(text, *(const int64_t *)field, duration_units);
@@ -620,7 +718,7 @@ void config_print(const struct config *config, struct text *text)
 bool config_describe(size_t index, struct config_option *ret_option, struct text *values)
 {
 	static const char *const kinds[LIST + 1] = {
-		[INTEGER] = "a whole number", [BYTES] = "a size",      [DURATION] = "a duration",
+		[INTEGER] = "a whole number", [BYTES] = "a size",      [DURATION] = "a duration", [PATH] = "a path",
 		[NUMBER] = "a number",        [BOOLEAN] = "yes or no", [CHOICE] = "one of",
 	};
 	if (index >= OPTION_COUNT)

@@ -42,6 +42,9 @@ void log_set_level(enum log_level level)
 }
 
 static void log_line(enum log_level level, const char *format, va_list arguments)
+	__attribute__((format(printf, 2, 0)));
+
+static void log_line(enum log_level level, const char *format, va_list arguments)
 {
 	if ((int)level > atomic_load(&log_level))
 		return;

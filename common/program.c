@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -220,13 +219,6 @@ static enum program_event event_of(uint32_t signal)
 	}
 }
 
-/* Until `end_ns`, for poll(2). Rounded up: a wait that ends early would only be begun again. */
-static int left_ms(int64_t end_ns)
-{
-	int64_t left = (end_ns - clock_monotonic_ns() + 999999) / 1000000;
-	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
-}
-
 enum program_event program_wait_for(const struct program *program, int timer_fd, int64_t wait_ms)
 {
 	int64_t end_ns = clock_monotonic_ns() + wait_ms * 1000000;
@@ -235,7 +227,7 @@ enum program_event program_wait_for(const struct program *program, int timer_fd,
 			{ .fd = program->signal_fd, .events = POLLIN },
 			{ .fd = timer_fd, .events = POLLIN },
 		};
-		int ready = poll(fds, 2, wait_ms < 0 ? -1 : left_ms(end_ns));
+		int ready = poll(fds, 2, wait_ms < 0 ? -1 : clock_poll_ms(end_ns));
 		if (ready < 0)
 			continue; /* EINTR: a debugger's stop */
 

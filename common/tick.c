@@ -1,8 +1,11 @@
 #include "common/tick.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
+
+#include "common/log.h"
 
 /* The boundary at or before `time_ms`. */
 static int64_t boundary_before(int64_t time_ms, int64_t interval_ms)
@@ -56,6 +59,14 @@ int tick_reopen(struct tick *tick, int64_t interval_ms, int64_t phase_ms, struct
 	tick_close(tick);
 	*tick = opened;
 	return 0;
+}
+
+bool tick_renew(struct tick *tick, int64_t interval_ms, int64_t phase_ms)
+{
+	int result = tick_reopen(tick, interval_ms, phase_ms, clock_moment());
+	if (result)
+		log_error("cannot make a timer: %s", strerror(-result));
+	return result == 0;
 }
 
 bool tick_take(struct tick *tick, struct moment now, int64_t *ret_boundary_ms)

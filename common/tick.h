@@ -42,6 +42,10 @@ int tick_open(struct tick *tick, int64_t interval_ms, int64_t phase_ms, int64_t 
 int tick_reopen(struct tick *tick, int64_t interval_ms, int64_t phase_ms, struct moment now)
 	__attribute__((warn_unused_result));
 
+/* tick_reopen() as the loop of a program has it: at this moment, and a failure is logged. False
+ * then: there is no timer, or the one that was goes on. */
+bool tick_renew(struct tick *tick, int64_t interval_ms, int64_t phase_ms);
+
 /*
  * To be called when timer_fd is readable: plans the next tick and says which
  * boundary the present one has. False when it is no time yet (the wall clock was

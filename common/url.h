@@ -19,7 +19,8 @@
 
 #include "common/text.h"
 
-/* 0, or -EINVAL with a sentence that begins with `name`, the option's: "[alert] url". */
+/* 0, or -EINVAL with a sentence that begins with `name`, the option's as the program's other sentences have it:
+ * "[alert] url", or in vigie-fcgi "influxdb2.url". */
 int url_check(const char *name, const char *url, struct text *ret_error) __attribute__((warn_unused_result));
 
 #endif

@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
+_Static_assert(RESOURCE_COUNT == 2, "each has a name");
 static const char *const resource_names[RESOURCE_COUNT] = {
 	[RESOURCE_MEM] = "mem",
 	[RESOURCE_CPU] = "cpu",

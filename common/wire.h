@@ -23,6 +23,10 @@ enum {
 	WIRE_IP_SIZE = 46, /* bytes of an address as text with its NUL (INET6_ADDRSTRLEN) */
 };
 
+/* The highest number that the server takes, of values and of all that is said about them: sums and means stay
+ * finite. The lowest is 0. */
+#define WIRE_VALUE_MAX 1e12
+
 /* The process name that stands for all processes of a host, in alarms about the host. */
 #define WIRE_HOST_ITSELF "*"
 

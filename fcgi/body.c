@@ -10,8 +10,6 @@
 
 #include "fcgi/json_reader.h"
 
-/* Keeps sums and means finite. */
-#define VALUE_MAX 1e12
 /* 2^31 rows of ten seconds: the year 2650. */
 #define TIME_MAX_S 21474836470.0
 #define NOT_A_NUMBER "not a number of 0 or more"
@@ -216,10 +214,10 @@ static const char *clean_process(const cJSON *item)
 	return string;
 }
 
-/* A number from 0 to VALUE_MAX. */
+/* A number from 0 to WIRE_VALUE_MAX. */
 static bool read_number(const cJSON *item, double *ret_number)
 {
-	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= VALUE_MAX))
+	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= WIRE_VALUE_MAX))
 		return false;
 	*ret_number = item->valuedouble == 0 ? 0 : item->valuedouble; /* not -0 */
 	return true;

@@ -20,6 +20,7 @@ enum counter {
 	COUNTER_SHARED,          /* reads answered with another's answer */
 	COUNTER_SERIES_FOLDED,   /* samples that count as "other" because of a series limit */
 	COUNTER_EXPIRED_ROWS,    /* rows deleted by the retention */
+	COUNTER_UNUSABLE_VALUES, /* values left out of answers: see store_leave_out() */
 	COUNTER_COUNT
 };
 

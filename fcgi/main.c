@@ -2,6 +2,8 @@
  * listening socket as descriptor 0. */
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -74,14 +76,43 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* Copies what the store holds, and ends. */
+static int back_up(const struct config *config, const char *target)
+{
+	/* Nothing is lost when it is broken off. */
+	sigset_t none;
+	sigemptyset(&none);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
+
+	const struct store_ops *engine = store_find(config->server.store);
+	struct text error = TEXT_EMPTY;
+	int result = -ENOTSUP;
+	if (engine->backup)
+		result = engine->backup(config, target, &error);
+	else
+		text_printf(&error, "%s has means of its own", engine->name);
+	if (result)
+		log_error("no backup: %s", error.data ? error.data : strerror(-result));
+	else
+		log_info("%s is a copy of %s", target, config->sqlite.path);
+	text_free(&error);
+	return result ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static const struct pool_handler handler = { .admit = routes_admit, .handle = routes_handle, .sent = routes_sent };
 
 int main(int argc, char *argv[])
 {
+	const char *backup = NULL;
+	const struct program_option options[] = {
+		{ "backup", "FILE", "write a copy of the database to FILE, whether it is in use or not, then end", &backup },
+		{ 0 },
+	};
 	struct program program = {
 		.name = "vigie-fcgi",
 		.summary = "the REST application behind nginx; accepts FastCGI connections on descriptor 0",
 		.check = check,
+		.options = options,
 	};
 	struct service *service = NULL;
 	struct pool *pool = NULL;
@@ -89,6 +120,10 @@ int main(int argc, char *argv[])
 	if (!program_start(&program, argc, argv, &exit_status))
 		goto out;
 
+	if (backup) {
+		exit_status = back_up(program.config, backup);
+		goto out;
+	}
 	exit_status = EXIT_FAILURE;
 	raise_descriptor_limit();
 	unsigned threads = thread_count(program.config);

@@ -15,7 +15,7 @@
 #include "fcgi/store.h"
 
 enum parameter {
-	PARAMETER_WINDOW = 1 << 0,     /* 10s to 2d */
+	PARAMETER_WINDOW = 1 << 0,     /* 10s to what the store keeps */
 	PARAMETER_IP = 1 << 1,
 	PARAMETER_PROCESS = 1 << 2,    /* exact */
 	PARAMETER_RESOURCE = 1 << 3,   /* mem or cpu */

@@ -32,9 +32,10 @@ static const struct {
 	int status;
 	const char *reason;
 } reasons[] = {
-	{ 200, "OK" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
-	{ 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" },
-	{ 415, "Unsupported Media Type" }, { 500, "Internal Server Error" }, { 503, "Service Unavailable" },
+	{ 200, "OK" }, { 204, "No Content" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
+	{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" },
+	{ 415, "Unsupported Media Type" }, { 421, "Misdirected Request" }, { 500, "Internal Server Error" },
+	{ 503, "Service Unavailable" },
 };
 
 static const char *reason_of(int status)
@@ -168,6 +169,8 @@ void connection_read_head(struct connection *connection, struct request *ret_req
 		.path = parameter(connection, "DOCUMENT_URI"),
 		.query = parameter(connection, "QUERY_STRING"),
 		.authorization = parameter(connection, "HTTP_AUTHORIZATION"),
+		.host = parameter(connection, "HTTP_HOST"),
+		.only_asks = parameter(connection, "VIGIE_ONLY_ASKS")[0] != '\0',
 	};
 }
 
@@ -262,6 +265,9 @@ void connection_answer(struct connection *connection, const struct request *requ
 		text_printf(&header, "Allow: %s\r\n", response->allow);
 	if (response->authenticate)
 		text_append_string(&header, "WWW-Authenticate: Bearer\r\n");
+	if (response->refusal)
+		text_printf(&header, "Vigie-Status: %d\r\nVigie-Answer: %.*s\r\n", response->refusal,
+		            (int)strcspn(response->body.data, "\n"), response->body.data);
 	if (response->retry_after_s)
 		text_printf(&header, "Retry-After: %d\r\n", response->retry_after_s);
 	text_append_string(&header, "\r\n");

@@ -31,6 +31,8 @@ struct request {
 	const char *path;  /* normalised and decoded by nginx */
 	const char *query; /* as it was sent, "" when there is none */
 	const char *authorization; /* the header's value, "" when there is none */
+	const char *host; /* likewise */
+	bool only_asks;   /* whether it would be admitted: nginx asks before it takes a body */
 
 	/* What routes_admit() has found. */
 	const struct route *route;
@@ -49,6 +51,7 @@ struct response {
 	const char *content_type; /* a constant */
 	const char *allow;        /* the Allow header; NULL: none */
 	bool authenticate;        /* the WWW-Authenticate header: a bearer token is wanted */
+	int refusal;              /* of one that only asks: the status that it is told, with the body, in headers; 0: none */
 	int retry_after_s;        /* the Retry-After header; 0: none */
 	struct text body;
 	struct budget_share share; /* of the body, for who counts it */

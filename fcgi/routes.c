@@ -1,5 +1,6 @@
 #include "fcgi/routes.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/wire.h"
@@ -34,7 +35,7 @@ static const struct route {
 	  OF_MEANS | OF_ALL_HOSTS | PARAMETER_TIMESTAMPS | PARAMETER_STEP | PARAMETER_FN, service_get_all_detailed },
 	{ "latest", READ, false, OF_LATEST, service_latest },
 	{ "query-alarm", READ, false, OF_LATEST, service_query_alarm },
-	{ "alarms", READ, false, OF_LATEST | PARAMETER_WINDOW, service_alarms },
+	{ "alarms", READ, false, OF_LATEST | PARAMETER_WINDOW | PARAMETER_LIMIT, service_alarms },
 	{ "forecasts", READ, false, OF_LATEST, service_forecasts },
 	{ "hosts", READ, false, PARAMETER_IP, service_hosts },
 	{ "health", PUBLIC, false, 0, service_health },
@@ -49,9 +50,12 @@ static void metrics(struct service *service, const struct parameters *parameters
 {
 	(void)parameters;
 	(void)request;
+	char labels[ROUTE_COUNT][32];
 	const char *names[ROUTE_COUNT + 1];
-	for (size_t i = 0; i < ROUTE_COUNT; i++)
-		names[i] = routes[i].has_ip ? "get-all/<ip>" : routes[i].name;
+	for (size_t i = 0; i < ROUTE_COUNT; i++) {
+		snprintf(labels[i], sizeof(labels[i]), "%s%s", routes[i].name, routes[i].has_ip ? "/<ip>" : "");
+		names[i] = labels[i];
+	}
 	names[ROUTE_COUNT] = "none";
 	response->content_type = "text/plain; version=0.0.4; charset=utf-8";
 	counters_append(&response->body, names, ROUTE_COUNT + 1);
@@ -92,7 +96,7 @@ static bool method_fits(const struct route *route, const char *method)
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-/* Reads the address of get-all/<ip>, with or without a slash behind it. */
+/* Reads the address of a path that has one, with or without a slash behind it. */
 static bool read_path_ip(const char *text, struct parameters *parameters)
 {
 	char ip[WIRE_IP_SIZE + 1];
@@ -110,6 +114,8 @@ static bool read_path_ip(const char *text, struct parameters *parameters)
 static bool is_allowed(struct service *service, const struct route *route, const struct request *request,
                        struct response *response)
 {
+	if (!service_knows_host(service, request, response))
+		return false;
 	if (!route) {
 		response_error(response, 404, NULL, "there is no such address");
 		return false;
@@ -130,9 +136,14 @@ bool routes_admit(void *service, struct request *request, struct response *respo
 	request->route_ip = "";
 	if (strncmp(request->path, WIRE_PREFIX, strlen(WIRE_PREFIX)) == 0)
 		request->route = find_route(request->path + strlen(WIRE_PREFIX), &request->route_ip);
-	if (is_allowed(service, request->route, request, response))
-		return true;
-	count(request, response);
+	bool allowed = is_allowed(service, request->route, request, response);
+	if (!allowed)
+		count(request, response);
+	if (!request->only_asks)
+		return allowed;
+	/* nginx knows these two only from one that is asked. */
+	response->refusal = allowed ? 0 : response->status;
+	response->status = allowed ? 204 : 403;
 	return false;
 }
 
@@ -146,7 +157,7 @@ static void handle_route(struct service *service, struct request *request, struc
 		return;
 	}
 	if (route->has_ip && !read_path_ip(request->route_ip, &parameters)) {
-		response_error(response, 400, "ip", "what follows get-all/ is not an IPv4 or IPv6 address");
+		response_error(response, 400, "ip", "what follows %s/ is not an IPv4 or IPv6 address", route->name);
 		return;
 	}
 	if (route->kind == READ)

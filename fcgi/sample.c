@@ -1,5 +1,6 @@
 #include "fcgi/sample.h"
 
+_Static_assert(RESOURCE_COUNT == 2, "every metric has a name of each resource");
 #define OF_BOTH(name) { [RESOURCE_MEM] = "mem_" name, [RESOURCE_CPU] = "cpu_" name }
 
 const char *sample_measurement(enum metric metric, enum resource resource)

@@ -29,7 +29,7 @@ enum metric {
 
 struct sample {
 	int64_t time_ms;     /* since 1970 */
-	double value;        /* finite, at least 0 */
+	double value;        /* sample_is_usable() */
 	const char *ip;      /* canonical; borrowed from the batch */
 	const char *process; /* a clean name; borrowed from the batch */
 	enum metric metric;
@@ -38,6 +38,13 @@ struct sample {
 
 /* The measurement of a metric of a resource: "cpu_usage_percent". A constant. */
 const char *sample_measurement(enum metric metric, enum resource resource);
+
+/* Whether a value can have been stored by us: finite, at least 0 and at most WIRE_VALUE_MAX. What a store
+ * gives back is input as any other. */
+static inline bool sample_is_usable(double value)
+{
+	return value >= 0 && value <= WIRE_VALUE_MAX; /* false for a NaN */
+}
 
 /* Whether it is what the forecast service says: of use only while it is fresh. */
 bool sample_is_forecast(enum metric metric);

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/wire.h"
 #include "fcgi/counters.h"
 
 enum {
@@ -49,14 +50,17 @@ int service_open(const struct config *config, unsigned threads, struct service *
 		return -ENOMEM;
 	service->ops = ops;
 	service->started_ns = clock_monotonic_ns();
+	pthread_mutex_init(&service->clock_lock, NULL);
+	sure_clock_open(&service->clock, NULL, clock_boot(), clock_moment());
 	unsigned places = threads > FREE_THREADS ? threads - FREE_THREADS : 1;
 	/* A quarter is left for writers. */
 	unsigned read_places = places > 1 ? places - (places + 3) / 4 : 1;
 	gate_init(&service->gate, places, read_places, STORE_PATIENCE_MS, READ_PATIENCE_MS);
 	service->reads = shared_reads_open();
 	service->collectors = collectors_open();
+	service->hosts = hosts_open(&config->server.hosts);
 
-	int result = service->reads && service->collectors ? open_tokens(config, &service->tokens) : -ENOMEM;
+	int result = service->reads && service->collectors && service->hosts ? open_tokens(config, &service->tokens) : -ENOMEM;
 	if (result == 0)
 		result = ops->open(config, &service->store);
 	if (result == 0) {
@@ -81,7 +85,9 @@ void service_close(struct service *service)
 	collectors_close(service->collectors);
 	shared_reads_close(service->reads);
 	tokens_close(service->tokens);
+	hosts_close(service->hosts);
 	gate_destroy(&service->gate);
+	pthread_mutex_destroy(&service->clock_lock);
 	free(service);
 }
 
@@ -93,6 +99,19 @@ void service_reload(struct service *service, const struct config *config)
 		log_error("%s; the tokens stay as they were", error.data ? error.data : strerror(-result));
 	text_free(&error);
 	take_limits(service, config);
+}
+
+bool service_knows_host(struct service *service, const struct request *request, struct response *response)
+{
+	if (hosts_know(service->hosts, request->host))
+		return true;
+	char host[WIRE_NAME_SIZE];
+	wire_clean_name(request->host, strlen(request->host), host);
+	if (!atomic_flag_test_and_set(&service->misdirected))
+		log_warning("a request for the host '%s', which is not this server, is answered 421, and so are others: where "
+		            "it is a name of this server, it belongs into [server] hosts", host);
+	response_error(response, 421, NULL, "the host of the request is no name of this server: [server] hosts has them");
+	return false;
 }
 
 bool service_authorize(struct service *service, enum tokens_right right, const struct request *request,
@@ -139,6 +158,9 @@ bool service_has_room(struct response *response)
 	return false;
 }
 
+/* An engine's words on a query that it refuses, until the request of this thread is answered. */
+static _Thread_local char refusal[STORE_REFUSAL_SIZE];
+
 bool service_check_read(struct service *service, int result, int64_t start_ns, struct response *response)
 {
 	counters_time(TIMER_READ, clock_monotonic_ns() - start_ns);
@@ -147,6 +169,8 @@ bool service_check_read(struct service *service, int result, int64_t start_ns, s
 		               "the answer would have over %lld points: ask for a shorter window, a longer step, "
 		               "one ip or process, above= or limit=",
 		               (long long)atomic_load(&service->max_points));
+	else if (result == -EINVAL)
+		response_error(response, 400, NULL, "the store refuses to answer this: %s", refusal);
 	else if (result)
 		service_answer_failure(result, response);
 	return result == 0;
@@ -204,6 +228,14 @@ void service_sent(struct service *service, struct request *request)
 	request->has_place = false;
 }
 
+int64_t service_certain_ms(struct service *service)
+{
+	pthread_mutex_lock(&service->clock_lock);
+	int64_t certain_ms = sure_clock_read(&service->clock, clock_moment(), NULL);
+	pthread_mutex_unlock(&service->clock_lock);
+	return certain_ms;
+}
+
 void service_note_life(struct sign_of_life *sign)
 {
 	atomic_store(&sign->wall_ms, clock_wall_ms());
@@ -241,6 +273,7 @@ struct query service_query(const struct service *service, const struct parameter
 		.aggregate = parameters->aggregate,
 		.without_maximum = !(parameters->given & PARAMETER_ABOVE),
 		.max_points = (size_t)atomic_load(&service->max_points),
+		.ret_refusal = refusal,
 	};
 	for (int i = 0; i < RESOURCE_COUNT; i++)
 		query.unwanted[i] = !service_wants(parameters, (enum resource)i);
@@ -263,13 +296,6 @@ bool service_read_latest(struct service *service, const struct parameters *param
 	int result = service->ops->latest(service->store, &query, ret_rows);
 	if (!service_check_read(service, result, start_ns, response))
 		return false;
-	qsort(ret_rows->items, ret_rows->count, sizeof(*ret_rows->items), service_compare_keys);
+	qsort(ret_rows->items, ret_rows->count, sizeof(*ret_rows->items), store_compare_keys);
 	return true;
-}
-
-int service_compare_keys(const void *left, const void *right)
-{
-	const struct series_key *a = left, *b = right;
-	int order = a->ip && b->ip ? strcmp(a->ip, b->ip) : 0;
-	return order ? order : strcmp(a->process, b->process);
 }

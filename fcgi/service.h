@@ -33,6 +33,10 @@ void service_reload(struct service *service, const struct config *config);
 /* How far back a window may reach, milliseconds. */
 int64_t service_max_window_ms(const struct service *service);
 
+/* Whether the request's Host names this server. False: the response says 421; that is logged once. */
+bool service_knows_host(struct service *service, const struct request *request, struct response *response)
+	__attribute__((warn_unused_result));
+
 /* Whether the request's token gives a right. False: the response says 401 or 403. */
 bool service_authorize(struct service *service, enum tokens_right right, const struct request *request,
                        struct response *response) __attribute__((warn_unused_result));

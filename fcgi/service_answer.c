@@ -10,7 +10,7 @@
 struct service_sample service_find(const struct store_rows *rows, const struct series_key *key, enum resource resource)
 {
 	const struct store_row *row =
-		rows->count ? bsearch(key, rows->items, rows->count, sizeof(*rows->items), service_compare_keys) : NULL;
+		rows->count ? bsearch(key, rows->items, rows->count, sizeof(*rows->items), store_compare_keys) : NULL;
 	if (!row || !row->present[resource])
 		return (struct service_sample){ 0 };
 	return (struct service_sample){ .known = true, .value = row->value[resource], .time_ms = row->time_ms[resource] };

@@ -31,7 +31,7 @@ static int compare_ranked(const void *left, const void *right)
 	const struct ranked *a = left, *b = right;
 	if (a->mean != b->mean)
 		return a->mean > b->mean ? -1 : 1;
-	return service_compare_keys(&a->row.key, &b->row.key);
+	return store_compare_keys(&a->row.key, &b->row.key);
 }
 
 /* Keeps the rows that have what is asked for and pass above= and limit=, sorted by
@@ -59,7 +59,7 @@ static int select_rows(const struct parameters *parameters, struct store_rows *r
 		rows->count = parameters->limit;
 		free(ranked);
 	}
-	qsort(rows->items, rows->count, sizeof(*rows->items), service_compare_keys);
+	qsort(rows->items, rows->count, sizeof(*rows->items), store_compare_keys);
 	return 0;
 }
 
@@ -180,7 +180,7 @@ void service_get_all_detailed(struct service *service, const struct parameters *
 	struct text *body = &response->body;
 	const struct series_key *before = NULL;
 	bool means = parameters->step_ms && parameters->aggregate == AGGREGATE_MEAN;
-	qsort(history.items, history.count, sizeof(*history.items), service_compare_keys);
+	qsort(history.items, history.count, sizeof(*history.items), store_compare_keys);
 	text_append_char(body, '{');
 	for (size_t i = 0; i < history.count && response->status == 200; i++) {
 		service_begin_series(body, &history.items[i].key, before);

@@ -62,7 +62,7 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 	(void)request;
 	struct store_hosts hosts;
 	int64_t start_ns = clock_monotonic_ns(), oldest_ms = clock_wall_ms() - service_max_window_ms(service);
-	int result = service->ops->hosts(service->store, oldest_ms, &hosts);
+	int result = service->ops->hosts(service->store, oldest_ms, service_certain_ms(service) + SERVICE_AHEAD_MS, &hosts);
 	if (!service_check_read(service, result, start_ns, response))
 		return;
 	qsort(hosts.items, hosts.count, sizeof(*hosts.items), compare_hosts);

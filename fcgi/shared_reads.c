@@ -5,12 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* uthash: an item that there is no memory for is not added. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 #include <utlist.h>
 
 #include "common/clock.h"
+#include "common/table.h"
 
 enum {
 	KEY_SIZE = 1002, /* of the path, the query and a NUL behind each */

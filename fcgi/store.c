@@ -1,7 +1,11 @@
 #include "fcgi/store.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/log.h"
+#include "fcgi/counters.h"
 
 static const struct store_ops *const engines[] = { &store_sqlite, &store_influxdb2, &store_influxql, &store_victoriametrics };
 
@@ -12,6 +16,25 @@ const struct store_ops *store_find(const char *name)
 			return engines[i];
 	}
 	return NULL;
+}
+
+void store_leave_out(const char *engine, uint64_t count)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+	if (count == 0)
+		return;
+	counters_add(COUNTER_UNUSABLE_VALUES, count);
+	if (!atomic_flag_test_and_set(&said))
+		log_warning("store %s: it holds values that cannot be right (not finite, below 0, over %g, or of absurd "
+		            "times); they are left out of all answers, and counted in vigie_unusable_values_total",
+		            engine, WIRE_VALUE_MAX);
+}
+
+int store_compare_keys(const void *left, const void *right)
+{
+	const struct series_key *a = left, *b = right;
+	int order = a->ip && b->ip ? strcmp(a->ip, b->ip) : 0;
+	return order ? order : strcmp(a->process, b->process);
 }
 
 void store_rows_free(struct store_rows *rows)

@@ -40,13 +40,13 @@ void history_path(const struct history_query *query, const char *fn, int64_t now
 	}
 }
 
-/* Puts the points of the answer's present series into the steps. 0 or -EBADMSG. */
-static int read_points(const struct history_query *query, struct history_json *answer, bool means, struct step steps[])
+/* Puts the points of the present series into the steps. 0 or -EBADMSG. */
+static int read_points(const struct history_query *query, struct history_json *json, bool means, struct step steps[])
 {
 	for (;;) {
 		int64_t time_ms;
 		double value;
-		int result = history_json_point(answer, &time_ms, &value);
+		int result = history_json_point(json, &time_ms, &value);
 		if (result <= 0)
 			return result;
 		int64_t at = time_ms / query->step_ms - query->first;
@@ -88,16 +88,15 @@ static int read_means(const struct history_query *query, const struct history_js
 static int read_series(const struct history_query *query, struct history_json *maxima, struct history_json *means, int *means_left,
                        struct step steps[], const struct history_reader *reader)
 {
-	double floor = reader->wanted ? reader->wanted(reader->user, maxima->ip, maxima->process, query->resource)
-	                              : -INFINITY;
-	if (floor == INFINITY)
+	double above = reader->above ? reader->above(reader->user, maxima->ip, maxima->process, query->resource) : -INFINITY;
+	if (above == INFINITY)
 		return 0;
 	for (size_t i = 0; i < query->count; i++)
 		steps[i] = (struct step){ NAN, NAN };
 	int result = read_points(query, maxima, false, steps);
 	if (result)
 		return result;
-	if (!(highest(steps, query->count) > floor))
+	if (!(highest(steps, query->count) > above))
 		return 0;
 	result = read_means(query, maxima, means, means_left, steps);
 	if (result)

@@ -39,7 +39,7 @@ struct history_reader {
 	void *user;
 	/* Only a series with a bucket over what this gives is read further: -INFINITY for
 	 * all, INFINITY for none. NULL: all. */
-	double (*wanted)(void *user, const char *ip, const char *process, enum resource resource);
+	double (*above)(void *user, const char *ip, const char *process, enum resource resource);
 	/* 0, or a negative errno that ends the reading. All of it is borrowed for the call. */
 	int (*read)(void *user, const struct history_series *series);
 };

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECONDS_MAX 253402300799.0 /* 9999-12-31T23:59:59Z */
+#include "common/clock.h"
 
-static int refuse(struct history_json *answer, const char *wrong)
+static int refuse(struct history_json *json, const char *wrong)
 {
-	answer->wrong = wrong;
+	json->wrong = wrong;
 	return -EBADMSG;
 }
 
@@ -22,12 +22,12 @@ static const char *skip_space(const char *at)
 }
 
 /* Takes `byte` and the white space around it; false when it is not there. */
-static bool take(struct history_json *answer, char byte)
+static bool take(struct history_json *json, char byte)
 {
-	answer->at = skip_space(answer->at);
-	if (*answer->at != byte)
+	json->at = skip_space(json->at);
+	if (*json->at != byte)
 		return false;
-	answer->at = skip_space(answer->at + 1);
+	json->at = skip_space(json->at + 1);
 	return true;
 }
 
@@ -46,11 +46,11 @@ static bool unescape(const char *quoted, size_t length, char *ret_name, size_t s
  * Takes a member's name with its colon. 1; 0: taken, but of no use: empty, too long or
  * not UTF-8; -EBADMSG: there is none.
  */
-static int take_name(struct history_json *answer, char *ret_name, size_t size)
+static int take_name(struct history_json *json, char *ret_name, size_t size)
 {
-	const char *quoted = answer->at;
+	const char *quoted = json->at;
 	if (*quoted != '"')
-		return refuse(answer, "a name is missing");
+		return refuse(json, "a name is missing");
 	const char *end = quoted + 1;
 	bool escaped = false;
 	for (; *end && *end != '"'; end++) {
@@ -62,7 +62,7 @@ static int take_name(struct history_json *answer, char *ret_name, size_t size)
 			break;
 	}
 	if (!*end)
-		return refuse(answer, "it ends in a name");
+		return refuse(json, "it ends in a name");
 	size_t length = (size_t)(end - quoted) - 1;
 	bool right = length > 0 && wire_utf8_check(quoted + 1, length) == length;
 	if (right && escaped) {
@@ -73,19 +73,19 @@ static int take_name(struct history_json *answer, char *ret_name, size_t size)
 	} else {
 		right = false;
 	}
-	answer->at = end + 1;
-	if (!take(answer, ':'))
-		return refuse(answer, "a colon is missing");
+	json->at = end + 1;
+	if (!take(json, ':'))
+		return refuse(json, "a colon is missing");
 	return right && ret_name[0];
 }
 
 /* Passes over an array of arrays of numbers. */
-static bool pass_points(struct history_json *answer)
+static bool pass_points(struct history_json *json)
 {
-	const char *at = answer->at;
+	const char *at = json->at;
 	if (*at != '[')
 		return false;
-	answer->point = at + 1;
+	json->point = at + 1;
 	unsigned depth = 0;
 	for (;; at++) {
 		if (*at == '[')
@@ -95,89 +95,89 @@ static bool pass_points(struct history_json *answer)
 		else if (*at == '\0' || *at == '"' || *at == '{' || *at == '}')
 			return false;
 	}
-	answer->at = skip_space(at + 1);
+	json->at = skip_space(at + 1);
 	return true;
 }
 
-void history_json_open(struct history_json *answer, const char *body)
+void history_json_open(struct history_json *json, const char *body)
 {
-	*answer = (struct history_json){ .at = body };
+	*json = (struct history_json){ .at = body };
 }
 
 /* Takes what stands before a member's name, or the object's end. 1; 0: its end; -EBADMSG. */
-static int next_member(struct history_json *answer)
+static int next_member(struct history_json *json)
 {
-	bool comma = answer->comma;
-	answer->comma = true;
-	if (take(answer, '}'))
+	bool comma = json->comma;
+	json->comma = true;
+	if (take(json, '}'))
 		return 0;
-	if (comma && !take(answer, ','))
-		return refuse(answer, "a comma is missing");
+	if (comma && !take(json, ','))
+		return refuse(json, "a comma is missing");
 	return 1;
 }
 
 /* Enters the next host. 1; 0: there are no more; -EBADMSG. */
-static int next_host(struct history_json *answer)
+static int next_host(struct history_json *json)
 {
 	char name[WIRE_NAME_SIZE], ip[WIRE_IP_SIZE];
-	int result = next_member(answer);
+	int result = next_member(json);
 	if (result == 0)
-		return *answer->at ? refuse(answer, "there is more behind its end") : 0;
+		return *json->at ? refuse(json, "there is more behind its end") : 0;
 	if (result == 1)
-		result = take_name(answer, name, sizeof(name));
+		result = take_name(json, name, sizeof(name));
 	if (result < 0)
 		return result;
-	if (!take(answer, '{'))
-		return refuse(answer, "a host is no object");
+	if (!take(json, '{'))
+		return refuse(json, "a host is no object");
 	bool named = result == 1 && wire_ip_parse(name, ip);
-	if (named && strcmp(ip, answer->ip) <= 0)
-		return refuse(answer, "its hosts are not sorted");
-	answer->skipped += !named;
-	strcpy(answer->ip, named ? ip : "");
-	answer->process[0] = '\0';
-	answer->in_host = true;
-	answer->comma = false;
+	if (named && strcmp(ip, json->ip) <= 0)
+		return refuse(json, "its hosts are not sorted");
+	json->skipped += !named;
+	strcpy(json->ip, named ? ip : "");
+	json->process[0] = '\0';
+	json->in_host = true;
+	json->comma = false;
 	return 1;
 }
 
 /* Goes on to the next process of the present host. 1; 0: there are no more, or only its
  * name is none; -EBADMSG. */
-static int next_process(struct history_json *answer)
+static int next_process(struct history_json *json)
 {
 	char name[WIRE_NAME_SIZE];
-	int result = next_member(answer);
+	int result = next_member(json);
 	if (result == 0)
-		answer->in_host = false;
+		json->in_host = false;
 	if (result == 1)
-		result = take_name(answer, name, sizeof(name));
-	if (result < 0 || !answer->in_host)
+		result = take_name(json, name, sizeof(name));
+	if (result < 0 || !json->in_host)
 		return result;
-	if (!pass_points(answer))
-		return refuse(answer, "a series is no list of points");
-	if (!result || !answer->ip[0]) {
-		answer->skipped += answer->ip[0] != '\0';
+	if (!pass_points(json))
+		return refuse(json, "a series is no list of points");
+	if (!result || !json->ip[0]) {
+		json->skipped += json->ip[0] != '\0';
 		return 0;
 	}
-	if (strcmp(name, answer->process) <= 0)
-		return refuse(answer, "its processes are not sorted");
-	strcpy(answer->process, name);
+	if (strcmp(name, json->process) <= 0)
+		return refuse(json, "its processes are not sorted");
+	strcpy(json->process, name);
 	return 1;
 }
 
-int history_json_next(struct history_json *answer)
+int history_json_next(struct history_json *json)
 {
-	if (!answer->begun) {
-		answer->begun = true;
-		if (!take(answer, '{'))
-			return refuse(answer, "it is no JSON object");
+	if (!json->begun) {
+		json->begun = true;
+		if (!take(json, '{'))
+			return refuse(json, "it is no JSON object");
 	}
 	for (;;) {
-		while (answer->in_host) {
-			int result = next_process(answer);
+		while (json->in_host) {
+			int result = next_process(json);
 			if (result)
 				return result;
 		}
-		int result = next_host(answer);
+		int result = next_host(json);
 		if (result <= 0)
 			return result;
 	}
@@ -196,25 +196,25 @@ static bool read_number(const char **at, double *ret_number)
 	return end == start + length && isfinite(*ret_number);
 }
 
-int history_json_point(struct history_json *answer, int64_t *ret_time_ms, double *ret_value)
+int history_json_point(struct history_json *json, int64_t *ret_time_ms, double *ret_value)
 {
 	double seconds, value;
-	const char *at = skip_space(answer->point);
+	const char *at = skip_space(json->point);
 	if (*at == ']')
 		return 0;
 	if (*at != '[')
-		return refuse(answer, "a point is no pair");
+		return refuse(json, "a point is no pair");
 	at++;
 	if (!read_number(&at, &seconds) || *at++ != ',' || !read_number(&at, &value) || *at++ != ']')
-		return refuse(answer, "a point is no pair of numbers");
-	if (fabs(seconds) > SECONDS_MAX)
-		return refuse(answer, "a point's time is none");
+		return refuse(json, "a point is no pair of numbers");
+	if (fabs(seconds) > CLOCK_RFC3339_MAX_S)
+		return refuse(json, "a point's time is none");
 	at = skip_space(at);
 	if (*at == ',' && *skip_space(at + 1) == '[')
 		at++;
 	else if (*at != ']')
-		return refuse(answer, "a comma is missing");
-	answer->point = at;
+		return refuse(json, "a comma is missing");
+	json->point = at;
 	*ret_time_ms = llrint(seconds * 1000);
 	*ret_value = value;
 	return 1;

@@ -33,14 +33,14 @@ struct history_json {
 };
 
 /* `body` ends with a NUL. */
-void history_json_open(struct history_json *answer, const char *body);
+void history_json_open(struct history_json *json, const char *body);
 
 /* Goes on to the next series. 1; 0: there are no more; -EBADMSG: the answer is not of
  * its shape, or not sorted. */
-int history_json_next(struct history_json *answer) __attribute__((warn_unused_result));
+int history_json_next(struct history_json *json) __attribute__((warn_unused_result));
 
 /* Reads the next point of the present series. 1; 0: it has no more; -EBADMSG. */
-int history_json_point(struct history_json *answer, int64_t *ret_time_ms, double *ret_value)
+int history_json_point(struct history_json *json, int64_t *ret_time_ms, double *ret_value)
 	__attribute__((warn_unused_result));
 
 #endif

@@ -49,15 +49,7 @@ static void log_counts(const struct service *service)
 
 static bool open_tick(struct tick *tick, const struct config *config)
 {
-	struct tick opened;
-	int result = tick_open(&opened, config->forecast.refresh_ms, config->forecast.phase_ms, 0, clock_moment());
-	if (result) {
-		log_error("cannot make a timer: %s", strerror(-result));
-		return false;
-	}
-	tick_close(tick);
-	*tick = opened;
-	return true;
+	return tick_renew(tick, config->forecast.refresh_ms, config->forecast.phase_ms);
 }
 
 /* Whatever of it fails, the program goes on. */
@@ -81,11 +73,13 @@ static void run(struct service *service, struct tick *tick)
 		switch (program_wait_for(&program, tick->timer_fd, service_reads(service) ? 0 : -1)) {
 		case PROGRAM_TIMER:
 			now = clock_moment();
-			if (tick_take(tick, now, &boundary_ms))
+			if (tick_take(tick, now, &boundary_ms) && service_trusts_clock(service, now))
 				service_refresh(service, boundary_ms, now.wall_ms);
 			break;
 		case PROGRAM_TIMEOUT:
-			service_read_next(service, clock_wall_ms());
+			now = clock_moment();
+			if (service_trusts_clock(service, now))
+				service_read_next(service, now.wall_ms);
 			break;
 		case PROGRAM_RELOAD:
 			reload(service, tick);

@@ -1,115 +1,41 @@
 #include "forecast/service.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "common/client.h"
 #include "common/log.h"
-#include "common/url.h"
+#include "common/watcher.h"
 #include "common/whole_file.h"
 #include "forecast/service_internal.h"
 
-enum { PER_STEP_MAX = 300 }; /* refreshes a step: 16 bytes each of every series */
-
-static int check_times(const struct config *config, struct text *ret_error)
-{
-	int64_t refresh_ms = config->forecast.refresh_ms, step_ms = config->forecast.step_ms;
-	if (refresh_ms % 1000)
-		text_append_string(ret_error, "[forecast] refresh: it is no whole number of seconds");
-	else if (step_ms % refresh_ms || step_ms / refresh_ms > PER_STEP_MAX)
-		text_printf(ret_error, "[forecast] step: it is not 1 to %d times refresh", PER_STEP_MAX);
-	else if (config->forecast.history_ms < 2 * step_ms)
-		text_append_string(ret_error, "[forecast] history: it is less than two steps");
-	else
-		return 0;
-	return -EINVAL;
-}
-
-static void close_parts(struct service_parts *parts)
-{
-	rules_free(parts->rules);
-	uplink_close(parts->uplink);
-	free(parts->settings.state);
-	*parts = (struct service_parts){ 0 };
-}
-
-static int open_parts(const struct config *config, const char *source, struct service_parts *ret_parts,
-                      struct text *ret_error)
-{
-	struct text token = TEXT_EMPTY;
-	struct service_parts parts = { .settings = {
-		.refresh_ms = config->forecast.refresh_ms, .step_ms = config->forecast.step_ms,
-		.phase_ms = config->forecast.phase_ms, .history_ms = config->forecast.history_ms,
-		.above = config->forecast.above / 100, .state = strdup(config->forecast.state),
-	} };
-	int result = check_times(config, ret_error);
-	if (!result)
-		result = url_check("[forecast] url", config->forecast.url, ret_error);
-	if (!result)
-		result = rules_open(config, source, &parts.rules, ret_error);
-	if (!result)
-		result = client_read_token("forecast", config->forecast.token_file, &token, ret_error);
-	if (!result) {
-		parts.uplink = uplink_open(config->forecast.url, token.data, config->forecast.timeout_ms);
-		result = parts.uplink && parts.settings.state ? 0 : -ENOMEM;
-	}
-	text_free(&token);
-	if (result)
-		close_parts(&parts);
-	else
-		*ret_parts = parts;
-	if (result == -ENOMEM)
-		text_append_string(ret_error, strerror(ENOMEM));
-	return result;
-}
-
 int service_check(const struct config *config, const char *source, struct text *ret_error)
 {
-	struct service_parts parts;
-	int result = open_parts(config, source, &parts, ret_error);
+	struct setup setup;
+	int result = setup_open(config, source, &setup, ret_error);
 	if (!result)
-		close_parts(&parts);
+		setup_close(&setup);
 	return result;
-}
-
-unsigned service_horizon(const struct service *service, const struct limits *limits)
-{
-	int64_t step_ms = service->parts.settings.step_ms, steps = (limits->horizon_ms + step_ms - 1) / step_ms;
-	return steps > FORECASTER_HORIZON_MAX ? FORECASTER_HORIZON_MAX : (unsigned)steps;
-}
-
-const struct limits *service_limits(const struct service *service, const char *ip, const char *process,
-                                    enum resource resource)
-{
-	return rules_find(service->parts.rules, ip, process, resource);
-}
-
-double service_above(const struct service *service, const char *ip, const char *process, enum resource resource)
-{
-	const struct limits *limits = service_limits(service, ip, process, resource);
-	return limits->mute ? INFINITY : service->parts.settings.above * limits->threshold;
 }
 
 struct series *service_add_series(struct service *service, const char *ip, const char *process, enum resource resource)
 {
 	struct series *series = series_table_add(&service->table, ip, process, resource);
 	if (series)
-		series->above = service_above(service, ip, process, resource);
+		series->above = setup_above(&service->setup, ip, process, resource);
 	return series;
 }
 
 /* All histories are to be read anew. */
 static void restart(struct service *service, int64_t now_ms)
 {
-	int64_t step_ms = service->parts.settings.step_ms;
 	series_table_clear(&service->table);
 	uplink_hosts_free(&service->hosts);
-	service->table.per_step = (unsigned)(step_ms / service->parts.settings.refresh_ms);
-	service->complete = (now_ms - service->parts.settings.phase_ms) / step_ms;
+	histories_init(&service->histories, &service->setup);
+	service->table.per_step = (unsigned)(service->setup.step_ms / service->setup.refresh_ms);
+	service->complete = setup_complete(&service->setup, now_ms);
 	service->last_bucket = INT64_MIN;
-	service->window_ms = service->parts.settings.history_ms;
 	service->hosts_wanted = true;
 	service->next_host = 0;
 	service->paused = false;
@@ -123,12 +49,13 @@ int service_open(const struct config *config, const char *source, int64_t now_ms
 		text_append_string(ret_error, strerror(ENOMEM));
 		return -ENOMEM;
 	}
+	service->lock_fd = -1;
 	service->saved_ms = now_ms;
 	service->asking.operation = "asking for the newest values";
 	service->reading.operation = "reading the histories";
 	service->reporting.operation = "reporting the forecasts";
 	service->saving.operation = "writing the state";
-	int result = open_parts(config, source, &service->parts, ret_error);
+	int result = setup_open(config, source, &service->setup, ret_error);
 	if (result) {
 		service_close(service);
 		return result;
@@ -145,7 +72,9 @@ void service_close(struct service *service)
 	series_table_clear(&service->table); /* which borrow the prior */
 	learnt_free(&service->learnt);
 	uplink_hosts_free(&service->hosts);
-	close_parts(&service->parts);
+	setup_close(&service->setup);
+	if (service->lock_fd >= 0)
+		close(service->lock_fd);
 	prior_free(service->prior);
 	free(service);
 }
@@ -167,9 +96,14 @@ void service_read_model(struct service *service, const char *path)
 
 bool service_read_state(struct service *service)
 {
-	const char *path = service->parts.settings.state;
+	const char *path = service->setup.state;
 	struct text error = TEXT_EMPTY;
-	int result = state_file_read(path, service->parts.settings.step_ms, &service->learnt, &error);
+	if (service->lock_fd < 0 && watcher_lock_state(path, &service->lock_fd, &error) != 0) {
+		log_error("%s", error.data);
+		text_free(&error);
+		return false;
+	}
+	int result = state_file_read(path, service->setup.step_ms, &service->learnt, &service->mark, &error);
 	if (result == -EBADMSG) {
 		result = whole_file_move_aside(path);
 		if (!result)
@@ -185,16 +119,24 @@ bool service_read_state(struct service *service)
 	return result == 0;
 }
 
+/* The series with a forecaster that comes after `series`, the first after NULL, and what it has learnt; NULL:
+ * there is none. */
+static struct series *next_saved(const struct service *service, const struct series *series, struct text *ret_line)
+{
+	struct series *next = series_table_next(&service->table, series);
+	while (next && !next->forecaster)
+		next = series_table_next(&service->table, next);
+	text_reset(ret_line);
+	if (next)
+		forecaster_save(next->forecaster, ret_line);
+	return next;
+}
+
 /* What the series have learnt goes where their next forecasters will look for it. */
 static void keep_learnt(struct service *service)
 {
 	struct text line = TEXT_EMPTY;
-	for (struct series *series = series_table_next(&service->table, NULL); series;
-	     series = series_table_next(&service->table, series)) {
-		if (!series->forecaster)
-			continue;
-		text_reset(&line);
-		forecaster_save(series->forecaster, &line);
+	for (struct series *series = next_saved(service, NULL, &line); series; series = next_saved(service, series, &line)) {
 		if (text_failed(&line) || learnt_put(&service->learnt, series_ip(series), series->process, series->resource,
 		                                     line.data) != 0)
 			log_error("what was learnt of %s on %s is lost: %s", series->process, series_ip(series), strerror(ENOMEM));
@@ -202,36 +144,91 @@ static void keep_learnt(struct service *service)
 	text_free(&line);
 }
 
+/* Where the state is to be at another place: that is locked before this one is let go. 0 or a negative errno with a
+ * sentence. */
+static int relock(struct service *service, const struct setup *setup, struct text *ret_error)
+{
+	int fd;
+	if (strcmp(service->setup.state, setup->state) == 0)
+		return 0;
+	int result = watcher_lock_state(setup->state, &fd, ret_error);
+	if (result)
+		return result;
+	if (service->lock_fd >= 0)
+		close(service->lock_fd);
+	service->lock_fd = fd;
+	return 0;
+}
+
 int service_reload(struct service *service, const struct config *config, const char *source, int64_t now_ms,
                    struct text *ret_error)
 {
-	struct service_parts parts;
-	int result = open_parts(config, source, &parts, ret_error);
+	struct setup setup;
+	int result = setup_open(config, source, &setup, ret_error);
 	if (result)
 		return result;
+	result = relock(service, &setup, ret_error);
+	if (result) {
+		setup_close(&setup);
+		return result;
+	}
 	keep_learnt(service);
-	if (service->parts.settings.step_ms != parts.settings.step_ms)
+	if (service->setup.step_ms != setup.step_ms)
 		learnt_free(&service->learnt);
 	series_table_clear(&service->table); /* which borrow the prior */
-	close_parts(&service->parts);
-	service->parts = parts;
+	setup_close(&service->setup);
+	service->setup = setup;
 	service_read_model(service, config->forecast.model);
 	restart(service, now_ms);
 	return 0;
+}
+
+bool service_trusts_clock(struct service *service, struct moment now)
+{
+	enum sure_clock_news news;
+	char read[CLOCK_RFC3339_SIZE], believed[CLOCK_RFC3339_SIZE];
+	bool first = !service->has_clock;
+	if (first)
+		sure_clock_open(&service->clock, service->mark.moment.wall_ms ? &service->mark : NULL, clock_boot(), now);
+	service->has_clock = true;
+	service->moment = now;
+	int64_t believed_ms = sure_clock_read(&service->clock, now, &news);
+	clock_format_rfc3339(believed_ms, believed);
+	clock_format_rfc3339(now.wall_ms, read);
+	switch (news) {
+	case SURE_CLOCK_SAME:
+		break;
+	case SURE_CLOCK_JUMPED:
+		log_warning("the clock has jumped to %s, where %s was expected: no forecasts until it is right again, or has "
+		            "stayed so for %d minutes", read, believed, SURE_CLOCK_WAIT_MS / 60000);
+		if (first)
+			restart(service, believed_ms); /* it was opened at the wrong time */
+		break;
+	case SURE_CLOCK_BACK:
+		log_info("the clock is right again: %s", read);
+		if (service->complete > setup_complete(&service->setup, now.wall_ms))
+			restart(service, now.wall_ms); /* it was reloaded meanwhile */
+		break;
+	case SURE_CLOCK_ADOPTED:
+		log_warning("the clock was set to %s: reading all histories again", read);
+		keep_learnt(service);
+		restart(service, now.wall_ms);
+		break;
+	}
+	return !service->clock.doubting;
 }
 
 /* The content of the state file. */
 static void format_state(const struct service *service, struct text *content)
 {
 	struct text line = TEXT_EMPTY;
-	state_file_begin(content, service->parts.settings.step_ms);
+	state_file_begin(content, service->setup.step_ms);
+	if (service->has_clock) {
+		struct sure_clock_mark mark = sure_clock_mark(&service->clock, service->moment);
+		state_file_add_mark(content, &mark);
+	}
 	size_t count = state_file_add_learnt(content, service->learnt);
-	for (struct series *series = series_table_next(&service->table, NULL); series;
-	     series = series_table_next(&service->table, series)) {
-		if (!series->forecaster)
-			continue;
-		text_reset(&line);
-		forecaster_save(series->forecaster, &line);
+	for (struct series *series = next_saved(service, NULL, &line); series; series = next_saved(service, series, &line)) {
 		content->failed = content->failed || text_failed(&line);
 		if (line.length) {
 			state_file_add(content, series_ip(series), series->process, series->resource, line.data);
@@ -248,7 +245,7 @@ void service_save(struct service *service)
 		return;
 	struct text content = TEXT_EMPTY;
 	format_state(service, &content);
-	int result = whole_file_replace(service->parts.settings.state, &content);
+	int result = whole_file_replace(service->setup.state, &content);
 	trouble_watch(&service->saving, result, NULL);
 	service->dirty = result != 0;
 	text_free(&content);

@@ -14,62 +14,15 @@ struct catching_up {
 	struct series *found;
 };
 
-/* Whether the same request would fail again. */
-static bool refused(const struct service *service, int result)
-{
-	return result == -EREMOTEIO && uplink_refused(service->parts.uplink);
-}
-
-/* The server refused the window: takes half of it. False when that is no history any more. */
-static bool shorten(struct service *service, const char *reason)
-{
-	int64_t shorter_ms = service->window_ms / 2;
-	if (shorter_ms < 2 * service->parts.settings.step_ms + 2 * HISTORY_MARGIN_MS)
-		return false;
-	log_warning("the server refuses a history of %lld s (%s): asking for %lld s", (long long)(service->window_ms / 1000),
-	            reason, (long long)(shorter_ms / 1000));
-	service->window_ms = shorter_ms;
-	return true;
-}
-
-static int read_resource(struct service *service, const char *ip, const char *process, enum resource resource,
-                         int64_t last, int64_t now_ms, const struct history_reader *reader, struct text *ret_error)
-{
-	int64_t step_ms = service->parts.settings.step_ms;
-	for (;;) {
-		struct history_query query = {
-			.ip = ip, .process = process, .resource = resource, .step_ms = step_ms,
-			.first = history_first(now_ms, service->window_ms, step_ms),
-			.above = process ? -1 : service->parts.settings.above * rules_lowest_threshold(service->parts.rules),
-		};
-		query.count = last >= query.first ? (size_t)(last - query.first + 1) : 1;
-		int result = uplink_history(service->parts.uplink, &query, now_ms, reader, ret_error);
-		if (!refused(service, result) || !shorten(service, ret_error->data ? ret_error->data : ""))
-			return result;
-		text_reset(ret_error);
-	}
-}
-
-int service_read_history(struct service *service, const char *ip, const char *process, enum resource resource,
-                         int64_t last, int64_t now_ms, const struct history_reader *reader, struct text *ret_error)
-{
-	if (process)
-		return read_resource(service, ip, process, resource, last, now_ms, reader, ret_error);
-	int result = 0;
-	for (int i = 0; i < RESOURCE_COUNT && !result; i++)
-		result = read_resource(service, ip, NULL, (enum resource)i, last, now_ms, reader, ret_error);
-	return result;
-}
-
 /* Only series that are behind or not known have a use for it. */
-static double wanted(void *user, const char *ip, const char *process, enum resource resource)
+static double above(void *user, const char *ip, const char *process, enum resource resource)
 {
 	struct catching_up *catching_up = user;
 	struct service *service = catching_up->service;
 	catching_up->found = series_table_find(&service->table, ip, process, resource);
 	if (catching_up->found)
 		return catching_up->found->behind ? -INFINITY : INFINITY;
-	return service_above(service, ip, process, resource);
+	return setup_above(&service->setup, ip, process, resource);
 }
 
 /* A forecaster with what it had learnt before. 0 or -ENOMEM. */
@@ -78,9 +31,9 @@ static int open_forecaster(struct service *service, struct series *series)
 	if (series->forecaster)
 		return 0;
 	const char *ip = series_ip(series);
-	const struct limits *limits = service_limits(service, ip, series->process, series->resource);
+	const struct limits *limits = rules_find(service->setup.rules, ip, series->process, series->resource);
 	series->forecaster = forecaster_open(service->prior ? service->prior : prior_builtin(),
-	                                     service_horizon(service, limits), limits->threshold);
+	                                     setup_horizon(&service->setup, limits), limits->threshold);
 	if (!series->forecaster)
 		return -ENOMEM;
 	char *line = learnt_take(&service->learnt, ip, series->process, series->resource);
@@ -96,7 +49,7 @@ static void fill_recent(const struct catching_up *catching_up, struct series *se
 {
 	const struct service *service = catching_up->service;
 	int64_t per_step = service->table.per_step, first = service->complete * per_step;
-	int64_t now = catching_up->now_ms / service->parts.settings.refresh_ms;
+	int64_t now = catching_up->now_ms / service->setup.refresh_ms;
 	for (int64_t bucket = first; bucket < first + per_step && bucket <= now; bucket++)
 		recent_set_default(series->recent, bucket, step);
 }
@@ -105,7 +58,7 @@ static void take_history(const struct catching_up *catching_up, struct series *s
                          const struct history_series *history)
 {
 	const struct service *service = catching_up->service;
-	int64_t step_ms = service->parts.settings.step_ms;
+	int64_t step_ms = service->setup.step_ms;
 	bool begun = forecaster_newest(series->forecaster) != INT64_MIN;
 	for (size_t i = 0; i < history->count; i++) {
 		int64_t index = history->first + (int64_t)i;
@@ -120,8 +73,11 @@ static void take_history(const struct catching_up *catching_up, struct series *s
 			end_ms = catching_up->now_ms;
 		if (end_ms > series->seen_ms)
 			series->seen_ms = end_ms;
-		if ((double)step.max > series->above && end_ms > series->above_ms)
-			series->above_ms = end_ms;
+		/* As the next refresh will count. */
+		int64_t refresh_ms = service->setup.refresh_ms;
+		int64_t quiet = catching_up->now_ms / refresh_ms - end_ms / refresh_ms + 2;
+		if ((double)step.max > series->above && quiet < series->quiet)
+			series->quiet = quiet;
 		if (index == service->complete)
 			fill_recent(catching_up, series, step);
 	}
@@ -161,12 +117,12 @@ int service_catch_up(struct service *service, const char *ip, struct series *ser
                      struct text *ret_error)
 {
 	struct catching_up catching_up = { .service = service, .now_ms = now_ms };
-	const struct history_reader reader = { .user = &catching_up, .wanted = wanted, .read = read_series };
-	int result = service_read_history(service, ip, series ? series->process : NULL,
-	                                  series ? series->resource : RESOURCE_COUNT, service->complete, now_ms, &reader,
-	                                  ret_error);
+	const struct history_reader reader = { .user = &catching_up, .above = above, .read = read_series };
+	int result = histories_read(&service->histories, ip, series ? series->process : NULL,
+	                            series ? series->resource : RESOURCE_COUNT, service->complete, now_ms, &reader,
+	                            ret_error);
 	/* What is refused always will be: it does without, and holds nobody up. */
-	int ended = !result || refused(service, result) ? end_catching_up(service, ip, series) : 0;
+	int ended = !result || histories_refused(&service->histories, result) ? end_catching_up(service, ip, series) : 0;
 	return result ? result : ended;
 }
 
@@ -182,7 +138,7 @@ static int read_hosts(struct service *service, struct text *ret_error)
 {
 	uplink_hosts_free(&service->hosts);
 	service->next_host = 0;
-	int result = uplink_hosts(service->parts.uplink, &service->hosts, ret_error);
+	int result = uplink_hosts(service->setup.uplink, &service->hosts, ret_error);
 	if (!result)
 		service->hosts_wanted = false;
 	return result;
@@ -191,15 +147,13 @@ static int read_hosts(struct service *service, struct text *ret_error)
 static int read_next_host(struct service *service, int64_t now_ms, struct text *ret_error)
 {
 	int result = service_catch_up(service, service->hosts.ips[service->next_host], NULL, now_ms, ret_error);
-	if (result && !refused(service, result))
+	if (result && !histories_refused(&service->histories, result))
 		return result;
 	if (++service->next_host < service->hosts.count)
 		return result;
 	log_info("%zu series of %zu hosts have their history", series_table_count(&service->table), service->hosts.count);
 	uplink_hosts_free(&service->hosts);
 	service->next_host = 0;
-	/* What nobody asked for is of series that are gone. */
-	learnt_free(&service->learnt);
 	return result;
 }
 
@@ -214,7 +168,7 @@ static int read_next_series(struct service *service, int64_t now_ms, struct text
 
 bool service_reads(const struct service *service)
 {
-	if (service->paused)
+	if (service->paused || service->clock.doubting)
 		return false;
 	return service->hosts_wanted || service->next_host < service->hosts.count ||
 	       (service->reads_left && next_behind(service));

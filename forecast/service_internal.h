@@ -2,39 +2,35 @@
 #ifndef VIGIE_FORECAST_SERVICE_INTERNAL_H
 #define VIGIE_FORECAST_SERVICE_INTERNAL_H
 
-#include "common/rules.h"
+#include "common/sure_clock.h"
 #include "common/trouble.h"
+#include "forecast/histories.h"
 #include "forecast/prior.h"
 #include "forecast/series_table.h"
-#include "forecast/uplink.h"
 #include "forecast/service.h"
+#include "forecast/setup.h"
 #include "forecast/state_file.h"
 
-/* What is made of the configuration, all of it or nothing. */
-struct service_parts {
-	struct rules *rules;
-	struct uplink *uplink;
-	struct {
-		int64_t refresh_ms, step_ms, phase_ms, history_ms;
-		double above; /* a share of the limit */
-		char *state;  /* path */
-	} settings;
-};
-
 struct service {
-	struct service_parts parts;
+	struct setup setup;
+	struct histories histories;
 	struct prior *prior; /* NULL: the one built in */
 	struct series_table table;
 	struct learnt *learnt;  /* of series that are not in the table yet */
 	int64_t complete;       /* steps before this one have been added to the forecasters */
 	int64_t last_bucket;    /* of the last refresh that could ask; INT64_MIN: none */
-	int64_t window_ms;      /* of a history: what the server does not refuse */
 
 	bool hosts_wanted;      /* all histories are to be read: the hosts first */
 	struct uplink_hosts hosts;
 	size_t next_host;
 	unsigned reads_left;    /* until the next refresh */
 	bool paused;            /* reading failed: not again before the next refresh */
+
+	int lock_fd;            /* of the state; -1: it is not locked */
+	struct sure_clock clock; /* by the readings so far */
+	bool has_clock;         /* there were any */
+	struct moment moment;   /* of the last one */
+	struct sure_clock_mark mark; /* that the state was read with; its moment is 0: none */
 
 	bool dirty;             /* something was learnt since the state was written */
 	int64_t saved_ms;
@@ -45,14 +41,6 @@ struct service {
 	} counts;
 	struct trouble asking, reading, reporting, saving;
 };
-
-/* The horizon in steps. */
-unsigned service_horizon(const struct service *service, const struct limits *limits);
-const struct limits *service_limits(const struct service *service, const char *ip, const char *process,
-                                    enum resource resource);
-
-/* A value over this, in percent, makes a series one that is looked at; INFINITY: it is muted. */
-double service_above(const struct service *service, const char *ip, const char *process, enum resource resource);
 
 /* A new series, behind, in the table; there is none of the same name. NULL: out of memory. */
 struct series *service_add_series(struct service *service, const char *ip, const char *process,
@@ -67,17 +55,8 @@ int service_look(struct service *service, const char *ip, const char *process, i
 struct step service_present(const struct service *service, const struct series *series, int64_t boundary_ms);
 double service_phase(const struct service *service, int64_t boundary_ms);
 
-/*
- * Reads histories by steps, up to step `last` at most: of a host, or (`process` not NULL) of
- * one of its series and one resource. A window that the server refuses is made shorter, with
- * a line in the log. 0 or a negative errno with a sentence.
- */
-int service_read_history(struct service *service, const char *ip, const char *process, enum resource resource,
-                         int64_t last, int64_t now_ms, const struct history_reader *reader, struct text *ret_error)
-	__attribute__((warn_unused_result));
-
-/* The same for a series that is behind, or all of a host's (`series` NULL, `ip` is the host's):
- * their forecasters then have all complete steps. */
+/* Reads the history of a series that is behind, or those of all of a host's (`series` NULL, `ip` is the
+ * host's): their forecasters then have all complete steps. 0 or a negative errno with a sentence. */
 int service_catch_up(struct service *service, const char *ip, struct series *series, int64_t now_ms,
                      struct text *ret_error) __attribute__((warn_unused_result));
 

@@ -14,12 +14,12 @@ struct looking {
 	struct series *found;
 };
 
-static double wanted(void *user, const char *ip, const char *process, enum resource resource)
+static double above(void *user, const char *ip, const char *process, enum resource resource)
 {
 	struct looking *looking = user;
 	struct service *service = looking->service;
 	looking->found = series_table_find(&service->table, ip, process, resource);
-	return looking->found ? -INFINITY : service_above(service, ip, process, resource);
+	return looking->found ? -INFINITY : setup_above(&service->setup, ip, process, resource);
 }
 
 static int read_buckets(void *user, const struct history_series *buckets)
@@ -31,16 +31,17 @@ static int read_buckets(void *user, const struct history_series *buckets)
 		series = service_add_series(service, buckets->ip, buckets->process, buckets->resource);
 	if (!series)
 		return -ENOMEM;
+	int64_t newest = buckets->first + (int64_t)buckets->count - 1; /* the present one */
 	for (size_t i = 0; i < buckets->count; i++) {
 		struct step values = buckets->steps[i];
-		int64_t bucket = buckets->first + (int64_t)i, end_ms = (bucket + 1) * service->parts.settings.refresh_ms;
+		int64_t bucket = buckets->first + (int64_t)i, end_ms = (bucket + 1) * service->setup.refresh_ms;
 		if (isnan(values.max))
 			continue;
 		recent_set(series->recent, bucket, values);
 		if (end_ms > series->seen_ms)
 			series->seen_ms = end_ms;
-		if ((double)values.max > series->above && end_ms > series->above_ms)
-			series->above_ms = end_ms;
+		if ((double)values.max > series->above && newest - bucket < series->quiet)
+			series->quiet = newest - bucket;
 	}
 	return 0;
 }
@@ -49,18 +50,18 @@ static int read_buckets(void *user, const struct history_series *buckets)
  * the start and after a gap a whole step back, so that the one that goes on is known. */
 static int64_t first_bucket(const struct service *service, int64_t bucket)
 {
-	int64_t per_step = service->table.per_step, behind = per_step;
+	int64_t per_step = service->table.per_step, back = per_step;
 	if (service->last_bucket != INT64_MIN)
-		behind = bucket - service->last_bucket + 1;
-	return bucket - (behind < 1 || behind > per_step + 1 ? per_step : behind);
+		back = bucket - service->last_bucket + 1;
+	return bucket - (back < 1 || back > per_step + 1 ? per_step : back);
 }
 
 int service_look(struct service *service, const char *ip, const char *process, int64_t boundary_ms, int64_t now_ms,
                  struct text *ret_error)
 {
 	struct looking looking = { .service = service };
-	const struct history_reader reader = { .user = &looking, .wanted = wanted, .read = read_buckets };
-	int64_t refresh_ms = service->parts.settings.refresh_ms, bucket = boundary_ms / refresh_ms;
+	const struct history_reader reader = { .user = &looking, .above = above, .read = read_buckets };
+	int64_t refresh_ms = service->setup.refresh_ms, bucket = boundary_ms / refresh_ms;
 	struct history_query query = {
 		.ip = ip, .process = process, .step_ms = refresh_ms, .first = first_bucket(service, bucket), .above = -1,
 	};
@@ -68,7 +69,7 @@ int service_look(struct service *service, const char *ip, const char *process, i
 	int result = 0;
 	for (int i = 0; i < RESOURCE_COUNT && !result; i++) {
 		query.resource = (enum resource)i;
-		result = uplink_history(service->parts.uplink, &query, now_ms, &reader, ret_error);
+		result = uplink_history(service->setup.uplink, &query, now_ms, &reader, ret_error);
 	}
 	return result;
 }
@@ -106,23 +107,29 @@ static void complete_steps(struct service *service, int64_t bucket)
 	}
 }
 
-/* Drops what has not been over `above` for the length of the history, gone or not. */
-static void forget(struct service *service, int64_t now_ms)
+/* Drops what has not been over `above` for the length of the history, gone or not. That is counted in refreshes: a
+ * clock that was set ends nothing. */
+static void forget(struct service *service)
 {
-	int64_t oldest_ms = now_ms - service->parts.settings.history_ms;
+	int64_t longest = service->setup.history_ms / service->setup.refresh_ms;
 	for (struct series *series = series_table_next(&service->table, NULL), *next; series; series = next) {
 		next = series_table_next(&service->table, series);
-		if (series->above_ms < oldest_ms) {
+		if (series->quiet > longest) {
 			series_table_drop(&service->table, series);
 			service->dirty = true;
+		} else {
+			series->quiet++;
 		}
 	}
+	/* What nobody asks for, though all histories have been read, is of series that are gone. */
+	if (!service->hosts_wanted && service->next_host == service->hosts.count && learnt_age(&service->learnt, longest))
+		service->dirty = true;
 }
 
 struct step service_present(const struct service *service, const struct series *series, int64_t boundary_ms)
 {
 	unsigned per_step = service->table.per_step;
-	int64_t bucket = boundary_ms / service->parts.settings.refresh_ms;
+	int64_t bucket = boundary_ms / service->setup.refresh_ms;
 	struct step present = recent_combine(series->recent, bucket - per_step, per_step);
 	/* The bucket that has just begun weighs as much as a whole one only in the maximum. */
 	present.max = fmaxf(present.max, recent_combine(series->recent, bucket, 1).max);
@@ -131,7 +138,7 @@ struct step service_present(const struct service *service, const struct series *
 
 double service_phase(const struct service *service, int64_t boundary_ms)
 {
-	int64_t step_ms = service->parts.settings.step_ms;
+	int64_t step_ms = service->setup.step_ms;
 	double phase = (double)(boundary_ms - service->complete * step_ms) / (double)step_ms;
 	return fmin(fmax(phase, 0), 1);
 }
@@ -140,7 +147,7 @@ double service_phase(const struct service *service, int64_t boundary_ms)
 static int predict(struct service *service, const struct series *series, int64_t boundary_ms, int64_t now_ms,
                    struct text *ret_error)
 {
-	int64_t step_ms = service->parts.settings.step_ms;
+	int64_t step_ms = service->setup.step_ms;
 	struct prediction prediction;
 	if (series->behind || series->seen_ms <= boundary_ms - step_ms ||
 	    !forecaster_predict(series->forecaster, service_present(service, series, boundary_ms),
@@ -148,11 +155,11 @@ static int predict(struct service *service, const struct series *series, int64_t
 		return 0;
 	struct forecast forecast = {
 		.ip = series_ip(series), .process = series->process, .resource = series->resource,
-		.probability = prediction.probability, .forecast = prediction.forecast,
+		.probability = prediction.probability, .value = prediction.forecast,
 		.expected_ms = isnan(prediction.lead_steps) ? -1 : now_ms + llrint(prediction.lead_steps * (double)step_ms),
 	};
 	service->counts.last_forecasts++;
-	return uplink_forecasts_add(service->parts.uplink, &forecast, ret_error);
+	return uplink_forecasts_add(service->setup.uplink, &forecast, ret_error);
 }
 
 static void report(struct service *service, int64_t boundary_ms, int64_t now_ms)
@@ -160,12 +167,12 @@ static void report(struct service *service, int64_t boundary_ms, int64_t now_ms)
 	struct text error = TEXT_EMPTY;
 	int result = 0;
 	service->counts.last_forecasts = 0;
-	uplink_forecasts_begin(service->parts.uplink);
+	uplink_forecasts_begin(service->setup.uplink);
 	for (struct series *series = series_table_next(&service->table, NULL); series && !result;
 	     series = series_table_next(&service->table, series))
 		result = predict(service, series, boundary_ms, now_ms, &error);
 	if (!result)
-		result = uplink_forecasts_end(service->parts.uplink, &error);
+		result = uplink_forecasts_end(service->setup.uplink, &error);
 	trouble_watch(&service->reporting, result, error.data);
 	service->counts.forecasts += service->counts.last_forecasts;
 	text_free(&error);
@@ -190,10 +197,10 @@ void service_refresh(struct service *service, int64_t boundary_ms, int64_t now_m
 	if (result)
 		return; /* no forecast is better than one of old values */
 
-	int64_t bucket = boundary_ms / service->parts.settings.refresh_ms;
+	int64_t bucket = boundary_ms / service->setup.refresh_ms;
 	complete_steps(service, bucket);
 	service->last_bucket = bucket;
-	forget(service, now_ms);
+	forget(service);
 	report(service, boundary_ms, now_ms);
 	size_t count = series_table_count(&service->table);
 	service->counts.refreshes++;

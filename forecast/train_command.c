@@ -10,14 +10,16 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/program.h"
-#include "forecast/service_internal.h"
+#include "forecast/histories.h"
+#include "forecast/setup.h"
 #include "forecast/trace.h"
 #include "forecast/train.h"
 
 enum { TRACES_STEP_S = 300, TRACES_HORIZON = 6 };
 
 struct training {
-	struct service *service; /* of which only the connection and the rules are used */
+	struct setup setup;
+	struct histories histories;
 	struct trainer *trainer;
 	size_t series, steps;
 };
@@ -37,10 +39,10 @@ static struct program program = {
 	.options = options,
 };
 
-static double wanted(void *user, const char *ip, const char *process, enum resource resource)
+static double above(void *user, const char *ip, const char *process, enum resource resource)
 {
 	struct training *training = user;
-	return service_limits(training->service, ip, process, resource)->mute ? INFINITY : -INFINITY;
+	return rules_find(training->setup.rules, ip, process, resource)->mute ? INFINITY : -INFINITY;
 }
 
 /* Gives the trainer a series without the gaps at its ends. */
@@ -54,25 +56,26 @@ static int read_series(void *user, const struct history_series *history)
 		to--;
 	if (from == to)
 		return 0;
-	const struct limits *limits = service_limits(training->service, history->ip, history->process, history->resource);
+	const struct limits *limits = rules_find(training->setup.rules, history->ip, history->process, history->resource);
 	training->series++;
 	training->steps += to - from;
 	return train_add(training->trainer, history->steps + from, to - from, history->first + (int64_t)from,
-	                 service_horizon(training->service, limits), limits->threshold);
+	                 setup_horizon(&training->setup, limits), limits->threshold);
 }
 
 /* 0 or a negative errno with a sentence. */
 static int read_histories(struct training *training, int64_t now_ms, struct text *ret_error)
 {
-	const struct history_reader reader = { .user = training, .wanted = wanted, .read = read_series };
-	struct service *service = training->service;
+	const struct history_reader reader = { .user = training, .above = above, .read = read_series };
+	int64_t last = setup_complete(&training->setup, now_ms) - 1;
 	struct uplink_hosts hosts;
-	int result = uplink_hosts(service->parts.uplink, &hosts, ret_error);
+	int result = uplink_hosts(training->setup.uplink, &hosts, ret_error);
 	if (result)
 		return result;
+	histories_init(&training->histories, &training->setup);
 	for (size_t i = 0; i < hosts.count && !result; i++)
-		result = service_read_history(service, hosts.ips[i], NULL, RESOURCE_COUNT, service->complete - 1, now_ms, &reader,
-		                              ret_error);
+		result = histories_read(&training->histories, hosts.ips[i], NULL, RESOURCE_COUNT, last, now_ms, &reader,
+		                        ret_error);
 	uplink_hosts_free(&hosts);
 	return result;
 }
@@ -150,19 +153,18 @@ static int train(const char *path)
 {
 	struct text error = TEXT_EMPTY;
 	struct training training = { .trainer = train_open() };
-	int64_t now_ms = clock_wall_ms();
 	int result = training.trainer ? 0 : -ENOMEM;
 	if (!result && traces)
 		result = read_traces(&training, traces, &error);
 	if (!result && !traces)
-		result = service_open(program.config, program.config_path, now_ms, &training.service, &error);
+		result = setup_open(program.config, program.config_path, &training.setup, &error);
 	if (!result && !traces)
-		result = read_histories(&training, now_ms, &error);
+		result = read_histories(&training, clock_wall_ms(), &error);
 	if (!result)
 		result = finish(&training, path, &error);
 	if (result)
 		log_error("%s", error.data ? error.data : strerror(-result));
-	service_close(training.service);
+	setup_close(&training.setup);
 	train_close(training.trainer);
 	text_free(&error);
 	return result ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -8,15 +8,13 @@
 
 #include "common/client.h"
 #include "common/json.h"
-
-/* Of one PUT: well under the server's limit, however many series there are. */
-enum { SAVE_BODY_MAX = 512 * 1024, ITEM_MAX = 8 * WIRE_NAME_SIZE };
+#include "common/series_report.h"
 
 struct uplink {
 	struct client *client;
 	struct text path;
 	struct text maxima; /* the first of two answers */
-	struct text request;
+	struct series_report report;
 	struct step *steps;
 	size_t step_capacity;
 };
@@ -27,6 +25,7 @@ struct uplink *uplink_open(const char *url, const char *token, int64_t timeout_m
 	if (!uplink)
 		return NULL;
 	uplink->client = client_open(url, token, timeout_ms);
+	uplink->report = (struct series_report){ .client = uplink->client, .path = "save-forecasts" };
 	if (!uplink->client) {
 		uplink_close(uplink);
 		return NULL;
@@ -41,7 +40,7 @@ void uplink_close(struct uplink *uplink)
 	client_close(uplink->client);
 	text_free(&uplink->path);
 	text_free(&uplink->maxima);
-	text_free(&uplink->request);
+	text_free(&uplink->report.body);
 	free(uplink->steps);
 	free(uplink);
 }
@@ -137,8 +136,7 @@ bool uplink_refused(const struct uplink *uplink)
 
 void uplink_forecasts_begin(struct uplink *uplink)
 {
-	text_reset(&uplink->request);
-	text_append_string(&uplink->request, "{\"data\": [");
+	series_report_begin(&uplink->report);
 }
 
 /* At most `decimals` of them. */
@@ -150,21 +148,18 @@ static double rounded(double number, double decimals)
 
 int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast, struct text *ret_error)
 {
-	struct text *body = &uplink->request;
-	if (body->length > SAVE_BODY_MAX - ITEM_MAX) {
-		int result = uplink_forecasts_end(uplink, ret_error);
-		if (result)
-			return result;
-		uplink_forecasts_begin(uplink);
-	}
-	if (body->length && body->data[body->length - 1] == '}')
-		text_append_string(body, ",\n");
-	text_printf(body, "{\"ipaddress\": \"%s\", \"process_name\": ", forecast->ip);
-	json_append_string(body, forecast->process);
-	text_printf(body, ", \"type_data\": \"%s\", \"probability\": ", wire_resource_name(forecast->resource));
+	/* The server refuses a report whole: what it does not take takes no other forecast with it. */
+	if (!(forecast->probability >= 0 && forecast->probability <= 1) ||
+	    !(forecast->value >= 0 && forecast->value <= WIRE_VALUE_MAX))
+		return 0;
+	struct text *body = &uplink->report.body;
+	int result = series_report_add(&uplink->report, forecast->ip, forecast->process, forecast->resource, ret_error);
+	if (result)
+		return result;
+	text_append_string(body, ", \"probability\": ");
 	json_append_number(body, rounded(forecast->probability, 4));
 	text_append_string(body, ", \"forecast\": ");
-	json_append_number(body, rounded(forecast->forecast, 3));
+	json_append_number(body, rounded(forecast->value, 3));
 	text_append_string(body, ", \"expected_at\": ");
 	if (forecast->expected_ms < 0)
 		text_append_string(body, "null");
@@ -176,6 +171,5 @@ int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast,
 
 int uplink_forecasts_end(struct uplink *uplink, struct text *ret_error)
 {
-	text_append_string(&uplink->request, "]}");
-	return client_put(uplink->client, "save-forecasts", &uplink->request, ret_error);
+	return series_report_end(&uplink->report, ret_error);
 }

@@ -46,12 +46,13 @@ struct forecast {
 	const char *ip, *process;
 	enum resource resource;
 	double probability;  /* 0 to 1 */
-	double forecast;     /* percent, finite */
+	double value;        /* percent, finite: the highest expected within the horizon */
 	int64_t expected_ms; /* when the limit will be passed; negative: it is not expected to be */
 };
 
 /* Reports forecasts: begin, add each, end. They go in requests of bounded size, at least one,
- * as a sign of life; after an error the rest need not be added. */
+ * as a sign of life; after an error the rest need not be added. One with a number that the server
+ * does not take is left out. */
 void uplink_forecasts_begin(struct uplink *uplink);
 int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast, struct text *ret_error)
 	__attribute__((warn_unused_result));

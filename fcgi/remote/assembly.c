@@ -1,6 +1,8 @@
 #include "fcgi/remote/assembly.h"
 
 #include <errno.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,36 +10,32 @@
 
 /* A run of facts of one series; a series may have several. */
 struct assembly_series {
-	size_t ip, process; /* where they begin in the strings; ip is NO_STRING unless by host */
-	size_t rank;        /* among the series by key, once sorted; the same for the same key */
+	size_t ip, process; /* where they begin in the strings; ip is NO_STRING where hosts do not matter */
+	size_t first;       /* of the facts: its own go on to those of the next series */
 };
 
 struct assembly_fact {
 	int64_t time_ms;
 	double value;
-	uint32_t series; /* index; the rank once sorted */
+	uint32_t order; /* the series' place among all by key and host, once sorted */
 	uint8_t resource, column;
 };
 
 static const size_t NO_STRING = (size_t)-1;
 
-static int compare_keys(const void *left, const void *right)
+int assembly_open(struct assembly *answer, const char *engine, const struct query *query, enum assembly_kind kind)
 {
-	const struct series_key *a = left, *b = right;
-	int order = a->ip && b->ip ? strcmp(a->ip, b->ip) : 0;
-	return order ? order : strcmp(a->process, b->process);
-}
-
-int assembly_open(struct assembly *answer, const struct query *query, enum assembly_kind kind)
-{
-	*answer = (struct assembly){ .query = query, .kind = kind, .by_host = query->by_host || kind == ASSEMBLY_NEWEST };
+	*answer = (struct assembly){
+		.engine = engine, .query = query, .kind = kind, .by_host = query->by_host || kind == ASSEMBLY_NEWEST,
+		.ordered = kind == ASSEMBLY_HISTORY && !query->step_ms,
+	};
 	if (!query->only)
 		return 0;
 	answer->only = malloc((query->only_count + 1) * sizeof(*answer->only));
 	if (!answer->only)
 		return -ENOMEM;
 	memcpy(answer->only, query->only, query->only_count * sizeof(*answer->only));
-	qsort(answer->only, query->only_count, sizeof(*answer->only), compare_keys);
+	qsort(answer->only, query->only_count, sizeof(*answer->only), store_compare_keys);
 	return 0;
 }
 
@@ -48,6 +46,23 @@ void assembly_close(struct assembly *answer)
 	free(answer->facts);
 	text_free(&answer->strings);
 	budget_give_back(&answer->share);
+}
+
+bool assembly_is_of_nothing(const struct assembly *answer)
+{
+	const char *process = answer->query->process;
+	char clean[WIRE_NAME_SIZE];
+	if (!process)
+		return false;
+	wire_clean_name(process, strlen(process), clean);
+	return strcmp(clean, process) != 0;
+}
+
+int assembly_refused(const struct assembly *answer, const char *words)
+{
+	if (answer->query->ret_refusal)
+		snprintf(answer->query->ret_refusal, STORE_REFUSAL_SIZE, "%s", words);
+	return -EINVAL;
 }
 
 bool assembly_find_resource(const struct assembly *answer, const char *measurement, size_t length,
@@ -76,17 +91,30 @@ static void *grow(void *items, size_t *capacity, size_t count, size_t size)
 	return larger;
 }
 
+/* A series that others have written may be called anything. */
+static bool is_name(const char *process)
+{
+	size_t length = strlen(process);
+	return length <= WIRE_NAME_MAX && wire_utf8_check(process, length) == length;
+}
+
 int assembly_series(struct assembly *answer, const char *ip, const char *stored_process)
 {
 	struct assembly_series series = { .ip = NO_STRING };
 	size_t length = answer->strings.length;
-	if (answer->by_host) {
+	if (answer->by_host || answer->ordered) {
 		series.ip = length;
 		text_append(&answer->strings, ip, strlen(ip) + 1);
 	}
 	series.process = answer->strings.length;
 	line_protocol_append_decoded(&answer->strings, stored_process);
 	text_append_char(&answer->strings, '\0');
+	if (!text_failed(&answer->strings) && !is_name(answer->strings.data + series.process)) {
+		answer->strings.length = length;
+		answer->skipping = true;
+		answer->left_out++;
+		return 0;
+	}
 	struct assembly_series *all = grow(answer->series, &answer->series_capacity, answer->series_count, sizeof(*all));
 	if (all)
 		answer->series = all;
@@ -96,7 +124,7 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	/* Engines that name the series of every fact name the same one many times. */
 	const struct assembly_series *last = answer->series_count ? &answer->series[answer->series_count - 1] : NULL;
 	size_t added = answer->strings.length - length;
-	size_t last_start = !last ? 0 : answer->by_host ? last->ip : last->process;
+	size_t last_start = !last ? 0 : last->ip != NO_STRING ? last->ip : last->process;
 	if (last && length - last_start == added &&
 	    memcmp(answer->strings.data + last_start, answer->strings.data + length, added) == 0) {
 		answer->strings.length = length;
@@ -106,7 +134,8 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 
 	struct series_key key = { answer->by_host ? answer->strings.data + series.ip : NULL,
 		                      answer->strings.data + series.process };
-	answer->skipping = answer->only && !bsearch(&key, answer->only, answer->query->only_count, sizeof(key), compare_keys);
+	answer->skipping = answer->only && !bsearch(&key, answer->only, answer->query->only_count, sizeof(key), store_compare_keys);
+	series.first = answer->count;
 	if (answer->skipping)
 		answer->strings.length = length;
 	else
@@ -114,11 +143,17 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	return 0;
 }
 
-int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, int64_t time_ms, double value)
+int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, double time_ms, double value)
 {
 	if (answer->skipping)
 		return 0;
 	const struct query *query = answer->query;
+	/* A sum is of many: the mean is what has to be right. */
+	bool part = column == ASSEMBLY_SUM || column == ASSEMBLY_COUNT;
+	if (!(fabs(time_ms) <= (double)STORE_LATEST_MS) || (!part && !sample_is_usable(value))) {
+		answer->left_out++;
+		return 0;
+	}
 	/* A point is one fact, or a sum and a count; with steps more of them may become one. */
 	if (answer->kind == ASSEMBLY_HISTORY && answer->count / 2 > query->max_points)
 		return -E2BIG;
@@ -130,9 +165,8 @@ int assembly_fact(struct assembly *answer, enum resource resource, enum assembly
 		return -ENOMEM;
 	answer->facts = facts;
 	answer->facts[answer->count++] = (struct assembly_fact){
-		.time_ms = query->step_ms ? store_step_start(time_ms, query->step_ms) : time_ms,
+		.time_ms = query->step_ms ? store_step_start((int64_t)time_ms, query->step_ms) : (int64_t)time_ms,
 		.value = value,
-		.series = (uint32_t)(answer->series_count - 1),
 		.resource = (uint8_t)resource,
 		.column = (uint8_t)column,
 	};
@@ -147,26 +181,34 @@ const char *assembly_ip(const struct assembly *answer, size_t index)
 /* What a sort by key moves: compares without the answer's context. */
 struct keyed {
 	struct series_key key;
+	const char *ip; /* in any case; "" where hosts do not matter */
 	size_t index;
 };
 
+/* By key, then host, then as they came. */
 static int compare_keyed(const void *left, const void *right)
 {
-	return compare_keys(&((const struct keyed *)left)->key, &((const struct keyed *)right)->key);
+	const struct keyed *a = left, *b = right;
+	int order = store_compare_keys(&a->key, &b->key);
+	if (order == 0)
+		order = strcmp(a->ip, b->ip);
+	return order ? order : (a->index > b->index) - (a->index < b->index);
 }
 
-static int compare_times(const void *left, const void *right)
+static int compare_facts(const void *left, const void *right)
 {
 	const struct assembly_fact *a = left, *b = right;
-	return (a->time_ms > b->time_ms) - (a->time_ms < b->time_ms);
+	if (a->time_ms != b->time_ms)
+		return a->time_ms < b->time_ms ? -1 : 1;
+	return (a->order > b->order) - (a->order < b->order);
 }
 
-/* Most series come in the order of time. (glibc's qsort() is stable.) */
-static void sort_times(struct assembly_fact facts[], size_t count)
+/* Most series come in the order of time. */
+static void sort_group(struct assembly_fact facts[], size_t count)
 {
 	for (size_t i = 1; i < count; i++) {
-		if (facts[i - 1].time_ms > facts[i].time_ms) {
-			qsort(facts, count, sizeof(*facts), compare_times);
+		if (compare_facts(&facts[i - 1], &facts[i]) > 0) {
+			qsort(facts, count, sizeof(*facts), compare_facts);
 			return;
 		}
 	}
@@ -201,36 +243,26 @@ static int sort_facts(struct assembly *answer, struct group **ret_groups, size_t
 		const struct assembly_series *series = &answer->series[i];
 		keyed[i] = (struct keyed){
 			.key = { answer->by_host ? strings + series->ip : NULL, strings + series->process },
+			.ip = answer->ordered ? strings + series->ip : "",
 			.index = i,
 		};
 	}
 	qsort(keyed, answer->series_count, sizeof(*keyed), compare_keyed);
-	size_t count = 0;
+	size_t count = 0, used = 0;
 	for (size_t i = 0; i < answer->series_count; i++) {
-		if (i == 0 || compare_keyed(&keyed[i - 1], &keyed[i]) != 0)
-			groups[count++].key = keyed[i].key;
-		answer->series[keyed[i].index].rank = count - 1;
+		size_t index = keyed[i].index, at = answer->series[index].first;
+		size_t end = index + 1 < answer->series_count ? answer->series[index + 1].first : answer->count;
+		if (i == 0 || store_compare_keys(&keyed[i - 1].key, &keyed[i].key) != 0)
+			groups[count++] = (struct group){ .key = keyed[i].key, .facts = sorted + used };
+		groups[count - 1].count += end - at;
+		for (; at < end; at++) {
+			sorted[used] = answer->facts[at];
+			sorted[used++].order = (uint32_t)i;
+		}
 	}
 	free(keyed);
-
-	/* A counting sort by rank. */
-	for (size_t i = 0; i < answer->count; i++) {
-		struct assembly_fact *fact = &answer->facts[i];
-		fact->series = (uint32_t)answer->series[fact->series].rank;
-		groups[fact->series].count++;
-	}
-	struct assembly_fact *start = sorted;
-	for (size_t i = 0; i < count; i++) {
-		groups[i].facts = start;
-		start += groups[i].count;
-		groups[i].count = 0;
-	}
-	for (size_t i = 0; i < answer->count; i++) {
-		struct group *group = &groups[answer->facts[i].series];
-		group->facts[group->count++] = answer->facts[i];
-	}
 	for (size_t i = 0; i < count; i++)
-		sort_times(groups[i].facts, groups[i].count);
+		sort_group(groups[i].facts, groups[i].count);
 
 	free(answer->facts);
 	answer->facts = sorted;
@@ -248,7 +280,7 @@ static char *take_strings(struct assembly *answer)
 }
 
 /* The row of one group. */
-static struct store_row make_row(const struct group *group)
+static struct store_row make_row(struct assembly *answer, const struct group *group)
 {
 	struct store_row row = { .key = group->key };
 	double sum[RESOURCE_COUNT] = { 0 }, count[RESOURCE_COUNT] = { 0 };
@@ -272,9 +304,12 @@ static struct store_row make_row(const struct group *group)
 		}
 	}
 	for (int j = 0; j < RESOURCE_COUNT; j++) {
-		if (count[j] > 0) {
+		double mean = sum[j] / count[j];
+		if (count[j] > 0 && sample_is_usable(mean)) {
 			row.present[j] = true;
-			row.value[j] = sum[j] / count[j];
+			row.value[j] = mean;
+		} else if (count[j] != 0) {
+			answer->left_out++;
 		}
 	}
 	return row;
@@ -296,16 +331,18 @@ int assembly_rows(struct assembly *answer, struct store_rows *ret_rows)
 		return result ? result : -ENOMEM;
 	}
 	for (size_t i = 0; i < group_count; i++) {
-		rows[count] = make_row(&groups[i]);
+		rows[count] = make_row(answer, &groups[i]);
+		_Static_assert(RESOURCE_COUNT == 2, "a row has one of them at least");
 		count += rows[count].present[RESOURCE_MEM] || rows[count].present[RESOURCE_CPU];
 	}
 	free(groups);
+	store_leave_out(answer->engine, answer->left_out);
 	*ret_rows = (struct store_rows){ .items = rows, .count = count, .strings = take_strings(answer), .share = share };
 	return 0;
 }
 
 /* Turns the sums and counts of each step of a group into means; the facts that are left. */
-static size_t fold_steps(struct group *group)
+static size_t fold_steps(struct assembly *answer, struct group *group)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < group->count;) {
@@ -317,9 +354,12 @@ static size_t fold_steps(struct group *group)
 			else if (group->facts[i].column == ASSEMBLY_COUNT)
 				samples += group->facts[i].value;
 		}
-		if (samples > 0)
+		if (samples != 0)
 			fact.value = sum / samples;
-		group->facts[count++] = fact;
+		if (sample_is_usable(fact.value))
+			group->facts[count++] = fact;
+		else
+			answer->left_out++;
 	}
 	return count;
 }
@@ -340,7 +380,7 @@ int assembly_history(struct assembly *answer, struct store_history *ret_history)
 	for (size_t i = 0; i < group_count; i++) {
 		struct group *group = &groups[i];
 		if (answer->query->step_ms)
-			group->count = fold_steps(group);
+			group->count = fold_steps(answer, group);
 		if (group->count == 0)
 			continue;
 		items[count++] = (struct store_series){ .key = group->key, .points = points + used, .count = group->count };
@@ -351,6 +391,7 @@ int assembly_history(struct assembly *answer, struct store_history *ret_history)
 		result = -E2BIG;
 		goto out;
 	}
+	store_leave_out(answer->engine, answer->left_out);
 	*ret_history = (struct store_history){
 		.items = items, .count = count, .points = points, .strings = take_strings(answer), .share = share,
 	};
@@ -393,6 +434,7 @@ int assembly_hosts(struct assembly *answer, struct store_hosts *ret_hosts)
 		host->processes += newest_ms == host->last_seen_ms;
 	}
 	free(groups);
+	store_leave_out(answer->engine, answer->left_out);
 	*ret_hosts = (struct store_hosts){ .items = hosts, .count = count, .strings = take_strings(answer) };
 	return 0;
 }

@@ -29,9 +29,11 @@ struct assembly_fact;
 struct assembly_series;
 
 struct assembly {
+	const char *engine;        /* a constant */
 	const struct query *query; /* borrowed until assembly_close() */
 	enum assembly_kind kind;
 	bool by_host;
+	bool ordered; /* samples of one time come by their hosts: the engine names these */
 	struct series_key *only;   /* query->only, sorted */
 	struct text strings;
 	struct assembly_series *series;
@@ -39,24 +41,36 @@ struct assembly {
 	struct assembly_fact *facts;
 	size_t count, capacity;
 	struct budget_share share; /* of the facts */
-	bool skipping; /* facts that come now are of a series that is not wanted */
+	bool skipping;   /* facts that come now are of a series that is not wanted */
+	size_t left_out; /* facts that cannot be right */
 };
 
-/* 0 or -ENOMEM; closed with assembly_close() in any case. */
-int assembly_open(struct assembly *answer, const struct query *query, enum assembly_kind kind)
+/* 0 or -ENOMEM; closed with assembly_close() in any case. `engine` is the store's name. */
+int assembly_open(struct assembly *answer, const char *engine, const struct query *query, enum assembly_kind kind)
 	__attribute__((warn_unused_result));
 void assembly_close(struct assembly *answer);
+
+/* Whether nothing can come, and the engine need not be asked: a process with a control
+ * character, which no name has and not every query language can say. */
+bool assembly_is_of_nothing(const struct assembly *answer);
+
+/* The engine refuses the query with these words: -EINVAL. */
+int assembly_refused(const struct assembly *answer, const char *words);
 
 /* The resource of a measurement, length bytes; false where it is none of the query's metric. */
 bool assembly_find_resource(const struct assembly *answer, const char *measurement, size_t length,
                             enum resource *ret_resource);
 
-/* The series of the facts that follow; strings need not outlive the call. */
+/* The series of the facts that follow; strings need not outlive the call. One whose process is no
+ * name, or is longer than one, is left out. A history without steps wants the address in any case, since
+ * samples of one time come in the order of the hosts. */
 int assembly_series(struct assembly *answer, const char *ip, const char *stored_process) __attribute__((warn_unused_result));
 
-/* One fact of the last series. `time_ms`: of the point, or anywhere in its step. 0,
- * -ENOMEM, -ENOBUFS, or -E2BIG when a history has over query->max_points. */
-int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, int64_t time_ms, double value)
+/* One fact of the last series. `time_ms`: of the point, or anywhere in its step. Whoever writes to the engine may
+ * have put anything there: what is not sample_is_usable(), is as far from 1970 as no sample, or leads to
+ * such a mean, is left out, and told with the answer by store_leave_out(). 0, -ENOMEM, -ENOBUFS, or -E2BIG when a history has
+ * over query->max_points. */
+int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, double time_ms, double value)
 	__attribute__((warn_unused_result));
 
 /* The host of the index-th of answer->series_count series, of an answer by host. */

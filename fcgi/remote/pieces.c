@@ -2,15 +2,37 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <string.h>
+
+/* Writes -1 in the place of what is no JSON number, outside strings. */
+static void replace_non_finite(struct text *text)
+{
+	static const char *const words[] = { "+Inf", "-Inf", "NaN" };
+	bool in_string = false;
+	for (char *at = text->data; *at; at++) {
+		if (*at == '\\' && in_string && at[1])
+			at++;
+		else if (*at == '"')
+			in_string = !in_string;
+		for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !in_string; i++) {
+			if (strncmp(at, words[i], strlen(words[i])) == 0)
+				memcpy(at, "-1  ", strlen(words[i]));
+		}
+	}
+}
 
 /* Parses what is in `text` and hands it on. */
-static int finish(struct text *text, pieces_take *take, void *user)
+static int finish(struct text *text, bool non_finite, pieces_take *take, void *user)
 {
 	int result = 0;
 	if (text_failed(text))
 		return -ENOMEM;
 	errno = 0; /* cJSON does not tell want of memory from what is no JSON; malloc() does */
 	cJSON *object = cJSON_ParseWithLength(text->data, text->length);
+	if (!object && non_finite && errno != ENOMEM) {
+		replace_non_finite(text);
+		object = cJSON_ParseWithLength(text->data, text->length);
+	}
 	if (!object)
 		result = errno == ENOMEM ? -ENOMEM : -EBADMSG;
 	else if (take)
@@ -74,14 +96,14 @@ int pieces_feed(void *user, const char *bytes, size_t length)
 		start = end;
 		int result = 0;
 		if (closes) {
-			result = finish(&pieces->piece, pieces->take_piece, pieces->user);
+			result = finish(&pieces->piece, pieces->non_finite, pieces->take_piece, pieces->user);
 			if (!ends)
 				text_append_string(&pieces->frame, "null");
 		}
 		if (ends && closes)
 			text_reset(&pieces->frame); /* the piece is the document */
 		else if (ends)
-			result = finish(&pieces->frame, pieces->take_frame, pieces->user);
+			result = finish(&pieces->frame, false, pieces->take_frame, pieces->user);
 		if (result)
 			return result;
 	}

@@ -20,6 +20,7 @@ struct pieces {
 	unsigned depth; /* of the pieces */
 	pieces_take *take_piece, *take_frame; /* the frame's may be NULL */
 	void *user;
+	bool non_finite; /* a piece may have +Inf, -Inf and NaN, which are not JSON: they are taken as -1 */
 	/* of pieces.c: */
 	unsigned level;
 	bool in_string, escaped;

@@ -37,6 +37,7 @@ struct remote {
 	char *authorization, *password; /* "" where they are not used */
 
 	remote_set_up *set_up;
+	struct http_message probe;
 	struct store *store;
 	char set_up_words[REMOTE_WORDS_SIZE]; /* of its last request */
 	pthread_t keeper;
@@ -238,10 +239,10 @@ static int result_of(long status)
 static void note(struct remote *remote, enum remote_purpose purpose, int result, const char *words)
 {
 	static const char *const verbs[] = { "set up", "write", "read" };
-	/* A refused sample is its client's, a big answer its asker's, want of memory ours. */
+	/* A refused sample is its client's, a refused query and a big answer are their asker's, want of memory ours. */
 	if (result == -E2BIG || result == -ENOMEM || result == -ENOBUFS)
 		return;
-	if (result == -EINVAL && purpose == REMOTE_WRITE)
+	if (result == -EINVAL && purpose != REMOTE_SET_UP)
 		result = 0;
 	int before = atomic_exchange(&remote->errors[purpose], result);
 	if (before == result)
@@ -275,8 +276,8 @@ int remote_answer_failed(struct remote *remote, enum remote_purpose purpose, con
 	return -EIO;
 }
 
-int remote_send(struct remote *remote, enum remote_purpose purpose, const struct http_message *message,
-                struct text *ret_body, char ret_words[static REMOTE_WORDS_SIZE])
+static int send_message(struct remote *remote, const struct http_message *message, struct text *ret_body,
+                        char ret_words[static REMOTE_WORDS_SIZE])
 {
 	char *authorization, *password;
 	struct connection *connection = connection_take(remote, &authorization, &password);
@@ -305,12 +306,39 @@ int remote_send(struct remote *remote, enum remote_purpose purpose, const struct
 	free(password);
 	if (connection)
 		connection_give_back(remote, connection);
-	if (result == 0 && ret_body && text_failed(ret_body))
-		result = -ENOMEM;
+	return result == 0 && ret_body && text_failed(ret_body) ? -ENOMEM : result;
+}
+
+/* Whether the engine answers a read of which nothing can be wrong. */
+static bool answers_probe(struct remote *remote)
+{
+	char words[REMOTE_WORDS_SIZE];
+	struct text body = TEXT_EMPTY;
+	int result = remote->probe.url ? send_message(remote, &remote->probe, &body, words) : -ENOENT;
+	bool answers = result == 0 && !(body.data && strstr(body.data, "\"error\""));
+	text_free(&body);
+	return answers;
+}
+
+int remote_send(struct remote *remote, enum remote_purpose purpose, const struct http_message *message,
+                struct text *ret_body, char ret_words[static REMOTE_WORDS_SIZE])
+{
+	int result = send_message(remote, message, ret_body, ret_words);
+	if (result == -EINVAL && purpose == REMOTE_READ && !answers_probe(remote))
+		result = -EAGAIN;
 	if (result != -EREMOTEIO && result != -EBADMSG)
 		note_request(remote, purpose, result, ret_words);
 	return result;
 }
+
+int remote_query_failed(struct remote *remote, const char *words)
+{
+	if (!answers_probe(remote))
+		return remote_answer_failed(remote, REMOTE_READ, words);
+	note_request(remote, REMOTE_READ, -EINVAL, words);
+	return -EINVAL;
+}
+
 
 /* Whether a set-up that succeeds shows that the reason of a failure is gone: that the
  * engine is there, or has now what was absent. Where it is there all the time, and set-ups
@@ -368,9 +396,10 @@ static void *keep(void *user)
 	return NULL;
 }
 
-int remote_start(struct remote *remote, remote_set_up *set_up, struct store *store)
+int remote_start(struct remote *remote, remote_set_up *set_up, const struct http_message *probe, struct store *store)
 {
 	remote->set_up = set_up;
+	remote->probe = *probe;
 	remote->store = store;
 	atomic_store(&remote->errors[REMOTE_SET_UP], -EINPROGRESS);
 	int result = -pthread_create(&remote->keeper, NULL, keep, remote);

@@ -1,7 +1,7 @@
 /*
  * What the engines beyond the network have in common: connections that are kept, who
  * we are to the engine, what its statuses mean, how samples are sent to it, and whether
- * it works. The words of each engine are in its store_<engine>.c.
+ * it works. The words of each engine are its store_<engine>.c's, and of what that includes.
  *
  * Any thread may call; each request takes a connection of its own from a list. A thread
  * of the remote, the keeper, sets the engine up while it is not: its absence is an error
@@ -38,9 +38,10 @@ typedef int remote_set_up(struct store *store);
 int remote_open(const char *name, const struct config *config, const struct remote_identity *identity,
                 struct remote **ret_remote) __attribute__((warn_unused_result));
 
-/* Starts the keeper, and waits for its first try to set the engine up, which may fail,
+/* `probe` is a plain read that an engine answers that works, borrowed but for the struct: it tells an engine that
+ * refuses a query from one that refuses every query. Starts the keeper, and waits for its first try to set the engine up, which may fail,
  * but no longer than two seconds. 0 or a negative errno. */
-int remote_start(struct remote *remote, remote_set_up *set_up, struct store *store)
+int remote_start(struct remote *remote, remote_set_up *set_up, const struct http_message *probe, struct store *store)
 	__attribute__((warn_unused_result));
 
 /* Ends the keeper. No request may be under way. Accepts NULL. */
@@ -56,7 +57,8 @@ enum remote_purpose { REMOTE_SET_UP, REMOTE_WRITE, REMOTE_READ, REMOTE_PURPOSES 
  * 422), -EACCES (401, 403), -ENOENT (404), -EAGAIN (429, 5xx and what is left), or what
  * http_send() returned, -EIO in the place of its -EINVAL. `ret_body` (NULL: not wanted)
  * gets the answer's body where the message has no sink; `ret_words` what the engine, or the
- * network, says to a failure. Of writes and reads the first failure of its kind is logged,
+ * network, says to a failure. A read that is refused (-EINVAL) is its reader's if the probe then
+ * succeeds, otherwise -EAGAIN. Of writes and reads the first failure of its kind is logged,
  * and when all works again; of a set-up what it returns in the end. What a sink returns of
  * -EREMOTEIO and -EBADMSG is the caller's to tell with remote_answer_failed().
  */
@@ -66,6 +68,10 @@ int remote_send(struct remote *remote, enum remote_purpose purpose, const struct
 /* An answer of status 200 brought an error, in the engine's words, or, with "", is not
  * understood: logged like a failure of remote_send(). Returns -EIO. */
 int remote_answer_failed(struct remote *remote, enum remote_purpose purpose, const char *words);
+
+/* A query has failed in an answer of status 200, with the engine's words: -EINVAL, its reader's, if the probe then
+ * succeeds; otherwise what remote_answer_failed() does. */
+int remote_query_failed(struct remote *remote, const char *words);
 
 /* An address below `base`, with parameters: names and values in turn, NULL at the end,
  * escaped here. To be freed; NULL: out of memory. */

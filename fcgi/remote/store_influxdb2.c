@@ -92,11 +92,14 @@ static int take_row(void *user, const char *const values[])
 	int result = assembly_series(&taker->answer, values[COLUMN_IP], values[COLUMN_PROCESS]);
 	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]) && result == 0; i++) {
 		if (strcmp(values[COLUMN_RESULT], results[i].result) == 0)
-			result = assembly_fact(&taker->answer, resource, results[i].column, parse_time_ms(values[COLUMN_TIME]),
+			result = assembly_fact(&taker->answer, resource, results[i].column, (double)parse_time_ms(values[COLUMN_TIME]),
 			                     strtod(values[COLUMN_VALUE], NULL));
 	}
 	return result;
 }
+
+/* Of no bucket, for a token that may see none, too. */
+#define PROBE "{\"type\": \"flux\", \"query\": \"buckets() |> limit(n: 1)\"}"
 
 /* ---- reading ---- */
 
@@ -105,7 +108,7 @@ static int ask(struct store *store, struct taker *taker)
 {
 	const struct query *query = taker->answer.query;
 	struct flux_csv csv;
-	if (query->to_ms <= query->from_ms || query->to_ms < 0)
+	if (query->to_ms <= query->from_ms || query->to_ms < 0 || assembly_is_of_nothing(&taker->answer))
 		return 0;
 	struct text body = TEXT_EMPTY;
 	char words[REMOTE_WORDS_SIZE] = "";
@@ -130,6 +133,8 @@ static int ask(struct store *store, struct taker *taker)
 		result = flux_csv_end(&csv);
 	if (result == -EREMOTEIO || result == -EBADMSG)
 		result = remote_answer_failed(store->remote, REMOTE_READ, csv.error);
+	else if (result == -EINVAL)
+		result = assembly_refused(&taker->answer, words);
 	flux_csv_close(&csv);
 	text_free(&body);
 	text_reset(&taker->query);
@@ -146,7 +151,7 @@ static int influxdb2_mean(struct store *store, const struct query *query, struct
 {
 	struct taker taker = { .query = TEXT_EMPTY };
 	flux_append_mean(&taker.query, store->bucket.name, query);
-	int result = assembly_open(&taker.answer, query, ASSEMBLY_ROWS);
+	int result = assembly_open(&taker.answer, "influxdb2", query, ASSEMBLY_ROWS);
 	if (result == 0)
 		result = ask(store, &taker);
 	if (result == 0)
@@ -158,7 +163,7 @@ static int influxdb2_mean(struct store *store, const struct query *query, struct
 static int read_newest(struct store *store, const struct query *query, struct taker *taker)
 {
 	flux_append_newest(&taker->query, store->bucket.name, query);
-	int result = assembly_open(&taker->answer, query, ASSEMBLY_NEWEST);
+	int result = assembly_open(&taker->answer, "influxdb2", query, ASSEMBLY_NEWEST);
 	return result ? result : ask(store, taker);
 }
 
@@ -172,9 +177,9 @@ static int influxdb2_latest(struct store *store, const struct query *query, stru
 	return result;
 }
 
-static int influxdb2_hosts(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts)
+static int influxdb2_hosts(struct store *store, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts)
 {
-	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = STORE_LATEST_MS };
+	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = to_ms };
 	struct taker taker = { .query = TEXT_EMPTY };
 	int result = read_newest(store, &query, &taker);
 	if (result == 0)
@@ -188,7 +193,7 @@ static int influxdb2_history(struct store *store, const struct query *query, str
 	struct taker taker = { .query = TEXT_EMPTY, .resource = query->resource };
 	bool named = query->only && query->only_count <= ONLY_MAX;
 	size_t count = named ? query->only_count : 1;
-	int result = assembly_open(&taker.answer, query, ASSEMBLY_HISTORY);
+	int result = assembly_open(&taker.answer, "influxdb2", query, ASSEMBLY_HISTORY);
 	for (size_t first = 0; first < count && result == 0; first += FLUX_ONLY_A_QUERY) {
 		size_t end = count - first < FLUX_ONLY_A_QUERY ? count : first + FLUX_ONLY_A_QUERY;
 		flux_append_history(&taker.query, store->bucket.name, query, first, named ? end : first);
@@ -238,8 +243,11 @@ static int influxdb2_open(const struct config *config, struct store **ret_store)
 	const struct remote_identity identity = { .token_scheme = "Token", .token_file = config->influxdb2.token_file };
 	if (result == 0)
 		result = remote_open("influxdb2", config, &identity, &store->remote);
+	const struct http_message probe = {
+		.method = "POST", .url = store->query_url, .body = PROBE, .body_length = sizeof(PROBE) - 1, .accept = "application/csv",
+	};
 	if (result == 0)
-		result = remote_start(store->remote, influxdb2_set_up, store);
+		result = remote_start(store->remote, influxdb2_set_up, &probe, store);
 	if (result)
 		influxdb2_close(store);
 	else
@@ -247,10 +255,10 @@ static int influxdb2_open(const struct config *config, struct store **ret_store)
 	return result;
 }
 
-static int influxdb2_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+static int influxdb2_append(struct store *store, const struct batch *const batches[], size_t count, struct moment now,
                             char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	(void)now_ms;
+	(void)now;
 	return remote_append(store->remote, store->write_url, batches, count, ret_refusal);
 }
 

@@ -65,8 +65,8 @@ static int take_frame(void *user, const cJSON *frame)
 	return -EREMOTEIO;
 }
 
-/* Runs statements. 0, a failure of remote_send() or of take_series, or -EREMOTEIO or
- * -EBADMSG, with the engine's words in `ret_error`. */
+/* Runs statements. 0, a failure of remote_send() or of take_series, -EBADMSG, which of a read is the caller's to tell,
+ * or, with the engine's words in `ret_error`, -EREMOTEIO and of a read what remote_query_failed() says. */
 static int ask(struct store *store, enum remote_purpose purpose, const struct text *statements, pieces_take *take,
                void *user, char ret_error[static REMOTE_WORDS_SIZE])
 {
@@ -88,7 +88,10 @@ static int ask(struct store *store, enum remote_purpose purpose, const struct te
 		result = pieces_end(&pieces);
 	if (result == -EREMOTEIO || result == -EBADMSG) {
 		snprintf(ret_error, REMOTE_WORDS_SIZE, "%s", reader.error);
-		(void)remote_answer_failed(store->remote, purpose, reader.error);
+		if (result == -EREMOTEIO && purpose == REMOTE_READ)
+			result = remote_query_failed(store->remote, reader.error);
+		else if (purpose != REMOTE_READ)
+			(void)remote_answer_failed(store->remote, purpose, reader.error);
 	}
 	pieces_free(&pieces);
 	text_free(&form);
@@ -193,6 +196,8 @@ static int influxql_set_up(struct store *store)
 	return result;
 }
 
+#define PROBE "q=SHOW+MEASUREMENTS+LIMIT+1"
+
 /* ---- reading ---- */
 
 /* What takes the series of an answer. */
@@ -218,63 +223,75 @@ static int take_values(void *user, const cJSON *series)
 		const cJSON *value = cJSON_IsNumber(time) ? time->next : NULL;
 		for (int i = 0; value && i < 2 && result == 0; i++, value = value->next) {
 			if (cJSON_IsNumber(value))
-				result = assembly_fact(&taker->answer, resource, taker->columns[i], (int64_t)time->valuedouble,
+				result = assembly_fact(&taker->answer, resource, taker->columns[i], time->valuedouble,
 				                     value->valuedouble);
 		}
 	}
 	return result;
 }
 
-/* Runs the statements of a read. */
-static int read_into(struct store *store, struct taker *taker, struct text *statements)
+typedef void append_statements(struct text *text, const struct query *query, bool usable);
+
+static void append_histories(struct text *text, const struct query *query, bool usable)
 {
-	char error[REMOTE_WORDS_SIZE] = "";
-	int result = ask(store, REMOTE_READ, statements, take_values, taker, error);
-	text_free(statements);
-	return result == -EREMOTEIO || result == -EBADMSG ? -EIO : result;
+	bool named = query->only && query->only_count <= ONLY_MAX;
+	size_t count = named ? query->only_count : 1;
+	for (size_t first = 0; first < count; first += ONLY_A_STATEMENT) {
+		size_t end = count - first < ONLY_A_STATEMENT ? count : first + ONLY_A_STATEMENT;
+		text_append_string(text, first ? "; " : "");
+		influxql_append_history(text, query, first, named ? end : first, usable);
+	}
+}
+
+/* Reads into the taker's answer, which is opened here. */
+static int read_into(struct store *store, struct taker *taker, const struct query *query, enum assembly_kind kind,
+                     append_statements *append)
+{
+	int result = -EBADMSG;
+	/* Where the mean of what others have written is beyond all numbers, the answer ends there with words that
+	 * are no JSON (1.6.7), whatever is behind it: the second time without such values. */
+	for (int i = 0; i < 2 && result == -EBADMSG; i++) {
+		char error[REMOTE_WORDS_SIZE] = "";
+		struct text statements = TEXT_EMPTY;
+		assembly_close(&taker->answer);
+		append(&statements, query, i > 0);
+		result = assembly_open(&taker->answer, "influxql", query, kind);
+		if (result == 0 && statements.length && !assembly_is_of_nothing(&taker->answer))
+			result = ask(store, REMOTE_READ, &statements, take_values, taker, error);
+		if (result == -EINVAL)
+			result = assembly_refused(&taker->answer, error);
+		if (result == 0 && i > 0)
+			taker->answer.left_out++;
+		text_free(&statements);
+	}
+	return result == -EBADMSG ? remote_answer_failed(store->remote, REMOTE_READ, "") : result;
 }
 
 static int influxql_mean(struct store *store, const struct query *query, struct store_rows *ret_rows)
 {
-	struct text statement = TEXT_EMPTY;
 	struct taker taker = { .columns = { ASSEMBLY_VALUE, ASSEMBLY_MAXIMUM } };
-	influxql_append_mean(&statement, query);
-	int result = assembly_open(&taker.answer, query, ASSEMBLY_ROWS);
-	if (result == 0)
-		result = read_into(store, &taker, &statement);
+	int result = read_into(store, &taker, query, ASSEMBLY_ROWS, influxql_append_mean);
 	if (result == 0)
 		result = assembly_rows(&taker.answer, ret_rows);
 	assembly_close(&taker.answer);
-	text_free(&statement);
-	return result;
-}
-
-static int read_newest(struct store *store, const struct query *query, struct taker *taker)
-{
-	struct text statement = TEXT_EMPTY;
-	influxql_append_newest(&statement, query);
-	int result = assembly_open(&taker->answer, query, ASSEMBLY_NEWEST);
-	if (result == 0)
-		result = read_into(store, taker, &statement);
-	text_free(&statement);
 	return result;
 }
 
 static int influxql_latest(struct store *store, const struct query *query, struct store_rows *ret_rows)
 {
 	struct taker taker = { 0 };
-	int result = read_newest(store, query, &taker);
+	int result = read_into(store, &taker, query, ASSEMBLY_NEWEST, influxql_append_newest);
 	if (result == 0)
 		result = assembly_rows(&taker.answer, ret_rows);
 	assembly_close(&taker.answer);
 	return result;
 }
 
-static int influxql_hosts(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts)
+static int influxql_hosts(struct store *store, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts)
 {
-	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = STORE_LATEST_MS };
+	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = to_ms };
 	struct taker taker = { 0 };
-	int result = read_newest(store, &query, &taker);
+	int result = read_into(store, &taker, &query, ASSEMBLY_NEWEST, influxql_append_newest);
 	if (result == 0)
 		result = assembly_hosts(&taker.answer, ret_hosts);
 	assembly_close(&taker.answer);
@@ -283,22 +300,11 @@ static int influxql_hosts(struct store *store, int64_t from_ms, struct store_hos
 
 static int influxql_history(struct store *store, const struct query *query, struct store_history *ret_history)
 {
-	struct text statements = TEXT_EMPTY;
 	struct taker taker = { 0 };
-	bool named = query->only && query->only_count <= ONLY_MAX;
-	size_t count = named ? query->only_count : 1;
-	for (size_t first = 0; first < count; first += ONLY_A_STATEMENT) {
-		size_t end = count - first < ONLY_A_STATEMENT ? count : first + ONLY_A_STATEMENT;
-		text_append_string(&statements, first ? "; " : "");
-		influxql_append_history(&statements, query, first, named ? end : first);
-	}
-	int result = assembly_open(&taker.answer, query, ASSEMBLY_HISTORY);
-	if (result == 0 && count > 0)
-		result = read_into(store, &taker, &statements);
+	int result = read_into(store, &taker, query, ASSEMBLY_HISTORY, append_histories);
 	if (result == 0)
 		result = assembly_history(&taker.answer, ret_history);
 	assembly_close(&taker.answer);
-	text_free(&statements);
 	return result;
 }
 
@@ -339,8 +345,12 @@ static int influxql_open(const struct config *config, struct store **ret_store)
 	int result = text_failed(&database) || !store->write_url || !store->query_url ? -ENOMEM : 0;
 	if (result == 0)
 		result = remote_open("influxql", config, &identity, &store->remote);
+	const struct http_message probe = {
+		.method = "POST", .url = store->query_url, .body = PROBE, .body_length = sizeof(PROBE) - 1,
+		.content_type = "application/x-www-form-urlencoded",
+	};
 	if (result == 0)
-		result = remote_start(store->remote, influxql_set_up, store);
+		result = remote_start(store->remote, influxql_set_up, &probe, store);
 	if (result)
 		influxql_close(store);
 	else
@@ -348,10 +358,10 @@ static int influxql_open(const struct config *config, struct store **ret_store)
 	return result;
 }
 
-static int influxql_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+static int influxql_append(struct store *store, const struct batch *const batches[], size_t count, struct moment now,
                            char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	(void)now_ms;
+	(void)now;
 	return remote_append(store->remote, store->write_url, batches, count, ret_refusal);
 }
 

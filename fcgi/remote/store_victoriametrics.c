@@ -50,7 +50,7 @@ static int ask_window(struct store *store, struct victoriametrics_taker *taker, 
 static int victoriametrics_mean(struct store *store, const struct query *query, struct store_rows *ret_rows)
 {
 	struct victoriametrics_taker taker = { .take = victoriametrics_take_result, .column = ASSEMBLY_MAXIMUM };
-	int result = assembly_open(&taker.answer, query, ASSEMBLY_ROWS);
+	int result = assembly_open(&taker.answer, "victoriametrics", query, ASSEMBLY_ROWS);
 	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++) {
 		if (query->unwanted[i])
 			continue;
@@ -98,7 +98,7 @@ static int ask_export(struct store *store, struct victoriametrics_taker *taker)
 static int victoriametrics_latest(struct store *store, const struct query *query, struct store_rows *ret_rows)
 {
 	struct victoriametrics_taker taker = { 0 };
-	int result = assembly_open(&taker.answer, query, ASSEMBLY_NEWEST);
+	int result = assembly_open(&taker.answer, "victoriametrics", query, ASSEMBLY_NEWEST);
 	if (result == 0)
 		result = ask_export(store, &taker);
 	if (result == 0)
@@ -163,7 +163,7 @@ static int victoriametrics_history(struct store *store, const struct query *quer
 		one.unwanted[i] = i != (int)query->resource;
 	struct victoriametrics_taker taker = { .resource = query->resource };
 	bool empty = query->only && query->only_count == 0;
-	int result = assembly_open(&taker.answer, &one, ASSEMBLY_HISTORY);
+	int result = assembly_open(&taker.answer, "victoriametrics", &one, ASSEMBLY_HISTORY);
 	if (result == 0 && !empty)
 		result = query->step_ms ? ask_steps(store, &taker) : ask_export(store, &taker);
 	if (result == 0)
@@ -230,8 +230,9 @@ static int victoriametrics_open(const struct config *config, struct store **ret_
 	};
 	if (result == 0)
 		result = remote_open("victoriametrics", config, &identity, &store->api.remote);
+	const struct http_message probe = { .method = "GET", .url = store->ping_url };
 	if (result == 0)
-		result = remote_start(store->api.remote, victoriametrics_set_up, store);
+		result = remote_start(store->api.remote, victoriametrics_set_up, &probe, store);
 	if (result)
 		victoriametrics_close(store);
 	else
@@ -240,15 +241,15 @@ static int victoriametrics_open(const struct config *config, struct store **ret_
 }
 
 static int victoriametrics_append(struct store *store, const struct batch *const batches[], size_t count,
-                                  int64_t now_ms, char ret_refusal[static STORE_REFUSAL_SIZE])
+                                  struct moment now, char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	(void)now_ms;
+	(void)now;
 	return remote_append(store->api.remote, store->write_url, batches, count, ret_refusal);
 }
 
-static int victoriametrics_hosts(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts)
+static int victoriametrics_hosts(struct store *store, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts)
 {
-	return victoriametrics_hosts_read(&store->api, from_ms, ret_hosts);
+	return victoriametrics_hosts_read(&store->api, from_ms, to_ms, ret_hosts);
 }
 
 static int64_t victoriametrics_retention(struct store *store)

@@ -2,6 +2,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,8 +67,11 @@ int victoriametrics_ask(const struct victoriametrics_api *api, const char *url, 
                         struct victoriametrics_taker *taker)
 {
 	char words[REMOTE_WORDS_SIZE];
+	if (assembly_is_of_nothing(&taker->answer))
+		return 0;
 	struct pieces pieces = {
 		.depth = url == api->export_url ? EXPORT_DEPTH : RESULT_DEPTH, .take_piece = take_piece, .user = taker,
+		.non_finite = true, /* an export has them as numbers (1.79.5), a query as strings */
 	};
 	struct http_message message = remote_form(url, form);
 	message.sink = pieces_feed;
@@ -75,6 +79,8 @@ int victoriametrics_ask(const struct victoriametrics_api *api, const char *url, 
 	int result = text_failed(form) ? -ENOMEM : remote_send(api->remote, REMOTE_READ, &message, NULL, words);
 	if (result == -EINVAL && strstr(words, "exceed"))
 		result = -E2BIG;
+	else if (result == -EINVAL)
+		result = assembly_refused(&taker->answer, words);
 	if (result == 0)
 		result = pieces_end(&pieces);
 	if (result == -EBADMSG)
@@ -115,7 +121,7 @@ static int take_pair(struct victoriametrics_taker *taker, enum assembly_column c
 	const char *value = cJSON_GetStringValue(cJSON_GetArrayItem(pair, 1));
 	if (!cJSON_IsNumber(time) || !value)
 		return 0;
-	return assembly_fact(&taker->answer, taker->resource, column, (int64_t)(time->valuedouble * 1000 + 0.5),
+	return assembly_fact(&taker->answer, taker->resource, column, floor(time->valuedouble * 1000 + 0.5),
 	                     strtod(value, NULL));
 }
 
@@ -154,7 +160,7 @@ int victoriametrics_take_export(struct victoriametrics_taker *taker, const cJSON
 	time = time->child;
 	for (value = value->child; value && time && result == 0; value = value->next, time = time->next) {
 		if (cJSON_IsNumber(value) && cJSON_IsNumber(time))
-			result = assembly_fact(&taker->answer, taker->resource, ASSEMBLY_VALUE, (int64_t)time->valuedouble,
+			result = assembly_fact(&taker->answer, taker->resource, ASSEMBLY_VALUE, time->valuedouble,
 			                       value->valuedouble);
 	}
 	return result;

@@ -35,6 +35,7 @@ int accumulate_rows(const struct accumulate_cell cells[], struct grouping *group
 			row.maximum[j] = cell->maximum[j];
 			row.time_ms[j] = cell->time_ms[j];
 		}
+		_Static_assert(RESOURCE_COUNT == 2, "a row has one of them at least");
 		if (row.present[RESOURCE_MEM] || row.present[RESOURCE_CPU])
 			rows[count++] = row;
 	}
@@ -45,7 +46,10 @@ int accumulate_rows(const struct accumulate_cell cells[], struct grouping *group
 struct accumulate_point {
 	int64_t time_ms; /* of the sample, or the start of its step */
 	double value;    /* the sum or the maximum of the samples */
-	uint32_t samples;
+	union {
+		uint32_t samples; /* in its step */
+		uint32_t order;   /* without steps */
+	};
 	uint32_t older; /* index of the group's next older point + 1; 0: none */
 };
 
@@ -93,7 +97,8 @@ static int grow(struct accumulate_history *history)
 	return 0;
 }
 
-int accumulate_history_add(struct accumulate_history *history, int32_t group, int64_t time_ms, double value)
+int accumulate_history_add(struct accumulate_history *history, int32_t group, int64_t time_ms, double value,
+                           uint32_t order)
 {
 	const struct query *query = history->query;
 	if (query->step_ms)
@@ -124,7 +129,11 @@ int accumulate_history_add(struct accumulate_history *history, int32_t group, in
 	if (!first)
 		link = &history->points[holder].older;
 	history->points[history->count] =
-		(struct accumulate_point){ .time_ms = time_ms, .value = value, .samples = 1, .older = *link };
+		(struct accumulate_point){ .time_ms = time_ms, .value = value, .older = *link };
+	if (query->step_ms)
+		history->points[history->count].samples = 1;
+	else
+		history->points[history->count].order = order;
 	*link = ++history->count;
 	history->counts[group]++;
 	return 0;
@@ -132,19 +141,29 @@ int accumulate_history_add(struct accumulate_history *history, int32_t group, in
 
 static int compare_points(const void *left, const void *right)
 {
-	const struct store_point *a = left, *b = right;
-	return (a->time_ms > b->time_ms) - (a->time_ms < b->time_ms);
+	const struct accumulate_point *a = left, *b = right;
+	if (a->time_ms != b->time_ms)
+		return a->time_ms < b->time_ms ? -1 : 1;
+	return (a->order > b->order) - (a->order < b->order);
 }
 
-/* Most series are of one host, and in order. (glibc's qsort() is stable.) */
-static void sort_points(struct store_point points[], size_t count)
+/* Most series are of one host, and in order. */
+static void sort_points(struct accumulate_point points[], size_t count)
 {
 	for (size_t i = 1; i < count; i++) {
-		if (points[i - 1].time_ms > points[i].time_ms) {
+		if (compare_points(&points[i - 1], &points[i]) > 0) {
 			qsort(points, count, sizeof(*points), compare_points);
 			return;
 		}
 	}
+}
+
+static size_t longest(const struct accumulate_history *history, size_t groups)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < groups; i++)
+		count = history->counts[i] > count ? history->counts[i] : count;
+	return count;
 }
 
 int accumulate_history_finish(const struct accumulate_history *history, struct grouping *grouping,
@@ -157,10 +176,12 @@ int accumulate_history_finish(const struct accumulate_history *history, struct g
 		return result;
 	struct store_series *series = malloc((grouping->count + 1) * sizeof(*series));
 	struct store_point *points = malloc((history->count + 1) * sizeof(*points));
-	if (!series || !points) {
+	struct accumulate_point *group = malloc((longest(history, grouping->count) + 1) * sizeof(*group));
+	if (!series || !points || !group) {
 		free(series);
 		free(points);
 		budget_give_back(&share);
+		free(group);
 		return -ENOMEM;
 	}
 
@@ -171,18 +192,20 @@ int accumulate_history_finish(const struct accumulate_history *history, struct g
 			continue;
 		series[series_count++] =
 			(struct store_series){ .key = grouping->keys[i], .points = points + used, .count = count };
-		used += count;
 		uint32_t link = history->newest[i];
-		for (size_t j = 1; j <= count; j++) {
-			const struct accumulate_point *point = &history->points[link - 1];
-			points[used - j] = (struct store_point){
-				.time_ms = point->time_ms,
-				.value = mean ? point->value / point->samples : point->value,
-			};
-			link = point->older;
+		for (size_t j = count; j > 0; j--) {
+			group[j - 1] = history->points[link - 1];
+			link = group[j - 1].older;
 		}
-		sort_points(points + used - count, count);
+		if (!history->query->step_ms)
+			sort_points(group, count);
+		for (size_t j = 0; j < count; j++)
+			points[used++] = (struct store_point){
+				.time_ms = group[j].time_ms,
+				.value = mean ? group[j].value / group[j].samples : group[j].value,
+			};
 	}
+	free(group);
 	*ret_history = (struct store_history){
 		.items = series,
 		.count = series_count,

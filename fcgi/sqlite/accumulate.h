@@ -61,8 +61,10 @@ int accumulate_history_open(struct accumulate_history *history, const struct que
 	__attribute__((warn_unused_result));
 void accumulate_history_close(struct accumulate_history *history);
 
-/* Adds one sample to a group. 0, -ENOMEM, -ENOBUFS, or -E2BIG over query->max_points. */
-int accumulate_history_add(struct accumulate_history *history, int32_t group, int64_t time_ms, double value)
+/* Adds one sample to a group; without steps those of one time come by their `order`. 0, -ENOMEM, -ENOBUFS, or -E2BIG over
+ * query->max_points. */
+int accumulate_history_add(struct accumulate_history *history, int32_t group, int64_t time_ms, double value,
+                           uint32_t order)
 	__attribute__((warn_unused_result));
 
 /* Makes the series of all groups that have points; takes grouping->strings. 0, -ENOMEM or -ENOBUFS. */

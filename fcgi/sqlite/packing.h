@@ -28,7 +28,11 @@
 #include "common/text.h"
 #include "common/wire.h"
 
+enum { PACKING_SPAN_MS = 10000 }; /* what a row spans: a time that is further from its start is a damaged one */
+
 enum packing_code { PACKING_ABSENT, PACKING_ZERO, PACKING_THOUSANDTHS, PACKING_DOUBLE };
+
+_Static_assert(RESOURCE_COUNT == 2, "an entry has the codes of mem and cpu, and their values");
 
 struct packing_entry {
 	uint32_t offset_ms;
@@ -45,7 +49,8 @@ void packing_encode(const struct packing_entry entries[], size_t count, struct t
 int packing_merge(const void *row, size_t length, const struct packing_entry entries[], size_t count,
                   struct text *merged) __attribute__((warn_unused_result));
 
-/* The newest time in a row, from its start, and how many entries have it. 0 or -EBADMSG. */
+/* The newest time in a row, from its start, and how many entries have it; of times within what a row spans. 0 or
+ * -EBADMSG. */
 int packing_newest(const void *row, size_t length, uint32_t *ret_offset_ms, size_t *ret_entries)
 	__attribute__((warn_unused_result));
 
@@ -58,7 +63,8 @@ struct packing_reader {
 
 static inline struct packing_reader packing_read(const void *row, size_t length)
 {
-	return (struct packing_reader){ .at = row, .end = (const unsigned char *)row + length };
+	const unsigned char *bytes = row; /* NULL: the blob is empty */
+	return (struct packing_reader){ .at = bytes, .end = length ? bytes + length : bytes };
 }
 
 static inline bool packing_varint(struct packing_reader *reader, uint64_t *ret_number)

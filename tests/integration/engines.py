@@ -233,6 +233,7 @@ class Engine:
 
 class Influxd(Engine):
     health = "/ping"
+    more = ""  # of its configuration
 
     def command(self):
         config = self.folder / "conf"
@@ -240,7 +241,7 @@ class Influxd(Engine):
             config.write_text(f'reporting-disabled = true\nbind-address = "127.0.0.1:{free_port()}"\n'
                               f'[meta]\ndir = "{self.folder}/meta"\n'
                               f'[data]\ndir = "{self.folder}/data"\nwal-dir = "{self.folder}/wal"\n'
-                              f'[http]\nbind-address = "127.0.0.1:{self.port}"\nlog-enabled = false\n')
+                              f'[http]\nbind-address = "127.0.0.1:{self.port}"\nlog-enabled = false\n{self.more}')
         return ["influxd", "-config", config]
 
     def query(self, statement, database=""):

@@ -15,8 +15,11 @@ FOLDERS = ("common", "fcgi", "collector", "alert", "forecast")
 # it deflates, inflates, or gives a checksum.
 LIBRARIES = {
     r"fcgi(app|_stdio|_config|misc|os)\.h": {"fcgi/request.c"},
-    r"sqlite3(ext)?\.h": {"fcgi/sqlite/database.c", "fcgi/sqlite/names.c", "fcgi/sqlite/read.c", "fcgi/sqlite/write.c"},
+    r"sqlite3(ext)?\.h": {"fcgi/sqlite/backup.c", "fcgi/sqlite/database.c", "fcgi/sqlite/loading.c", "fcgi/sqlite/names.c", "fcgi/sqlite/read.c",
+                            "fcgi/sqlite/schema.c", "fcgi/sqlite/timekeeper.c", "fcgi/sqlite/write.c"},
     r"curl/.*": {"common/http.c"},
+    r"uthash\.h": {"common/table.h"},
+    r"xxhash\.h": {"common/table.c"},
     r"libproc2/.*": {"collector/sampler.c"},
     r"zlib\.h": {"collector/batch_file.c", "common/gzip.c", "fcgi/inflate.c", "forecast/prior.c"},
 }
@@ -54,6 +57,11 @@ class IncludeTest(unittest.TestCase):
                 if quoted:
                     self.assertIn(name.split("/")[1:-1], ([], own), "a wing is entered through fcgi/store.h")
         self.assertEqual(wings, {"sqlite", "remote"})
+
+    def test_the_inside_of_a_service_is_its_own_files_alone(self):
+        for path, name, _ in includes():
+            if name.endswith("/service_internal.h"):
+                self.assertRegex(path, rf"^{name.split('/')[0]}/service(_\w+)?\.c$")
 
     def test_libraries_are_included_in_one_file(self):
         for pattern, homes in LIBRARIES.items():

@@ -126,6 +126,83 @@ class RefusalTest(EngineTest):
         self.assertEqual(vigie.get("health").status, 200)
 
 
+class ForeignDataTest(EngineTest):
+    """What comes from an engine is input: others write to it, too."""
+    READS = ("get-all", "get-all/10.8.0.5", "get-all-detailed", "get-all-detailed?step=10s", "get-all-detailed?step=10s&fn=max",
+             "get-all?above=1", "latest", "hosts", "query-alarm", "alarms", "forecasts", "health", "metrics")
+
+    def assert_good_alone(self, vigie, engine):
+        def good():
+            engine.settle()
+            return vigie.get("get-all").json().get("good") == [None, 12.5]
+        wait_until(good, 20, lambda: f"good is there: {vigie.get('get-all').body}")
+        for path in self.READS:
+            with self.subTest(path):
+                answer = vigie.get(path)
+                self.assertEqual(answer.status, 200, answer.body)
+                if path != "metrics":
+                    self.assertNotRegex(answer.body.decode(), r"(?i)\b(inf|nan)\b|e\+?[0-9]{3}|[ \[]-\d")
+        self.assertEqual(vigie.get("get-all").json(), {"good": [None, 12.5]})
+        self.assertEqual(vigie.get("latest").json()["10.8.0.5"].keys(), {"good"})
+        self.assertGreater(self.metric(vigie, "vigie_unusable_values_total"), 0)
+        self.assertEqual(len(self.log_lines(vigie, "cannot be right")), 1)
+
+    def write_foreign(self, engine, path, lines):
+        status, text = engine.request("POST", path, "".join(f"{line}\n" for line in lines))
+        self.assertIn(status, (200, 204), text)
+
+    def test_influxdb_numbers_beyond_ours(self):
+        engine = self.use(Influxd())
+        vigie = self.start_over(engine)
+        self.assert_saved(vigie.save("10.8.0.5", sample("good", "cpu", 12.5)))
+        now_s = int(time.time())
+        series = "cpu_usage_percent,ip=10.8.0.5,process="
+        self.write_foreign(engine, "/write?db=monitoring&precision=s", [
+            f"{series}huge value=1e305 {now_s}", f"{series}twice value=1.7e308 {now_s - 1}",
+            f"{series}twice value=1.7e308 {now_s - 2}", f"{series}negative value=-5 {now_s}"])
+        self.write_foreign(engine, "/write?db=monitoring&precision=s",
+                           [f"cpu_alarm,ip=10.8.0.5,process=odd value=1e300 {now_s}",
+                            f"cpu_forecast_percent,ip=10.8.0.5,process=odd value=-1 {now_s}"])
+        self.assert_good_alone(vigie, engine)
+
+    def test_victoriametrics_infinity(self):
+        engine = self.use(VictoriaMetrics())
+        vigie = self.start_over(engine)
+        self.assert_saved(vigie.save("10.8.0.5", sample("good", "cpu", 12.5)))
+        now_ms = int(time.time() * 1000)
+        self.write_foreign(engine, "/api/v1/import/prometheus", [
+            f'cpu_usage_percent_value{{ip="10.8.0.5",process="{name}"}} {value} {now_ms}'
+            for name, value in (("infinite", "+Inf"), ("huge", "1.7e308"), ("negative", "-5"))])
+        self.assert_good_alone(vigie, engine)
+
+
+class ReaderFaultTest(EngineTest):
+    """What a reader asks for in vain is no failure of the store."""
+
+    def test_control_characters_are_in_no_name(self):
+        for start in (Influxd, VictoriaMetrics):
+            with self.subTest(start.__name__):
+                vigie = self.start_over(self.use(start()))
+                for name in ("a%0Ab", "%01", "a%7F"):
+                    self.assertEqual(vigie.get(f"get-all-detailed?process={name}").json(), {})
+                    self.assertEqual(vigie.get(f"latest?process={name}").json(), {})
+                    self.assertEqual(vigie.get("health").status, 200)
+
+    def test_limits_of_the_engine_are_the_readers(self):
+        influxd = Influxd()
+        influxd.more = "[coordinator]\nmax-select-buckets = 10\n"
+        for engine in (influxd, VictoriaMetrics("-retentionPeriod=2d", "-dedup.minScrapeInterval=1ms",
+                                                "-search.maxPointsPerTimeseries=10")):
+            with self.subTest(type(engine).__name__):
+                vigie = self.start_over(self.use(engine))
+                self.assert_saved(vigie.save("10.8.0.5", sample("good", "cpu", 12.5)))
+                wait_until(lambda: engine.settle() or "good" in vigie.get("get-all").json(), 20, "good is there")
+                answer = vigie.get("get-all-detailed?step=1m&window=1d&resource=cpu")
+                self.assertEqual(answer.status, 400, answer.body)
+                self.assertEqual(vigie.get("health").status, 200)
+                self.assertEqual(self.log_lines(vigie, " error: "), [])
+
+
 class OutageTest(EngineTest):
     def assert_outage(self, vigie, engine, name):
         at = time.time()

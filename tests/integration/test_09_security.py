@@ -215,7 +215,7 @@ class EncodedBodyTest(ServerTest):
         # In the pieces that a client makes up as it goes.
         compressed = gzip.compress(self.body_of("10.9.1.100"))
         with socket.create_connection(("127.0.0.1", self.vigie.port), timeout=10) as connection:
-            connection.sendall((f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+            connection.sendall((f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\n"
                                 "Transfer-Encoding: chunked\r\n\r\n").encode())
             for byte in compressed:
                 connection.sendall(b"1\r\n" + bytes([byte]) + b"\r\n")

@@ -160,6 +160,11 @@ class ValueTest(unittest.TestCase):
             self.assertAlmostEqual(measured, expected, delta=100 * MIB / MEMORY + 0.001, msg=name)
         return measured
 
+    def assert_busy(self, name, begun):
+        """What burns is not said to do nothing; a machine that is busy may leave it nothing for a tick, now and then."""
+        values = [value for at, value in self.samples(name) if at > begun]
+        self.assertGreater(sum(value > 0 for value in values), len(values) / 2, values)
+
     def test_values_are_those_of_proc_and_psutil(self):
         half = self.start(HALF, "burn", 1, 50)
         forty = children(self.start(FORTY, "copies", 40, 1, processes=40))
@@ -171,7 +176,7 @@ class ValueTest(unittest.TestCase):
         cpu = self.assert_cpu(HALF, begun, ended, readings[HALF])
         self.assertLess(cpu, 60)
         self.assert_memory(HALF, ended, readings[HALF][1])
-        self.assertTrue(all(value > 0 for at, value in self.samples(HALF) if at > begun))
+        self.assert_busy(HALF, begun)
 
         self.assertGreater(self.assert_cpu(FORTY, begun, ended, readings[FORTY], processes=40), 5)
         self.assert_memory(FORTY, ended, readings[FORTY][1])
@@ -190,7 +195,8 @@ class ValueTest(unittest.TestCase):
         begun, ended, readings = self.watch({THREADS: [threads]})
         cpu = self.assert_cpu(THREADS, begun, ended, readings[THREADS])
         self.assertLessEqual(cpu, 100 * CORES)
-        self.assertTrue(all(0 < value <= HIGHEST for at, value in self.samples(THREADS) if at > begun))
+        self.assert_busy(THREADS, begun)
+        self.assertLessEqual(max(value for at, value in self.samples(THREADS) if at > begun), HIGHEST)
 
     def test_born_within_an_interval_counts_what_it_used(self):
         boundary = sleep_to_boundary()

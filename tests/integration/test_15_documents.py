@@ -127,6 +127,19 @@ class TreeTest(unittest.TestCase):
                             self.assertIn(anchor[1:], Document(ROOT / cited).anchors())
         self.assertGreater(seen, 0)
 
+    def test_comments_name_files_that_are_there(self):
+        folders = {path.name for path in ROOT.iterdir() if path.is_dir()} - set(NOT_OURS)
+        seen = 0
+        for folder in SOURCES:
+            for path in sorted((ROOT / folder).rglob("*.[ch]")):
+                for comment in re.findall(r"/\*.*?\*/", path.read_text(), re.DOTALL):
+                    for named in re.findall(r"(?<![\w/.<-])(?:[\w-]+/)+[\w-]+\.[ch]\b", comment):
+                        if named.split("/")[0] in folders:  # others are another project's
+                            with self.subTest(path=str(path.relative_to(ROOT)), named=named):
+                                seen += 1
+                                self.assertTrue((ROOT / named).is_file(), "there is no such file")
+        self.assertGreater(seen, 50)
+
     def test_targets_of_make_are_there(self):
         targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
         seen = set()

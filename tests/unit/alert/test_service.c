@@ -1,19 +1,15 @@
 /* alert/service.h, against a server in a thread, at simulated times */
-#include <arpa/inet.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/http_server.h"
+#include "tests/unit/support/temporary_folder.h"
+
 #include <errno.h>
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "alert/service.h"
 #include "common/config.h"
@@ -23,15 +19,13 @@
 #define START INT64_C(1795356010000)
 #define INTERVAL 10000
 
-static char folder[] = "/tmp/vigie-alert-XXXXXX";
-static char paths[6][64];
+static char folder[TEMPORARY_FOLDER_SIZE];
+static char paths[6][TEMPORARY_FOLDER_SIZE + 16];
 enum { LOG, OTHER_LOG, STATE, OTHER_STATE, BROKEN_STATE, HOOK_OUTPUT };
 
 /* Set between requests: the client waits for each answer. */
 static struct {
-	pthread_t thread;
-	int listener;
-	char url[64];
+	struct http_server *http;
 	char latest[256];      /* the body of the answer to GET latest; "": it is 503 */
 	const char *forecasts; /* likewise */
 	struct text reported;  /* the body of the last PUT */
@@ -51,53 +45,31 @@ static size_t count_in(const char *path, const char *words)
 	return count;
 }
 
-static void answer(int connection, const char *request)
+static bool answer(void *user, const struct http_server_request *request, struct text *ret_answer)
 {
+	(void)user;
 	const char *body = "{}";
-	if (strncmp(request, "GET /latest ", 12) == 0) {
+	if (strncmp(request->head, "GET /latest ", 12) == 0) {
 		body = server.latest;
-	} else if (strncmp(request, "GET /forecasts ", 15) == 0) {
+	} else if (strncmp(request->head, "GET /forecasts ", 15) == 0) {
 		body = server.forecasts;
 		text_reset(&server.said);
 		(void)!whole_file_read(paths[LOG], &server.said);
-	} else if (strncmp(request, "PUT ", 4) == 0) {
+	} else if (strncmp(request->head, "PUT ", 4) == 0) {
 		text_reset(&server.reported);
-		text_append_string(&server.reported, strstr(request, "\r\n\r\n") + 4);
+		text_append_string(&server.reported, request->body);
 	}
-	dprintf(connection, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s", body[0] ? 200 : 503,
-	        strlen(body), body);
-}
-
-static void *serve(void *unused)
-{
-	(void)unused;
-	for (int connection = accept(server.listener, NULL, NULL); connection >= 0;
-	     connection = accept(server.listener, NULL, NULL)) {
-		char request[8192] = "";
-		size_t length = 0;
-		const char *head = NULL, *body_length = NULL;
-		while (!head || (body_length && strlen(head + 4) < strtoul(body_length + 17, NULL, 10))) {
-			ssize_t got = read(connection, request + length, sizeof(request) - 1 - length);
-			if (got <= 0)
-				break;
-			length += (size_t)got;
-			head = strstr(request, "\r\n\r\n");
-			body_length = strstr(request, "\r\nContent-Length:");
-		}
-		if (head)
-			answer(connection, request);
-		close(connection);
-	}
-	return NULL;
+	http_server_format(body[0] ? 200 : 503, NULL, body, ret_answer);
+	return true;
 }
 
 static struct config *make_config(const char *more, const char *still_more)
 {
-	char overrides[3][96];
+	char overrides[3][TEMPORARY_FOLDER_SIZE + 32];
 	char *all[] = { overrides[0], overrides[1], overrides[2], (char *)(uintptr_t)more, (char *)(uintptr_t)still_more };
 	struct text error = TEXT_EMPTY;
 	struct config *config;
-	snprintf(overrides[0], sizeof(overrides[0]), "alert.url=%s", server.url);
+	snprintf(overrides[0], sizeof(overrides[0]), "alert.url=%s/", http_server_url(server.http));
 	snprintf(overrides[1], sizeof(overrides[1]), "alert.log=%s", paths[LOG]);
 	snprintf(overrides[2], sizeof(overrides[2]), "alert.state=%s", paths[STATE]);
 	if (config_load(NULL, all, still_more ? 5 : more ? 4 : 3, &config, &error) != 0)
@@ -136,7 +108,7 @@ static void evaluate(struct service *service, int64_t tick, double value)
 static void test_service_evaluate_a_red_is_said_before_the_forecasts_are_asked_for(void **state)
 {
 	(void)state;
-	char hook[96];
+	char hook[TEMPORARY_FOLDER_SIZE + 32];
 	snprintf(hook, sizeof(hook), "alert.hook=%s/hook", folder);
 	struct service *service = open_service(hook);
 	evaluate(service, 0, 83.1);
@@ -166,6 +138,85 @@ static void test_service_open_goes_on_from_the_state(void **state)
 	service_close(service);
 	assert_int_equal(count_in(paths[LOG], " RED "), 1);
 	assert_int_equal(count_in(paths[LOG], " CLEAR "), 1);
+}
+
+/* The disk of alert.log is full when a RED comes, and has room again after the restart. */
+static void test_service_open_writes_the_lines_that_could_not_be_written(void **state)
+{
+	(void)state;
+	struct service *service = open_service("alert.log=/dev/full");
+	evaluate(service, 0, 83.1);
+	evaluate(service, 1, 83.1);
+	assert_int_equal(count_in(paths[STATE], "RED ip=10.0.0.5"), 1);
+	service_save(service);
+	service_close(service);
+
+	/* Killed as soon as it has written them; what the next one finds there it does not write again. */
+	struct text saved = TEXT_EMPTY;
+	assert_int_equal(whole_file_read(paths[STATE], &saved), 0);
+	service_close(open_service(NULL));
+	assert_int_equal(count_in(paths[LOG], "2026-11-22T14:00:15.000Z RED "), 1);
+	assert_int_equal(count_in(paths[STATE], "RED ip=10.0.0.5"), 0);
+	assert_int_equal(whole_file_replace(paths[STATE], &saved), 0);
+	text_free(&saved);
+	service = open_service(NULL);
+	for (int64_t tick = 2; tick <= 4; tick++)
+		evaluate(service, tick, 50);
+	service_close(service);
+	assert_int_equal(count_in(paths[LOG], " RED "), 1);
+	assert_int_equal(count_in(paths[LOG], " CLEAR "), 1);
+	assert_int_equal(count_in(paths[LOG], "\n"), 2);
+}
+
+/* Those that there was no place for are counted, and that is said once they can be: after the restart, too. */
+static void test_service_open_says_how_many_lines_are_lost(void **state)
+{
+	(void)state;
+	service_close(open_service(NULL));
+	struct text content = TEXT_EMPTY, changed = TEXT_EMPTY;
+	assert_int_equal(whole_file_read(paths[STATE], &content), 0);
+	const char *end = strrchr(content.data, '}');
+	text_printf(&changed, "%.*s, \"lost\": 17, \"unwritten\": [\"a line\"]}\n", (int)(end - content.data), content.data);
+	assert_int_equal(whole_file_replace(paths[STATE], &changed), 0);
+	for (int run = 0; run < 3; run++) {
+		captured_stderr_begin();
+		struct service *service = open_service(run == 0 ? "alert.log=/dev/full" : NULL);
+		evaluate(service, run, 50);
+		service_save(service);
+		service_close(service);
+		captured_stderr_end();
+		assert_int_equal(captured_stderr_count("17 lines of "), run == 1);
+	}
+	text_free(&content);
+	text_free(&changed);
+}
+
+/* The disk of the state is full from the start of an alarm on, and the service is killed. */
+static void test_service_open_goes_on_from_the_log_where_the_state_is_older(void **state)
+{
+	(void)state;
+	char in_the_way[sizeof(paths[STATE]) + 8];
+	snprintf(in_the_way, sizeof(in_the_way), "%s.new", paths[STATE]);
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 50);
+	service_save(service);
+	assert_int_equal(mkdir(in_the_way, 0700), 0);
+	evaluate(service, 1, 83.1);
+	assert_int_equal(count_in(paths[LOG], " RED "), 1);
+	assert_int_equal(count_in(paths[STATE], "\"color\": \"red\""), 0);
+	service_close(service);
+
+	assert_int_equal(rmdir(in_the_way), 0);
+	service = open_service(NULL);
+	assert_int_equal(count_in(paths[STATE], "\"color\": \"red\""), 1);
+	evaluate(service, 2, 83.1);
+	assert_non_null(strstr(server.reported.data, "\"color\": \"red\", \"value\": 83.1, \"threshold\": 80, \"since\": 1795356020}"));
+	for (int64_t tick = 3; tick <= 5; tick++)
+		evaluate(service, tick, 50);
+	service_close(service);
+	assert_int_equal(count_in(paths[LOG], " RED "), 1);
+	assert_int_equal(count_in(paths[LOG], " CLEAR "), 1);
+	assert_int_equal(count_in(paths[LOG], " since=2026-11-22T14:00:20Z\n"), 2);
 }
 
 static void test_service_open_broken_state_is_moved_aside(void **state)
@@ -204,10 +255,35 @@ static void test_service_open_what_it_cannot_do_without(void **state)
 	service_close(open_service("alert.hook=/nonexistent"));
 }
 
+static void test_service_open_state_in_use_says_by_whom(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct service *first = open_service(NULL), *second = NULL;
+	struct config *config = make_config(NULL, NULL);
+	char expected[64], more[TEMPORARY_FOLDER_SIZE + 32];
+	assert_int_equal(service_open(config, NULL, &second, &error), -EBUSY);
+	snprintf(expected, sizeof(expected), "/state is in use by process %d", (int)getpid());
+	assert_non_null(strstr(error.data, expected));
+	assert_null(second);
+	/* The first one gives it up with another place, and has that for itself. */
+	snprintf(more, sizeof(more), "alert.state=%s", paths[OTHER_STATE]);
+	reload(first, more, NULL);
+	second = open_service(NULL);
+	reload(second, more, NULL);
+	evaluate(second, 0, 83.1);
+	assert_int_equal(count_in(paths[STATE], "\"color\": \"red\""), 1);
+	assert_int_equal(count_in(paths[OTHER_STATE], "\"color\": \"red\""), 0);
+	service_close(first);
+	service_close(second);
+	config_free(config);
+	text_free(&error);
+}
+
 static void test_service_reload_takes_all_that_it_can(void **state)
 {
 	(void)state;
-	char more[96];
+	char more[TEMPORARY_FOLDER_SIZE + 32];
 	struct service *service = open_service(NULL);
 	evaluate(service, 0, 50);
 	reload(service, "alert.threshold=40", "alert.clear=30");
@@ -268,7 +344,7 @@ static void test_service_check_table(void **state)
 	} cases[] = {
 		{ NULL, NULL },
 		{ "alert.log=/nonexistent/alert.log", NULL },
-		{ "alert.url=nowhere", "alert.url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
+		{ "alert.url=nowhere", "[alert] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
 		{ "alert.token_file=/nonexistent", "[alert] token_file: /nonexistent: No such file or directory" },
 		{ "alert.clear=90", "[alert] clear = 90 is over threshold = 80" },
 	};
@@ -296,12 +372,9 @@ static int set_up(void **state)
 {
 	(void)state;
 	static const char *const names[] = { "alert.log", "other.log", "state", "other", "state.broken", "said" };
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
-	char hook[64], script[128];
+	char hook[TEMPORARY_FOLDER_SIZE + 16], script[TEMPORARY_FOLDER_SIZE + 64];
 	log_init("vigie-test");
-	if (!mkdtemp(folder))
-		return -1;
+	temporary_folder_make(folder);
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		snprintf(paths[i], sizeof(paths[i]), "%s/%s", folder, names[i]);
 	snprintf(hook, sizeof(hook), "%s/hook", folder);
@@ -309,26 +382,20 @@ static int set_up(void **state)
 	snprintf(script, sizeof(script), "#!/bin/sh\necho \"$*\" >> %s\n", paths[HOOK_OUTPUT]);
 	if (!file || fputs(script, file) < 0 || fclose(file) != 0 || chmod(hook, 0700) != 0)
 		return -1;
-	server.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(server.listener, (struct sockaddr *)&address, size) != 0 || listen(server.listener, 16) != 0 ||
-	    getsockname(server.listener, (struct sockaddr *)&address, &size) != 0)
-		return -1;
-	snprintf(server.url, sizeof(server.url), "http://127.0.0.1:%d/", ntohs(address.sin_port));
-	return pthread_create(&server.thread, NULL, serve, NULL);
+	server.http = http_server_open();
+	http_server_answer_by(server.http, answer, NULL);
+	http_server_start(server.http);
+	return 0;
 }
 
 static int tear_down(void **state)
 {
-	char hook[64];
-	snprintf(hook, sizeof(hook), "%s/hook", folder);
-	shutdown(server.listener, SHUT_RDWR);
-	pthread_join(server.thread, NULL);
-	close(server.listener);
+	(void)state;
+	http_server_close(server.http);
 	text_free(&server.reported);
 	text_free(&server.said);
-	unlink(hook);
-	empty_folder(state);
-	return rmdir(folder);
+	temporary_folder_remove(folder);
+	return 0;
 }
 
 #define SERVICE_TEST(name) cmocka_unit_test_setup(name, empty_folder)
@@ -338,8 +405,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SERVICE_TEST(test_service_evaluate_a_red_is_said_before_the_forecasts_are_asked_for),
 		SERVICE_TEST(test_service_open_goes_on_from_the_state),
+		SERVICE_TEST(test_service_open_writes_the_lines_that_could_not_be_written),
+		SERVICE_TEST(test_service_open_says_how_many_lines_are_lost),
+		SERVICE_TEST(test_service_open_goes_on_from_the_log_where_the_state_is_older),
 		SERVICE_TEST(test_service_open_broken_state_is_moved_aside),
 		SERVICE_TEST(test_service_open_what_it_cannot_do_without),
+		SERVICE_TEST(test_service_open_state_in_use_says_by_whom),
 		SERVICE_TEST(test_service_reload_takes_all_that_it_can),
 		SERVICE_TEST(test_service_evaluate_without_a_server_goes_on_when_it_is_back),
 		SERVICE_TEST(test_service_save_writes_the_state),

@@ -16,7 +16,7 @@
 enum { CLOSE = -1 };
 
 /* What the server is to answer, set between requests: the client waits for each answer. */
-static struct {
+static struct fake_server {
 	struct http_server *http;
 
 	int status;      /* of every PUT; CLOSE: hang up */
@@ -99,12 +99,8 @@ static int stop_server(void **state)
 /* Forgets the requests, and answers all PUTs with `status` and `headers` from now on. */
 static void expect(int status, const char *headers)
 {
-	struct http_server *http = server.http;
-	memset(&server, 0, sizeof(server));
-	server.http = http;
-	server.status = status;
-	server.headers = headers;
-	http_server_forget(http);
+	http_server_forget(server.http);
+	server = (struct fake_server){ .http = server.http, .status = status, .headers = headers };
 }
 
 static size_t requests(void)

@@ -1,4 +1,4 @@
-/* common/client.h; its requests are tested through alert/server.h */
+/* common/client.h; its requests are tested through alert/uplink.h */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/temporary_folder.h"
 

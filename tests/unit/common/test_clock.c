@@ -1,6 +1,7 @@
 #include "tests/unit/support/cmocka.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,21 @@ static void test_clock_format_rfc3339_times_give_utc(void **state)
 	}
 	unsetenv("TZ");
 	tzset();
+}
+
+static void test_clock_poll_ms_is_never_negative_and_never_early(void **state)
+{
+	(void)state;
+	const int64_t hour_ns = INT64_C(3600000000000);
+	assert_int_equal(clock_poll_ms(INT64_MIN / 2), 0);
+	assert_int_equal(clock_poll_ms(clock_monotonic_ns() - 1000000), 0);
+	assert_int_equal(clock_poll_ms(INT64_MAX), INT_MAX);
+	for (int i = 0; i < 1000; i++) {
+		int64_t end_ns = clock_monotonic_ns() + hour_ns;
+		int wait_ms = clock_poll_ms(end_ns);
+		assert_true(clock_monotonic_ns() + wait_ms * INT64_C(1000000) >= end_ns);
+		assert_true(wait_ms <= 3600000);
+	}
 }
 
 static void test_clock_wall_ms_agrees_with_time(void **state)
@@ -132,6 +148,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clock_format_rfc3339_times_give_utc),
+		cmocka_unit_test(test_clock_poll_ms_is_never_negative_and_never_early),
 		cmocka_unit_test(test_clock_wall_ms_agrees_with_time),
 		cmocka_unit_test(test_clock_monotonic_ns_agrees_with_the_kernel),
 		cmocka_unit_test(test_clock_monotonic_ns_never_goes_back),

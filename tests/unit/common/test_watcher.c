@@ -1,21 +1,16 @@
 /* common/watcher.h */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/temporary_folder.h"
 
-#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "common/watcher.h"
 
 #define URL "http://127.0.0.1:8000/ressources-usage/"
 
-static char token_path[] = "/tmp/vigie-token.XXXXXX";
+static char folder[TEMPORARY_FOLDER_SIZE], token_path[TEMPORARY_FOLDER_SIZE + 8];
 
 static struct config *make_config(const char *override)
 {
@@ -58,7 +53,7 @@ static void test_watcher_read_wrong_section_says_what_and_gives_nothing(void **s
 		int result;
 		const char *sentence;
 	} cases[] = {
-		{ { "forecast", "nowhere", "" }, NULL, -EINVAL, "forecast.url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
+		{ { "forecast", "nowhere", "" }, NULL, -EINVAL, "[forecast] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
 		{ { "alert", URL, "/nonexistent" }, NULL, -ENOENT, "[alert] token_file: /nonexistent: No such file or directory" },
 		{ { "forecast", URL, "/dev/null" }, NULL, -EINVAL, "[forecast] token_file: /dev/null: it holds no token" },
 		{ { "forecast", URL, token_path }, "alert.clear=90", -EINVAL, "[alert] clear = 90 is over threshold = 80" },
@@ -81,16 +76,17 @@ static void test_watcher_read_wrong_section_says_what_and_gives_nothing(void **s
 static int make_token(void **state)
 {
 	(void)state;
-	int fd = mkstemp(token_path);
-	if (fd < 0 || dprintf(fd, "secret\n") < 0)
-		return -1;
-	return close(fd);
+	temporary_folder_make(folder);
+	snprintf(token_path, sizeof(token_path), "%s/token", folder);
+	temporary_file_write(token_path, "secret\n");
+	return 0;
 }
 
 static int remove_token(void **state)
 {
 	(void)state;
-	return unlink(token_path);
+	temporary_folder_remove(folder);
+	return 0;
 }
 
 int main(void)

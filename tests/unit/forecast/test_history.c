@@ -86,7 +86,7 @@ static int merge(const char *max_body, const char *mean_body, struct reading *re
 	const struct step canary = { 123, 456 };
 	room[0] = room[4] = canary;
 	struct history_query query = { .resource = RESOURCE_CPU, .step_ms = 60000, .first = 10, .count = 3 };
-	struct history_reader reader = { .user = reading, .wanted = wanted, .read = read_series };
+	struct history_reader reader = { .user = reading, .above = wanted, .read = read_series };
 	text_append_string(&reading->given, "");
 	int result = history_merge(&query, max_body, mean_body, room + 1, &reader, error);
 	assert_memory_equal(&room[0], &canary, sizeof(canary));

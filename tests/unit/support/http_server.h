@@ -7,7 +7,7 @@
  * chunks, or be no HTTP at all; http_server_format() makes usual ones. A request is kept before it
  * is answered: who has an answer finds it here.
  *
- * For the threads of the test, at any time between open and close. What the machine does not give
+ * For the thread of the test, at any time between open and close. What the machine does not give
  * ends the test.
  */
 #ifndef VIGIE_TESTS_HTTP_SERVER_H

@@ -1,8 +1,11 @@
-/* fcgi/answer.h */
+/* fcgi/remote/assembly.h */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/store_fixture.h"
 
+#include <math.h>
+
+#include "fcgi/counters.h"
 #include "fcgi/remote/assembly.h"
 
 enum { ROUNDS = 200, FACTS_MAX = 64 };
@@ -33,7 +36,7 @@ static int feed(struct assembly *answer, const struct told_fact facts[], size_t 
 		memset(ip, 'x', sizeof(ip));
 		memset(process, 'x', sizeof(process));
 		if (result == 0)
-			result = assembly_fact(answer, facts[i].resource, facts[i].column, facts[i].time_ms, facts[i].value);
+			result = assembly_fact(answer, facts[i].resource, facts[i].column, (double)facts[i].time_ms, facts[i].value);
 	}
 	return result;
 }
@@ -41,7 +44,7 @@ static int feed(struct assembly *answer, const struct told_fact facts[], size_t 
 static void fill(struct assembly *answer, const struct query *query, enum assembly_kind kind,
                  const struct told_fact facts[], size_t count)
 {
-	assert_int_equal(assembly_open(answer, query, kind), 0);
+	assert_int_equal(assembly_open(answer, "test", query, kind), 0);
 	assert_int_equal(feed(answer, facts, count), 0);
 }
 
@@ -224,7 +227,7 @@ static void test_answer_series_named_again_is_one(void **state)
 	(void)state;
 	static const struct query query = { .by_host = true };
 	struct assembly answer;
-	assert_int_equal(assembly_open(&answer, &query, ASSEMBLY_ROWS), 0);
+	assert_int_equal(assembly_open(&answer, "test", &query, ASSEMBLY_ROWS), 0);
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(assembly_series(&answer, "10.0.0.1", "a"), 0);
 	assert_int_equal(assembly_series(&answer, "10.0.0.2", "a"), 0);
@@ -267,7 +270,7 @@ static void test_answer_rows_max_points_are_of_histories(void **state)
 	static const struct query query = { .max_points = 1 };
 	struct assembly answer;
 	struct store_rows rows;
-	assert_int_equal(assembly_open(&answer, &query, ASSEMBLY_ROWS), 0);
+	assert_int_equal(assembly_open(&answer, "test", &query, ASSEMBLY_ROWS), 0);
 	for (int i = 0; i < 1000; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "p%d", i);
@@ -365,7 +368,7 @@ static int history_result(const struct query *query, bool sums, int count)
 	struct store_history history, untouched;
 	memset(&untouched, 0x5a, sizeof(untouched));
 	memcpy(&history, &untouched, sizeof(history));
-	int result = assembly_open(&answer, query, ASSEMBLY_HISTORY);
+	int result = assembly_open(&answer, "test", query, ASSEMBLY_HISTORY);
 	for (int i = 0; i < count && result == 0; i++) {
 		result = assembly_series(&answer, "", i % 2 ? "a" : "b");
 		if (result == 0)
@@ -408,7 +411,7 @@ static void test_answer_fact_far_over_max_points_ends_early(void **state)
 	const struct query query = { .max_points = 100 };
 	struct assembly answer;
 	int facts = 0;
-	assert_int_equal(assembly_open(&answer, &query, ASSEMBLY_HISTORY), 0);
+	assert_int_equal(assembly_open(&answer, "test", &query, ASSEMBLY_HISTORY), 0);
 	assert_int_equal(assembly_series(&answer, "", "a"), 0);
 	while (assembly_fact(&answer, MEM, VALUE, facts, 1) == 0)
 		facts++;
@@ -497,7 +500,7 @@ static void test_answer_series_without_facts_are_none(void **state)
 	struct store_history points;
 	struct store_hosts seen;
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(assembly_open(&answers[i], &query, i == 2 ? ASSEMBLY_HISTORY : ASSEMBLY_NEWEST), 0);
+		assert_int_equal(assembly_open(&answers[i], "test", &query, i == 2 ? ASSEMBLY_HISTORY : ASSEMBLY_NEWEST), 0);
 		assert_int_equal(assembly_series(&answers[i], "10.0.0.1", "a"), 0);
 		assert_int_equal(assembly_series(&answers[i], "10.0.0.2", "b"), 0);
 	}
@@ -529,7 +532,7 @@ static int make_answer(enum finish finish)
 		query.only = only;
 		query.only_count = COUNT_OF(only);
 	}
-	int result = assembly_open(&answer, &query, finish == HISTORY ? ASSEMBLY_HISTORY : ASSEMBLY_NEWEST);
+	int result = assembly_open(&answer, "test", &query, finish == HISTORY ? ASSEMBLY_HISTORY : ASSEMBLY_NEWEST);
 	for (int i = 0; i < 400 && result == 0; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "p%d", i);
@@ -579,9 +582,96 @@ static void test_answer_any_allocation_fails_is_out_of_memory(void **state)
 	}
 }
 
+static unsigned long left_out(void)
+{
+	struct text text = TEXT_EMPTY;
+	counters_append(&text, NULL, 0);
+	const char *line = strstr(text.data, "\nvigie_unusable_values_total ");
+	unsigned long count = line ? strtoul(line + strlen("\nvigie_unusable_values_total "), NULL, 10) : 0;
+	text_free(&text);
+	return count;
+}
+
+/* Whoever writes to an engine may have put anything there, which it adds up with ours. */
+static void test_assembly_fact_what_cannot_be_right_is_left_out(void **state)
+{
+	(void)state;
+	static const double wrong[] = { INFINITY, -INFINITY, NAN, -1e-9, 1.000001e12, 1.7e308 };
+	static const struct query rows_query = { .metric = METRIC_USAGE };
+	static const struct query points_query = { .metric = METRIC_USAGE, .max_points = 100 };
+	static const struct query steps_query = { .metric = METRIC_USAGE, .max_points = 100, .step_ms = 10000 };
+	unsigned long before = left_out();
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		const struct told_fact means_told[] = {
+			{ "", "a", MEM, VALUE, 1000, wrong[i] }, { "", "b", MEM, VALUE, 1000, 2 },
+			{ "", "c", CPU, SUM, 1000, wrong[i] },   { "", "c", CPU, COUNT, 1000, 1 },
+			{ "", "d", CPU, SUM, 1000, 1e12 },       { "", "d", CPU, COUNT, 1000, 4 },
+		};
+		assert_string_equal(rows_of(&rows_query, ASSEMBLY_ROWS, means_told, 6), "b mem=2^0@1000 cpu=-; d mem=- cpu=2.5e+11^0@0");
+		const struct told_fact points_told[] = {
+			{ "", "a", MEM, VALUE, 1000, 1 }, { "", "a", MEM, VALUE, 2000, wrong[i] }, { "", "a", MEM, VALUE, 3000, 1e12 },
+			{ "", "b", MEM, VALUE, 2000, wrong[i] },
+		};
+		assert_string_equal(history_of(&points_query, points_told, 4), "a 1000=1 3000=1e+12");
+		const struct told_fact steps_told[] = {
+			{ "", "a", MEM, SUM, 1000, wrong[i] }, { "", "a", MEM, COUNT, 1000, 1 },
+			{ "", "a", MEM, SUM, 11000, 6 },       { "", "a", MEM, COUNT, 11000, 2 },
+		};
+		assert_string_equal(history_of(&steps_query, steps_told, 4), "a 10000=3");
+	}
+	assert_int_equal(left_out() - before, 5 * sizeof(wrong) / sizeof(wrong[0]));
+}
+
+static void test_assembly_fact_absurd_times_are_left_out(void **state)
+{
+	(void)state;
+	static const double wrong[] = { NAN, INFINITY, -INFINITY, 1e300, -1e300, -(double)STORE_LATEST_MS - 1, (double)STORE_LATEST_MS + 1 };
+	static const struct query query = { .metric = METRIC_USAGE, .max_points = 100 };
+	struct assembly answer;
+	struct store_hosts seen;
+	assert_int_equal(assembly_open(&answer, "test", &query, ASSEMBLY_NEWEST), 0);
+	assert_int_equal(assembly_series(&answer, "10.0.0.1", "a"), 0);
+	assert_int_equal(assembly_fact(&answer, MEM, VALUE, 5000, 1), 0);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(assembly_fact(&answer, MEM, VALUE, wrong[i], 1), 0);
+	assert_int_equal(answer.left_out, sizeof(wrong) / sizeof(wrong[0]));
+	assert_int_equal(assembly_hosts(&answer, &seen), 0);
+	assembly_close(&answer);
+	assert_int_equal(seen.count, 1);
+	assert_int_equal(seen.items[0].last_seen_ms, 5000);
+	store_hosts_free(&seen);
+}
+
+static void test_assembly_series_what_is_no_name_is_left_out(void **state)
+{
+	(void)state;
+	char longest[WIRE_NAME_MAX + 1], longer[WIRE_NAME_MAX + 2];
+	memset(longest, 'x', sizeof(longest));
+	memset(longer, 'x', sizeof(longer));
+	longest[WIRE_NAME_MAX] = longer[WIRE_NAME_MAX + 1] = '\0';
+	const char *const names[] = { "ok", "\xff\xfe", "caf\xe9", longer, longest };
+	static const struct query query = { .metric = METRIC_USAGE };
+	struct assembly answer;
+	struct store_rows rows;
+	assert_int_equal(assembly_open(&answer, "test", &query, ASSEMBLY_ROWS), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(assembly_series(&answer, "", names[i]), 0);
+		assert_int_equal(assembly_fact(&answer, MEM, VALUE, 1000, (double)i), 0);
+	}
+	assert_int_equal(assembly_rows(&answer, &rows), 0);
+	assembly_close(&answer);
+	assert_int_equal(rows.count, 2);
+	for (size_t i = 0; i < rows.count; i++)
+		assert_true(rows.items[i].value[MEM] == (rows.items[i].key.process[0] == 'o' ? 0 : 4));
+	store_rows_free(&rows);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_assembly_fact_what_cannot_be_right_is_left_out),
+		cmocka_unit_test(test_assembly_fact_absurd_times_are_left_out),
+		cmocka_unit_test(test_assembly_series_what_is_no_name_is_left_out),
 		cmocka_unit_test(test_answer_rows_facts_in_any_order_are_the_same_rows),
 		cmocka_unit_test(test_answer_rows_hosts_are_put_together_where_the_query_does),
 		cmocka_unit_test(test_answer_rows_means_need_a_sum_and_a_count),

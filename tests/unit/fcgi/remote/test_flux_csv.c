@@ -1,4 +1,4 @@
-/* fcgi/flux_csv.h */
+/* fcgi/remote/flux_csv.h */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/remote/recorded.h"

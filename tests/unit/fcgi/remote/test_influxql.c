@@ -26,7 +26,7 @@ static void test_influxql_append_mean_table(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct text text = TEXT_EMPTY;
-		influxql_append_mean(&text, &cases[i].query);
+		influxql_append_mean(&text, &cases[i].query, false);
 		assert_string_equal(text.data, cases[i].wanted);
 		text_free(&text);
 	}
@@ -37,7 +37,7 @@ static void test_influxql_append_newest_is_by_host(void **state)
 	(void)state;
 	static const struct query query = QUERY();
 	struct text text = TEXT_EMPTY;
-	influxql_append_newest(&text, &query);
+	influxql_append_newest(&text, &query, false);
 	assert_string_equal(text.data, "SELECT last(value)" BOTH " GROUP BY process, ip");
 	text_free(&text);
 }
@@ -51,18 +51,18 @@ static void test_influxql_append_history_table(void **state)
 		size_t first, end;
 		const char *wanted;
 	} cases[] = {
-		{ QUERY(), 0, 0, "SELECT value" MEM " GROUP BY process" },
+		{ QUERY(), 0, 0, "SELECT value" MEM " GROUP BY process, ip" },
 		{ QUERY(.step_ms = 60000), 0, 0, "SELECT mean(value)" MEM " GROUP BY process, time(60000ms) fill(none)" },
 		{ QUERY(.step_ms = 60000, .aggregate = AGGREGATE_MAX, .by_host = true), 0, 0,
 		  "SELECT max(value)" MEM " GROUP BY process, ip, time(60000ms) fill(none)" },
-		{ QUERY(.only = listed, .only_count = 3), 2, 2, "SELECT value" MEM " GROUP BY process" },
+		{ QUERY(.only = listed, .only_count = 3), 2, 2, "SELECT value" MEM " GROUP BY process, ip" },
 		{ QUERY(.only = listed, .only_count = 3), 0, 2,
-		  "SELECT value" MEM " AND ((process='a') OR (process='b' AND ip='10.0.0.1')) GROUP BY process" },
-		{ QUERY(.only = listed, .only_count = 3), 2, 3, "SELECT value" MEM " AND ((process='c')) GROUP BY process" },
+		  "SELECT value" MEM " AND ((process='a') OR (process='b' AND ip='10.0.0.1')) GROUP BY process, ip" },
+		{ QUERY(.only = listed, .only_count = 3), 2, 3, "SELECT value" MEM " AND ((process='c')) GROUP BY process, ip" },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct text text = TEXT_EMPTY;
-		influxql_append_history(&text, &cases[i].query, cases[i].first, cases[i].end);
+		influxql_append_history(&text, &cases[i].query, cases[i].first, cases[i].end, false);
 		assert_string_equal(text.data, cases[i].wanted);
 		text_free(&text);
 	}

@@ -1,4 +1,4 @@
-/* fcgi/line_protocol.h */
+/* fcgi/remote/line_protocol.h */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 

@@ -1,4 +1,4 @@
-/* fcgi/pieces.h */
+/* fcgi/remote/pieces.h */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"

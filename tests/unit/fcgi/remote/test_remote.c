@@ -1,4 +1,4 @@
-/* fcgi/remote.h over a server that answers what the case wants */
+/* fcgi/remote/remote.h over a server that answers what the case wants */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/captured_stderr.h"
 #include "tests/unit/support/http_server.h"
@@ -76,7 +76,8 @@ static int clear_stage(void **state)
 static void open_as(struct stage *stage, const struct remote_identity *identity)
 {
 	assert_int_equal(remote_open("fake", stage->config, identity, &stage->store.remote), 0);
-	assert_int_equal(remote_start(stage->store.remote, set_up, &stage->store), 0);
+	const struct http_message probe = { .method = "GET", .url = stage->store.ping_url };
+	assert_int_equal(remote_start(stage->store.remote, set_up, &probe, &stage->store), 0);
 }
 
 static void open_as_anybody(struct stage *stage)
@@ -150,6 +151,39 @@ static void test_remote_send_statuses_are_these_errors(void **state)
 		snprintf(wanted, sizeof(wanted), "%d ", cases[i].status);
 		assert_string_equal(words, cases[i].wanted ? wanted : "");
 	}
+}
+
+/* A query that is refused is its reader's fault, unless the engine refuses every one. */
+static void test_remote_send_refused_read_is_judged_by_the_probe(void **state)
+{
+	static const char refused[] = "HTTP/1.1 422 Unprocessable\r\nContent-Length: 8\r\n\r\ntoo much";
+	static const struct {
+		const char *probe;
+		int wanted;
+	} cases[] = {
+		{ NO_CONTENT, -EINVAL },
+		{ refused, -EAGAIN },
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{\"error\": \"not found\"}", -EAGAIN },
+		{ "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", -EAGAIN },
+	};
+	struct stage *stage = *state;
+	char words[REMOTE_WORDS_SIZE];
+	http_server_start(stage->server);
+	open_as_anybody(stage);
+	http_server_answer(stage->server, READ, refused);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		http_server_answer(stage->server, PING, NO_CONTENT);
+		WAIT_FOR(health(stage) == 0, 10000);
+		http_server_answer(stage->server, PING, cases[i].probe);
+		assert_int_equal(read_once(stage, NULL, NULL, words), cases[i].wanted);
+		assert_string_equal(words, "422 too much");
+		assert_int_equal(health(stage), cases[i].wanted == -EINVAL ? 0 : -EAGAIN);
+		assert_int_equal(remote_query_failed(stage->store.remote, "too many"), cases[i].wanted == -EINVAL ? -EINVAL : -EIO);
+		http_server_answer(stage->server, READ, NO_CONTENT);
+		assert_int_equal(read_once(stage, NULL, NULL, words), 0);
+		http_server_answer(stage->server, READ, refused);
+	}
+	assert_int_equal(captured_stderr_count("read: 422 too much"), 3);
 }
 
 static void test_remote_send_words_are_the_engines_in_short(void **state)
@@ -511,6 +545,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_remote_url_base_path_and_parameters_are_joined),
 		STAGED(test_remote_send_statuses_are_these_errors),
+		STAGED(test_remote_send_refused_read_is_judged_by_the_probe),
 		STAGED(test_remote_send_words_are_the_engines_in_short),
 		STAGED(test_remote_send_body_is_appended),
 		STAGED(test_remote_send_sink_refuses_the_engine_works),

@@ -1,4 +1,4 @@
-/* fcgi/dictionary.h */
+/* fcgi/sqlite/dictionary.h */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"

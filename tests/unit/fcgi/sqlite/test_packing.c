@@ -1,4 +1,4 @@
-/* fcgi/packing.h */
+/* fcgi/sqlite/packing.h */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 

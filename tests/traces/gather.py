@@ -1,0 +1,24 @@
+#!/usr/bin/env python3
+"""Puts all traces into one folder: those that are here, and those that steps.py and generate.py make.
+
+    gather.py FOLDER
+"""
+import glob
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def main():
+    folder = sys.argv[1]
+    os.makedirs(folder, exist_ok=True)
+    for trace in glob.glob(os.path.join(HERE, "*.csv")):
+        os.symlink(trace, os.path.join(folder, os.path.basename(trace)))
+    for maker in "steps.py", "generate.py":
+        subprocess.run([sys.executable, os.path.join(HERE, maker), folder], check=True)
+
+
+if __name__ == "__main__":
+    main()
