@@ -21,7 +21,8 @@ struct pool_handler {
 	bool (*admit)(void *user, struct request *request, struct response *response);
 	/* With the body: fills *response. */
 	void (*handle)(void *user, struct request *request, struct response *response);
-	/* After the answer was sent, or could not be; NULL: nothing is to be done. */
+	/* After the answer was sent, or could not be: the request's strings and its body are
+	 * gone. NULL: nothing is to be done. */
 	void (*sent)(void *user, struct request *request);
 };
 

@@ -12,7 +12,7 @@
 enum {
 	FREE_THREADS = 2,         /* never held by the store */
 	STORE_PATIENCE_MS = 2000, /* how long requests wait for a store that does not answer */
-	READ_PATIENCE_MS = 200,   /* how long a read waits for other reads: it holds a thread */
+	READ_PATIENCE_MS = 1000,  /* how long a read waits for other reads, and holds a thread of the writers meanwhile */
 	LARGE_ANSWER = 1 << 20,   /* bytes; it may wait for room to be sent */
 	INTERVAL_CACHES = 10,     /* an interval is at least this many times as long as an answer is kept */
 };

@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -184,7 +185,17 @@ static void handle(void *user, struct request *request, struct response *respons
 	text_append(&response->body, request->body, request->body_length < 100 ? request->body_length : 100);
 }
 
-static const struct pool_handler handler = { .admit = admit, .handle = handle };
+/* After each answer, whatever it is. */
+static atomic_uint answers_sent;
+
+static void sent(void *user, struct request *request)
+{
+	(void)request;
+	CHECK(user == &address);
+	atomic_fetch_add(&answers_sent, 1);
+}
+
+static const struct pool_handler handler = { .admit = admit, .handle = handle, .sent = sent };
 
 /* ---- the cases, each in a child ---- */
 
@@ -291,6 +302,31 @@ static void requests_of_every_kind(void)
 	CHECK(client_receive(fd, &answer) && has(&answer, " 10 xxxxxxxxxx"));
 	close(fd);
 	text_free(&answer);
+	CHECK(stop_ms() < 2000);
+	CHECK(atomic_load(&answers_sent) == 2 * COUNT_OF(cases) + 4);
+}
+
+/* Of a body that finds no room nothing is kept, sent as it is or in gzip; one that does is given back. */
+static void bodies_beyond_the_budget(void)
+{
+	struct text answer = TEXT_EMPTY, compressed = TEXT_EMPTY;
+	static char body[MAX_BODY];
+	CHECK(gzip_append(&compressed, body, sizeof(body)) == 0);
+	int fd = client_open();
+	for (int i = 0; i < 4; i++) {
+		bool refused = i < 2, gzip = i % 2;
+		encoding = gzip ? "gzip" : "";
+		budget_set_limit(4 * (size_t)(refused ? MAX_BODY - 1 : 2 * MAX_BODY));
+		size_t length = gzip ? compressed.length : sizeof(body);
+		client_send(fd, "PUT", "/a", gzip ? compressed.data : body, length, length, true);
+		CHECK(client_receive(fd, &answer));
+		CHECK(has(&answer, refused ? "Status: 503" : "Status: 200") && has(&answer, "Retry-After: 5") == refused);
+		client_send(fd, "GET", "/a", "", 0, 0, true); /* what the body held is given back by now */
+		CHECK(client_receive(fd, &answer) && budget_held(BUDGET_BODIES) == 0);
+	}
+	close(fd);
+	text_free(&answer);
+	text_free(&compressed);
 	CHECK(stop_ms() < 2000);
 }
 
@@ -523,6 +559,12 @@ static void test_pool_start_bodies_that_are_gzip_are_inflated(void **state)
 	run_case(bodies_that_are_encoded);
 }
 
+static void test_pool_start_bodies_beyond_the_budget_are_told_to_come_back(void **state)
+{
+	(void)state;
+	run_case(bodies_beyond_the_budget);
+}
+
 static void test_pool_start_kept_connection_bodies_of_every_length_are_read(void **state)
 {
 	(void)state;
@@ -566,6 +608,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pool_start_requests_of_every_kind_are_answered),
 		cmocka_unit_test(test_pool_start_bodies_that_are_gzip_are_inflated),
+		cmocka_unit_test(test_pool_start_bodies_beyond_the_budget_are_told_to_come_back),
 		cmocka_unit_test(test_pool_start_kept_connection_bodies_of_every_length_are_read),
 		cmocka_unit_test(test_pool_start_more_clients_than_threads_all_are_answered),
 		cmocka_unit_test(test_pool_start_bad_clients_cost_nobody_else_anything),

@@ -420,6 +420,45 @@ static void test_answer_fact_far_over_max_points_ends_early(void **state)
 	assembly_close(&answer);
 }
 
+/* What comes in is counted as it comes, what is made of it with it; and the answer's share is the answer's. */
+static void test_answer_history_budget_is_kept_and_given_back(void **state)
+{
+	(void)state;
+	enum { FACTS = 30000, BYTES = FACTS * 24 };
+	static const struct {
+		size_t answers; /* bytes there are for answers */
+		int fact, history;
+	} cases[] = {
+		{ BYTES / 2, -ENOBUFS, 0 },
+		{ BYTES + BYTES / 2, 0, -ENOBUFS },
+		{ 3 * BYTES, 0, 0 },
+	};
+	const struct query query = { .max_points = FACTS };
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct assembly answer;
+		struct store_history history;
+		int result = 0;
+		budget_set_limit(cases[i].answers / 3 * 4);
+		assert_int_equal(assembly_open(&answer, &query, ASSEMBLY_HISTORY), 0);
+		assert_int_equal(assembly_series(&answer, "", "a"), 0);
+		for (int j = 0; j < FACTS && result == 0; j++)
+			result = assembly_fact(&answer, MEM, VALUE, j, 1);
+		assert_int_equal(result, cases[i].fact);
+		if (result == 0) {
+			result = assembly_history(&answer, &history);
+			assert_int_equal(result, cases[i].history);
+			assembly_close(&answer);
+			assert_int_equal(budget_held(BUDGET_ANSWERS), result ? 0 : FACTS * sizeof(struct store_point));
+			if (result == 0)
+				store_history_free(&history);
+		} else {
+			assembly_close(&answer);
+		}
+		assert_int_equal(budget_held(BUDGET_ANSWERS), 0);
+	}
+	budget_set_limit(SIZE_MAX);
+}
+
 /* ---- hosts ---- */
 
 static void test_answer_hosts_processes_of_the_newest_time_are_counted(void **state)
@@ -649,6 +688,7 @@ int main(void)
 		cmocka_unit_test(test_answer_history_only_and_hosts_are_as_for_rows),
 		cmocka_unit_test(test_answer_history_max_points_are_the_most_there_may_be),
 		cmocka_unit_test(test_answer_fact_far_over_max_points_ends_early),
+		cmocka_unit_test(test_answer_history_budget_is_kept_and_given_back),
 		cmocka_unit_test(test_answer_hosts_processes_of_the_newest_time_are_counted),
 		cmocka_unit_test(test_answer_nothing_told_is_empty_answers),
 		cmocka_unit_test(test_answer_series_without_facts_are_none),

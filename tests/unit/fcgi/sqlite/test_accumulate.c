@@ -192,6 +192,44 @@ static void test_accumulate_history_add_array_grows_under_an_older_point(void **
 	grouping_free(&grouping);
 }
 
+/* What is gathered is counted as it comes, what is made of it with it; and the answer's share is the answer's. */
+static void test_accumulate_history_budget_is_kept_and_given_back(void **state)
+{
+	(void)state;
+	enum { POINTS = 30000, BYTES = POINTS * 24 };
+	static const struct {
+		size_t answers; /* bytes there are for answers */
+		int add, finish;
+	} cases[] = {
+		{ BYTES / 2, -ENOBUFS, 0 },
+		{ BYTES + BYTES / 2, 0, -ENOBUFS },
+		{ 2 * BYTES, 0, 0 },
+	};
+	struct dictionary dictionary = make_dictionary();
+	struct query query = { .process = "a", .max_points = POINTS };
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct grouping grouping;
+		struct accumulate_history history;
+		struct store_history answer = { 0 };
+		int result = 0;
+		budget_set_limit(cases[i].answers / 3 * 4);
+		assert_int_equal(grouping_build(&dictionary, &query, &grouping), 0);
+		assert_int_equal(accumulate_history_open(&history, &query, grouping.count), 0);
+		for (int j = 0; j < POINTS && result == 0; j++)
+			result = accumulate_history_add(&history, 0, j, 1);
+		assert_int_equal(result, cases[i].add);
+		if (result == 0)
+			assert_int_equal(accumulate_history_finish(&history, &grouping, &answer), cases[i].finish);
+		accumulate_history_close(&history);
+		grouping_free(&grouping);
+		assert_int_equal(budget_held(BUDGET_ANSWERS), answer.count ? POINTS * sizeof(struct store_point) : 0);
+		store_history_free(&answer);
+		assert_int_equal(budget_held(BUDGET_ANSWERS), 0);
+	}
+	budget_set_limit(SIZE_MAX);
+	dictionary_free(&dictionary);
+}
+
 static void test_accumulate_history_add_over_max_points_is_refused(void **state)
 {
 	(void)state;
@@ -213,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_accumulate_latest_order_of_arrival_does_not_matter),
 		cmocka_unit_test(test_accumulate_history_points_come_out_by_time_and_by_step),
 		cmocka_unit_test(test_accumulate_history_add_array_grows_under_an_older_point),
+		cmocka_unit_test(test_accumulate_history_budget_is_kept_and_given_back),
 		cmocka_unit_test(test_accumulate_history_add_over_max_points_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
