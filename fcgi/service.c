@@ -1,5 +1,6 @@
 #include "fcgi/service_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,10 +39,7 @@ static int open_tokens(const struct config *config, struct tokens **ret_tokens)
 int service_open(const struct config *config, unsigned threads, struct service **ret_service)
 {
 	const struct store_ops *ops = store_find(config->server.store);
-	if (!ops) {
-		log_error("server.store: '%s' is no engine", config->server.store);
-		return -EINVAL;
-	}
+	assert(ops); /* the configuration is checked before it is taken */
 	struct service *service = calloc(1, sizeof(*service));
 	if (!service)
 		return -ENOMEM;

@@ -17,9 +17,9 @@
 
 struct service;
 
-/* Opens the store that the configuration names, and its tokens; `threads` of the pool
- * will call. 0 or the store's negative errno; -EINVAL for an unknown engine, or what
- * tokens_open() says (both logged). */
+/* Opens the store that the configuration, which has been checked, names, and its tokens;
+ * `threads` of the pool will call. 0 or the store's negative errno, or what tokens_open()
+ * says (logged). */
 int service_open(const struct config *config, unsigned threads, struct service **ret_service)
 	__attribute__((warn_unused_result));
 
