@@ -28,7 +28,7 @@ MANUAL = $(wildcard deploy/man/*.8) $(BUILD)/man/vigie.conf.5
 # Of a program's folder and the wings in it.
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c)) $(GENERATED_$(1))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
-TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_shared_reads %/test_tokens %/test_hook,$(UNIT_TESTS))
+TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_budget %/test_shared_reads %/test_tokens %/test_hook,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
 .PHONY: all run test check check-unit check-integration check-asan check-tsan bench forecast-bench prior benches install clean help
@@ -136,5 +136,27 @@ $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcollector.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(COMPILE) $(LDFLAGS) $^ -o $@ $(LIBS_collector) $(LIBS_fcgi)
+
+# Fuzzing, see tests/fuzz/README.md.
+SECONDS = 10
+FUZZ = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*/*.c))
+FUZZ_CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow \
+	-fno-sanitize-recover=all
+
+.PHONY: fuzz fuzz-run
+fuzz:                                   ## install what is missing, and fuzz all that reads input, SECONDS (10) each
+	deploy/install-deps fuzz
+	+$(MAKE) --no-print-directory fuzz-run BUILD=$(BUILD)/fuzz CC=clang CFLAGS='$(FUZZ_CFLAGS)'
+
+fuzz-run: $(FUZZ:%=$(BUILD)/targets/%)
+	BUILD=$(BUILD) tests/fuzz/run $(SECONDS) $^
+
+# What a target defines takes the place of the library's.
+define fuzz_rules
+$(BUILD)/targets/$(1)/%: $(BUILD)/tests/fuzz/$(1)/%.o $(BUILD)/lib$(1).a $(BUILD)/libcommon.a
+	@mkdir -p $$(@D)
+	$(COMPILE) $(LDFLAGS) -fsanitize=fuzzer -Wl,-z,muldefs $$^ -o $$@ $(LIBS_$(1))
+endef
+$(foreach folder,common $(PROGRAMS),$(eval $(call fuzz_rules,$(folder))))
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

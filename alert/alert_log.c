@@ -20,15 +20,33 @@ void alert_log_format(const struct transition *transition, int64_t now_ms, struc
 	text_append_char(text, '\n');
 }
 
+bool alert_log_parse(const char *line, size_t length, struct transition *ret_transition, int64_t *ret_time_ms)
+{
+	const char *space = memchr(line, ' ', length);
+	if (!space || !fields_parse_time(line, (size_t)(space - line), ret_time_ms))
+		return false;
+	return fields_parse(space + 1, length - (size_t)(space + 1 - line), ret_transition);
+}
+
+/* Whether a file has bytes behind its last line. */
+static bool ends_within_line(int fd)
+{
+	struct stat file;
+	char last;
+	return fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size > 0 &&
+	       pread(fd, &last, 1, file.st_size - 1) == 1 && last != '\n';
+}
+
 static int open_file(struct alert_log *log)
 {
-	int fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	int fd = open(log->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
 	if (log->fd >= 0)
 		close(log->fd);
 	log->fd = fd;
 	log->torn = 0; /* the rest of a line makes no sense in another file */
+	log->unended = ends_within_line(fd);
 	return 0;
 }
 
@@ -59,9 +77,63 @@ static bool has_moved(const struct alert_log *log)
 	       open_one.st_dev != named.st_dev || open_one.st_ino != named.st_ino;
 }
 
+int alert_log_read_tail(const struct alert_log *log, struct text *tail)
+{
+	struct stat file;
+	if (fstat(log->fd, &file) != 0)
+		return -errno;
+	if (!S_ISREG(file.st_mode))
+		return 0;
+	char piece[65536];
+	struct text content = TEXT_EMPTY;
+	off_t first = file.st_size > ALERT_LOG_TAIL_MAX ? file.st_size - ALERT_LOG_TAIL_MAX : 0;
+	ssize_t got = 1;
+	for (off_t at = first; at < file.st_size && got > 0; at += got) {
+		got = pread(log->fd, piece, sizeof(piece), at);
+		if (got > 0)
+			text_append(&content, piece, (size_t)got);
+	}
+	int result = got < 0 ? -errno : text_failed(&content) ? -ENOMEM : 0;
+	if (!result && content.length) {
+		/* The first line may be a part of one, and so may the last. */
+		const char *start = first ? memchr(content.data, '\n', content.length) : content.data;
+		const char *end = memrchr(content.data, '\n', content.length);
+		start = start && first ? start + 1 : start;
+		if (start && end && end >= start)
+			text_append(tail, start, (size_t)(end + 1 - start));
+	}
+	text_free(&content);
+	return result ? result : text_failed(tail) ? -ENOMEM : 0;
+}
+
+void alert_log_restore(struct alert_log *log, const struct text *lines, uint64_t dropped, const struct text *tail)
+{
+	const char *at = tail->data, *end = tail->data + tail->length;
+	size_t done = 0;
+	while (done < lines->length) {
+		const char *line = lines->data + done;
+		size_t length = (size_t)((const char *)memchr(line, '\n', lines->length - done) + 1 - line);
+		/* They were written in this order: what comes behind one that is not there is not there either. */
+		const char *found = at ? memmem(at, (size_t)(end - at), line, length) : NULL;
+		if (!found)
+			break;
+		at = found + length;
+		done += length;
+	}
+	text_append(&log->waiting, lines->data ? lines->data + done : "", lines->length - done);
+	log->dropped += dropped;
+	log->changed |= done > 0;
+	if (text_failed(&log->waiting)) {
+		log->waiting.length = 0;
+		log->waiting.failed = false;
+		log->dropped++;
+	}
+}
+
 void alert_log_add(struct alert_log *log, const struct transition *transition, int64_t now_ms)
 {
 	size_t length = log->waiting.length;
+	log->changed = true;
 	if (length < ALERT_LOG_WAITING_MAX)
 		alert_log_format(transition, now_ms, &log->waiting);
 	if (length >= ALERT_LOG_WAITING_MAX || text_failed(&log->waiting)) {
@@ -69,6 +141,15 @@ void alert_log_add(struct alert_log *log, const struct transition *transition, i
 		log->waiting.length = length;
 		log->waiting.failed = false;
 	}
+}
+
+/* Ends the line that the file ends within. */
+static ssize_t write_end(struct alert_log *log)
+{
+	ssize_t written = write(log->fd, "\n", 1);
+	if (written == 1)
+		log->unended = false;
+	return written;
 }
 
 int alert_log_flush(struct alert_log *log)
@@ -82,13 +163,16 @@ int alert_log_flush(struct alert_log *log)
 			break;
 		const char *line = log->waiting.data + done;
 		size_t length = (size_t)((const char *)memchr(line, '\n', log->waiting.length - done) + 1 - line);
-		ssize_t written = write(log->fd, line + log->torn, length - log->torn);
+		bool ending = log->unended;
+		ssize_t written = ending ? write_end(log) : write(log->fd, line + log->torn, length - log->torn);
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0) {
 			result = written < 0 ? -errno : -EIO;
 			break;
 		}
+		if (ending)
+			continue;
 		log->torn += (size_t)written;
 		if (log->torn == length) {
 			done += length;
@@ -96,6 +180,7 @@ int alert_log_flush(struct alert_log *log)
 		}
 	}
 	log->waiting.length -= done;
+	log->changed |= done > 0;
 	if (done)
 		memmove(log->waiting.data, log->waiting.data + done, log->waiting.length);
 	return result;

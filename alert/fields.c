@@ -1,6 +1,9 @@
 #include "alert/fields.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -78,4 +81,147 @@ void fields_append(const struct transition *transition, enum fields_style style,
 	}
 	append_key(text, style, "since");
 	append_time(text, alarm->since_ms);
+}
+
+bool fields_parse_time(const char *text, size_t length, int64_t *ret_time_ms)
+{
+	char copy[32];
+	struct tm utc = { 0 };
+	if (length >= sizeof(copy))
+		return false;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	const char *rest = strptime(copy, "%Y-%m-%dT%H:%M:%S", &utc);
+	int64_t milliseconds = 0;
+	if (rest && *rest == '.') {
+		char *end;
+		milliseconds = strtol(rest + 1, &end, 10);
+		if (end != rest + 4 || milliseconds < 0)
+			return false;
+		rest = end;
+	}
+	if (!rest || strcmp(rest, "Z") != 0)
+		return false;
+	*ret_time_ms = (int64_t)timegm(&utc) * 1000 + milliseconds;
+	return true;
+}
+
+/* One field as it stands: the value without its quotes. */
+struct field {
+	char key[16];
+	char value[WIRE_NAME_SIZE];
+};
+
+/* Takes the field, or the word, that begins at *at. False: there is none that is right. */
+static bool take_field(const char **at, const char *end, struct field *ret_field)
+{
+	size_t length = 0;
+	const char *equals = memchr(*at, '=', (size_t)(end - *at));
+	if (!equals || equals == *at || (size_t)(equals - *at) >= sizeof(ret_field->key))
+		return false;
+	memcpy(ret_field->key, *at, (size_t)(equals - *at));
+	ret_field->key[equals - *at] = '\0';
+	const char *from = equals + 1;
+	bool quoted = from < end && *from == '"';
+	for (from += quoted; from < end && *from != (quoted ? '"' : ' '); from++) {
+		if (quoted && *from == '\\' && ++from == end)
+			return false;
+		if (length == sizeof(ret_field->value) - 1)
+			return false;
+		ret_field->value[length++] = *from;
+	}
+	ret_field->value[length] = '\0';
+	if (quoted && from++ == end)
+		return false;
+	if (from < end && *from != ' ')
+		return false;
+	*at = from < end ? from + 1 : end;
+	return true;
+}
+
+static bool read_number(const char *value, double *ret_number)
+{
+	char *end;
+	double number = strtod(value, &end);
+	if (end == value || *end || !isfinite(number))
+		return false;
+	*ret_number = number;
+	return true;
+}
+
+/* What stands in a line. */
+enum {
+	IP = 1, PROCESS = 2, RESOURCE = 4, VALUE = 8, FORECAST = 16, PROBABILITY = 32, THRESHOLD = 64, EXPECTED = 128,
+	SINCE = 256,
+};
+
+static bool read_field(const struct field *field, struct alarm *alarm, unsigned *seen)
+{
+	size_t length = strlen(field->value);
+	static const char *const keys[] = { "ip", "process", "resource", "value", "forecast", "probability", "threshold",
+		                            "expected_at", "since" };
+	unsigned bit = 0;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		bit |= strcmp(field->key, keys[i]) == 0 ? 1u << i : 0;
+	if (!bit || (*seen & bit))
+		return false;
+	*seen |= bit;
+	switch (bit) {
+	case IP:
+		return wire_ip_parse(field->value, alarm->ip);
+	case PROCESS:
+		memcpy(alarm->process, field->value, length + 1);
+		return length > 0 && wire_utf8_check(field->value, length) == length;
+	case RESOURCE:
+		return wire_resource_parse(field->value, &alarm->resource);
+	case VALUE:
+		return read_number(field->value, &alarm->value);
+	case FORECAST:
+		return read_number(field->value, &alarm->forecast);
+	case PROBABILITY:
+		return read_number(field->value, &alarm->probability);
+	case THRESHOLD:
+		return read_number(field->value, &alarm->threshold);
+	case EXPECTED:
+		return fields_parse_time(field->value, length, &alarm->expected_ms);
+	default:
+		return fields_parse_time(field->value, length, &alarm->since_ms);
+	}
+}
+
+bool fields_parse(const char *text, size_t length, struct transition *ret_transition)
+{
+	struct transition transition = { .alarm = { .resource = RESOURCE_COUNT } };
+	struct alarm *alarm = &transition.alarm;
+	const char *end = text + length, *space = memchr(text, ' ', length);
+	enum { WORDS = sizeof(words) / sizeof(words[0]) };
+	size_t word = 0, word_length = space ? (size_t)(space - text) : 0;
+	while (word < WORDS && (strlen(words[word]) != word_length || memcmp(words[word], text, word_length) != 0))
+		word++;
+	if (word == WORDS)
+		return false;
+	unsigned seen = 0;
+	for (const char *at = space + 1; at < end;) {
+		struct field field;
+		if (!take_field(&at, end, &field) || !read_field(&field, alarm, &seen))
+			return false;
+	}
+
+	static const unsigned of_host = IP | PROCESS | SINCE, of_series = of_host | RESOURCE | VALUE | THRESHOLD,
+	                      of_amber = of_series | FORECAST | PROBABILITY;
+	unsigned needed = seen & ~(unsigned)EXPECTED;
+	enum color color = needed == of_host ? COLOR_UNKNOWN : needed == of_amber ? COLOR_ORANGE : COLOR_RED;
+	if (needed != of_host && needed != of_series && needed != of_amber)
+		return false;
+	transition.word = (enum transition_word)word;
+	bool fits = (transition.word != TRANSITION_RED || color == COLOR_RED) &&
+	            (transition.word != TRANSITION_AMBER || color == COLOR_ORANGE) &&
+	            (transition.word != TRANSITION_UNKNOWN || color == COLOR_UNKNOWN);
+	bool ended = transition.word == TRANSITION_CLEAR || transition.word == TRANSITION_GONE;
+	alarm->color = ended ? COLOR_GREEN : color;
+	transition.before = ended || transition.word == TRANSITION_REMINDER ? color : COLOR_GREEN;
+	if (!fits)
+		return false;
+	*ret_transition = transition;
+	return true;
 }

@@ -14,6 +14,10 @@
 #ifndef VIGIE_ALERT_FIELDS_H
 #define VIGIE_ALERT_FIELDS_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "alert/alarm.h"
 #include "common/text.h"
 
@@ -24,5 +28,12 @@ enum fields_style {
 
 /* Appends the word and then each field as key=value. Text has no control characters. */
 void fields_append(const struct transition *transition, enum fields_style style, struct text *text);
+
+/* Reads what fields_append() has written in the style of a line; `text` has `length` bytes. What is not in
+ * it is 0, and so is said_ms. False: it is no such text. */
+bool fields_parse(const char *text, size_t length, struct transition *ret_transition);
+
+/* A time as a line has it. */
+bool fields_parse_time(const char *text, size_t length, int64_t *ret_time_ms);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alert/service_internal.h"
 #include "alert/state_file.h"
@@ -56,21 +57,72 @@ int service_check(const struct config *config, const char *source, struct text *
 	return result;
 }
 
-static int set_state_path(struct service *service, const char *path)
+/* From now on the state is at `path`, for this process alone. 0; or a negative errno with a sentence, and it
+ * stays where it is. */
+static int use_state_path(struct service *service, const char *path, struct text *ret_error)
 {
+	int fd;
+	if (service->state_path && strcmp(service->state_path, path) == 0)
+		return 0;
+	int result = watcher_lock_state(path, &fd, ret_error);
+	if (result)
+		return result;
 	char *copy = strdup(path);
-	if (!copy)
+	if (!copy) {
+		if (fd >= 0)
+			close(fd);
+		text_append_string(ret_error, strerror(ENOMEM));
 		return -ENOMEM;
+	}
 	free(service->state_path);
+	if (service->lock_fd >= 0)
+		close(service->lock_fd);
 	service->state_path = copy;
+	service->lock_fd = fd;
 	return 0;
 }
 
+/* What waits for the log goes with the state: whoever has read that a line was said is to find it said. */
 int service_save_states(struct service *service)
 {
-	int result = state_file_write(service->state_path, service->states);
+	struct alert_log *log = &service->log;
+	int result = states_set_unwritten(service->states, &log->waiting, log->dropped);
 	if (!result)
-		states_saved(service->states);
+		result = state_file_write(service->state_path, service->states);
+	if (result)
+		return result;
+	states_saved(service->states);
+	log->changed = false;
+	return 0;
+}
+
+/* Goes on from the lines of the log that the state is too old for. */
+static int replay(struct states *states, const struct text *tail)
+{
+	size_t length;
+	int result = 0;
+	for (size_t at = 0; at < tail->length && !result; at += length + 1) {
+		struct transition transition;
+		int64_t said_ms;
+		length = (size_t)((const char *)memchr(tail->data + at, '\n', tail->length - at) - (tail->data + at));
+		if (alert_log_parse(tail->data + at, length, &transition, &said_ms))
+			result = states_replay(states, &transition, said_ms);
+	}
+	return result;
+}
+
+/* Brings the state and the log together: the one may have been written without the other. 0 or -ENOMEM. */
+static int reconcile(struct service *service)
+{
+	const struct states_unwritten *unwritten = states_unwritten(service->states);
+	struct text tail = TEXT_EMPTY;
+	int result = alert_log_read_tail(&service->log, &tail);
+	if (result)
+		log_error("cannot read the end of %s: %s; a line may come twice", service->log.path, strerror(-result));
+	result = replay(service->states, &tail);
+	if (!result)
+		alert_log_restore(&service->log, &unwritten->lines, unwritten->lost, &tail);
+	text_free(&tail);
 	return result;
 }
 
@@ -78,7 +130,10 @@ static int open_states(struct service *service, const struct config *config, str
 {
 	struct text wrong = TEXT_EMPTY;
 	const char *path = config->alert.state;
-	int result = state_file_read(path, config->alert.interval_ms, &service->states, &wrong);
+	int result = use_state_path(service, path, ret_error);
+	if (result)
+		return result;
+	result = state_file_read(path, config->alert.interval_ms, &service->states, &wrong);
 	if (result == -EBADMSG) {
 		log_error("%s is not a state of vigie-alert: %s; moved to %s.broken, starting without", path, wrong.data,
 		          path);
@@ -89,9 +144,13 @@ static int open_states(struct service *service, const struct config *config, str
 		text_printf(ret_error, "cannot read the state in %s: %s", path, strerror(-result));
 		return result;
 	}
-	result = set_state_path(service, path);
-	if (!result)
-		result = service_save_states(service);
+	result = reconcile(service);
+	if (result) {
+		text_append_string(ret_error, strerror(-result));
+		return result;
+	}
+	service_flush_log(service);
+	result = service_save_states(service);
 	if (result == -ENOSPC) {
 		/* A disk that is full now is no reason to watch nothing. */
 		log_error("cannot write the state to %s: %s", path, strerror(-result));
@@ -141,6 +200,7 @@ int service_open(const struct config *config, const char *source, struct service
 		return -ENOMEM;
 	}
 	service->log.fd = -1;
+	service->lock_fd = -1;
 	service->asking.operation = "asking for the latest samples";
 	service->evaluating.operation = "the evaluation";
 	service->skipping.operation = "reading all of the answers";
@@ -163,6 +223,8 @@ void service_close(struct service *service)
 	alert_log_close(&service->log);
 	states_close(service->states);
 	free(service->state_path);
+	if (service->lock_fd >= 0)
+		close(service->lock_fd);
 	uplink_close(service->uplink);
 	rules_free(service->rules);
 	transitions_free(&service->transitions);
@@ -185,6 +247,14 @@ static void reload_rules_and_uplink(struct service *service, const struct config
 	text_free(&error);
 }
 
+static void reload_state_path(struct service *service, const char *path)
+{
+	struct text error = TEXT_EMPTY;
+	if (use_state_path(service, path, &error) != 0)
+		log_error("%s; going on with that in %s", error.data ? error.data : strerror(ENOMEM), service->state_path);
+	text_free(&error);
+}
+
 void service_reload(struct service *service, const struct config *config, const char *source)
 {
 	trouble_watch(&service->logging, alert_log_reopen(&service->log, config->alert.log), NULL);
@@ -192,10 +262,8 @@ void service_reload(struct service *service, const struct config *config, const 
 	configure_hook(service->hook, config);
 	service->reminder_ms = config->alert.reminder_ms;
 	states_set_interval(service->states, config->alert.interval_ms);
-	int result = set_state_path(service, config->alert.state);
-	if (!result)
-		result = service_save_states(service);
-	trouble_watch(&service->saving, result, NULL);
+	reload_state_path(service, config->alert.state);
+	trouble_watch(&service->saving, service_save_states(service), NULL);
 }
 
 void service_flush_log(struct service *service)
@@ -205,11 +273,12 @@ void service_flush_log(struct service *service)
 	if (log->dropped && !service->logging.present) {
 		log_error("%llu lines of %s are lost: too many had to wait", (unsigned long long)log->dropped, log->path);
 		log->dropped = 0;
+		log->changed = true;
 	}
 }
 
 void service_save(struct service *service)
 {
-	trouble_watch(&service->saving, service_save_states(service), NULL);
 	service_flush_log(service);
+	trouble_watch(&service->saving, service_save_states(service), NULL);
 }

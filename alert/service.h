@@ -41,7 +41,7 @@ void service_reload(struct service *service, const struct config *config, const 
 /* One round at the wall clock's `now_ms`. */
 void service_evaluate(struct service *service, int64_t now_ms);
 
-/* Writes the state, and the lines that wait. */
+/* Writes the lines that wait, and the state. */
 void service_save(struct service *service);
 
 #endif

@@ -18,6 +18,7 @@ struct service {
 	struct uplink *uplink;
 	struct states *states;
 	char *state_path;
+	int lock_fd; /* of the state; -1: the disk had no room for its lock */
 	struct alert_log log;
 	struct hook *hook;
 	int64_t reminder_ms; /* 0: none */

@@ -6,6 +6,12 @@
 
 #include "common/log.h"
 
+static void save_changes(struct service *service)
+{
+	if (states_changed(service->states) || service->log.changed)
+		trouble_watch(&service->saving, service_save_states(service), NULL);
+}
+
 /* The lines first, for whoever follows them. */
 static void tell(struct service *service, int64_t now_ms)
 {
@@ -15,8 +21,7 @@ static void tell(struct service *service, int64_t now_ms)
 	service_flush_log(service);
 	for (size_t i = 0; i < transitions->count; i++)
 		hook_add(service->hook, &transitions->items[i]);
-	if (states_changed(service->states))
-		trouble_watch(&service->saving, service_save_states(service), NULL);
+	save_changes(service);
 }
 
 static bool ask_latest(struct service *service, struct latest *ret_latest)
@@ -92,6 +97,7 @@ void service_evaluate(struct service *service, int64_t now_ms)
 	if (!ask_latest(service, &latest)) {
 		states_interrupted(service->states);
 		service_flush_log(service);
+		save_changes(service);
 		return;
 	}
 	trouble_watch(&service->evaluating, judge(service, &latest, now_ms), NULL);

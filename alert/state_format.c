@@ -10,7 +10,7 @@
 
 #define FORMAT "vigie-alert"
 
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
 static void append_time(struct text *text, const char *key, int64_t time_ms)
 {
@@ -29,8 +29,9 @@ static void append_host(struct text *text, const struct host_state *host)
 	text_printf(text, "{\"ip\": \"%s\", \"color\": \"%s\"", host->alarm.ip, wire_color_name(host->alarm.color));
 	append_time(text, "last_seen", host->last_seen_ms);
 	append_time(text, "since", host->alarm.since_ms);
-	append_time(text, "unknown", host->unknown_ms);
 	append_time(text, "said", host->alarm.said_ms);
+	if (host->absent)
+		append_number(text, "absent", (double)host->absent);
 	text_append_char(text, '}');
 }
 
@@ -58,9 +59,32 @@ static void append_series(struct text *text, const struct series_state *series)
 	text_append_char(text, '}');
 }
 
+/* A string a line, without its newline. */
+static void append_lines(struct text *text, const struct text *lines)
+{
+	struct text line = TEXT_EMPTY;
+	const char *separator = "\n";
+	for (size_t at = 0; at < lines->length; at += line.length + 1) {
+		const char *start = lines->data + at;
+		text_reset(&line);
+		text_append(&line, start, (size_t)((const char *)memchr(start, '\n', lines->length - at) - start));
+		text_append_string(text, separator);
+		json_append_string(text, line.data ? line.data : "");
+		separator = ",\n";
+		if (text_failed(&line)) {
+			text->failed = true;
+			break;
+		}
+	}
+	text_free(&line);
+}
+
 void state_file_format(const struct states *states, struct text *text)
 {
-	text_printf(text, "{\"format\": \"" FORMAT "\", \"version\": %d,\n\"hosts\": [", VERSION);
+	const struct states_unwritten *unwritten = states_unwritten(states);
+	text_printf(text, "{\"format\": \"" FORMAT "\", \"version\": %d", VERSION);
+	append_time(text, "evaluated", states_time(states));
+	text_append_string(text, ",\n\"hosts\": [");
 	const char *separator = "\n";
 	for (const struct host_state *host = states_next_host(states, NULL); host; host = states_next_host(states, host)) {
 		if (host->forgotten)
@@ -80,7 +104,13 @@ void state_file_format(const struct states *states, struct text *text)
 		append_series(text, series);
 		separator = ",\n";
 	}
-	text_append_string(text, "]}\n");
+	text_append_string(text, "]");
+	if (unwritten->lines.length || unwritten->lost) {
+		text_printf(text, ",\n\"lost\": %llu,\n\"unwritten\": [", (unsigned long long)unwritten->lost);
+		append_lines(text, &unwritten->lines);
+		text_append_string(text, "]");
+	}
+	text_append_string(text, "}\n");
 }
 
 static bool read_text(const cJSON *object, const char *key, char *ret_text, size_t size)
@@ -136,15 +166,16 @@ static bool read_ip(const cJSON *object, char ret_ip[static WIRE_IP_SIZE])
 	return read_text(object, "ip", word, sizeof(word)) && wire_ip_parse(word, ret_ip);
 }
 
-/* 0, -EBADMSG or an error of states_restore_host(). */
+/* What earlier versions did not have is as it was then. (They had when a host became UNKNOWN.)
+ * 0, -EBADMSG or an error of states_restore_host(). */
 static int read_host(const cJSON *item, struct states *states)
 {
 	struct host_state host = { .alarm = { .process = WIRE_HOST_ITSELF, .resource = RESOURCE_COUNT } };
 	if (!read_ip(item, host.alarm.ip) || !read_color(item, &host.alarm.color) ||
-	    !read_time(item, "last_seen", &host.last_seen_ms) || !read_time(item, "since", &host.alarm.since_ms) ||
-	    !read_time(item, "unknown", &host.unknown_ms))
+	    !read_time(item, "last_seen", &host.last_seen_ms) || !read_time(item, "since", &host.alarm.since_ms))
 		return -EBADMSG;
-	if (has(item, "said") && !read_time(item, "said", &host.alarm.said_ms))
+	if ((has(item, "said") && !read_time(item, "said", &host.alarm.said_ms)) ||
+	    (has(item, "absent") && !read_count(item, "absent", &host.absent)))
 		return -EBADMSG;
 	if (host.alarm.color != COLOR_GREEN && host.alarm.color != COLOR_UNKNOWN)
 		return -EBADMSG;
@@ -203,6 +234,38 @@ static int read_list(const cJSON *document, const char *key, int (*read)(const c
 	return 0;
 }
 
+/* The lines that were not written: all of it may be missing. 0, -EBADMSG or -ENOMEM. */
+static int read_unwritten(const cJSON *document, struct states *states)
+{
+	int64_t lost = 0;
+	struct text text = TEXT_EMPTY;
+	const cJSON *lines = cJSON_GetObjectItemCaseSensitive(document, "unwritten");
+	if ((has(document, "lost") && !read_count(document, "lost", &lost)) || (lines && !cJSON_IsArray(lines)))
+		return -EBADMSG;
+	int result = 0;
+	for (const cJSON *line = lines ? lines->child : NULL; line; line = line->next) {
+		if (!cJSON_IsString(line) || strchr(line->valuestring, '\n'))
+			result = -EBADMSG;
+		else
+			text_printf(&text, "%s\n", line->valuestring);
+	}
+	if (!result)
+		result = text_failed(&text) ? -ENOMEM : states_set_unwritten(states, &text, (uint64_t)lost);
+	text_free(&text);
+	return result;
+}
+
+static int read_rest(const cJSON *document, struct states *states, struct text *ret_error)
+{
+	int64_t saved_ms = 0;
+	int result = has(document, "evaluated") && !read_time(document, "evaluated", &saved_ms) ? -EBADMSG :
+	             read_unwritten(document, states);
+	if (result == -EBADMSG)
+		text_append_string(ret_error, "its time or its lines are not right");
+	states_restore_time(states, saved_ms);
+	return result;
+}
+
 int state_file_parse(const char *content, size_t length, struct states *states, struct text *ret_error)
 {
 	char format[32];
@@ -219,6 +282,8 @@ int state_file_parse(const char *content, size_t length, struct states *states, 
 		result = read_list(document, "hosts", read_host, states, ret_error);
 	if (!result)
 		result = read_list(document, "series", read_series, states, ret_error);
+	if (!result)
+		result = read_rest(document, states, ret_error);
 	cJSON_Delete(document);
 	return result;
 }

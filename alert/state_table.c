@@ -34,6 +34,7 @@ void states_close(struct states *states)
 	struct host *host, *next;
 	HASH_ITER(hh, states->hosts, host, next)
 		state_table_drop_host(states, host);
+	text_free(&states->unwritten.lines);
 	free(states);
 }
 
@@ -173,4 +174,28 @@ int states_restore_series(struct states *states, const struct series_state *seri
 		return -ENOMEM;
 	added->state = *series;
 	return 0;
+}
+
+void states_restore_time(struct states *states, int64_t saved_ms)
+{
+	states->saved_ms = saved_ms;
+}
+
+int64_t states_time(const struct states *states)
+{
+	return states->evaluated_ms ? states->evaluated_ms : states->saved_ms;
+}
+
+const struct states_unwritten *states_unwritten(const struct states *states)
+{
+	return &states->unwritten;
+}
+
+int states_set_unwritten(struct states *states, const struct text *lines, uint64_t lost)
+{
+	struct states_unwritten *unwritten = &states->unwritten;
+	text_reset(&unwritten->lines);
+	text_append(&unwritten->lines, lines->data ? lines->data : "", lines->length);
+	unwritten->lost = lost;
+	return text_failed(&unwritten->lines) ? -ENOMEM : 0;
 }

@@ -6,10 +6,7 @@
 #define VIGIE_ALERT_STATE_TABLE_H
 
 #include "alert/states.h"
-
-/* Out of memory is ours to report, not uthash's to exit for. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
+#include "common/table.h"
 
 struct series {
 	struct series_state state; /* first: the walk casts back */
@@ -26,7 +23,6 @@ struct host {
 	struct series *series;   /* hash table; NULL: all green */
 	uint64_t seen_in;        /* evaluation */
 	unsigned present;        /* evaluations in a row, up to 2 */
-	int64_t absent;          /* evaluations since it was last seen */
 	int64_t absent_allowed;  /* so many make it UNKNOWN */
 	size_t sample_at;        /* where its samples begin in the last latest that it was in */
 	UT_hash_handle hh;
@@ -36,6 +32,8 @@ struct states {
 	struct host *hosts; /* hash table */
 	int64_t interval_ms;
 	int64_t evaluated_ms; /* wall clock of the last evaluation; 0: long ago */
+	int64_t saved_ms;     /* the one that the restored state was saved in; 0: there was none */
+	struct states_unwritten unwritten;
 	uint64_t evaluation;
 	bool changed;
 };

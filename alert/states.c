@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { SAVE_ABSENCE_MS = 3600 * 1000 }; /* as often is saved how long a host is away */
+
 void states_set_interval(struct states *states, int64_t interval_ms)
 {
 	states->interval_ms = interval_ms;
@@ -118,7 +120,7 @@ static int meet_host(struct states *states, struct host *host, struct transition
 	if (host->seen_in != states->evaluation && host->present < 2)
 		host->present++;
 	host->seen_in = states->evaluation;
-	host->absent = 0;
+	host->state.absent = 0;
 	host->absent_allowed = STATES_ABSENT;
 	return 0;
 }
@@ -181,35 +183,35 @@ static int mute_silent_series(struct states *states, const struct rules *rules, 
 /* A host that is muted is not in latest. */
 static int miss_muted_host(struct states *states, struct host *host, struct transitions *transitions)
 {
-	if (host->absent > STATES_FORGET_MS / states->interval_ms)
-		return forget_host(states, host, transitions);
 	return host->state.alarm.color == COLOR_UNKNOWN ? end_silence(states, transitions, host, TRANSITION_CLEAR) : 0;
 }
 
 /* A host is not in latest. */
-static int miss_host(struct states *states, const struct rules *rules, struct host *host, int64_t now_ms,
+static int miss_host(struct states *states, const struct rules *rules, struct host *host,
                      struct transitions *transitions)
 {
 	struct host_state *state = &host->state;
 	host->present = 0;
 	if (state->forgotten)
 		return 0;
-	host->absent++;
+	state->absent++;
+	if (state->absent % (SAVE_ABSENCE_MS / states->interval_ms + 1) == 0)
+		states->changed = true;
 	int result = mute_silent_series(states, rules, host, transitions);
 	if (result)
 		return result;
+	if (state->absent > STATES_FORGET_MS / states->interval_ms)
+		return forget_host(states, host, transitions);
 	if (rules_find(rules, state->alarm.ip, WIRE_HOST_ITSELF, RESOURCE_COUNT)->mute)
 		return miss_muted_host(states, host, transitions);
-	if (state->alarm.color == COLOR_UNKNOWN)
-		return now_ms - state->unknown_ms > STATES_FORGET_MS ? forget_host(states, host, transitions) : 0;
-	if (host->absent < host->absent_allowed)
+	if (state->alarm.color == COLOR_UNKNOWN || state->absent < host->absent_allowed)
 		return 0;
 
 	state->alarm.since_ms = state->last_seen_ms;
 	result = state_table_turn(states, transitions, &state->alarm, TRANSITION_UNKNOWN, COLOR_UNKNOWN);
 	if (result)
 		return result;
-	state->unknown_ms = now_ms;
+	state->absent = 0;
 	state->ended = false;
 	return 0;
 }
@@ -255,7 +257,7 @@ int states_evaluate(struct states *states, const struct rules *rules, const stru
 		result = evaluate_host(states, rules, latest, at, transitions, &at);
 	for (struct host *host = states->hosts; host && !result; host = host->hh.next)
 		result = host->seen_in == states->evaluation ? end_gone_series(states, host, transitions) :
-		                                               miss_host(states, rules, host, now_ms, transitions);
+		                                               miss_host(states, rules, host, transitions);
 	return result;
 }
 

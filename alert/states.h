@@ -17,7 +17,8 @@
  *   first answer may hold only a part of its processes.
  * - UNKNOWN: a host has not been in latest for STATES_ABSENT evaluations in a row.
  *   Its RED and AMBER stay. When it is back, CLEAR ends the UNKNOWN. After two days
- *   of UNKNOWN it is forgotten: GONE for its alarms, then for itself.
+ *   of evaluations without it it is forgotten: GONE for its alarms, then for itself. (No clock
+ *   tells that: one that is set ends nothing.)
  *
  * Silence is judged by absence from latest, which the server judges by its own
  * clock: no clock of ours takes part. After an interruption (the server was not
@@ -40,6 +41,7 @@
 #include "alert/forecasts.h"
 #include "alert/latest.h"
 #include "common/rules.h"
+#include "common/text.h"
 
 enum {
 	STATES_AMBER_AFTER = 2, /* evaluations */
@@ -63,7 +65,7 @@ struct series_state {
 struct host_state {
 	struct alarm alarm;
 	int64_t last_seen_ms; /* its newest sample */
-	int64_t unknown_ms;   /* when it became UNKNOWN; meaningless while green */
+	int64_t absent;       /* evaluations since it was last seen, or since it became UNKNOWN */
 	bool ended;
 	bool forgotten; /* is only kept to report its end */
 };
@@ -110,6 +112,24 @@ int states_remind(struct states *states, int64_t reminder_ms, struct transitions
 const struct host_state *states_next_host(const struct states *states, const struct host_state *previous);
 const struct series_state *states_next_series(const struct states *states, const struct series_state *previous);
 
+/*
+ * Goes on from a line of the log, as alert_log_parse() reads it, where that was said at or after the time of the
+ * evaluation that the restored state was saved in: the disk may have had no room for a later one. Lines come
+ * oldest first. 0 or -ENOMEM.
+ */
+int states_replay(struct states *states, const struct transition *transition, int64_t said_ms)
+	__attribute__((warn_unused_result));
+
+/* What a restart needs of the log: lines that could not be written yet, whole and oldest first, and how many found no
+ * place to wait. Whoever has the log sets this before the states are saved: 0 or -ENOMEM. */
+struct states_unwritten {
+	struct text lines;
+	uint64_t lost;
+};
+const struct states_unwritten *states_unwritten(const struct states *states);
+int states_set_unwritten(struct states *states, const struct text *lines, uint64_t lost)
+	__attribute__((warn_unused_result));
+
 /* What has ended has been reported. */
 void states_reported(struct states *states);
 
@@ -118,9 +138,14 @@ bool states_changed(const struct states *states);
 void states_saved(struct states *states);
 
 /* Put back what an earlier run has saved, hosts before their series; see
- * alert/state_file.h. Not there yet, or -EEXIST; -ENOENT without the host; -ENOMEM. */
+ * alert/state_file.h. Not there yet, or -EEXIST; -ENOENT without the host; -ENOMEM.
+ * The time is that of the evaluation that it was saved in; 0: not known. */
 int states_restore_host(struct states *states, const struct host_state *host) __attribute__((warn_unused_result));
 int states_restore_series(struct states *states, const struct series_state *series)
 	__attribute__((warn_unused_result));
+void states_restore_time(struct states *states, int64_t saved_ms);
+
+/* The time to save: of the last evaluation, or else what was restored. */
+int64_t states_time(const struct states *states);
 
 #endif

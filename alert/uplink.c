@@ -102,29 +102,24 @@ int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, str
 /* Without a timestamp: the server's own clock is the one that its readers go by. */
 static int report_alarm(struct uplink *uplink, const struct alarm *alarm, enum resource resource, struct text *ret_error)
 {
-	struct text *body = &uplink->report.body;
-	int result = series_report_add(&uplink->report, alarm->ip, alarm->process, resource, ret_error);
+	struct series_report *report = &uplink->report;
+	int result = series_report_add(report, alarm->ip, alarm->process, resource, ret_error);
 	if (result)
 		return result;
-	text_printf(body, ", \"color\": \"%s\"", wire_color_name(alarm->color));
+	text_printf(&report->body, ", \"color\": \"%s\"", wire_color_name(alarm->color));
 	if (alarm->resource != RESOURCE_COUNT) {
-		text_append_string(body, ", \"value\": ");
-		json_append_number(body, alarm->value);
-		text_append_string(body, ", \"threshold\": ");
-		json_append_number(body, alarm->threshold);
+		series_report_append(report, "value", alarm->value);
+		series_report_append(report, "threshold", alarm->threshold);
 	}
 	if (alarm->color == COLOR_ORANGE) {
-		text_append_string(body, ", \"forecast\": ");
-		json_append_number(body, alarm->forecast);
-		text_append_string(body, ", \"expected_at\": ");
+		series_report_append(report, "forecast", alarm->forecast);
 		if (alarm->expected_ms)
-			json_append_seconds(body, alarm->expected_ms);
+			series_report_append(report, "expected_at", (double)alarm->expected_ms / 1000);
 		else
-			text_append_string(body, "null");
+			text_append_string(&report->body, ", \"expected_at\": null");
 	}
-	text_append_string(body, ", \"since\": ");
-	json_append_seconds(body, alarm->since_ms);
-	text_append_char(body, '}');
+	series_report_append(report, "since", (double)alarm->since_ms / 1000);
+	text_append_char(&report->body, '}');
 	return 0;
 }
 

@@ -4,9 +4,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "common/lock_file.h"
 
 #define LOCK_NAME "lock"
 #define ASIDE_NAME "rejected"
@@ -28,11 +29,10 @@ static int enter(struct spool *spool, const char *folder)
 	spool->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (spool->folder_fd < 0)
 		return -errno;
-	spool->lock_fd = openat(spool->folder_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (spool->lock_fd < 0)
-		return -errno;
-	if (flock(spool->lock_fd, LOCK_EX | LOCK_NB) != 0)
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	char holder[LOCK_FILE_HOLDER_SIZE];
+	int result = lock_file_take(spool->folder_fd, LOCK_NAME, &spool->lock_fd, holder);
+	if (result)
+		return result;
 	unlinkat(spool->folder_fd, BATCH_FILE_NEW, 0); /* of a run that was killed */
 	return batch_file_list(spool->folder_fd, &spool->files, &spool->count);
 }

@@ -10,6 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What a line may have, its end and a NUL included. */
+enum { LINE_SIZE = 8192 };
+
+#define BLANKS " \t\n\v\f\r"
+#define UNWRITABLE "a value begins or ends with no blank, has no line end, no ';' at its start or after a blank, and fits in a line"
+
 enum type { STRING, PATH, INTEGER, BYTES, DURATION, NUMBER, BOOLEAN, CHOICE, LIST };
 
 struct option {
@@ -49,6 +55,12 @@ static const struct option options[] = {
 	  "threads that answer requests; 0: sixteen a core, 32 to 64" },
 	{ "server", "max_body", FIELD(BYTES, server.max_body), "4MiB", 1024, 256 * MIB, NULL,
 	  "the largest body of a PUT; nginx has the same limit of its own" },
+	{ "server", "hosts", FIELD(LIST, server.hosts), NULL, 0, 0, NULL,
+	  "names that clients call this server by, a glob each, may be repeated; addresses, localhost and the machine's own names need not be said; requests for another name are answered 421" },
+	{ "server", "connections_per_address", FIELD(INTEGER, server.connections_per_address), "200", 0, 1e5, NULL,
+	  "requests under way that an address may have, and so all hosts behind one NAT together; loopback any number; 0: no limit; nginx has it of deploy/run" },
+	{ "server", "memory", FIELD(BYTES, server.memory), "384MiB", 16 * MIB, 1024 * 1024 * MIB, NULL,
+	  "what requests may hold in all, a quarter of it for bodies and the rest for answers; further ones are answered 503; at least 16 times max_body" },
 	{ "server", "interval", FIELD(DURATION, server.interval_ms), "10s", 1e3, HOUR, NULL,
 	  "the collectors' interval: what is older than three of them is not the latest" },
 	{ "server", "retention", FIELD(DURATION, server.retention_ms), "2d", MINUTE, 3660 * DAY, NULL,
@@ -225,6 +237,7 @@ struct parser {
 	struct config *config;
 	const char *path; /* NULL on the command line */
 	FILE *file; /* NULL outside the file */
+	char *long_value; /* what inih has a stand-in for; NULL: nothing */
 	int line;
 	int lines[OPTION_COUNT]; /* where the file has what is in force of an option; 0: nowhere */
 	int result; /* 0, or the negative errno of the first failure */
@@ -312,12 +325,32 @@ static bool list_add(struct config_list *list, const char *value, int line)
 	return true;
 }
 
+/* Whether a line of a file can say it, so that what is printed can be read. */
+static bool is_writable(const char *key, const char *value)
+{
+	size_t length = strlen(value);
+	if (strlen(key) + strlen(" = ") + length > LINE_SIZE - 2 || strpbrk(value, "\r\n") || value[0] == ';')
+		return false;
+	if (length > 0 && (isspace((unsigned char)value[0]) || isspace((unsigned char)value[length - 1])))
+		return false;
+	for (const char *at = strchr(value, ';'); at; at = strchr(at + 1, ';')) {
+		if (isspace((unsigned char)at[-1]))
+			return false;
+	}
+	return true;
+}
+
 static void set_option(struct parser *parser, const struct option *option, const char *value)
 {
 	void *field = (char *)parser->config + option->offset;
 	parser->lines[option - options] = parser->file ? parser->line : 0;
 
-	if (option->type == STRING || option->type == PATH) {
+	bool string = option->type == STRING || option->type == PATH;
+	if ((string || option->type == LIST) && !parser->path && !is_writable(option->key, value)) {
+		fail(parser, -EINVAL, "%s: " UNWRITABLE, option->key);
+		return;
+	}
+	if (string) {
 		char *copy = strdup(value);
 		if (!copy) {
 			fail(parser, -ENOMEM, "out of memory");
@@ -379,6 +412,8 @@ static int on_key(void *user, const char *section, const char *key, const char *
 	struct parser *parser = user;
 	if (parser->result)
 		return 1;
+	if (parser->long_value)
+		value = parser->long_value;
 
 	bool section_known;
 	const struct option *option = find_option(section, key, &section_known);
@@ -390,24 +425,65 @@ static int on_key(void *user, const char *section, const char *key, const char *
 		fail(parser, -EINVAL, "unknown section [%s]", section);
 	else
 		fail(parser, -EINVAL, "key '%s' stands before any section", key);
+	free(parser->long_value);
+	parser->long_value = NULL;
 	return 1;
 }
 
-/* Counts the lines for the messages: Debian's inih does not tell them. */
+/* The value behind a key, as inih has it: without the blanks around it and the comment behind it. */
+static char *trim_value(char *value)
+{
+	for (char *at = value; *at; at++) {
+		if (*at == ';' && at > value && isspace((unsigned char)at[-1]))
+			*at-- = '\0';
+	}
+	value += strspn(value, BLANKS);
+	size_t length = strlen(value);
+	while (length > 0 && isspace((unsigned char)value[length - 1]))
+		length--;
+	value[length] = '\0';
+	return value;
+}
+
+/* A line that is longer than inih takes: it gets the key with a stand-in for the value. */
+static char *shorten(struct parser *parser, char *text, char *line, int size)
+{
+	size_t key_length = strcspn(text, "=:");
+	if (strchr("#;", text[0])) {
+		line[0] = '\0';
+	} else if (key_length + sizeof("=?\n") > (size_t)size || !text[key_length]) {
+		fail(parser, -EINVAL, "is neither a [section], a key = value nor a comment");
+		return NULL;
+	} else {
+		snprintf(line, (size_t)size, "%.*s=?\n", (int)key_length, text);
+		free(parser->long_value);
+		parser->long_value = strdup(trim_value(text + key_length + 1));
+		if (!parser->long_value)
+			fail(parser, -ENOMEM, "out of memory");
+	}
+	return parser->result ? NULL : line;
+}
+
+/* Counts the lines for the messages: Debian's inih does not tell them. It takes 198 bytes a line, in a buffer of its
+ * own; paths and rules may be longer. */
 static char *read_line(char *line, int size, void *user)
 {
 	struct parser *parser = user;
-	if (parser->result || !fgets(line, size, parser->file))
+	char text[LINE_SIZE];
+	if (parser->result || !fgets(text, sizeof(text), parser->file))
 		return NULL;
 	parser->line++;
-	size_t length = strlen(line);
-	if (length + 1 == (size_t)size && line[length - 1] != '\n') {
-		fail(parser, -EINVAL, "the line is longer than %d bytes", size - 2);
+	size_t length = strlen(text);
+	if (length + 1 == sizeof(text) && text[length - 1] != '\n') {
+		fail(parser, -EINVAL, "the line is longer than %d bytes", LINE_SIZE - 2);
 		return NULL;
 	}
 	/* To inih an indented line is one more value of the key before it. */
-	size_t indent = strspn(line, " \t");
-	memmove(line, line + indent, length - indent + 1);
+	size_t indent = strspn(text, " \t");
+	length -= indent;
+	if (length + 1 >= (size_t)size)
+		return shorten(parser, text + indent, line, size);
+	memcpy(line, text + indent, length + 1);
 	return line;
 }
 
@@ -434,6 +510,8 @@ static void parse_file(struct parser *parser, const char *path)
 	}
 	fclose(parser->file);
 	parser->file = NULL;
+	free(parser->long_value); /* of a line that inih has refused */
+	parser->long_value = NULL;
 }
 
 /* Whether a path depends on a folder. What begins as SQLite's own words do is left for the program that refuses them. */
@@ -479,6 +557,11 @@ static void resolve_path(struct parser *parser, const struct option *option)
 	}
 	if (!path) {
 		fail(parser, -errno, "%s: its folder is not to be found: %s", option->key, strerror(errno));
+		return;
+	}
+	if (!is_writable(option->key, path)) {
+		fail(parser, -EINVAL, "%s: its folder's name: " UNWRITABLE, option->key);
+		free(path);
 		return;
 	}
 	free(*field);
@@ -570,6 +653,16 @@ static void print_quantity(struct text *text, int64_t number, const struct unit 
 	text_printf(text, "%lld%s", (long long)(number / (int64_t)best->factor), best->word);
 }
 
+/* As short as can be read back. */
+static void print_number(struct text *text, double number)
+{
+	char digits[32];
+	snprintf(digits, sizeof(digits), "%.15g", number);
+	if (strtod(digits, NULL) != number)
+		snprintf(digits, sizeof(digits), "%.17g", number);
+	text_append_string(text, digits);
+}
+
 static void print_option(const struct config *config, const struct option *option, struct text *text)
 {
 	const void *field = (const char *)config + option->offset;
@@ -595,7 +688,7 @@ static void print_option(const struct config *config, const struct option *optio
 		text_append_string(text, option->choices[*(const int64_t *)field]);
 		break;
 	case NUMBER:
-		text_printf(text, "%.15g", *(const double *)field);
+		print_number(text, *(const double *)field);
 		break;
 	case DURATION:
 		print_quantity(text, *(const int64_t *)field, duration_units);

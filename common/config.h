@@ -42,6 +42,9 @@ struct config {
 		char *store;
 		int64_t threads;  /* 0: sixteen a core, 32 to 64 */
 		int64_t max_body; /* bytes */
+		struct config_list hosts; /* globs of names */
+		int64_t connections_per_address; /* 0: no limit */
+		int64_t memory;   /* bytes that requests may hold in all */
 		int64_t interval_ms;
 		int64_t retention_ms;
 		int64_t max_series_per_host;

@@ -23,7 +23,7 @@ struct rules {
 	struct rule rules[];
 };
 
-enum word_type { GLOB, RESOURCE, PERCENT, PROBABILITY, SAMPLES, DURATION, BOOLEAN };
+enum word_type { GLOB, ADDRESS, RESOURCE, PERCENT, PROBABILITY, SAMPLES, DURATION, BOOLEAN };
 
 static const struct word {
 	const char *key;
@@ -32,7 +32,7 @@ static const struct word {
 	double minimum, maximum; /* as the option of the same name in common/config.c has them */
 } words[] = {
 	{ "process", GLOB, offsetof(struct rule, process), 0, 0 },
-	{ "ip", GLOB, offsetof(struct rule, ip), 0, 0 },
+	{ "ip", ADDRESS, offsetof(struct rule, ip), 0, 0 },
 	{ "resource", RESOURCE, offsetof(struct rule, resource), 0, 0 },
 	{ "threshold", PERCENT, offsetof(struct rule, limits.threshold), 0, 1e6 },
 	{ "clear", PERCENT, offsetof(struct rule, limits.clear), 0, 1e6 },
@@ -51,7 +51,7 @@ struct token {
 	const char *start;
 	size_t length;     /* of the whole word */
 	size_t key_length; /* up to the equals sign */
-	char *value;       /* without its quotes; on the heap */
+	char *value;       /* without its quotes; on the heap, with room for an address */
 };
 
 /* Takes the next word from *at. 1: taken; 0: no word is left; or a negative errno,
@@ -67,7 +67,7 @@ static int next_token(const char **at, struct token *ret_token)
 		return -EINVAL;
 
 	const char *value = start + ret_token->key_length + 1;
-	char *copy = malloc(strlen(value) + 1);
+	char *copy = malloc(strlen(value) + WIRE_IP_SIZE);
 	if (!copy)
 		return -ENOMEM;
 	size_t length = 0;
@@ -109,12 +109,54 @@ static bool parse_number(const struct word *word, const char *value, double *ret
 	return true;
 }
 
+/* The end of the bracket expression that begins at `at`, or `at` where that is a bracket alone. */
+static const char *pass_brackets(const char *at)
+{
+	const char *first = at + 1 + (at[1] == '!' || at[1] == '^');
+	const char *end = first[0] ? strchr(first + 1, ']') : NULL;
+	return end ? end : at;
+}
+
+/* Whether some address can be what `value` says: outside of its wildcards there is nothing else than addresses have. */
+static bool is_address_glob(const char *value)
+{
+	bool wild = false;
+	for (const char *at = value; *at; at++) {
+		const char *end = *at == '[' ? pass_brackets(at) : at;
+		if (*at == '*' || *at == '?' || end > at)
+			wild = true;
+		else if (!isxdigit((unsigned char)*at) && *at != '.' && *at != ':' && *at != '\\')
+			return false;
+		at = end;
+	}
+	return wild;
+}
+
+/* Makes an address, or a glob of addresses, what the server's look like. */
+static bool normalise_address(char *value)
+{
+	char ip[WIRE_IP_SIZE];
+	if (wire_ip_parse(value, ip)) {
+		strcpy(value, ip);
+		return true;
+	}
+	if (!is_address_glob(value))
+		return false;
+	for (char *at = value; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	return true;
+}
+
 /* Sets the field of `word`; NULL, or what the value should have been. */
 static const char *set_field(struct rule *rule, const struct word *word, struct token *token)
 {
 	void *field = (char *)rule + word->offset;
 	double number;
 	switch (word->type) {
+	case ADDRESS:
+		if (token->value[0] && !normalise_address(token->value))
+			return "is neither an address nor a glob of addresses";
+		/* fall through */
 	case GLOB:
 		if (token->value[0] == '\0')
 			return "has no value";

@@ -7,8 +7,9 @@
  *
  * Words stand in any order and all may be missing: what is not named fits
  * everything, a limit that is not named is [alert]'s. A value with spaces stands
- * in double quotes, in which \" is a quote. Globs are fnmatch(3)'s, over bytes,
- * the address in its canonical form.
+ * in double quotes, in which \" is a quote. Globs are fnmatch(3)'s, over bytes.
+ * An address may be written in any of the forms that wire_ip_parse() takes; a glob
+ * for ip= is of the canonical form, whose hexadecimal digits are small (a glob's may be large).
  *
  * Pure. Read-only once made, so threads may share it.
  */

@@ -30,6 +30,15 @@ int series_report_add(struct series_report *report, const char *ip, const char *
 	return 0;
 }
 
+void series_report_append(struct series_report *report, const char *key, double number)
+{
+	/* The negation is for a NaN, too. */
+	if (!(number >= 0 && number <= WIRE_VALUE_MAX))
+		return;
+	text_printf(&report->body, ", \"%s\": ", key);
+	json_append_number(&report->body, number);
+}
+
 int series_report_end(struct series_report *report, struct text *ret_error)
 {
 	text_append_string(&report->body, "]}");

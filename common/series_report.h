@@ -27,6 +27,10 @@ void series_report_begin(struct series_report *report);
 int series_report_add(struct series_report *report, const char *ip, const char *process, enum resource resource,
                       struct text *ret_error) __attribute__((warn_unused_result));
 
+/* Appends a member of the present item. A number that the server does not take is left out: it refuses a report
+ * whole, and the other items are not to go with this one. */
+void series_report_append(struct series_report *report, const char *key, double number);
+
 int series_report_end(struct series_report *report, struct text *ret_error) __attribute__((warn_unused_result));
 
 #endif

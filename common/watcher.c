@@ -5,7 +5,11 @@
 #include <string.h>
 
 #include "common/client.h"
+#include "common/lock_file.h"
+#include "common/log.h"
 #include "common/url.h"
+
+enum { TAKEOVER_MS = 3000 }; /* how long a state in use is waited for */
 
 int watcher_read(const struct config *config, const char *source, const struct watcher_section *section,
                  struct rules **ret_rules, struct text *ret_token, struct text *ret_error)
@@ -30,4 +34,20 @@ int watcher_read(const struct config *config, const char *source, const struct w
 	*ret_rules = rules;
 	*ret_token = token;
 	return 0;
+}
+
+int watcher_lock_state(const char *path, int *ret_fd, struct text *ret_error)
+{
+	struct text wrong = TEXT_EMPTY;
+	int fd = -1, result = lock_file_wait(path, "the state in", TAKEOVER_MS, &fd, &wrong);
+	if (result == -ENOSPC)
+		log_error("%s; going on without", wrong.data ? wrong.data : strerror(ENOMEM));
+	if (result == -ENOSPC || result == -ENOENT || result == -ENOTDIR || result == -EISDIR)
+		result = 0;
+	if (result)
+		text_append_string(ret_error, wrong.data ? wrong.data : strerror(ENOMEM));
+	else
+		*ret_fd = fd;
+	text_free(&wrong);
+	return result;
 }

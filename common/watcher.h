@@ -25,4 +25,12 @@ int watcher_read(const struct config *config, const char *source, const struct w
                  struct rules **ret_rules, struct text *ret_token, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
+/*
+ * Takes the lock of the state at `path`, since two programs that went by one state would do all of it
+ * twice; one that is about to end is waited for. 0 with a descriptor, which closing gives up, or with
+ * -1, where the disk has no room for a lock (which is logged) or the place is none: what is wrong with that, reading
+ * and writing the state will say. -EBUSY or another negative errno with a sentence.
+ */
+int watcher_lock_state(const char *path, int *ret_fd, struct text *ret_error) __attribute__((warn_unused_result));
+
 #endif

@@ -36,6 +36,17 @@ void *arena_allocate(struct arena *arena, size_t size)
 	return bytes;
 }
 
+void arena_reset(struct arena *arena)
+{
+	struct arena_block *block = arena->newest;
+	if (!block || block->older) {
+		arena_free(arena);
+		return;
+	}
+	arena->left = block->size;
+	arena->failed = false;
+}
+
 void arena_free(struct arena *arena)
 {
 	while (arena->newest) {

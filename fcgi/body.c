@@ -8,30 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Keeps sums and means finite. */
-#define VALUE_MAX 1e12
+#include "fcgi/json_reader.h"
+
 /* 2^31 rows of ten seconds: the year 2650. */
 #define TIME_MAX_S 21474836470.0
 #define NOT_A_NUMBER "not a number of 0 or more"
 
-/* Where cJSON allocates in this thread while it parses. */
-static _Thread_local struct arena *parsing;
-
-static void *allocate(size_t size)
-{
-	return parsing ? arena_allocate(parsing, size) : malloc(size);
-}
-
-/* A tree is freed with its arena. */
-static void release(void *bytes)
-{
-	if (!parsing)
-		free(bytes);
-}
+/* Keys of an object whose meaning is not known here: each is looked for among those before it. */
+enum { KEYS_MAX = 64, SAMPLES_FIRST = 512 };
 
 void body_init(void)
 {
-	cJSON_InitHooks(&(cJSON_Hooks){ .malloc_fn = allocate, .free_fn = release });
+	json_reader_init();
 }
 
 static int refuse(struct body_error *error, int status, const char *field, const char *format, ...)
@@ -44,6 +32,8 @@ static int refuse(struct body_error *error, int status, const char *field, const
 	vsnprintf(error->sentence, sizeof(error->sentence), format, arguments);
 	va_end(arguments);
 	snprintf(error->field, sizeof(error->field), "%s", field);
+	/* A key of the client's may be longer: it is cut at a character. */
+	error->field[wire_utf8_check(error->field, strlen(error->field))] = '\0';
 	error->status = status;
 	return -EINVAL;
 }
@@ -67,7 +57,8 @@ static void replace_nul_escapes(char *json)
 	}
 }
 
-static int parse_json(char *json, size_t length, struct body *body, struct body_error *error)
+/* Whether what is no JSON at all can be told from afar: then the rest need not be looked at. */
+static int check_text(char *json, size_t length, struct body_error *error)
 {
 	size_t valid = wire_utf8_check(json, length);
 	if (valid < length)
@@ -75,19 +66,72 @@ static int parse_json(char *json, size_t length, struct body *body, struct body_
 	if (strlen(json) < length)
 		return refuse(error, 400, "", "the body is not JSON at byte %zu of %zu", strlen(json), length);
 	replace_nul_escapes(json);
+	return 0;
+}
 
-	const char *end = NULL;
-	parsing = &body->arena;
-	body->tree = cJSON_ParseWithLengthOpts(json, length + 1, &end, true);
-	parsing = NULL;
-	if (!body->tree && body->arena.failed)
-		return -ENOMEM; /* not the client's fault: it is to send this again */
-	if (!body->tree) {
-		size_t place = end ? (size_t)(end - json) : 0;
-		return refuse(error, 400, "", "the body is not JSON at byte %zu of %zu", place, length);
+/* One body that is being parsed. */
+struct parsing {
+	const struct kind *kind;
+	const struct body_times *times;
+	struct json_reader reader;
+	const char *json;
+	struct body *body;
+	struct body_error *error;
+	size_t capacity; /* of the samples */
+	size_t index;    /* of the item of `data` */
+};
+
+/* Tells what the reader has failed with. */
+static int fail_reading(const struct parsing *parsing, int result)
+{
+	size_t place = (size_t)(parsing->reader.at - parsing->json), length = (size_t)(parsing->reader.end - parsing->json);
+	if (result != -EBADMSG)
+		return result;
+	if (parsing->reader.too_long)
+		return refuse(parsing->error, 400, "",
+		              "the body is not JSON at byte %zu of %zu, or a value there is longer than %d bytes", place, length,
+		              JSON_READER_VALUE_MAX);
+	return refuse(parsing->error, 400, "", "the body is not JSON at byte %zu of %zu", place, length);
+}
+
+/* The keys of one object; borrowed. */
+struct keys {
+	const char *seen[KEYS_MAX];
+	size_t count;
+};
+
+/* 0 for a key that is new, -EEXIST, or -E2BIG for one too many. */
+static int see_key(struct keys *keys, const char *key)
+{
+	for (size_t i = 0; i < keys->count; i++) {
+		if (strcmp(keys->seen[i], key) == 0)
+			return -EEXIST;
 	}
-	if (!cJSON_IsObject(body->tree))
-		return refuse(error, 400, "", "the body is not a JSON object");
+	if (keys->count == KEYS_MAX)
+		return -E2BIG;
+	keys->seen[keys->count++] = key;
+	return 0;
+}
+
+/* What see_key() has found wrong; `prefix` is before the key: "collector.". */
+static int refuse_key(struct body_error *error, int result, const char *prefix, const char *key)
+{
+	char field[sizeof(error->field)];
+	snprintf(field, sizeof(field), "%s%s", prefix, key);
+	if (result == -EEXIST)
+		return refuse(error, 400, field, "this key is there twice");
+	return refuse(error, 400, field, "this object has too many keys");
+}
+
+/* Checks the keys of a whole value, where it is an object. */
+static int check_keys(const cJSON *object, const char *prefix, struct body_error *error)
+{
+	struct keys keys = { .count = 0 };
+	for (const cJSON *child = cJSON_IsObject(object) ? object->child : NULL; child; child = child->next) {
+		int result = see_key(&keys, child->string);
+		if (result)
+			return refuse_key(error, result, prefix, child->string);
+	}
 	return 0;
 }
 
@@ -97,7 +141,7 @@ struct item {
 		*forecast, *expected_at;
 };
 
-static struct item read_item(const cJSON *object)
+static int read_item(const cJSON *object, size_t index, struct item *ret_item, struct body_error *error)
 {
 	static const struct {
 		const char *key;
@@ -117,16 +161,26 @@ static struct item read_item(const cJSON *object)
 	};
 	enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 	struct item item = { 0 };
+	struct keys others;
+	others.count = 0; /* the rest is not cleared, for each item */
 	size_t key = 0; /* keys mostly come in the order above: the search goes on where it was */
 	for (const cJSON *child = object->child; child; child = child->next) {
-		for (size_t i = 0; i < KEYS; i++, key = (key + 1) % KEYS) {
-			if (child->string[0] == keys[key].key[0] && strcmp(child->string, keys[key].key) == 0) {
-				memcpy((char *)&item + keys[key].offset, &child, sizeof(child));
-				break;
-			}
+		const cJSON **place = NULL;
+		for (size_t i = 0; i < KEYS && !place; i++, key = (key + 1) % KEYS) {
+			if (child->string[0] == keys[key].key[0] && strcmp(child->string, keys[key].key) == 0)
+				place = (const cJSON **)((char *)&item + keys[key].offset);
 		}
+		int result = !place ? see_key(&others, child->string) : *place ? -EEXIST : 0;
+		if (result) {
+			char prefix[32];
+			snprintf(prefix, sizeof(prefix), "data[%zu].", index);
+			return refuse_key(error, result, prefix, child->string);
+		}
+		if (place)
+			*place = child;
 	}
-	return item;
+	*ret_item = item;
+	return 0;
 }
 
 /* The length of what is printable ASCII at the start of a string. */
@@ -160,10 +214,10 @@ static const char *clean_process(const cJSON *item)
 	return string;
 }
 
-/* A number from 0 to VALUE_MAX. */
+/* A number from 0 to WIRE_VALUE_MAX. */
 static bool read_number(const cJSON *item, double *ret_number)
 {
-	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= VALUE_MAX))
+	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= WIRE_VALUE_MAX))
 		return false;
 	*ret_number = item->valuedouble == 0 ? 0 : item->valuedouble; /* not -0 */
 	return true;
@@ -206,81 +260,82 @@ static int parse_item(const struct item *item, size_t index, const struct body_t
 	return 0;
 }
 
-static int parse_sample(const cJSON *object, size_t index, const struct body_times *times, struct sample *sample,
-                        struct body_error *error)
+/* A string of the batch: that of the sample before where it is the same, otherwise a copy. NULL: out of memory. */
+static const char *keep_string(struct body *body, const char *before, const char *string)
 {
-	if (!cJSON_IsObject(object))
-		return refuse_item(error, 400, index, "", "an item of data is not an object");
-	struct item item = read_item(object);
-	if (!item.timestamp)
-		return refuse_item(error, 400, index, "timestamp", "timestamp is missing");
-	if (!read_number(item.value, &sample->value))
-		return refuse_item(error, 400, index, "value", "value is not a number of 0 or more");
-	return parse_item(&item, index, times, sample, error);
+	if (before && strcmp(before, string) == 0)
+		return before;
+	size_t size = strlen(string) + 1;
+	char *copy = arena_allocate(&body->strings, size);
+	if (copy)
+		memcpy(copy, string, size);
+	return copy;
 }
 
-static int parse_report(const cJSON *tree, struct body *body, struct body_error *error)
+/* Makes room for one more sample. 0 or -ENOMEM. */
+static int reserve_sample(struct parsing *parsing)
 {
-	const cJSON *object = cJSON_GetObjectItemCaseSensitive(tree, "collector");
-	if (!object)
+	struct batch *batch = &parsing->body->batch;
+	if (batch->count < parsing->capacity)
 		return 0;
-	if (!cJSON_IsObject(object))
-		return refuse(error, 400, "collector", "collector is not an object");
-
-	body->report = collector_report_read(object);
-	body->has_report = true;
+	size_t capacity = parsing->capacity ? 2 * parsing->capacity : SAMPLES_FIRST;
+	struct sample *samples = realloc(batch->samples, capacity * sizeof(*samples));
+	if (!samples)
+		return -ENOMEM;
+	batch->samples = samples;
+	parsing->capacity = capacity;
 	return 0;
 }
 
-/* The array `data`, which must be there; counted in *ret_count. */
-static int find_data(const cJSON *tree, const cJSON **ret_data, size_t *ret_count, struct body_error *error)
+/* Appends a sample, whose strings are those of the item that it is of. 0 or -ENOMEM. */
+static int add_sample(struct parsing *parsing, const struct sample *base, enum metric metric, double value)
 {
-	const cJSON *data = cJSON_GetObjectItemCaseSensitive(tree, "data");
-	if (!cJSON_IsArray(data))
-		return refuse(error, 400, "data", "data is not an array");
-	*ret_data = data;
-	*ret_count = 0;
-	for (const cJSON *item = data->child; item; item = item->next)
-		++*ret_count;
-	return 0;
-}
-
-static int parse_samples(struct body *body, const struct body_times *times, struct body_error *error)
-{
-	const cJSON *ip = cJSON_GetObjectItemCaseSensitive(body->tree, "ipaddress");
-	if (!cJSON_IsString(ip) || !wire_ip_parse(ip->valuestring, body->ip))
-		return refuse(error, 400, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
-
-	const cJSON *data;
-	size_t count;
-	int result = find_data(body->tree, &data, &count, error);
-	if (result == 0)
-		result = parse_report(body->tree, body, error);
+	struct batch *batch = &parsing->body->batch;
+	int result = reserve_sample(parsing);
 	if (result)
 		return result;
-	body->batch.samples = arena_allocate(&body->arena, count * sizeof(*body->batch.samples));
-	if (!body->batch.samples)
+	const struct sample *before = batch->count ? &batch->samples[batch->count - 1] : NULL;
+	struct sample sample = *base;
+	sample.metric = metric;
+	sample.value = value;
+	sample.process = keep_string(parsing->body, before ? before->process : NULL, base->process);
+	sample.ip = base->ip == parsing->body->ip ? base->ip : keep_string(parsing->body, before ? before->ip : NULL, base->ip);
+	if (!sample.process || !sample.ip)
 		return -ENOMEM;
-	for (const cJSON *item = data->child; item && result == 0; item = item->next) {
-		struct sample *sample = &body->batch.samples[body->batch.count];
-		sample->ip = body->ip;
-		sample->metric = METRIC_USAGE;
-		result = parse_sample(item, body->batch.count++, times, sample, error);
-	}
-	return result;
+	batch->samples[batch->count++] = sample;
+	return 0;
 }
 
-/* What items of bodies about several hosts have: parse_item() and the address. */
-static int parse_item_of_host(const cJSON *object, size_t index, const struct body_times *times, char *ip,
-                              struct item *item, struct sample *sample, struct body_error *error)
+/* Appends the sample that one item of save-all is. */
+static int parse_sample(struct parsing *parsing, const cJSON *object)
 {
-	if (!cJSON_IsObject(object))
-		return refuse_item(error, 400, index, "", "an item of data is not an object");
-	*item = read_item(object);
+	struct body_error *error = parsing->error;
+	struct item item;
+	struct sample sample = { .ip = parsing->body->ip };
+	double value;
+	int result = read_item(object, parsing->index, &item, error);
+	if (result)
+		return result;
+	if (!item.timestamp)
+		return refuse_item(error, 400, parsing->index, "timestamp", "timestamp is missing");
+	if (!read_number(item.value, &value))
+		return refuse_item(error, 400, parsing->index, "value", "value is not a number of 0 or more");
+	result = parse_item(&item, parsing->index, parsing->times, &sample, error);
+	return result ? result : add_sample(parsing, &sample, METRIC_USAGE, value);
+}
+
+/* What items of bodies about several hosts have: parse_item() and the address, for which the caller has room. */
+static int parse_item_of_host(const struct parsing *parsing, const cJSON *object, char ip[static WIRE_IP_SIZE],
+                              struct item *item, struct sample *sample)
+{
+	struct body_error *error = parsing->error;
+	int result = read_item(object, parsing->index, item, error);
+	if (result)
+		return result;
 	if (!cJSON_IsString(item->ipaddress) || !wire_ip_parse(item->ipaddress->valuestring, ip))
-		return refuse_item(error, 400, index, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
+		return refuse_item(error, 400, parsing->index, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
 	*sample = (struct sample){ .ip = ip };
-	return parse_item(item, index, times, sample, error);
+	return parse_item(item, parsing->index, parsing->times, sample, error);
 }
 
 /* A number that items of a body about several hosts may have, and what it is stored as. */
@@ -313,25 +368,14 @@ static const struct member forecast_members[] = {
 enum {
 	ALARM_MEMBERS = sizeof(alarm_members) / sizeof(alarm_members[0]),
 	FORECAST_MEMBERS = sizeof(forecast_members) / sizeof(forecast_members[0]),
-	/* What one item is stored as, at the most. */
-	SAMPLES_PER_ALARM = 1 + ALARM_MEMBERS, /* its colour, and the numbers */
-	SAMPLES_PER_FORECAST = FORECAST_MEMBERS,
 };
 
-_Static_assert(1 + SAMPLES_PER_ALARM + SAMPLES_PER_FORECAST == METRIC_COUNT,
-               "each metric but usage is of alarms or of forecasts");
+_Static_assert(1 + 1 + ALARM_MEMBERS + FORECAST_MEMBERS == METRIC_COUNT,
+               "each metric but usage is of alarms, which have a colour beside their members, or of forecasts");
 
 static bool is_given(const cJSON *item)
 {
 	return item && !cJSON_IsNull(item);
-}
-
-static void add_sample(struct body *body, const struct sample *base, enum metric metric, double value)
-{
-	struct sample *sample = &body->batch.samples[body->batch.count++];
-	*sample = *base;
-	sample->metric = metric;
-	sample->value = value;
 }
 
 /* A time to come is kept as its distance, to the millisecond as all times. */
@@ -341,10 +385,11 @@ static double lead_s(double expected_at_s, int64_t time_ms)
 }
 
 /* Appends a sample for each of the members that the item has. */
-static int add_members(struct body *body, const struct item *item, const struct member members[], size_t count,
-                       const struct sample *base, size_t index, struct body_error *error)
+static int add_members(struct parsing *parsing, const struct item *item, const struct member members[], size_t count,
+                       const struct sample *base)
 {
-	for (size_t i = 0; i < count; i++) {
+	int result = 0;
+	for (size_t i = 0; i < count && result == 0; i++) {
 		const struct member *member = &members[i];
 		const cJSON *found;
 		double number;
@@ -352,111 +397,187 @@ static int add_members(struct body *body, const struct item *item, const struct 
 		if (!member->required && !is_given(found))
 			continue;
 		if (!member->read(found, &number))
-			return refuse_item(error, 400, index, member->key, member->wrong);
+			return refuse_item(parsing->error, 400, parsing->index, member->key, member->wrong);
 		bool is_time = member->metric == METRIC_ALARM_LEAD || member->metric == METRIC_FORECAST_LEAD;
-		add_sample(body, base, member->metric, is_time ? lead_s(number, base->time_ms) : number);
+		result = add_sample(parsing, base, member->metric, is_time ? lead_s(number, base->time_ms) : number);
 	}
-	return 0;
+	return result;
 }
 
 /* Appends the samples that one alarm is stored as: its colour, and what it says of itself. */
-static int parse_alarm(const cJSON *object, size_t index, const struct body_times *times, struct body *body, char *ip,
-                       struct body_error *error)
+static int parse_alarm(struct parsing *parsing, const cJSON *object)
 {
+	char ip[WIRE_IP_SIZE];
 	struct item item;
 	struct sample base;
-	int result = parse_item_of_host(object, index, times, ip, &item, &base, error);
+	int result = parse_item_of_host(parsing, object, ip, &item, &base);
 	if (result)
 		return result;
 	enum color color;
 	if (!cJSON_IsString(item.color) || !wire_color_parse(item.color->valuestring, &color))
-		return refuse_item(error, 400, index, "color", "color is none of green, orange, red, unknown");
-	add_sample(body, &base, METRIC_ALARM, (double)color);
-	result = add_members(body, &item, alarm_members, ALARM_MEMBERS, &base, index, error);
+		return refuse_item(parsing->error, 400, parsing->index, "color", "color is none of green, orange, red, unknown");
+	result = add_sample(parsing, &base, METRIC_ALARM, (double)color);
+	if (result == 0)
+		result = add_members(parsing, &item, alarm_members, ALARM_MEMBERS, &base);
 	double value;
 	if (result == 0 && is_given(item.value) && !read_number(item.value, &value))
-		result = refuse_item(error, 400, index, "value", NOT_A_NUMBER);
+		result = refuse_item(parsing->error, 400, parsing->index, "value", NOT_A_NUMBER);
 	return result;
 }
 
 /* Appends the samples that one forecast is stored as. */
-static int parse_forecast(const cJSON *object, size_t index, const struct body_times *times, struct body *body,
-                          char *ip, struct body_error *error)
+static int parse_forecast(struct parsing *parsing, const cJSON *object)
 {
+	char ip[WIRE_IP_SIZE];
 	struct item item;
 	struct sample base;
-	int result = parse_item_of_host(object, index, times, ip, &item, &base, error);
-	return result ? result : add_members(body, &item, forecast_members, FORECAST_MEMBERS, &base, index, error);
+	int result = parse_item_of_host(parsing, object, ip, &item, &base);
+	return result ? result : add_members(parsing, &item, forecast_members, FORECAST_MEMBERS, &base);
 }
 
-typedef int item_parser(const cJSON *object, size_t index, const struct body_times *times, struct body *body, char *ip,
-                        struct body_error *error);
+/* What the three bodies differ in. */
+struct kind {
+	int (*parse_item)(struct parsing *parsing, const cJSON *object); /* appends the samples of an item of `data` */
+	bool of_one_host; /* it has the members `ipaddress` and `collector` */
+};
 
-/* Each item of `data` appends at most so many samples. */
-static int parse_items(struct body *body, item_parser *parse_one, size_t samples_per_item,
-                       const struct body_times *times, struct body_error *error)
+/* Reads the array `data`, item by item. */
+static int parse_data(struct parsing *parsing)
 {
-	const cJSON *data;
-	size_t count, index = 0;
-	int result = find_data(body->tree, &data, &count, error);
+	struct json_reader *reader = &parsing->reader;
+	struct body *body = parsing->body;
+	const cJSON *value;
+	if (!json_reader_enter(reader, '[')) {
+		int result = json_reader_value(reader, &value);
+		return result ? fail_reading(parsing, result) : refuse(parsing->error, 400, "data", "data is not an array");
+	}
+	int more = json_reader_next(reader, ']');
+	for (; more == 1; more = json_reader_next(reader, ']'), parsing->index++) {
+		int result = json_reader_value(reader, &value);
+		if (result)
+			return fail_reading(parsing, result);
+		if (!cJSON_IsObject(value))
+			return refuse_item(parsing->error, 400, parsing->index, "", "an item of data is not an object");
+		result = parsing->kind->parse_item(parsing, value);
+		if (result == 0)
+			result = budget_grow(&body->share, body->batch.count * sizeof(*body->batch.samples) + body->strings.size);
+		if (result)
+			return result;
+	}
+	return more ? fail_reading(parsing, more) : 0;
+}
+
+static int parse_report(const cJSON *object, struct body *body, struct body_error *error)
+{
+	if (!cJSON_IsObject(object))
+		return refuse(error, 400, "collector", "collector is not an object");
+	int result = check_keys(object, "collector.", error);
+	if (result == 0)
+		result = check_keys(cJSON_GetObjectItemCaseSensitive(object, "counters"), "collector.counters.", error);
 	if (result)
 		return result;
-	body->batch.samples = arena_allocate(&body->arena, count * samples_per_item * sizeof(*body->batch.samples));
-	char *ips = arena_allocate(&body->arena, count * WIRE_IP_SIZE);
-	if (!body->batch.samples || !ips)
-		return -ENOMEM;
-	for (const cJSON *item = data->child; item && result == 0; item = item->next, index++)
-		result = parse_one(item, index, times, body, ips + index * WIRE_IP_SIZE, error);
-	return result;
+	body->report = collector_report_read(object);
+	body->has_report = true;
+	return 0;
 }
 
-static int parse_alarms(struct body *body, const struct body_times *times, struct body_error *error)
+/* Reads the value of a member of the body, but for `data`. */
+static int parse_member(struct parsing *parsing, const char *key)
 {
-	return parse_items(body, parse_alarm, SAMPLES_PER_ALARM, times, error);
+	struct body *body = parsing->body;
+	const cJSON *value;
+	int result = json_reader_value(&parsing->reader, &value);
+	if (result)
+		return fail_reading(parsing, result);
+	if (!parsing->kind->of_one_host)
+		return 0;
+	if (strcmp(key, "ipaddress") == 0 && (!cJSON_IsString(value) || !wire_ip_parse(value->valuestring, body->ip)))
+		return refuse(parsing->error, 400, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
+	return strcmp(key, "collector") == 0 ? parse_report(value, body, parsing->error) : 0;
 }
 
-static int parse_forecasts(struct body *body, const struct body_times *times, struct body_error *error)
+/* Reads the object that a body is. */
+static int parse_members(struct parsing *parsing)
 {
-	return parse_items(body, parse_forecast, SAMPLES_PER_FORECAST, times, error);
+	struct json_reader *reader = &parsing->reader;
+	struct body *body = parsing->body;
+	struct keys keys = { .count = 0 };
+	bool has_data = false;
+	if (!json_reader_enter(reader, '{')) {
+		if (reader->at == reader->end)
+			return fail_reading(parsing, -EBADMSG);
+		return refuse(parsing->error, 400, "", "the body is not a JSON object");
+	}
+	int more = json_reader_next(reader, '}');
+	for (; more == 1; more = json_reader_next(reader, '}')) {
+		const char *key;
+		int result = json_reader_key(reader, &key);
+		if (result)
+			return fail_reading(parsing, result);
+		key = keep_string(body, NULL, key); /* longer than until the next member */
+		if (!key)
+			return -ENOMEM;
+		result = see_key(&keys, key);
+		if (result)
+			return refuse_key(parsing->error, result, "", key);
+		bool is_data = strcmp(key, "data") == 0;
+		result = is_data ? parse_data(parsing) : parse_member(parsing, key);
+		if (result)
+			return result;
+		has_data = has_data || is_data;
+	}
+	if (more || !json_reader_at_end(reader))
+		return fail_reading(parsing, -EBADMSG);
+	if (parsing->kind->of_one_host && !body->ip[0])
+		return refuse(parsing->error, 400, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
+	return has_data ? 0 : refuse(parsing->error, 400, "data", "data is not an array");
 }
 
-typedef int parser(struct body *body, const struct body_times *times, struct body_error *error);
-
-static int parse(char *json, size_t length, parser *parse_data, const struct body_times *times, struct body *ret_body,
-                 struct body_error *error)
+static int parse(char *json, size_t length, const struct kind *kind, const struct body_times *times,
+                 struct body *ret_body, struct body_error *error)
 {
 	/* On the caller's memory from the start: the samples point into it. */
-	*ret_body = (struct body){ 0 };
-	int result = parse_json(json, length, ret_body, error);
-	if (result == 0)
-		result = parse_data(ret_body, times, error);
+	*ret_body = (struct body){ .share = { .part = BUDGET_BODIES } };
+	int result = check_text(json, length, error);
+	if (result)
+		return result;
+	struct parsing parsing = {
+		.kind = kind, .times = times, .json = json, .body = ret_body, .error = error, .reader = json_reader_open(json, length),
+	};
+	result = parse_members(&parsing);
+	json_reader_close(&parsing.reader);
 	if (result)
 		body_free(ret_body);
 	else
-		ret_body->batch.bytes = ret_body->arena.size;
+		ret_body->batch.bytes = length + parsing.capacity * sizeof(struct sample) + ret_body->strings.size;
 	return result;
 }
 
 int body_parse_samples(char *json, size_t length, const struct body_times *times, struct body *ret_body,
                        struct body_error *ret_error)
 {
-	return parse(json, length, parse_samples, times, ret_body, ret_error);
+	static const struct kind samples = { parse_sample, true };
+	return parse(json, length, &samples, times, ret_body, ret_error);
 }
 
 int body_parse_alarms(char *json, size_t length, const struct body_times *times, struct body *ret_body,
                       struct body_error *ret_error)
 {
-	return parse(json, length, parse_alarms, times, ret_body, ret_error);
+	static const struct kind alarms = { parse_alarm, false };
+	return parse(json, length, &alarms, times, ret_body, ret_error);
 }
 
 int body_parse_forecasts(char *json, size_t length, const struct body_times *times, struct body *ret_body,
                          struct body_error *ret_error)
 {
-	return parse(json, length, parse_forecasts, times, ret_body, ret_error);
+	static const struct kind forecasts = { parse_forecast, false };
+	return parse(json, length, &forecasts, times, ret_body, ret_error);
 }
 
 void body_free(struct body *body)
 {
-	arena_free(&body->arena);
+	free(body->batch.samples);
+	arena_free(&body->strings);
+	budget_give_back(&body->share);
 	*body = (struct body){ 0 };
 }

@@ -2,17 +2,19 @@
  * Reads the bodies of PUT save-all, save-alarms and save-forecasts (JSON) into batches.
  *
  * All of a body is checked before any of it is used: what is wrong with the first
- * bad item is told with its place, and nothing of the batch is kept. Pure but for
- * memory; one thread uses a body.
+ * bad item is told with its place, and nothing of the batch is kept. It is read item by
+ * item (json_reader.h): what it costs is its samples, counted in the budget's part for
+ * bodies, and the tree of one item. A key that is there twice in the body, in an item,
+ * in `collector` or in its counters is refused: which of the two counts, nobody said.
+ * Pure but for memory; one thread uses a body.
  */
 #ifndef VIGIE_FCGI_BODY_H
 #define VIGIE_FCGI_BODY_H
 
 #include "fcgi/arena.h"
+#include "fcgi/budget.h"
 #include "fcgi/collector_report.h"
 #include "fcgi/sample.h"
-
-struct cJSON;
 
 /* Stays where it was parsed to: the samples point into it. */
 struct body {
@@ -20,8 +22,8 @@ struct body {
 	char ip[WIRE_IP_SIZE];   /* of save-all */
 	bool has_report;         /* it has the optional object `collector` */
 	struct collector_report report;
-	struct cJSON *tree;      /* in the arena, with the strings */
-	struct arena arena;
+	struct arena strings;    /* what the samples point into */
+	struct budget_share share;
 };
 
 /* The limits that a sample's time must keep to; beyond them the answer is 409. */
@@ -37,14 +39,13 @@ struct body_error {
 	char field[64]; /* "data[3].value"; "" where no field is to blame */
 };
 
-/* Once, before any other call and before there are threads: sets how cJSON
- * allocates in this process. */
+/* Once, before any other call and before there are threads: json_reader_init(). */
 void body_init(void);
 
 /*
  * `json` has `length` bytes and a NUL behind them; it is changed (a NUL character in
  * a string becomes '?': cJSON would cut the name there). 0, and the body is freed
- * with body_free(); -EINVAL with *ret_error set; -ENOMEM.
+ * with body_free(); -EINVAL with *ret_error set; -ENOMEM; -ENOBUFS of the budget.
  */
 int body_parse_samples(char *json, size_t length, const struct body_times *times, struct body *ret_body,
                        struct body_error *ret_error) __attribute__((warn_unused_result));

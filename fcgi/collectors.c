@@ -1,14 +1,11 @@
-/* uthash: an item that there is no memory for is not added. */
-#define HASH_NONFATAL_OOM 1
 #include "fcgi/collectors.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
 #include "common/json.h"
+#include "common/table.h"
 #include "common/wire.h"
 
 enum { SWEEP_MS = 60000 };

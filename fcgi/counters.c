@@ -11,6 +11,8 @@ static const struct {
 	[COUNTER_APPEND_FAILURES] = { "vigie_append_failures_total", "Writes that the store failed." },
 	[COUNTER_REJECTED] = { "vigie_rejected_total", "Bodies answered 400, 409, 413 or 415." },
 	[COUNTER_BUSY] = { "vigie_busy_total", "Requests answered 503 because the store did not answer in time, or too much waited for it." },
+	[COUNTER_OVER_BUDGET] = { "vigie_memory_refused_total",
+	                          "Requests answered 503 because all together held as much as server.memory allows." },
 	[COUNTER_SHARED] = { "vigie_shared_reads_total", "Reads answered with another's answer." },
 	[COUNTER_SERIES_FOLDED] = { "vigie_series_folded_total", "Samples counted as \"other\" because of a series limit." },
 	[COUNTER_EXPIRED_ROWS] = { "vigie_expired_rows_total", "Rows deleted because they are older than the retention." },
@@ -26,7 +28,7 @@ static const struct {
 
 enum { BUCKETS = 18, FIRST_BUCKET_NS = 100000 };
 
-static const int statuses[] = { 200, 400, 401, 403, 404, 405, 409, 413, 415, 500, 503 };
+static const int statuses[] = { 200, 400, 401, 403, 404, 405, 409, 413, 415, 421, 500, 503 };
 enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 
 static atomic_ullong counters[COUNTER_COUNT];

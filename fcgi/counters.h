@@ -16,6 +16,7 @@ enum counter {
 	COUNTER_APPEND_FAILURES, /* writes the store failed */
 	COUNTER_REJECTED,        /* bodies answered 400, 409, 413 or 415 */
 	COUNTER_BUSY,            /* requests answered 503 because the store did not answer */
+	COUNTER_OVER_BUDGET,     /* requests answered 503 because all together held too much memory */
 	COUNTER_SHARED,          /* reads answered with another's answer */
 	COUNTER_SERIES_FOLDED,   /* samples that count as "other" because of a series limit */
 	COUNTER_EXPIRED_ROWS,    /* rows deleted by the retention */

@@ -15,7 +15,12 @@ enum {
 
 struct inflation {
 	z_stream stream;
-	bool ended;
+	enum {
+		WITHIN, /* a member */
+		BEHIND, /* one, and another may begin */
+		PADDED, /* behind the last, in the zeros that may follow it */
+	} place;
+	struct budget_share *share; /* of the text; NULL: it is not counted */
 };
 
 struct inflation *inflation_open(void)
@@ -36,6 +41,42 @@ void inflation_close(struct inflation *inflation)
 	free(inflation);
 }
 
+void inflation_count(struct inflation *inflation, struct budget_share *share)
+{
+	inflation->share = share;
+}
+
+/* Goes to the next member where one has ended. 1: the stream is within one; 0: nothing is
+ * left to be read; or -EBADMSG. */
+static int enter_member(struct inflation *inflation)
+{
+	z_stream *stream = &inflation->stream;
+	if (inflation->place == WITHIN)
+		return 1;
+	if (stream->avail_in && *stream->next_in == 0)
+		inflation->place = PADDED;
+	for (; inflation->place == PADDED && stream->avail_in && *stream->next_in == 0; stream->avail_in--)
+		stream->next_in++;
+	if (stream->avail_in == 0)
+		return 0;
+	if (inflation->place == PADDED || inflateReset(stream) != Z_OK)
+		return -EBADMSG;
+	inflation->place = WITHIN;
+	return 1;
+}
+
+/* Appends what the stream has given. */
+static int take(const struct inflation *inflation, const unsigned char *piece, size_t length, size_t limit, struct text *text)
+{
+	if (length > limit - text->length)
+		return -EFBIG;
+	int result = inflation->share ? budget_grow(inflation->share, text->length + length) : 0;
+	if (result)
+		return result;
+	text_append(text, (const char *)piece, length);
+	return text_failed(text) ? -ENOMEM : 0;
+}
+
 int inflation_add(struct inflation *inflation, const char *bytes, size_t length, size_t limit, struct text *text)
 {
 	unsigned char piece[PIECE];
@@ -44,26 +85,27 @@ int inflation_add(struct inflation *inflation, const char *bytes, size_t length,
 	stream->next_in = (const unsigned char *)bytes;
 	stream->avail_in = (unsigned)length;
 	do {
+		int result = enter_member(inflation);
+		if (result != 1)
+			return result;
 		stream->next_out = piece;
 		stream->avail_out = PIECE;
-		int result = inflation->ended ? Z_STREAM_END : inflate(stream, Z_NO_FLUSH);
-		if (result == Z_MEM_ERROR)
+		int code = inflate(stream, Z_NO_FLUSH);
+		if (code == Z_MEM_ERROR)
 			return -ENOMEM;
 		/* Z_BUF_ERROR: it needs more than there is. */
-		if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
+		if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
 			return -EBADMSG;
-		inflation->ended = result == Z_STREAM_END;
-		size_t got = PIECE - stream->avail_out;
-		if (got > limit - text->length)
-			return -EFBIG;
-		text_append(text, (const char *)piece, got);
-		if (text_failed(text))
-			return -ENOMEM;
-	} while (!inflation->ended && stream->avail_out == 0);
-	return stream->avail_in ? -EBADMSG : 0;
+		if (code == Z_STREAM_END)
+			inflation->place = BEHIND;
+		result = take(inflation, piece, PIECE - stream->avail_out, limit, text);
+		if (result)
+			return result;
+	} while (stream->avail_in || stream->avail_out == 0);
+	return 0;
 }
 
 bool inflation_ended(const struct inflation *inflation)
 {
-	return inflation->ended;
+	return inflation->place != WITHIN;
 }

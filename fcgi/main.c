@@ -1,6 +1,9 @@
 /* vigie-fcgi: the REST application. spawn-fcgi or a socket unit starts it with the
  * listening socket as descriptor 0. */
 #include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -9,6 +12,7 @@
 #include "common/log.h"
 #include "common/program.h"
 #include "fcgi/body.h"
+#include "fcgi/budget.h"
 #include "fcgi/pool.h"
 #include "fcgi/routes.h"
 #include "fcgi/store.h"
@@ -16,6 +20,14 @@
 /* Many more than cores: batches that wait for a commit go together with the next, and a
  * commit of one costs as much as of sixteen. */
 enum { THREADS_PER_CORE = 16, THREADS_DEFAULT_MIN = 32, THREADS_DEFAULT_MAX = 64, THREADS_MIN = 4 };
+
+/* server.memory in bodies of server.max_body: a quarter is for bodies, and one becomes samples of up to three times its size. */
+enum { BODIES_IN_MEMORY = 16 };
+
+/* Of glibc's allocator. A block of at least the one is taken from the kernel for itself, and
+ * given back at once when it is freed (by itself the limit rises with each such block). The
+ * other is what each of its heaps keeps of smaller ones: more than one request needs. */
+enum { OWN_BLOCK = 128 << 10, KEPT_FREE = 1 << 20 };
 
 static int check(const struct config *config, struct text *ret_error)
 {
@@ -29,6 +41,10 @@ static int check(const struct config *config, struct text *ret_error)
 		return result;
 	if (config->server.threads > 0 && config->server.threads < THREADS_MIN) {
 		text_printf(ret_error, "server.threads: at least %d are needed", THREADS_MIN);
+		return -EINVAL;
+	}
+	if (config->server.memory / BODIES_IN_MEMORY < config->server.max_body) {
+		text_printf(ret_error, "server.memory: at least %d times server.max_body is needed", BODIES_IN_MEMORY);
 		return -EINVAL;
 	}
 	struct tokens *tokens;
@@ -60,14 +76,43 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-static const struct pool_handler handler = { .admit = routes_admit, .handle = routes_handle };
+/* Copies what the store holds, and ends. */
+static int back_up(const struct config *config, const char *target)
+{
+	/* Nothing is lost when it is broken off. */
+	sigset_t none;
+	sigemptyset(&none);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
+
+	const struct store_ops *engine = store_find(config->server.store);
+	struct text error = TEXT_EMPTY;
+	int result = -ENOTSUP;
+	if (engine->backup)
+		result = engine->backup(config, target, &error);
+	else
+		text_printf(&error, "%s has means of its own", engine->name);
+	if (result)
+		log_error("no backup: %s", error.data ? error.data : strerror(-result));
+	else
+		log_info("%s is a copy of %s", target, config->sqlite.path);
+	text_free(&error);
+	return result ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static const struct pool_handler handler = { .admit = routes_admit, .handle = routes_handle, .sent = routes_sent };
 
 int main(int argc, char *argv[])
 {
+	const char *backup = NULL;
+	const struct program_option options[] = {
+		{ "backup", "FILE", "write a copy of the database to FILE, whether it is in use or not, then end", &backup },
+		{ 0 },
+	};
 	struct program program = {
 		.name = "vigie-fcgi",
 		.summary = "the REST application behind nginx; accepts FastCGI connections on descriptor 0",
 		.check = check,
+		.options = options,
 	};
 	struct service *service = NULL;
 	struct pool *pool = NULL;
@@ -75,6 +120,10 @@ int main(int argc, char *argv[])
 	if (!program_start(&program, argc, argv, &exit_status))
 		goto out;
 
+	if (backup) {
+		exit_status = back_up(program.config, backup);
+		goto out;
+	}
 	exit_status = EXIT_FAILURE;
 	raise_descriptor_limit();
 	unsigned threads = thread_count(program.config);
@@ -83,6 +132,9 @@ int main(int argc, char *argv[])
 		goto out;
 	}
 	body_init();
+	mallopt(M_MMAP_THRESHOLD, OWN_BLOCK);
+	mallopt(M_TRIM_THRESHOLD, KEPT_FREE);
+	budget_set_limit((size_t)program.config->server.memory);
 	int result = service_open(program.config, threads, &service);
 	if (result == 0)
 		result = pool_start(threads, (size_t)program.config->server.max_body, &handler, service, &pool);
@@ -96,6 +148,7 @@ int main(int argc, char *argv[])
 	     event = program_wait(&program, -1)) {
 		if (event == PROGRAM_RELOAD && program_reload(&program)) {
 			service_reload(service, program.config);
+			budget_set_limit((size_t)program.config->server.memory);
 			pool_set_max_body(pool, (size_t)program.config->server.max_body);
 		}
 	}

@@ -13,8 +13,6 @@
  * times, so that it never cuts a request or a write of the store. */
 #define WAKE_SIGNAL SIGUSR2
 
-enum { BODY_KEEP = 1 << 20 }; /* a larger answer's memory is given back */
-
 struct pool {
 	const struct pool_handler *handler;
 	void *user;
@@ -45,18 +43,24 @@ static void answer(struct pool *pool, struct connection *connection, struct resp
 
 	connection_read_head(connection, &request);
 	if (pool->handler->admit(pool->user, &request, response)) {
-		if (connection_read_body(connection, atomic_load(&pool->max_body), &request) == 0)
+		int result = connection_read_body(connection, atomic_load(&pool->max_body), &request);
+		if (result == 0)
 			pool->handler->handle(pool->user, &request, response);
 		else
-			response_error(response, 503, NULL, "out of memory");
+			response_no_memory(response, result);
 	}
-	if (text_failed(&response->body)) {
-		text_free(&response->body);
-		response_error(response, 503, NULL, "out of memory");
+	if (text_failed(response_body(response))) {
+		response_free(response);
+		response_no_memory(response, -ENOMEM);
 	}
 	connection_answer(connection, &request, response);
-	if (response->body.capacity > BODY_KEEP)
-		text_free(&response->body);
+	if (pool->handler->sent)
+		pool->handler->sent(pool->user, &request);
+	response_give_back(response);
+	/* A larger one is not kept for the next. */
+	if (response->body.capacity > BUDGET_FREE)
+		response_free(response);
+	budget_give_back(&response->share);
 }
 
 static void *run(void *user)
@@ -82,7 +86,7 @@ static void *run(void *user)
 	/* libfcgi waits for the other side to close a kept connection, for up to two seconds. */
 	set_wake(SIG_UNBLOCK);
 	connection_close(connection);
-	text_free(&response.body);
+	response_free(&response);
 	return NULL;
 }
 

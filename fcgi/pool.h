@@ -13,13 +13,16 @@
 struct pool;
 
 /* What the pool calls, in any of its threads, in several at once. *response has status
- * 200 and an empty body of JSON, which belongs to the pool. */
+ * 200 and an empty body of JSON, which belongs to the pool; what is lent to it is given
+ * back once it is sent. */
 struct pool_handler {
 	/* Before a body is read: true when the request is to be handled; false when *response
 	 * is the answer, and what a stranger sends is not even looked at. */
 	bool (*admit)(void *user, struct request *request, struct response *response);
 	/* With the body: fills *response. */
 	void (*handle)(void *user, struct request *request, struct response *response);
+	/* After the answer was sent, or could not be; NULL: nothing is to be done. */
+	void (*sent)(void *user, struct request *request);
 };
 
 /* Starts `threads` threads. `max_body` may be changed later with pool_set_max_body();

@@ -15,8 +15,7 @@
 #include "fcgi/inflate.h"
 
 enum {
-	BODY_KEEP = 1 << 20, /* a larger buffer is given back after its request */
-	PIECE = 16384,       /* of a body that is inflated */
+	PIECE = 16384, /* of a body that is inflated, or of one that is read */
 	RETRY_AFTER_S = 5,
 	KEPT_MS = 5, /* how long a kept connection is waited for while others wait to be accepted */
 };
@@ -26,15 +25,17 @@ struct connection {
 	char *body; /* kept from request to request */
 	size_t body_capacity;
 	struct text inflated; /* likewise, of bodies that are gzip */
+	struct budget_share share; /* of the body, whichever it is */
 };
 
 static const struct {
 	int status;
 	const char *reason;
 } reasons[] = {
-	{ 200, "OK" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" }, { 404, "Not Found" },
-	{ 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" },
-	{ 415, "Unsupported Media Type" }, { 500, "Internal Server Error" }, { 503, "Service Unavailable" },
+	{ 200, "OK" }, { 204, "No Content" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
+	{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" },
+	{ 415, "Unsupported Media Type" }, { 421, "Misdirected Request" }, { 500, "Internal Server Error" },
+	{ 503, "Service Unavailable" },
 };
 
 static const char *reason_of(int status)
@@ -54,6 +55,7 @@ void response_error(struct response *response, int status, const char *field, co
 	vsnprintf(sentence, sizeof(sentence), format, arguments);
 	va_end(arguments);
 
+	response_give_back(response);
 	response->status = status;
 	response->retry_after_s = status == 503 ? RETRY_AFTER_S : 0;
 	response->authenticate = status == 401;
@@ -71,6 +73,28 @@ void response_error(struct response *response, int status, const char *field, co
 	text_append_string(&response->body, "}\n");
 }
 
+void response_no_memory(struct response *response, int result)
+{
+	response_error(response, 503, NULL,
+	               result == -ENOBUFS ? "the requests under way hold as much memory as they may" : "out of memory");
+}
+
+void response_give_back(struct response *response)
+{
+	if (response->give_back)
+		response->give_back(response->lender);
+	response->lent = NULL;
+	response->lender = NULL;
+	response->give_back = NULL;
+}
+
+void response_free(struct response *response)
+{
+	response_give_back(response);
+	text_free(&response->body);
+	budget_give_back(&response->share);
+}
+
 int request_init(void)
 {
 	if (FCGX_Init() != 0 || FCGX_IsCGI())
@@ -85,8 +109,10 @@ int request_init(void)
 struct connection *connection_open(void)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	if (connection)
+	if (connection) {
+		connection->share.part = BUDGET_BODIES;
 		FCGX_InitRequest(&connection->fcgi, 0, FCGI_FAIL_ACCEPT_ON_INTR);
+	}
 	return connection;
 }
 
@@ -125,8 +151,9 @@ static const char *parameter(const struct connection *connection, const char *na
 
 static int make_room(struct connection *connection, size_t size)
 {
-	if (size <= connection->body_capacity)
-		return 0;
+	int result = budget_hold(&connection->share, size);
+	if (result || size <= connection->body_capacity)
+		return result;
 	char *body = realloc(connection->body, size);
 	if (!body)
 		return -ENOMEM;
@@ -142,6 +169,8 @@ void connection_read_head(struct connection *connection, struct request *ret_req
 		.path = parameter(connection, "DOCUMENT_URI"),
 		.query = parameter(connection, "QUERY_STRING"),
 		.authorization = parameter(connection, "HTTP_AUTHORIZATION"),
+		.host = parameter(connection, "HTTP_HOST"),
+		.only_asks = parameter(connection, "VIGIE_ONLY_ASKS")[0] != '\0',
 	};
 }
 
@@ -153,8 +182,7 @@ static int read_plain(struct connection *connection, size_t length, struct reque
 	size_t got = 0;
 	while (got < length) {
 		size_t wanted = length - got;
-		int now = FCGX_GetStr(connection->body + got, wanted > BODY_KEEP ? BODY_KEEP : (int)wanted,
-		                      connection->fcgi.in);
+		int now = FCGX_GetStr(connection->body + got, wanted > PIECE ? PIECE : (int)wanted, connection->fcgi.in);
 		if (now <= 0)
 			break;
 		got += (size_t)now;
@@ -174,6 +202,7 @@ static int read_gzip(struct connection *connection, size_t length, size_t max_bo
 	struct inflation *inflation = inflation_open();
 	if (!inflation)
 		return -ENOMEM;
+	inflation_count(inflation, &connection->share);
 	text_reset(inflated);
 	text_append_string(inflated, ""); /* a body of no bytes has its NUL too */
 	int result = 0;
@@ -195,6 +224,8 @@ static int read_gzip(struct connection *connection, size_t length, size_t max_bo
 	inflation_close(inflation);
 	if (result == -ENOMEM || text_failed(inflated))
 		return -ENOMEM;
+	if (result == -ENOBUFS)
+		return result;
 	request->body = inflated->data;
 	request->body_length = inflated->length;
 	return 0;
@@ -220,6 +251,7 @@ int connection_read_body(struct connection *connection, size_t max_body, struct 
 void connection_answer(struct connection *connection, const struct request *request, const struct response *response)
 {
 	FCGX_Stream *out = connection->fcgi.out;
+	const struct text *body = response_body(response);
 	struct text header = TEXT_EMPTY;
 	char rest[4096];
 
@@ -228,11 +260,14 @@ void connection_answer(struct connection *connection, const struct request *requ
 	while (FCGX_GetStr(rest, sizeof(rest), connection->fcgi.in) > 0)
 		;
 	text_printf(&header, "Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n",
-	            response->status, reason_of(response->status), response->content_type, response->body.length);
+	            response->status, reason_of(response->status), response->content_type, body->length);
 	if (response->allow)
 		text_printf(&header, "Allow: %s\r\n", response->allow);
 	if (response->authenticate)
 		text_append_string(&header, "WWW-Authenticate: Bearer\r\n");
+	if (response->refusal)
+		text_printf(&header, "Vigie-Status: %d\r\nVigie-Answer: %.*s\r\n", response->refusal,
+		            (int)strcspn(response->body.data, "\n"), response->body.data);
 	if (response->retry_after_s)
 		text_printf(&header, "Retry-After: %d\r\n", response->retry_after_s);
 	text_append_string(&header, "\r\n");
@@ -242,22 +277,23 @@ void connection_answer(struct connection *connection, const struct request *requ
 	text_free(&header);
 	if (strcmp(request->method, "HEAD") != 0) {
 		/* FCGX_PutStr() takes an int. */
-		for (size_t sent = 0; sent < response->body.length;) {
-			size_t left = response->body.length - sent;
+		for (size_t sent = 0; sent < body->length;) {
+			size_t left = body->length - sent;
 			int piece = left > (1 << 30) ? 1 << 30 : (int)left;
-			if (FCGX_PutStr(response->body.data + sent, piece, out) != piece)
+			if (FCGX_PutStr(body->data + sent, piece, out) != piece)
 				break; /* nginx has gone */
 			sent += (size_t)piece;
 		}
 	}
 	FCGX_Finish_r(&connection->fcgi);
-	if (connection->body_capacity > BODY_KEEP) {
+	if (connection->body_capacity > BUDGET_FREE) {
 		free(connection->body);
 		connection->body = NULL;
 		connection->body_capacity = 0;
 	}
-	if (connection->inflated.capacity > BODY_KEEP)
+	if (connection->inflated.capacity > BUDGET_FREE)
 		text_free(&connection->inflated);
+	budget_give_back(&connection->share);
 }
 
 void request_shutdown(void)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/text.h"
+#include "fcgi/budget.h"
 
 /* What became of a body; a part of it is there only where it was cut. */
 enum request_body {
@@ -30,10 +31,14 @@ struct request {
 	const char *path;  /* normalised and decoded by nginx */
 	const char *query; /* as it was sent, "" when there is none */
 	const char *authorization; /* the header's value, "" when there is none */
+	const char *host; /* likewise */
+	bool only_asks;   /* whether it would be admitted: nginx asks before it takes a body */
 
 	/* What routes_admit() has found. */
 	const struct route *route;
 	const char *route_ip; /* "" when the path has none */
+
+	bool has_place; /* it is inside the service's gate until its answer is sent */
 
 	/* Not before connection_read_body(). */
 	char *body; /* body_length bytes and a NUL; may be changed */
@@ -46,15 +51,38 @@ struct response {
 	const char *content_type; /* a constant */
 	const char *allow;        /* the Allow header; NULL: none */
 	bool authenticate;        /* the WWW-Authenticate header: a bearer token is wanted */
+	int refusal;              /* of one that only asks: the status that it is told, with the body, in headers; 0: none */
 	int retry_after_s;        /* the Retry-After header; 0: none */
 	struct text body;
+	struct budget_share share; /* of the body, for who counts it */
+
+	/* A body that is another's, in the place of this one; NULL: none. */
+	const struct text *lent;
+	void *lender;
+	void (*give_back)(void *lender);
 };
+
+/* What is sent. */
+static inline const struct text *response_body(const struct response *response)
+{
+	return response->lent ? response->lent : &response->body;
+}
+
+/* Gives back what is lent to it, if anything is. */
+void response_give_back(struct response *response);
+
+/* The same, and frees its own body; its share is given back. It is as if it were new. */
+void response_free(struct response *response);
 
 /* Makes an answer of {"Response": "NOk", "error": …, "field": …}; `field` may be NULL.
  * A 503 asks to come back in five seconds, a 401 for a token; a 409 has "server_time", in
  * seconds, for the client to measure its clock against. */
 void response_error(struct response *response, int status, const char *field, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Makes the answer of one for whom there is no memory: 503, for -ENOMEM, or for -ENOBUFS of
+ * the budget. */
+void response_no_memory(struct response *response, int result);
 
 struct connection;
 
@@ -77,11 +105,12 @@ int connection_accept(struct connection *connection) __attribute__((warn_unused_
 void connection_read_head(struct connection *connection, struct request *ret_request);
 
 /* Reads its body, up to `max_body` bytes; gzip is inflated on the way, and counts as
- * what it becomes. 0 or -ENOMEM. */
+ * what it becomes. 0, -ENOMEM, or -ENOBUFS of the budget. */
 int connection_read_body(struct connection *connection, size_t max_body, struct request *request)
 	__attribute__((warn_unused_result));
 
-/* Sends the answer and ends the request. A body that was not read is thrown away. */
+/* Sends the answer and ends the request. A body that was not read is thrown away. What
+ * the request held is given back, but for buffers of a usual size. */
 void connection_answer(struct connection *connection, const struct request *request, const struct response *response);
 
 /* From now on connection_accept() returns once it is interrupted. Async-signal-safe. */

@@ -35,7 +35,7 @@ static const struct route {
 	  OF_MEANS | OF_ALL_HOSTS | PARAMETER_TIMESTAMPS | PARAMETER_STEP | PARAMETER_FN, service_get_all_detailed },
 	{ "latest", READ, false, OF_LATEST, service_latest },
 	{ "query-alarm", READ, false, OF_LATEST, service_query_alarm },
-	{ "alarms", READ, false, OF_LATEST | PARAMETER_WINDOW, service_alarms },
+	{ "alarms", READ, false, OF_LATEST | PARAMETER_WINDOW | PARAMETER_LIMIT, service_alarms },
 	{ "forecasts", READ, false, OF_LATEST, service_forecasts },
 	{ "hosts", READ, false, PARAMETER_IP, service_hosts },
 	{ "health", PUBLIC, false, 0, service_health },
@@ -114,6 +114,8 @@ static bool read_path_ip(const char *text, struct parameters *parameters)
 static bool is_allowed(struct service *service, const struct route *route, const struct request *request,
                        struct response *response)
 {
+	if (!service_knows_host(service, request, response))
+		return false;
 	if (!route) {
 		response_error(response, 404, NULL, "there is no such address");
 		return false;
@@ -134,9 +136,14 @@ bool routes_admit(void *service, struct request *request, struct response *respo
 	request->route_ip = "";
 	if (strncmp(request->path, WIRE_PREFIX, strlen(WIRE_PREFIX)) == 0)
 		request->route = find_route(request->path + strlen(WIRE_PREFIX), &request->route_ip);
-	if (is_allowed(service, request->route, request, response))
-		return true;
-	count(request, response);
+	bool allowed = is_allowed(service, request->route, request, response);
+	if (!allowed)
+		count(request, response);
+	if (!request->only_asks)
+		return allowed;
+	/* nginx knows these two only from one that is asked. */
+	response->refusal = allowed ? 0 : response->status;
+	response->status = allowed ? 204 : 403;
 	return false;
 }
 
@@ -163,4 +170,9 @@ void routes_handle(void *service, struct request *request, struct response *resp
 {
 	handle_route(service, request, response);
 	count(request, response);
+}
+
+void routes_sent(void *service, struct request *request)
+{
+	service_sent(service, request);
 }

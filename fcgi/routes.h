@@ -9,12 +9,15 @@
 
 /* What the pool calls; the user is the struct service. */
 
-/* Whether the address exists, takes the method, and the token gives the right to it:
- * otherwise false, with the answer. */
+/* Whether the host is this server, the address exists, takes the method, and the token gives the
+ * right to it: otherwise false, with the answer. False, too, for one that only asks. */
 bool routes_admit(void *service, struct request *request, struct response *response)
 	__attribute__((warn_unused_result));
 
 /* Answers a request that was admitted. */
 void routes_handle(void *service, struct request *request, struct response *response);
+
+/* After its answer was sent. */
+void routes_sent(void *service, struct request *request);
 
 #endif

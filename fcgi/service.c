@@ -7,11 +7,14 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/wire.h"
 #include "fcgi/counters.h"
 
 enum {
 	FREE_THREADS = 2,         /* never held by the store */
 	STORE_PATIENCE_MS = 2000, /* how long requests wait for a store that does not answer */
+	READ_PATIENCE_MS = 200,   /* how long a read waits for other reads: it holds a thread */
+	LARGE_ANSWER = 1 << 20,   /* bytes; nginx takes less at once, more as its client does */
 	INTERVAL_CACHES = 10,     /* an interval is at least this many times as long as an answer is kept */
 };
 
@@ -45,11 +48,17 @@ int service_open(const struct config *config, unsigned threads, struct service *
 		return -ENOMEM;
 	service->ops = ops;
 	service->started_ns = clock_monotonic_ns();
-	gate_init(&service->gate, threads > FREE_THREADS ? threads - FREE_THREADS : 1, STORE_PATIENCE_MS);
+	pthread_mutex_init(&service->clock_lock, NULL);
+	sure_clock_open(&service->clock, NULL, clock_boot(), clock_moment());
+	unsigned places = threads > FREE_THREADS ? threads - FREE_THREADS : 1;
+	/* A quarter is left for writers. */
+	unsigned read_places = places > 1 ? places - (places + 3) / 4 : 1;
+	gate_init(&service->gate, places, read_places, STORE_PATIENCE_MS, READ_PATIENCE_MS);
 	service->reads = shared_reads_open();
 	service->collectors = collectors_open();
+	service->hosts = hosts_open(&config->server.hosts);
 
-	int result = service->reads && service->collectors ? open_tokens(config, &service->tokens) : -ENOMEM;
+	int result = service->reads && service->collectors && service->hosts ? open_tokens(config, &service->tokens) : -ENOMEM;
 	if (result == 0)
 		result = ops->open(config, &service->store);
 	if (result == 0) {
@@ -74,7 +83,9 @@ void service_close(struct service *service)
 	collectors_close(service->collectors);
 	shared_reads_close(service->reads);
 	tokens_close(service->tokens);
+	hosts_close(service->hosts);
 	gate_destroy(&service->gate);
+	pthread_mutex_destroy(&service->clock_lock);
 	free(service);
 }
 
@@ -86,6 +97,19 @@ void service_reload(struct service *service, const struct config *config)
 		log_error("%s; the tokens stay as they were", error.data ? error.data : strerror(-result));
 	text_free(&error);
 	take_limits(service, config);
+}
+
+bool service_knows_host(struct service *service, const struct request *request, struct response *response)
+{
+	if (hosts_know(service->hosts, request->host))
+		return true;
+	char host[WIRE_NAME_SIZE];
+	wire_clean_name(request->host, strlen(request->host), host);
+	if (!atomic_flag_test_and_set(&service->misdirected))
+		log_warning("a request for the host '%s', which is not this server, is answered 421, and so are others: where "
+		            "it is a name of this server, it belongs into [server] hosts", host);
+	response_error(response, 421, NULL, "the host of the request is no name of this server: [server] hosts has them");
+	return false;
 }
 
 bool service_authorize(struct service *service, enum tokens_right right, const struct request *request,
@@ -113,12 +137,22 @@ int64_t service_max_window_ms(const struct service *service)
 	return service->ops->retention(service->store);
 }
 
-bool service_enter_store(struct service *service, struct response *response)
+bool service_enter_store(struct service *service, enum gate_kind kind, struct response *response)
 {
-	if (gate_enter(&service->gate) == 0)
+	if (gate_enter(&service->gate, kind) == 0)
 		return true;
 	counters_add(COUNTER_BUSY, 1);
-	response_error(response, 503, NULL, "the store does not answer");
+	response_error(response, 503, NULL,
+	               kind == GATE_WRITE || gate_is_stuck(&service->gate) ? "the store does not answer" : "too many reads are under way");
+	return false;
+}
+
+bool service_has_room(struct response *response)
+{
+	int result = budget_grow(&response->share, response->body.length);
+	if (result == 0)
+		return true;
+	response_no_memory(response, result);
 	return false;
 }
 
@@ -142,28 +176,62 @@ bool service_check_read(struct service *service, int result, int64_t start_ns, s
 
 void service_answer_failure(int result, struct response *response)
 {
-	response_error(response, 503, NULL, result == -ENOSPC ? "the store is full" : "the store failed");
+	if (result == -ENOBUFS)
+		response_no_memory(response, result);
+	else
+		response_error(response, 503, NULL, result == -ENOSPC ? "the store is full" : "the store failed");
+}
+
+/* Has the answer made, or waits for another's. */
+static void make_answer(struct service *service, service_handler *handler, const struct parameters *parameters,
+                        struct request *request, struct response *response)
+{
+	struct shared_read *read;
+	if (shared_reads_begin(service->reads, request, response, &read)) {
+		counters_add(COUNTER_SHARED, 1);
+		return;
+	}
+	handler(service, parameters, request, response);
+	if (text_failed(&response->body)) {
+		response_free(response);
+		response_no_memory(response, -ENOMEM);
+	} else if (response->status == 200) {
+		(void)service_has_room(response); /* of those who did not look */
+	}
+	shared_reads_end(service->reads, read, response);
 }
 
 void service_read(struct service *service, service_handler *handler, const struct parameters *parameters,
                   struct request *request, struct response *response)
 {
-	if (shared_reads_find(service->reads, request, response)) {
-		counters_add(COUNTER_SHARED, 1);
+	bool found = shared_reads_find(service->reads, request, response);
+	counters_add(COUNTER_SHARED, found);
+	if (found && response_body(response)->length < LARGE_ANSWER)
 		return;
-	}
 	/* Before it begins: who leads or waits has its place, and nobody waits for one that
 	 * waits for a place. */
-	if (!service_enter_store(service, response))
+	if (!service_enter_store(service, GATE_READ, response))
 		return;
-	struct shared_read *read;
-	if (shared_reads_begin(service->reads, request, response, &read)) {
-		counters_add(COUNTER_SHARED, 1);
-	} else {
-		handler(service, parameters, request, response);
-		shared_reads_end(service->reads, read, response);
-	}
-	gate_leave(&service->gate);
+	request->has_place = true;
+	if (!found)
+		make_answer(service, handler, parameters, request, response);
+	if (response_body(response)->length < LARGE_ANSWER)
+		service_sent(service, request);
+}
+
+void service_sent(struct service *service, struct request *request)
+{
+	if (request->has_place)
+		gate_leave(&service->gate, GATE_READ);
+	request->has_place = false;
+}
+
+int64_t service_certain_ms(struct service *service)
+{
+	pthread_mutex_lock(&service->clock_lock);
+	int64_t certain_ms = sure_clock_read(&service->clock, clock_moment(), NULL);
+	pthread_mutex_unlock(&service->clock_lock);
+	return certain_ms;
 }
 
 void service_note_life(struct sign_of_life *sign)

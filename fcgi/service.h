@@ -33,6 +33,10 @@ void service_reload(struct service *service, const struct config *config);
 /* How far back a window may reach, milliseconds. */
 int64_t service_max_window_ms(const struct service *service);
 
+/* Whether the request's Host names this server. False: the response says 421; that is logged once. */
+bool service_knows_host(struct service *service, const struct request *request, struct response *response)
+	__attribute__((warn_unused_result));
+
 /* Whether the request's token gives a right. False: the response says 401 or 403. */
 bool service_authorize(struct service *service, enum tokens_right right, const struct request *request,
                        struct response *response) __attribute__((warn_unused_result));
@@ -47,6 +51,9 @@ typedef void service_handler(struct service *service, const struct parameters *p
  * shared_reads.h has it, or by the handler, inside the gate. */
 void service_read(struct service *service, service_handler *handler, const struct parameters *parameters,
                   struct request *request, struct response *response);
+
+/* After a request's answer was sent: gives back its place in the gate, if it still has one. */
+void service_sent(struct service *service, struct request *request);
 
 service_handler service_save_all, service_save_alarms, service_save_forecasts; /* service_write.c */
 service_handler service_get_all, service_get_all_detailed, service_latest; /* service_read.c */

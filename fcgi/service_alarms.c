@@ -1,10 +1,11 @@
 /* GET query-alarm and GET alarms: what the alert service has reported. */
 #include "fcgi/service_internal.h"
 
-#include <stdlib.h>
+#include <errno.h>
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "fcgi/transitions.h"
 
 /* The metrics that make up an alarm, as columns of rows that are looked up by key. */
 enum column {
@@ -37,11 +38,6 @@ static int severity(enum color color)
 		[COLOR_GREEN] = 0, [COLOR_UNKNOWN] = 1, [COLOR_ORANGE] = 2, [COLOR_RED] = 3,
 	};
 	return order[color];
-}
-
-static enum color color_of(double value)
-{
-	return value >= 0 && value < COLOR_COUNT ? (enum color)value : COLOR_UNKNOWN;
 }
 
 static void append_alarm(struct text *body, const struct store_rows columns[], const struct series_key *key,
@@ -88,7 +84,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 	for (size_t i = 0; i < columns[COLUMN_COLOR].count; i++) {
 		const struct store_row *row = &columns[COLUMN_COLOR].items[i];
 		for (int j = 0; j < RESOURCE_COUNT; j++) {
-			enum color color = color_of(row->value[j]);
+			enum color color = transitions_color(row->value[j]);
 			if (!row->present[j] || !service_wants(parameters, (enum resource)j) || color == COLOR_GREEN)
 				continue;
 			if (severity(color) > severity(worst))
@@ -108,49 +104,6 @@ out:
 		store_rows_free(&columns[i]);
 }
 
-struct transition {
-	int64_t time_ms;
-	struct series_key key;
-	enum resource resource;
-	enum color color;
-};
-
-static int compare_transitions(const void *left, const void *right)
-{
-	const struct transition *a = left, *b = right;
-	if (a->time_ms != b->time_ms)
-		return a->time_ms < b->time_ms ? -1 : 1;
-	int order = store_compare_keys(&a->key, &b->key);
-	return order ? order : (int)a->resource - (int)b->resource;
-}
-
-/*
- * Standing alarms are reported at every tick: a transition is a colour that differs
- * from the one before, or has none before it. The histories begin some ticks before
- * the window, at `from_ms`, so that an alarm that stands at its start is none.
- * Returns how many were written to transitions[].
- */
-static size_t find_transitions(const struct store_history *colors, enum resource resource, int64_t from_ms,
-                               struct transition transitions[])
-{
-	size_t count = 0;
-	for (size_t i = 0; i < colors->count; i++) {
-		const struct store_series *series = &colors->items[i];
-		for (size_t j = 0; j < series->count; j++) {
-			const struct store_point *point = &series->points[j];
-			if (point->time_ms <= from_ms || (j > 0 && point->value == series->points[j - 1].value))
-				continue;
-			transitions[count++] = (struct transition){
-				.time_ms = point->time_ms,
-				.key = series->key,
-				.resource = resource,
-				.color = color_of(point->value),
-			};
-		}
-	}
-	return count;
-}
-
 static size_t count_points(const struct store_history *history)
 {
 	size_t count = 0;
@@ -159,56 +112,88 @@ static size_t count_points(const struct store_history *history)
 	return count;
 }
 
+/* Of one read: the points that are read are not the items that are answered. */
+enum { PIECE_POINTS = 250000, PIECE_MIN_MS = 1000 };
+
+/*
+ * Goes over the colours of one resource, piece by piece, each as long as has not too many points. It begins some ticks
+ * before the window, at `from_ms`, so that an alarm that stands at its start is no transition.
+ */
+static int read_transitions(struct service *service, const struct query *window, int64_t from_ms,
+                            struct transitions *transitions)
+{
+	struct query query = *window;
+	int64_t piece_ms = window->to_ms - window->from_ms;
+	if (query.max_points > PIECE_POINTS)
+		query.max_points = PIECE_POINTS;
+	while (query.from_ms < window->to_ms) {
+		struct store_history colors;
+		query.to_ms = window->to_ms - query.from_ms > piece_ms ? query.from_ms + piece_ms : window->to_ms;
+		int result = service->ops->history(service->store, &query, &colors);
+		if (result == -E2BIG && piece_ms > PIECE_MIN_MS) {
+			piece_ms /= 2;
+			continue;
+		}
+		if (result)
+			return result;
+		result = transitions_add(transitions, &colors, query.resource, from_ms);
+		if (count_points(&colors) < query.max_points / 4)
+			piece_ms *= 2;
+		store_history_free(&colors);
+		if (result)
+			return result;
+		query.from_ms = query.to_ms;
+	}
+	return 0;
+}
+
+static void append_transitions(struct text *body, const struct transitions *transitions)
+{
+	text_append_char(body, '[');
+	for (size_t i = 0; i < transitions->count; i++) {
+		const struct transition *transition = &transitions->items[i];
+		text_append_string(body, i ? ", {\"time\": " : "{\"time\": ");
+		json_append_seconds(body, transition->time_ms);
+		text_append_string(body, ", \"ip\": ");
+		json_append_string(body, transition->key.ip);
+		text_append_string(body, ", \"process\": ");
+		json_append_string(body, transition->key.process);
+		text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"}", wire_resource_name(transition->resource),
+		            wire_color_name(transition->color));
+	}
+	text_append_string(body, "]\n");
+}
+
 void service_alarms(struct service *service, const struct parameters *parameters, struct request *request,
                     struct response *response)
 {
 	(void)request;
-	struct store_history colors[RESOURCE_COUNT] = { 0 };
-	struct transition *transitions = NULL;
-	int64_t now_ms = clock_wall_ms();
+	struct transitions transitions;
+	int64_t now_ms = clock_wall_ms(), start_ns = clock_monotonic_ns();
 	int64_t before_ms = INTERVALS_FRESH * atomic_load(&service->interval_ms);
 	struct query query =
 		service_query(service, parameters, METRIC_ALARM, now_ms, parameters->window_ms + before_ms);
+	bool limited = parameters->given & PARAMETER_LIMIT;
 	query.by_host = true;
+	/* One more than may be answered tells that there are too many. */
+	transitions_init(&transitions, limited && parameters->limit <= query.max_points ? parameters->limit :
+	                 query.max_points + 1, limited);
 
-	int64_t start_ns = clock_monotonic_ns();
 	int result = 0;
-	size_t points = 0;
 	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++) {
-		if (!service_wants(parameters, (enum resource)i))
-			continue;
 		query.resource = (enum resource)i;
-		result = service->ops->history(service->store, &query, &colors[i]);
-		points += count_points(&colors[i]);
+		if (service_wants(parameters, query.resource))
+			result = read_transitions(service, &query, now_ms - parameters->window_ms, &transitions);
 	}
-	if (!service_check_read(service, result, start_ns, response))
-		goto out;
-
-	transitions = malloc((points + 1) * sizeof(*transitions));
-	if (!transitions) {
-		response_error(response, 503, NULL, "out of memory");
-		goto out;
-	}
-	size_t count = 0;
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		count += find_transitions(&colors[i], (enum resource)i, now_ms - parameters->window_ms, transitions + count);
-	qsort(transitions, count, sizeof(*transitions), compare_transitions);
-
-	struct text *body = &response->body;
-	text_append_char(body, '[');
-	for (size_t i = 0; i < count; i++) {
-		text_append_string(body, i ? ", {\"time\": " : "{\"time\": ");
-		json_append_seconds(body, transitions[i].time_ms);
-		text_append_string(body, ", \"ip\": ");
-		json_append_string(body, transitions[i].key.ip);
-		text_append_string(body, ", \"process\": ");
-		json_append_string(body, transitions[i].key.process);
-		text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"}", wire_resource_name(transitions[i].resource),
-		            wire_color_name(transitions[i].color));
-	}
-	text_append_string(body, "]\n");
-out:
-	free(transitions);
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		store_history_free(&colors[i]);
+	transitions_sort(&transitions);
+	bool too_many = result == -E2BIG || transitions.count > query.max_points;
+	if (!service_check_read(service, too_many ? 0 : result, start_ns, response))
+		; /* the response says why */
+	else if (too_many)
+		response_error(response, 400, NULL,
+		               "the answer would have over %zu items: ask for a shorter window, one ip, process or resource, "
+		               "or a lower limit=", query.max_points);
+	else
+		append_transitions(&response->body, &transitions);
+	transitions_free(&transitions);
 }

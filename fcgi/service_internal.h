@@ -2,17 +2,20 @@
 #ifndef VIGIE_FCGI_SERVICE_INTERNAL_H
 #define VIGIE_FCGI_SERVICE_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
+#include "common/sure_clock.h"
 #include "fcgi/gate.h"
 #include "fcgi/collectors.h"
+#include "fcgi/hosts.h"
 #include "fcgi/service.h"
 #include "fcgi/shared_reads.h"
 #include "fcgi/writer.h"
 
 enum {
 	INTERVALS_FRESH = 3, /* what is older than so many intervals, or refreshes of forecasts, is not the latest */
-	SERVICE_AHEAD_MS = 60000, /* how far ahead of our clock a sample may be */
+	SERVICE_AHEAD_MS = STORE_AHEAD_MS, /* how far ahead of our clock a sample may be */
 };
 
 /* When a service that reports to this one last did so. */
@@ -28,7 +31,11 @@ struct service {
 	struct gate gate; /* of the requests that call the store */
 	struct shared_reads *reads;
 	struct tokens *tokens;
+	struct hosts *hosts;
+	atomic_flag misdirected; /* a request for another host came, and that was logged */
 	struct collectors *collectors;
+	pthread_mutex_t clock_lock;
+	struct sure_clock clock; /* see service_certain_ms() */
 	int64_t started_ns;
 	atomic_llong interval_ms;
 	atomic_llong refresh_ms; /* of the forecasts */
@@ -38,13 +45,20 @@ struct service {
 
 /* Enters the gate with a request that calls the store, until gate_leave(). False: the
  * response says 503. */
-bool service_enter_store(struct service *service, struct response *response);
+bool service_enter_store(struct service *service, enum gate_kind kind, struct response *response);
+
+/* Whether there is memory for what the answer has become so far. False: it says 503 now.
+ * Cheap: for each of the series that it is made of. */
+bool service_has_room(struct response *response);
 
 /* Counts the time of a read since `start_ns`. False: the response says what went wrong. */
 bool service_check_read(struct service *service, int result, int64_t start_ns, struct response *response);
 
 /* Answers for a store that has failed with `result`. */
 void service_answer_failure(int result, struct response *response);
+
+/* The wall clock, as far as it is certain since the start: what is far ahead of it was stored by a clock that was wrong. */
+int64_t service_certain_ms(struct service *service);
 
 /* Notes that a service has reported now. */
 void service_note_life(struct sign_of_life *sign);

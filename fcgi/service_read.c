@@ -94,7 +94,7 @@ void service_get_all(struct service *service, const struct parameters *parameter
 	struct text *body = &response->body;
 	const struct series_key *before = NULL;
 	text_append_char(body, '{');
-	for (size_t i = 0; i < rows.count; i++) {
+	for (size_t i = 0; i < rows.count && service_has_room(response); i++) {
 		const struct store_row *row = &rows.items[i];
 		service_begin_series(body, &row->key, before);
 		for (int j = 0; j < RESOURCE_COUNT; j++) {
@@ -107,7 +107,8 @@ void service_get_all(struct service *service, const struct parameters *parameter
 		text_append_char(body, ']');
 		before = &row->key;
 	}
-	service_end_series(body, before);
+	if (response->status == 200)
+		service_end_series(body, before);
 	store_rows_free(&rows);
 }
 
@@ -136,10 +137,13 @@ static bool choose_series(struct service *service, const struct parameters *para
 	return true;
 }
 
-static void append_points(struct text *body, const struct store_series *series, bool timestamps, bool means)
+static void append_points(struct response *response, const struct store_series *series, bool timestamps, bool means)
 {
+	struct text *body = &response->body;
 	text_append_char(body, '[');
 	for (size_t i = 0; i < series->count; i++) {
+		if (!service_has_room(response))
+			return;
 		if (i)
 			text_append_string(body, ", ");
 		if (timestamps) {
@@ -178,12 +182,13 @@ void service_get_all_detailed(struct service *service, const struct parameters *
 	bool means = parameters->step_ms && parameters->aggregate == AGGREGATE_MEAN;
 	qsort(history.items, history.count, sizeof(*history.items), store_compare_keys);
 	text_append_char(body, '{');
-	for (size_t i = 0; i < history.count; i++) {
+	for (size_t i = 0; i < history.count && response->status == 200; i++) {
 		service_begin_series(body, &history.items[i].key, before);
-		append_points(body, &history.items[i], parameters->timestamps, means);
+		append_points(response, &history.items[i], parameters->timestamps, means);
 		before = &history.items[i].key;
 	}
-	service_end_series(body, before);
+	if (response->status == 200)
+		service_end_series(body, before);
 	store_history_free(&history);
 }
 
@@ -198,7 +203,7 @@ void service_latest(struct service *service, const struct parameters *parameters
 	struct text *body = &response->body;
 	const struct series_key *before = NULL;
 	text_append_char(body, '{');
-	for (size_t i = 0; i < rows.count; i++) {
+	for (size_t i = 0; i < rows.count && service_has_room(response); i++) {
 		const struct store_row *row = &rows.items[i];
 		bool first = true;
 		for (int j = 0; j < RESOURCE_COUNT; j++) {
@@ -218,6 +223,7 @@ void service_latest(struct service *service, const struct parameters *parameters
 		if (!first)
 			text_append_char(body, '}');
 	}
-	service_end_series(body, before);
+	if (response->status == 200)
+		service_end_series(body, before);
 	store_rows_free(&rows);
 }

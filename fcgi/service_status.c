@@ -62,7 +62,7 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 	(void)request;
 	struct store_hosts hosts;
 	int64_t start_ns = clock_monotonic_ns(), oldest_ms = clock_wall_ms() - service_max_window_ms(service);
-	int result = service->ops->hosts(service->store, oldest_ms, &hosts);
+	int result = service->ops->hosts(service->store, oldest_ms, service_certain_ms(service) + SERVICE_AHEAD_MS, &hosts);
 	if (!service_check_read(service, result, start_ns, response))
 		return;
 	qsort(hosts.items, hosts.count, sizeof(*hosts.items), compare_hosts);
@@ -91,9 +91,12 @@ void service_append_gauges(struct service *service, struct text *text)
 	            "vigie_store_calls %u\n"
 	            "# HELP vigie_reads_waiting Reads that wait for another's answer.\n# TYPE vigie_reads_waiting gauge\n"
 	            "vigie_reads_waiting %u\n"
+	            "# HELP vigie_memory_held_bytes What requests hold of server.memory.\n"
+	            "# TYPE vigie_memory_held_bytes gauge\nvigie_memory_held_bytes %zu\n"
 	            "# HELP vigie_queue_batches Batches that wait for the next write.\n# TYPE vigie_queue_batches gauge\n"
 	            "vigie_queue_batches %zu\n",
-	            gate_inside(&service->gate), shared_reads_waiting(service->reads), writer_waiting(service->writer));
+	            gate_inside(&service->gate), shared_reads_waiting(service->reads),
+	            budget_held(BUDGET_BODIES) + budget_held(BUDGET_ANSWERS), writer_waiting(service->writer));
 	collectors_append_metrics(service->collectors, clock_wall_ms() - service_max_window_ms(service), text);
 }
 

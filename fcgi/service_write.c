@@ -32,8 +32,8 @@ static bool check_body(const struct request *request, struct response *response)
 
 static void answer_refusal(int result, const struct body_error *error, struct response *response)
 {
-	if (result == -ENOMEM) {
-		response_error(response, 503, NULL, "out of memory");
+	if (result == -ENOMEM || result == -ENOBUFS) {
+		response_no_memory(response, result);
 		return;
 	}
 	counters_add(COUNTER_REJECTED, 1);
@@ -52,11 +52,11 @@ static struct body_times times_now(struct service *service)
 
 static void store_batch(struct service *service, const struct batch *batch, struct response *response)
 {
-	if (!service_enter_store(service, response))
+	if (!service_enter_store(service, GATE_WRITE, response))
 		return;
 	char refusal[STORE_REFUSAL_SIZE] = "";
 	int result = batch->count ? writer_append(service->writer, batch, refusal) : 0;
-	gate_leave(&service->gate);
+	gate_leave(&service->gate, GATE_WRITE);
 	counters_add(COUNTER_REJECTED, result == -EINVAL);
 	counters_add(COUNTER_BUSY, result == -EBUSY);
 	if (result == -EINVAL)

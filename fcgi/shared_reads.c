@@ -5,12 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* uthash: an item that there is no memory for is not added. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 #include <utlist.h>
 
 #include "common/clock.h"
+#include "common/table.h"
 
 enum {
 	KEY_SIZE = 1002, /* of the path, the query and a NUL behind each */
@@ -22,14 +20,14 @@ enum {
 struct shared_read {
 	UT_hash_handle hh;               /* in the table until it is dropped */
 	struct shared_read *prev, *next; /* among those that are kept */
-	/* The table's, the leader's, and one each for those that wait or copy; who gives
+	/* The table's, the leader's, and one each for those that wait or have it; who gives
 	 * back the last frees it. Taken under the lock. */
 	atomic_uint references;
-	enum { MAKING, MADE, LOST } state; /* LOST: there was no memory for the answer */
-	bool wanted;            /* somebody waits for it */
-	pthread_cond_t changed; /* the state has */
-	int64_t made_ns;        /* on the monotonic clock */
-	struct response answer; /* does not change once it is made */
+	bool made;
+	bool wanted;             /* somebody waits for it */
+	pthread_cond_t now_made;
+	int64_t made_ns;         /* on the monotonic clock */
+	struct response answer;  /* does not change once it is made */
 	char key[];
 };
 
@@ -66,8 +64,8 @@ static void give_back(struct shared_read *read)
 {
 	if (atomic_fetch_sub(&read->references, 1) > 1)
 		return;
-	pthread_cond_destroy(&read->changed);
-	text_free(&read->answer.body);
+	pthread_cond_destroy(&read->now_made);
+	response_free(&read->answer);
 	free(read);
 }
 
@@ -90,7 +88,7 @@ static void forget(struct shared_reads *reads, struct shared_read *read)
 /* The lock is held. */
 static bool is_fresh(const struct shared_reads *reads, const struct shared_read *read, int64_t now_ns)
 {
-	return read->state == MADE && now_ns - read->made_ns < reads->max_age_ns;
+	return read->made && now_ns - read->made_ns < reads->max_age_ns;
 }
 
 /* Drops those that are too old and, where there is too much, the oldest. The lock is held. */
@@ -137,7 +135,7 @@ static struct shared_read *add(struct shared_reads *reads, const char *key, size
 		return NULL;
 	read->references = 2;
 	memcpy(read->key, key, length);
-	pthread_cond_init(&read->changed, NULL);
+	pthread_cond_init(&read->now_made, NULL);
 	HASH_ADD(hh, reads->table, key, length, read);
 	if (!read->hh.tbl) {
 		read->references = 1;
@@ -147,14 +145,22 @@ static struct shared_read *add(struct shared_reads *reads, const char *key, size
 	return read;
 }
 
-/* Fills the response with an answer that is made, in the memory it has. */
-static void fill(struct response *response, const struct shared_read *read)
+static void give_back_lent(void *read)
 {
-	struct text body = response->body;
-	*response = read->answer;
-	response->body = body;
-	text_reset(&response->body);
-	text_append(&response->body, read->answer.body.data, read->answer.body.length);
+	give_back(read);
+}
+
+/* Fills the response with an answer that is made; the caller's reference is given back with it. */
+static void lend(struct response *response, struct shared_read *read)
+{
+	response->status = read->answer.status;
+	response->content_type = read->answer.content_type;
+	response->allow = read->answer.allow;
+	response->authenticate = read->answer.authenticate;
+	response->retry_after_s = read->answer.retry_after_s;
+	response->lent = &read->answer.body;
+	response->lender = read;
+	response->give_back = give_back_lent;
 }
 
 bool shared_reads_find(struct shared_reads *reads, const struct request *request, struct response *response)
@@ -172,11 +178,9 @@ bool shared_reads_find(struct shared_reads *reads, const struct request *request
 	else
 		read = NULL;
 	pthread_mutex_unlock(&reads->lock);
-	if (!read)
-		return false;
-	fill(response, read);
-	give_back(read);
-	return true;
+	if (read)
+		lend(response, read);
+	return read != NULL;
 }
 
 bool shared_reads_begin(struct shared_reads *reads, const struct request *request, struct response *response,
@@ -191,7 +195,7 @@ bool shared_reads_begin(struct shared_reads *reads, const struct request *reques
 	struct shared_read *read;
 	pthread_mutex_lock(&reads->lock);
 	HASH_FIND(hh, reads->table, key, length, read);
-	if (read && read->state == MADE && !is_fresh(reads, read, clock_monotonic_ns())) {
+	if (read && read->made && !is_fresh(reads, read, clock_monotonic_ns())) {
 		forget(reads, read);
 		read = NULL;
 	}
@@ -202,60 +206,41 @@ bool shared_reads_begin(struct shared_reads *reads, const struct request *reques
 	}
 	atomic_fetch_add(&read->references, 1);
 	reads->waiting++;
-	while (read->state == MAKING) {
+	while (!read->made) {
 		read->wanted = true;
-		pthread_cond_wait(&read->changed, &reads->lock);
+		pthread_cond_wait(&read->now_made, &reads->lock);
 	}
 	reads->waiting--;
 	pthread_mutex_unlock(&reads->lock);
-
-	/* The state does not change any more. */
-	bool made = read->state == MADE;
-	if (made)
-		fill(response, read);
-	give_back(read);
-	return made;
-}
-
-/* Copies an answer, with no more memory than it takes. False: out of memory, or the
- * answer is itself cut short for want of it. */
-static bool copy_answer(const struct response *response, struct response *ret_answer)
-{
-	if (text_failed(&response->body))
-		return false;
-	size_t length = response->body.length;
-	struct text body = { .data = malloc(length + 1), .capacity = length + 1 };
-	if (!body.data)
-		return false;
-	text_append(&body, response->body.data, length);
-	*ret_answer = *response;
-	ret_answer->body = body;
+	lend(response, read);
 	return true;
 }
 
-void shared_reads_end(struct shared_reads *reads, struct shared_read *read, const struct response *response)
+void shared_reads_end(struct shared_reads *reads, struct shared_read *read, struct response *response)
 {
 	if (!read)
 		return;
 	pthread_mutex_lock(&reads->lock);
-	bool kept = reads->max_age_ns > 0 && response->status == 200 && response->body.length <= KEPT_BODY_MAX;
-	/* An answer that nobody wants is not copied: the lock is held until it is out of the
-	 * table, so that nobody can come to want it. */
-	if (kept || read->wanted) {
-		pthread_mutex_unlock(&reads->lock);
-		bool copied = copy_answer(response, &read->answer);
-		pthread_mutex_lock(&reads->lock);
-		read->state = copied ? MADE : LOST;
+	bool kept = reads->max_age_ns > 0 && response->status == 200 && !text_failed(&response->body) &&
+	            response->body.length <= KEPT_BODY_MAX;
+	bool shared = kept || read->wanted;
+	if (shared) {
+		read->answer = *response;
+		response->body = TEXT_EMPTY;
+		response->share.counted = 0;
+		read->made = true;
 		read->made_ns = clock_monotonic_ns();
-		pthread_cond_broadcast(&read->changed);
-		kept = kept && copied;
+		pthread_cond_broadcast(&read->now_made);
 	}
 	if (kept)
 		keep(reads, read);
 	else
 		drop(reads, read);
 	pthread_mutex_unlock(&reads->lock);
-	give_back(read);
+	if (shared)
+		lend(response, read);
+	else
+		give_back(read);
 }
 
 unsigned shared_reads_waiting(struct shared_reads *reads)

@@ -41,6 +41,7 @@ void store_rows_free(struct store_rows *rows)
 {
 	free(rows->items);
 	free(rows->strings);
+	budget_give_back(&rows->share);
 	*rows = (struct store_rows){ 0 };
 }
 
@@ -49,6 +50,7 @@ void store_history_free(struct store_history *history)
 	free(history->items);
 	free(history->points);
 	free(history->strings);
+	budget_give_back(&history->share);
 	*history = (struct store_history){ 0 };
 }
 

@@ -3,18 +3,20 @@
  * store_<engine>.c. What else knows the engine is in the same folder.
  *
  * A store may be called by any number of threads at once, append() by as many at a
- * time as the table says. Every function of the table is required. They return 0 or a negative
+ * time as the table says. Every function of the table but backup() is required. They return 0 or a negative
  * errno, and leave their outputs untouched on failure:
  *   -ENOMEM, -EIO (the engine failed: its words are in the log), -ENOSPC,
  *   -EINVAL (append: the engine refuses a sample; any read: it refuses the query, and works
  *   otherwise: its words are in `ret_refusal`),
  *   -EDQUOT (append: no room for another host), -EBADMSG (append: what is stored at
  *   the place of a sample is damaged), -E2BIG (history: more points than
- *   query.max_points; any read: more than the engine reads for one query).
+ *   query.max_points; any read: more than the engine reads for one query), -ENOBUFS (a
+ *   read: the budget's share for answers is taken by others).
  * Engines beyond the network also fail with what tells how: -ECONNREFUSED,
  * -ETIMEDOUT, -EAGAIN (it is busy or broken: 429, 5xx), -EACCES, -ENOENT.
  *
- * Every sample weighs the same in a mean. A window is (from, to]; a bucket of
+ * Every sample weighs the same in a mean. Samples of one time, of several hosts that are put
+ * together, come in the order of the hosts' addresses (as strcmp(3) has them). A window is (from, to]; a bucket of
  * step s is [k·s, (k+1)·s), stamped at its start, and left out when it is empty.
  */
 #ifndef VIGIE_FCGI_STORE_H
@@ -24,13 +26,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "common/config.h"
 #include "common/text.h"
+#include "fcgi/budget.h"
 #include "fcgi/sample.h"
 
 struct store;
 
 enum { STORE_REFUSAL_SIZE = 256 }; /* bytes of an engine's words, with their NUL */
+
+enum { STORE_AHEAD_MS = 60000 }; /* how far ahead of the time a sample may be; what is further is of a wrong clock */
 
 /* A time after that of any sample: the year 2200, which every engine can say. */
 #define STORE_LATEST_MS INT64_C(7258118400000)
@@ -75,6 +81,7 @@ struct store_rows {
 	struct store_row *items; /* in no order */
 	size_t count;
 	char *strings; /* what the keys point into */
+	struct budget_share share; /* of the items */
 };
 
 struct store_point {
@@ -93,6 +100,7 @@ struct store_history {
 	size_t count;
 	struct store_point *points; /* of all series */
 	char *strings;
+	struct budget_share share;  /* of the points */
 };
 
 struct store_host {
@@ -117,13 +125,17 @@ struct store_ops {
 
 	int (*open)(const struct config *config, struct store **ret_store);
 
+	/* Writes a whole copy of what the store holds to a file that is not there yet, whether another process uses it or
+	 * not. 0, or a negative errno with a sentence. NULL: the engine has means of its own. */
+	int (*backup)(const struct config *config, const char *target, struct text *ret_error);
+
 	/* Accepts NULL. No other call may be under way. */
 	void (*close)(struct store *store);
 
 	/* Stores all samples of all batches durably, or none (an engine that refuses one
 	 * sample may have stored others). The same series and time written again replaces
-	 * the value. Also does a share of the retention's deletions. `now_ms`: the wall clock. */
-	int (*append)(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+	 * the value. Also does a share of the retention's deletions, as far as `now` is certain. */
+	int (*append)(struct store *store, const struct batch *const batches[], size_t count, struct moment now,
 	              char ret_refusal[static STORE_REFUSAL_SIZE]);
 
 	/* Means and maxima over the window. */
@@ -135,8 +147,9 @@ struct store_ops {
 	/* Each series' newest sample in the window; always by host. */
 	int (*latest)(struct store *store, const struct query *query, struct store_rows *ret_rows);
 
-	/* All hosts with usage samples after `from_ms`. */
-	int (*hosts)(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts);
+	/* All hosts with usage samples after `from_ms`. Samples after `to_ms` do not count; an engine that tells itself
+	 * which are of a clock that is wrong need not look at it. */
+	int (*hosts)(struct store *store, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts);
 
 	/* How long the engine keeps samples, milliseconds. */
 	int64_t (*retention)(struct store *store);

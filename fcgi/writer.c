@@ -53,7 +53,7 @@ void writer_close(struct writer *writer)
 static int append(struct writer *writer, const struct batch *const batches[], size_t count, char *refusal)
 {
 	int64_t start_ns = clock_monotonic_ns();
-	int result = writer->ops->append(writer->store, batches, count, clock_wall_ms(), refusal);
+	int result = writer->ops->append(writer->store, batches, count, clock_moment(), refusal);
 	counters_time(TIMER_APPEND, clock_monotonic_ns() - start_ns);
 	if (result) {
 		counters_add(COUNTER_APPEND_FAILURES, 1);

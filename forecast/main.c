@@ -73,11 +73,13 @@ static void run(struct service *service, struct tick *tick)
 		switch (program_wait_for(&program, tick->timer_fd, service_reads(service) ? 0 : -1)) {
 		case PROGRAM_TIMER:
 			now = clock_moment();
-			if (tick_take(tick, now, &boundary_ms))
+			if (tick_take(tick, now, &boundary_ms) && service_trusts_clock(service, now))
 				service_refresh(service, boundary_ms, now.wall_ms);
 			break;
 		case PROGRAM_TIMEOUT:
-			service_read_next(service, clock_wall_ms());
+			now = clock_moment();
+			if (service_trusts_clock(service, now))
+				service_read_next(service, now.wall_ms);
 			break;
 		case PROGRAM_RELOAD:
 			reload(service, tick);

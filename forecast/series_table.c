@@ -36,6 +36,7 @@ struct series *series_table_add(struct series_table *table, const char *ip, cons
 		return NULL;
 	series->resource = resource;
 	series->behind = true;
+	series->quiet = INT64_MAX;
 	series->recent = (struct recent *)(void *)((char *)series + recent_at);
 	recent_init(series->recent, table->per_step);
 	memcpy(series->key, key, length);

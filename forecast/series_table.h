@@ -10,10 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Out of memory is ours to report, not uthash's to exit for. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
+#include "common/table.h"
 #include "common/wire.h"
 #include "forecast/forecaster.h"
 #include "forecast/recent.h"
@@ -23,7 +20,7 @@ struct series {
 	struct forecaster *forecaster; /* NULL: it is behind and never was not */
 	int64_t seen_ms;  /* the end of the newest bucket that has a value */
 	double above;     /* percent; over it the series is one that is looked at */
-	int64_t above_ms; /* the end of the newest bucket that is over it */
+	int64_t quiet;    /* refreshes since the newest bucket that is over it; INT64_MAX: none was seen */
 	enum resource resource;
 	bool behind;      /* its history is to be read before it takes part */
 	const char *process; /* within the key, as is the host's address from key + 1 on */

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
+#include "common/watcher.h"
 #include "common/whole_file.h"
 #include "forecast/service_internal.h"
 
@@ -47,6 +49,7 @@ int service_open(const struct config *config, const char *source, int64_t now_ms
 		text_append_string(ret_error, strerror(ENOMEM));
 		return -ENOMEM;
 	}
+	service->lock_fd = -1;
 	service->saved_ms = now_ms;
 	service->asking.operation = "asking for the newest values";
 	service->reading.operation = "reading the histories";
@@ -70,6 +73,8 @@ void service_close(struct service *service)
 	learnt_free(&service->learnt);
 	uplink_hosts_free(&service->hosts);
 	setup_close(&service->setup);
+	if (service->lock_fd >= 0)
+		close(service->lock_fd);
 	prior_free(service->prior);
 	free(service);
 }
@@ -93,7 +98,12 @@ bool service_read_state(struct service *service)
 {
 	const char *path = service->setup.state;
 	struct text error = TEXT_EMPTY;
-	int result = state_file_read(path, service->setup.step_ms, &service->learnt, &error);
+	if (service->lock_fd < 0 && watcher_lock_state(path, &service->lock_fd, &error) != 0) {
+		log_error("%s", error.data);
+		text_free(&error);
+		return false;
+	}
+	int result = state_file_read(path, service->setup.step_ms, &service->learnt, &service->mark, &error);
 	if (result == -EBADMSG) {
 		result = whole_file_move_aside(path);
 		if (!result)
@@ -134,6 +144,22 @@ static void keep_learnt(struct service *service)
 	text_free(&line);
 }
 
+/* Where the state is to be at another place: that is locked before this one is let go. 0 or a negative errno with a
+ * sentence. */
+static int relock(struct service *service, const struct setup *setup, struct text *ret_error)
+{
+	int fd;
+	if (strcmp(service->setup.state, setup->state) == 0)
+		return 0;
+	int result = watcher_lock_state(setup->state, &fd, ret_error);
+	if (result)
+		return result;
+	if (service->lock_fd >= 0)
+		close(service->lock_fd);
+	service->lock_fd = fd;
+	return 0;
+}
+
 int service_reload(struct service *service, const struct config *config, const char *source, int64_t now_ms,
                    struct text *ret_error)
 {
@@ -141,6 +167,11 @@ int service_reload(struct service *service, const struct config *config, const c
 	int result = setup_open(config, source, &setup, ret_error);
 	if (result)
 		return result;
+	result = relock(service, &setup, ret_error);
+	if (result) {
+		setup_close(&setup);
+		return result;
+	}
 	keep_learnt(service);
 	if (service->setup.step_ms != setup.step_ms)
 		learnt_free(&service->learnt);
@@ -152,11 +183,50 @@ int service_reload(struct service *service, const struct config *config, const c
 	return 0;
 }
 
+bool service_trusts_clock(struct service *service, struct moment now)
+{
+	enum sure_clock_news news;
+	char read[CLOCK_RFC3339_SIZE], believed[CLOCK_RFC3339_SIZE];
+	bool first = !service->has_clock;
+	if (first)
+		sure_clock_open(&service->clock, service->mark.moment.wall_ms ? &service->mark : NULL, clock_boot(), now);
+	service->has_clock = true;
+	service->moment = now;
+	int64_t believed_ms = sure_clock_read(&service->clock, now, &news);
+	clock_format_rfc3339(believed_ms, believed);
+	clock_format_rfc3339(now.wall_ms, read);
+	switch (news) {
+	case SURE_CLOCK_SAME:
+		break;
+	case SURE_CLOCK_JUMPED:
+		log_warning("the clock has jumped to %s, where %s was expected: no forecasts until it is right again, or has "
+		            "stayed so for %d minutes", read, believed, SURE_CLOCK_WAIT_MS / 60000);
+		if (first)
+			restart(service, believed_ms); /* it was opened at the wrong time */
+		break;
+	case SURE_CLOCK_BACK:
+		log_info("the clock is right again: %s", read);
+		if (service->complete > setup_complete(&service->setup, now.wall_ms))
+			restart(service, now.wall_ms); /* it was reloaded meanwhile */
+		break;
+	case SURE_CLOCK_ADOPTED:
+		log_warning("the clock was set to %s: reading all histories again", read);
+		keep_learnt(service);
+		restart(service, now.wall_ms);
+		break;
+	}
+	return !service->clock.doubting;
+}
+
 /* The content of the state file. */
 static void format_state(const struct service *service, struct text *content)
 {
 	struct text line = TEXT_EMPTY;
 	state_file_begin(content, service->setup.step_ms);
+	if (service->has_clock) {
+		struct sure_clock_mark mark = sure_clock_mark(&service->clock, service->moment);
+		state_file_add_mark(content, &mark);
+	}
 	size_t count = state_file_add_learnt(content, service->learnt);
 	for (struct series *series = next_saved(service, NULL, &line); series; series = next_saved(service, series, &line)) {
 		content->failed = content->failed || text_failed(&line);

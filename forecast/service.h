@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "common/config.h"
 #include "common/text.h"
 #include "common/wire.h"
@@ -39,14 +40,21 @@ void service_close(struct service *service);
  * failure is logged, and the present one stays. */
 void service_read_model(struct service *service, const char *path);
 
-/* Reads what was learnt before; a broken file is moved aside. Logs what fails. False: there is
- * a file that can neither be read nor moved, which must not be lost. */
+/* Locks the state, and reads what was learnt before; a broken file is moved aside. Logs what fails. False: another
+ * process uses it, or there is a file that can neither be read nor moved, which must not be lost. */
 bool service_read_state(struct service *service) __attribute__((warn_unused_result));
 
 /* Takes another configuration and its model, where that is not broken; all histories are then
  * read anew, and what was learnt is kept. On failure, with a sentence, all stays as it was. */
 int service_reload(struct service *service, const struct config *config, const char *source, int64_t now_ms,
                    struct text *ret_error) __attribute__((warn_unused_result));
+
+/*
+ * Takes a reading of the clocks; what was learnt was read before. False while the wall clock is doubted, since it
+ * has jumped: what it says is then no time to refresh or to read at, since a wrong step cannot be taken back.
+ * The log says it once. When a time that was doubted is borne out, all histories are read anew.
+ */
+bool service_trusts_clock(struct service *service, struct moment now) __attribute__((warn_unused_result));
 
 /* What is to be done at a boundary, a little after it. */
 void service_refresh(struct service *service, int64_t boundary_ms, int64_t now_ms);

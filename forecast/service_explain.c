@@ -13,7 +13,7 @@ static int read_learnt(struct service *service, struct text *ret_error)
 {
 	const char *path = service->setup.state;
 	struct text wrong = TEXT_EMPTY;
-	int result = state_file_read(path, service->setup.step_ms, &service->learnt, &wrong);
+	int result = state_file_read(path, service->setup.step_ms, &service->learnt, NULL, &wrong);
 	if (result == -ENOMEM)
 		text_append_string(ret_error, strerror(ENOMEM));
 	else if (result)

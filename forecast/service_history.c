@@ -73,8 +73,11 @@ static void take_history(const struct catching_up *catching_up, struct series *s
 			end_ms = catching_up->now_ms;
 		if (end_ms > series->seen_ms)
 			series->seen_ms = end_ms;
-		if ((double)step.max > series->above && end_ms > series->above_ms)
-			series->above_ms = end_ms;
+		/* As the next refresh will count. */
+		int64_t refresh_ms = service->setup.refresh_ms;
+		int64_t quiet = catching_up->now_ms / refresh_ms - end_ms / refresh_ms + 2;
+		if ((double)step.max > series->above && quiet < series->quiet)
+			series->quiet = quiet;
 		if (index == service->complete)
 			fill_recent(catching_up, series, step);
 	}
@@ -151,8 +154,6 @@ static int read_next_host(struct service *service, int64_t now_ms, struct text *
 	log_info("%zu series of %zu hosts have their history", series_table_count(&service->table), service->hosts.count);
 	uplink_hosts_free(&service->hosts);
 	service->next_host = 0;
-	/* What nobody asked for is of series that are gone. */
-	learnt_free(&service->learnt);
 	return result;
 }
 
@@ -167,7 +168,7 @@ static int read_next_series(struct service *service, int64_t now_ms, struct text
 
 bool service_reads(const struct service *service)
 {
-	if (service->paused)
+	if (service->paused || service->clock.doubting)
 		return false;
 	return service->hosts_wanted || service->next_host < service->hosts.count ||
 	       (service->reads_left && next_behind(service));

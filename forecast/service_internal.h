@@ -2,6 +2,7 @@
 #ifndef VIGIE_FORECAST_SERVICE_INTERNAL_H
 #define VIGIE_FORECAST_SERVICE_INTERNAL_H
 
+#include "common/sure_clock.h"
 #include "common/trouble.h"
 #include "forecast/histories.h"
 #include "forecast/prior.h"
@@ -24,6 +25,12 @@ struct service {
 	size_t next_host;
 	unsigned reads_left;    /* until the next refresh */
 	bool paused;            /* reading failed: not again before the next refresh */
+
+	int lock_fd;            /* of the state; -1: it is not locked */
+	struct sure_clock clock; /* by the readings so far */
+	bool has_clock;         /* there were any */
+	struct moment moment;   /* of the last one */
+	struct sure_clock_mark mark; /* that the state was read with; its moment is 0: none */
 
 	bool dirty;             /* something was learnt since the state was written */
 	int64_t saved_ms;

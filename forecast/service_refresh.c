@@ -31,6 +31,7 @@ static int read_buckets(void *user, const struct history_series *buckets)
 		series = service_add_series(service, buckets->ip, buckets->process, buckets->resource);
 	if (!series)
 		return -ENOMEM;
+	int64_t newest = buckets->first + (int64_t)buckets->count - 1; /* the present one */
 	for (size_t i = 0; i < buckets->count; i++) {
 		struct step values = buckets->steps[i];
 		int64_t bucket = buckets->first + (int64_t)i, end_ms = (bucket + 1) * service->setup.refresh_ms;
@@ -39,8 +40,8 @@ static int read_buckets(void *user, const struct history_series *buckets)
 		recent_set(series->recent, bucket, values);
 		if (end_ms > series->seen_ms)
 			series->seen_ms = end_ms;
-		if ((double)values.max > series->above && end_ms > series->above_ms)
-			series->above_ms = end_ms;
+		if ((double)values.max > series->above && newest - bucket < series->quiet)
+			series->quiet = newest - bucket;
 	}
 	return 0;
 }
@@ -106,17 +107,23 @@ static void complete_steps(struct service *service, int64_t bucket)
 	}
 }
 
-/* Drops what has not been over `above` for the length of the history, gone or not. */
-static void forget(struct service *service, int64_t now_ms)
+/* Drops what has not been over `above` for the length of the history, gone or not. That is counted in refreshes: a
+ * clock that was set ends nothing. */
+static void forget(struct service *service)
 {
-	int64_t oldest_ms = now_ms - service->setup.history_ms;
+	int64_t longest = service->setup.history_ms / service->setup.refresh_ms;
 	for (struct series *series = series_table_next(&service->table, NULL), *next; series; series = next) {
 		next = series_table_next(&service->table, series);
-		if (series->above_ms < oldest_ms) {
+		if (series->quiet > longest) {
 			series_table_drop(&service->table, series);
 			service->dirty = true;
+		} else {
+			series->quiet++;
 		}
 	}
+	/* What nobody asks for, though all histories have been read, is of series that are gone. */
+	if (!service->hosts_wanted && service->next_host == service->hosts.count && learnt_age(&service->learnt, longest))
+		service->dirty = true;
 }
 
 struct step service_present(const struct service *service, const struct series *series, int64_t boundary_ms)
@@ -193,7 +200,7 @@ void service_refresh(struct service *service, int64_t boundary_ms, int64_t now_m
 	int64_t bucket = boundary_ms / service->setup.refresh_ms;
 	complete_steps(service, bucket);
 	service->last_bucket = bucket;
-	forget(service, now_ms);
+	forget(service);
 	report(service, boundary_ms, now_ms);
 	size_t count = series_table_count(&service->table);
 	service->counts.refreshes++;

@@ -7,20 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Out of memory is ours to report, not uthash's to exit for. */
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
 #include "common/json.h"
+#include "common/table.h"
 #include "common/whole_file.h"
 
 #define FORMAT "vigie-forecast"
+#define CLOCK "clock "
 
-enum { VERSION = 1, KEY_SIZE = 1 + WIRE_IP_SIZE + WIRE_NAME_SIZE };
+enum { VERSION = 2, KEY_SIZE = 1 + WIRE_IP_SIZE + WIRE_NAME_SIZE };
 
 struct learnt {
 	UT_hash_handle hh;
 	char *line;
+	int64_t age; /* refreshes that nobody has asked for it */
 	char key[]; /* the resource, the address, a NUL, the name, a NUL */
 };
 
@@ -84,19 +83,44 @@ void learnt_free(struct learnt **learnt)
 		drop(learnt, item);
 }
 
+size_t learnt_age(struct learnt **learnt, int64_t longest)
+{
+	size_t dropped = 0;
+	struct learnt *item, *next;
+	HASH_ITER(hh, *learnt, item, next) {
+		if (++item->age > longest) {
+			drop(learnt, item);
+			dropped++;
+		}
+	}
+	return dropped;
+}
+
 void state_file_begin(struct text *content, int64_t step_ms)
 {
 	text_printf(content, FORMAT " %d %lld\n", VERSION, (long long)step_ms);
 }
 
-void state_file_add(struct text *content, const char *ip, const char *process, enum resource resource,
-                    const char *line)
+void state_file_add_mark(struct text *content, const struct sure_clock_mark *mark)
 {
-	text_printf(content, "%s %s ", ip, wire_resource_name(resource));
+	text_printf(content, CLOCK "%llu %lld %lld\n", (unsigned long long)mark->boot, (long long)mark->moment.wall_ms,
+	            (long long)mark->moment.boot_ms);
+}
+
+static void add(struct text *content, int64_t age, const char *ip, const char *process, enum resource resource,
+                const char *line)
+{
+	text_printf(content, "%lld %s %s ", (long long)age, ip, wire_resource_name(resource));
 	json_append_string(content, process);
 	text_append_char(content, ' ');
 	text_append_string(content, line);
 	text_append_char(content, '\n');
+}
+
+void state_file_add(struct text *content, const char *ip, const char *process, enum resource resource,
+                    const char *line)
+{
+	add(content, 0, ip, process, resource, line);
 }
 
 size_t state_file_add_learnt(struct text *content, const struct learnt *learnt)
@@ -104,7 +128,7 @@ size_t state_file_add_learnt(struct text *content, const struct learnt *learnt)
 	size_t count = 0;
 	for (const struct learnt *item = learnt; item; item = item->hh.next, count++) {
 		const char *ip = item->key + 1;
-		state_file_add(content, ip, ip + strlen(ip) + 1, (enum resource)(item->key[0] - '0'), item->line);
+		add(content, item->age, ip, ip + strlen(ip) + 1, (enum resource)(item->key[0] - '0'), item->line);
 	}
 	return count;
 }
@@ -142,20 +166,46 @@ static bool take_process(char **at, char ret_process[static WIRE_NAME_SIZE])
 	return right;
 }
 
+static bool take_age(char **at, int64_t *ret_age)
+{
+	char word[16], *end;
+	if (!take_word(at, word, sizeof(word)) || strspn(word, "0123456789") != strlen(word))
+		return false;
+	*ret_age = strtoll(word, &end, 10);
+	return true;
+}
+
 /* 0, -EBADMSG or -ENOMEM. */
-static int parse_line(char *at, struct learnt **learnt)
+static int parse_line(char *at, int version, struct learnt **learnt)
 {
 	char word[WIRE_IP_SIZE], ip[WIRE_IP_SIZE], process[WIRE_NAME_SIZE];
 	enum resource resource;
+	int64_t age = 0;
+	if (version > 1 && !take_age(&at, &age))
+		return -EBADMSG;
 	if (!take_word(&at, word, sizeof(word)) || !wire_ip_parse(word, ip) || !take_word(&at, word, sizeof(word)) ||
 	    !wire_resource_parse(word, &resource) || !take_process(&at, process) || !*at ||
 	    find(*learnt, ip, process, resource))
 		return -EBADMSG;
-	return learnt_put(learnt, ip, process, resource, at);
+	int result = learnt_put(learnt, ip, process, resource, at);
+	if (!result)
+		find(*learnt, ip, process, resource)->age = age;
+	return result;
+}
+
+static bool read_mark(const char *line, struct sure_clock_mark *ret_mark)
+{
+	unsigned long long boot;
+	long long wall_ms, boot_ms;
+	int end = 0;
+	if (sscanf(line, CLOCK "%llu %lld %lld%n", &boot, &wall_ms, &boot_ms, &end) != 3 || (line[end] && line[end] != '\n'))
+		return false;
+	*ret_mark = (struct sure_clock_mark){ .boot = boot, .moment = { .wall_ms = wall_ms, .boot_ms = boot_ms } };
+	return true;
 }
 
 /* 0, -EBADMSG or -ESTALE. */
-static int parse_head(const char *line, int64_t step_ms, struct text *ret_error)
+static int parse_head(const char *line, int64_t step_ms, int *ret_version, struct text *ret_error)
 {
 	int version = 0, end = 0;
 	long long found_ms = 0;
@@ -163,10 +213,11 @@ static int parse_head(const char *line, int64_t step_ms, struct text *ret_error)
 		text_append_string(ret_error, "it does not begin with \"" FORMAT "\"");
 		return -EBADMSG;
 	}
-	if (sscanf(line, FORMAT " %d %lld%n", &version, &found_ms, &end) != 2 || line[end] || version != VERSION) {
-		text_printf(ret_error, "its version is not %d", VERSION);
+	if (sscanf(line, FORMAT " %d %lld%n", &version, &found_ms, &end) != 2 || line[end] || version < 1 || version > VERSION) {
+		text_printf(ret_error, "its version is none from 1 to %d", VERSION);
 		return -EBADMSG;
 	}
+	*ret_version = version;
 	if (found_ms == step_ms)
 		return 0;
 	text_append_string(ret_error, "it is of another step");
@@ -177,6 +228,7 @@ static int parse_head(const char *line, int64_t step_ms, struct text *ret_error)
 static int parse_lines(char *text, int64_t step_ms, struct learnt **learnt, struct text *ret_error)
 {
 	size_t number = 0, count = 0;
+	int version = 0;
 	for (char *line = text, *next; *line; line = next) {
 		char *end = strchr(line, '\n');
 		number++;
@@ -188,12 +240,15 @@ static int parse_lines(char *text, int64_t step_ms, struct learnt **learnt, stru
 		snprintf(last, sizeof(last), "end %zu", count);
 		if (number > 1 && strcmp(line, last) == 0 && !*next)
 			return 0;
-		int result = number == 1 ? parse_head(line, step_ms, ret_error) : parse_line(line, learnt);
+		struct sure_clock_mark mark;
+		bool clock = number == 2 && version > 1 && read_mark(line, &mark);
+		int result = number == 1 ? parse_head(line, step_ms, &version, ret_error) :
+		             clock ? 0 : parse_line(line, version, learnt);
 		if (result == -EBADMSG && !ret_error->length)
 			text_printf(ret_error, "line %zu is not right", number);
 		if (result)
 			return result;
-		count += number > 1;
+		count += number > 1 && !clock;
 	}
 	text_append_string(ret_error, number ? "it is cut short" : "it is empty");
 	return -EBADMSG;
@@ -216,12 +271,16 @@ int state_file_parse(const struct text *content, int64_t step_ms, struct learnt 
 	return result;
 }
 
-int state_file_read(const char *path, int64_t step_ms, struct learnt **learnt, struct text *ret_error)
+int state_file_read(const char *path, int64_t step_ms, struct learnt **learnt, struct sure_clock_mark *mark,
+                    struct text *ret_error)
 {
 	struct text content = TEXT_EMPTY;
 	int result = whole_file_read(path, &content);
+	const char *second = content.data ? strchr(content.data, '\n') : NULL;
 	if (!result)
 		result = state_file_parse(&content, step_ms, learnt, ret_error);
+	if (!result && mark && second)
+		(void)read_mark(second + 1, mark);
 	else if (result == -ENOENT)
 		result = 0;
 	text_free(&content);

@@ -1,10 +1,10 @@
 /*
  * What the models have learnt, on disk and before the series are there that it is of.
  *
- * Text: "vigie-forecast 1 STEP_MS", then a line a series, `IP RESOURCE "PROCESS" LEARNT`,
- * the process as a JSON string and the rest as forecaster_save() has it, then "end COUNT":
- * a file that is cut short is seen. It is replaced as a whole (common/whole_file.h). One
- * program uses a file.
+ * Text: "vigie-forecast 2 STEP_MS", "clock BOOT WALL_MS BOOT_MS" where the clock was read, then a line a
+ * series, `AGE IP RESOURCE "PROCESS" LEARNT`, the process as a JSON string and the rest as forecaster_save() has
+ * it, then "end COUNT": a file that is cut short is seen. Version 1, which had neither clock nor ages, is
+ * read too. It is replaced as a whole (common/whole_file.h). One program uses a file.
  */
 #ifndef VIGIE_FORECAST_STATE_FILE_H
 #define VIGIE_FORECAST_STATE_FILE_H
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/sure_clock.h"
 #include "common/text.h"
 #include "common/wire.h"
 
@@ -26,11 +27,17 @@ char *learnt_take(struct learnt **learnt, const char *ip, const char *process, e
 
 void learnt_free(struct learnt **learnt);
 
+/* All lines are one refresh older, in which nobody asked for them; those older than `longest` are dropped.
+ * Returns how many those were. */
+size_t learnt_age(struct learnt **learnt, int64_t longest);
+
 /*
- * The content of a file: begin, add each series and all that is kept, end with the count.
+ * The content of a file: begin, add the clock's mark if there is one, add each series and all that is kept, end
+ * with the count.
  * Pure; a failure is the text's.
  */
 void state_file_begin(struct text *content, int64_t step_ms);
+void state_file_add_mark(struct text *content, const struct sure_clock_mark *mark);
 void state_file_add(struct text *content, const char *ip, const char *process, enum resource resource,
                     const char *line);
 size_t state_file_add_learnt(struct text *content, const struct learnt *learnt);
@@ -44,9 +51,10 @@ void state_file_end(struct text *content, size_t count);
 int state_file_parse(const struct text *content, int64_t step_ms, struct learnt **learnt, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
-/* Reads the file. Errors of state_file_parse() and of whole_file_read(), but a file that
- * is not there is none. */
-int state_file_read(const char *path, int64_t step_ms, struct learnt **learnt, struct text *ret_error)
+/* Reads the file, and the mark of the clock in it, which stays as it is where there is none (`mark` may be
+ * NULL). Errors of state_file_parse() and of whole_file_read(), but a file that is not there is none. */
+int state_file_read(const char *path, int64_t step_ms, struct learnt **learnt, struct sure_clock_mark *mark,
+                    struct text *ret_error)
 	__attribute__((warn_unused_result));
 
 #endif

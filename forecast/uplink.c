@@ -148,6 +148,10 @@ static double rounded(double number, double decimals)
 
 int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast, struct text *ret_error)
 {
+	/* The server refuses a report whole: what it does not take takes no other forecast with it. */
+	if (!(forecast->probability >= 0 && forecast->probability <= 1) ||
+	    !(forecast->value >= 0 && forecast->value <= WIRE_VALUE_MAX))
+		return 0;
 	struct text *body = &uplink->report.body;
 	int result = series_report_add(&uplink->report, forecast->ip, forecast->process, forecast->resource, ret_error);
 	if (result)

@@ -51,7 +51,8 @@ struct forecast {
 };
 
 /* Reports forecasts: begin, add each, end. They go in requests of bounded size, at least one,
- * as a sign of life; after an error the rest need not be added. */
+ * as a sign of life; after an error the rest need not be added. One with a number that the server
+ * does not take is left out. */
 void uplink_forecasts_begin(struct uplink *uplink);
 int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast, struct text *ret_error)
 	__attribute__((warn_unused_result));

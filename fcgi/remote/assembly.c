@@ -10,14 +10,14 @@
 
 /* A run of facts of one series; a series may have several. */
 struct assembly_series {
-	size_t ip, process; /* where they begin in the strings; ip is NO_STRING unless by host */
-	size_t rank;        /* among the series by key, once sorted; the same for the same key */
+	size_t ip, process; /* where they begin in the strings; ip is NO_STRING where hosts do not matter */
+	size_t first;       /* of the facts: its own go on to those of the next series */
 };
 
 struct assembly_fact {
 	int64_t time_ms;
 	double value;
-	uint32_t series; /* index; the rank once sorted */
+	uint32_t order; /* the series' place among all by key and host, once sorted */
 	uint8_t resource, column;
 };
 
@@ -25,7 +25,10 @@ static const size_t NO_STRING = (size_t)-1;
 
 int assembly_open(struct assembly *answer, const char *engine, const struct query *query, enum assembly_kind kind)
 {
-	*answer = (struct assembly){ .engine = engine, .query = query, .kind = kind, .by_host = query->by_host || kind == ASSEMBLY_NEWEST };
+	*answer = (struct assembly){
+		.engine = engine, .query = query, .kind = kind, .by_host = query->by_host || kind == ASSEMBLY_NEWEST,
+		.ordered = kind == ASSEMBLY_HISTORY && !query->step_ms,
+	};
 	if (!query->only)
 		return 0;
 	answer->only = malloc((query->only_count + 1) * sizeof(*answer->only));
@@ -42,6 +45,7 @@ void assembly_close(struct assembly *answer)
 	free(answer->series);
 	free(answer->facts);
 	text_free(&answer->strings);
+	budget_give_back(&answer->share);
 }
 
 bool assembly_is_of_nothing(const struct assembly *answer)
@@ -98,7 +102,7 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 {
 	struct assembly_series series = { .ip = NO_STRING };
 	size_t length = answer->strings.length;
-	if (answer->by_host) {
+	if (answer->by_host || answer->ordered) {
 		series.ip = length;
 		text_append(&answer->strings, ip, strlen(ip) + 1);
 	}
@@ -120,7 +124,7 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	/* Engines that name the series of every fact name the same one many times. */
 	const struct assembly_series *last = answer->series_count ? &answer->series[answer->series_count - 1] : NULL;
 	size_t added = answer->strings.length - length;
-	size_t last_start = !last ? 0 : answer->by_host ? last->ip : last->process;
+	size_t last_start = !last ? 0 : last->ip != NO_STRING ? last->ip : last->process;
 	if (last && length - last_start == added &&
 	    memcmp(answer->strings.data + last_start, answer->strings.data + length, added) == 0) {
 		answer->strings.length = length;
@@ -131,6 +135,7 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	struct series_key key = { answer->by_host ? answer->strings.data + series.ip : NULL,
 		                      answer->strings.data + series.process };
 	answer->skipping = answer->only && !bsearch(&key, answer->only, answer->query->only_count, sizeof(key), store_compare_keys);
+	series.first = answer->count;
 	if (answer->skipping)
 		answer->strings.length = length;
 	else
@@ -152,6 +157,9 @@ int assembly_fact(struct assembly *answer, enum resource resource, enum assembly
 	/* A point is one fact, or a sum and a count; with steps more of them may become one. */
 	if (answer->kind == ASSEMBLY_HISTORY && answer->count / 2 > query->max_points)
 		return -E2BIG;
+	int result = budget_grow(&answer->share, (answer->count + 1) * sizeof(struct assembly_fact));
+	if (result)
+		return result;
 	struct assembly_fact *facts = grow(answer->facts, &answer->capacity, answer->count, sizeof(*facts));
 	if (!facts)
 		return -ENOMEM;
@@ -159,7 +167,6 @@ int assembly_fact(struct assembly *answer, enum resource resource, enum assembly
 	answer->facts[answer->count++] = (struct assembly_fact){
 		.time_ms = query->step_ms ? store_step_start((int64_t)time_ms, query->step_ms) : (int64_t)time_ms,
 		.value = value,
-		.series = (uint32_t)(answer->series_count - 1),
 		.resource = (uint8_t)resource,
 		.column = (uint8_t)column,
 	};
@@ -174,26 +181,34 @@ const char *assembly_ip(const struct assembly *answer, size_t index)
 /* What a sort by key moves: compares without the answer's context. */
 struct keyed {
 	struct series_key key;
+	const char *ip; /* in any case; "" where hosts do not matter */
 	size_t index;
 };
 
+/* By key, then host, then as they came. */
 static int compare_keyed(const void *left, const void *right)
 {
-	return store_compare_keys(&((const struct keyed *)left)->key, &((const struct keyed *)right)->key);
+	const struct keyed *a = left, *b = right;
+	int order = store_compare_keys(&a->key, &b->key);
+	if (order == 0)
+		order = strcmp(a->ip, b->ip);
+	return order ? order : (a->index > b->index) - (a->index < b->index);
 }
 
-static int compare_times(const void *left, const void *right)
+static int compare_facts(const void *left, const void *right)
 {
 	const struct assembly_fact *a = left, *b = right;
-	return (a->time_ms > b->time_ms) - (a->time_ms < b->time_ms);
+	if (a->time_ms != b->time_ms)
+		return a->time_ms < b->time_ms ? -1 : 1;
+	return (a->order > b->order) - (a->order < b->order);
 }
 
-/* Most series come in the order of time. (glibc's qsort() is stable.) */
-static void sort_times(struct assembly_fact facts[], size_t count)
+/* Most series come in the order of time. */
+static void sort_group(struct assembly_fact facts[], size_t count)
 {
 	for (size_t i = 1; i < count; i++) {
-		if (facts[i - 1].time_ms > facts[i].time_ms) {
-			qsort(facts, count, sizeof(*facts), compare_times);
+		if (compare_facts(&facts[i - 1], &facts[i]) > 0) {
+			qsort(facts, count, sizeof(*facts), compare_facts);
 			return;
 		}
 	}
@@ -210,6 +225,9 @@ struct group {
  * the caller's to free. */
 static int sort_facts(struct assembly *answer, struct group **ret_groups, size_t *ret_count)
 {
+	int result = budget_hold(&answer->share, 2 * answer->count * sizeof(struct assembly_fact));
+	if (result)
+		return result;
 	struct keyed *keyed = malloc((answer->series_count + 1) * sizeof(*keyed));
 	struct group *groups = calloc(answer->series_count + 1, sizeof(*groups));
 	struct assembly_fact *sorted = malloc((answer->count + 1) * sizeof(*sorted));
@@ -225,42 +243,32 @@ static int sort_facts(struct assembly *answer, struct group **ret_groups, size_t
 		const struct assembly_series *series = &answer->series[i];
 		keyed[i] = (struct keyed){
 			.key = { answer->by_host ? strings + series->ip : NULL, strings + series->process },
+			.ip = answer->ordered ? strings + series->ip : "",
 			.index = i,
 		};
 	}
 	qsort(keyed, answer->series_count, sizeof(*keyed), compare_keyed);
-	size_t count = 0;
+	size_t count = 0, used = 0;
 	for (size_t i = 0; i < answer->series_count; i++) {
-		if (i == 0 || compare_keyed(&keyed[i - 1], &keyed[i]) != 0)
-			groups[count++].key = keyed[i].key;
-		answer->series[keyed[i].index].rank = count - 1;
+		size_t index = keyed[i].index, at = answer->series[index].first;
+		size_t end = index + 1 < answer->series_count ? answer->series[index + 1].first : answer->count;
+		if (i == 0 || store_compare_keys(&keyed[i - 1].key, &keyed[i].key) != 0)
+			groups[count++] = (struct group){ .key = keyed[i].key, .facts = sorted + used };
+		groups[count - 1].count += end - at;
+		for (; at < end; at++) {
+			sorted[used] = answer->facts[at];
+			sorted[used++].order = (uint32_t)i;
+		}
 	}
 	free(keyed);
-
-	/* A counting sort by rank. */
-	for (size_t i = 0; i < answer->count; i++) {
-		struct assembly_fact *fact = &answer->facts[i];
-		fact->series = (uint32_t)answer->series[fact->series].rank;
-		groups[fact->series].count++;
-	}
-	struct assembly_fact *start = sorted;
-	for (size_t i = 0; i < count; i++) {
-		groups[i].facts = start;
-		start += groups[i].count;
-		groups[i].count = 0;
-	}
-	for (size_t i = 0; i < answer->count; i++) {
-		struct group *group = &groups[answer->facts[i].series];
-		group->facts[group->count++] = answer->facts[i];
-	}
 	for (size_t i = 0; i < count; i++)
-		sort_times(groups[i].facts, groups[i].count);
+		sort_group(groups[i].facts, groups[i].count);
 
 	free(answer->facts);
 	answer->facts = sorted;
 	*ret_groups = groups;
 	*ret_count = count;
-	return 0;
+	return budget_hold(&answer->share, answer->count * sizeof(*sorted)); /* less than it was: 0 */
 }
 
 /* Moves what the keys point into from here to the answer. */
@@ -314,10 +322,13 @@ int assembly_rows(struct assembly *answer, struct store_rows *ret_rows)
 	int result = sort_facts(answer, &groups, &group_count);
 	if (result)
 		return result;
-	struct store_row *rows = malloc((group_count + 1) * sizeof(*rows));
+	struct budget_share share = { 0 };
+	result = budget_hold(&share, group_count * sizeof(struct store_row));
+	struct store_row *rows = result ? NULL : malloc((group_count + 1) * sizeof(*rows));
 	if (!rows) {
 		free(groups);
-		return -ENOMEM;
+		budget_give_back(&share);
+		return result ? result : -ENOMEM;
 	}
 	for (size_t i = 0; i < group_count; i++) {
 		rows[count] = make_row(answer, &groups[i]);
@@ -326,7 +337,7 @@ int assembly_rows(struct assembly *answer, struct store_rows *ret_rows)
 	}
 	free(groups);
 	store_leave_out(answer->engine, answer->left_out);
-	*ret_rows = (struct store_rows){ .items = rows, .count = count, .strings = take_strings(answer) };
+	*ret_rows = (struct store_rows){ .items = rows, .count = count, .strings = take_strings(answer), .share = share };
 	return 0;
 }
 
@@ -360,12 +371,12 @@ int assembly_history(struct assembly *answer, struct store_history *ret_history)
 	int result = sort_facts(answer, &groups, &group_count);
 	if (result)
 		return result;
+	struct budget_share share = { 0 };
 	struct store_series *items = malloc((group_count + 1) * sizeof(*items));
 	struct store_point *points = malloc((answer->count + 1) * sizeof(*points));
-	if (!items || !points) {
-		result = -ENOMEM;
+	result = items && points ? budget_hold(&share, answer->count * sizeof(*points)) : -ENOMEM;
+	if (result)
 		goto out;
-	}
 	for (size_t i = 0; i < group_count; i++) {
 		struct group *group = &groups[i];
 		if (answer->query->step_ms)
@@ -381,11 +392,13 @@ int assembly_history(struct assembly *answer, struct store_history *ret_history)
 		goto out;
 	}
 	store_leave_out(answer->engine, answer->left_out);
-	*ret_history =
-		(struct store_history){ .items = items, .count = count, .points = points, .strings = take_strings(answer) };
+	*ret_history = (struct store_history){
+		.items = items, .count = count, .points = points, .strings = take_strings(answer), .share = share,
+	};
 	free(groups);
 	return 0;
 out:
+	budget_give_back(&share);
 	free(items);
 	free(points);
 	free(groups);

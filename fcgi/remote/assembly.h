@@ -33,12 +33,14 @@ struct assembly {
 	const struct query *query; /* borrowed until assembly_close() */
 	enum assembly_kind kind;
 	bool by_host;
+	bool ordered; /* samples of one time come by their hosts: the engine names these */
 	struct series_key *only;   /* query->only, sorted */
 	struct text strings;
 	struct assembly_series *series;
 	size_t series_count, series_capacity;
 	struct assembly_fact *facts;
 	size_t count, capacity;
+	struct budget_share share; /* of the facts */
 	bool skipping;   /* facts that come now are of a series that is not wanted */
 	size_t left_out; /* facts that cannot be right */
 };
@@ -60,12 +62,13 @@ bool assembly_find_resource(const struct assembly *answer, const char *measureme
                             enum resource *ret_resource);
 
 /* The series of the facts that follow; strings need not outlive the call. One whose process is no
- * name, or is longer than one, is left out. */
+ * name, or is longer than one, is left out. A history without steps wants the address in any case, since
+ * samples of one time come in the order of the hosts. */
 int assembly_series(struct assembly *answer, const char *ip, const char *stored_process) __attribute__((warn_unused_result));
 
 /* One fact of the last series. `time_ms`: of the point, or anywhere in its step. Whoever writes to the engine may
  * have put anything there: what is not sample_is_usable(), is as far from 1970 as no sample, or leads to
- * such a mean, is left out, and told with the answer by store_leave_out(). 0, -ENOMEM, or -E2BIG when a history has
+ * such a mean, is left out, and told with the answer by store_leave_out(). 0, -ENOMEM, -ENOBUFS, or -E2BIG when a history has
  * over query->max_points. */
 int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, double time_ms, double value)
 	__attribute__((warn_unused_result));
@@ -73,7 +76,7 @@ int assembly_fact(struct assembly *answer, enum resource resource, enum assembly
 /* The host of the index-th of answer->series_count series, of an answer by host. */
 const char *assembly_ip(const struct assembly *answer, size_t index);
 
-/* The answers; 0, -ENOMEM or -E2BIG. Of several facts of a row, the one with the latest
+/* The answers; 0, -ENOMEM, -ENOBUFS or -E2BIG. Of several facts of a row, the one with the latest
  * time counts. Of a history without steps all points are kept. */
 int assembly_rows(struct assembly *answer, struct store_rows *ret_rows) __attribute__((warn_unused_result));
 int assembly_history(struct assembly *answer, struct store_history *ret_history) __attribute__((warn_unused_result));

@@ -106,12 +106,14 @@ void flux_append_history(struct text *text, const char *bucket, const struct que
 	append_data(text, bucket, &one);
 	if (first < end)
 		append_only(text, query, first, end);
-	if (!query->by_host)
+	/* Without steps the hosts stay apart: their order is to be known. */
+	bool by_host = query->by_host || !query->step_ms;
+	if (!by_host)
 		text_append_string(text, " |> group(columns: [\"process\"])");
 	/* A step's start is cut where the range begins: it lies in the right step in any case. */
 	if (query->step_ms)
 		text_printf(text, " |> aggregateWindow(every: %lldms, fn: %s, createEmpty: false, timeSrc: \"_start\")",
 		            (long long)query->step_ms, query->aggregate == AGGREGATE_MAX ? "max" : "mean");
 	text_printf(text, "\ndata |> keep(columns: [\"process\", %s\"_time\", \"_value\"]) |> yield(name: \"value\")\n",
-	            query->by_host ? "\"ip\", " : "");
+	            by_host ? "\"ip\", " : "");
 }

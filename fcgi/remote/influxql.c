@@ -86,7 +86,8 @@ void influxql_append_history(struct text *text, const struct query *query, size_
 	append_where(text, query, usable);
 	if (first < end)
 		append_only(text, query, first, end);
-	append_group(text, query->by_host);
+	/* Without steps the hosts stay apart: their order is to be known. */
+	append_group(text, query->by_host || !query->step_ms);
 	if (query->step_ms)
 		text_printf(text, ", time(%lldms) fill(none)", (long long)query->step_ms);
 }

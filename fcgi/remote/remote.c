@@ -240,7 +240,7 @@ static void note(struct remote *remote, enum remote_purpose purpose, int result,
 {
 	static const char *const verbs[] = { "set up", "write", "read" };
 	/* A refused sample is its client's, a refused query and a big answer are their asker's, want of memory ours. */
-	if (result == -E2BIG || result == -ENOMEM)
+	if (result == -E2BIG || result == -ENOMEM || result == -ENOBUFS)
 		return;
 	if (result == -EINVAL && purpose != REMOTE_SET_UP)
 		result = 0;

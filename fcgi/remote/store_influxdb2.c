@@ -177,9 +177,9 @@ static int influxdb2_latest(struct store *store, const struct query *query, stru
 	return result;
 }
 
-static int influxdb2_hosts(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts)
+static int influxdb2_hosts(struct store *store, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts)
 {
-	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = STORE_LATEST_MS };
+	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = to_ms };
 	struct taker taker = { .query = TEXT_EMPTY };
 	int result = read_newest(store, &query, &taker);
 	if (result == 0)
@@ -255,10 +255,10 @@ static int influxdb2_open(const struct config *config, struct store **ret_store)
 	return result;
 }
 
-static int influxdb2_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+static int influxdb2_append(struct store *store, const struct batch *const batches[], size_t count, struct moment now,
                             char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	(void)now_ms;
+	(void)now;
 	return remote_append(store->remote, store->write_url, batches, count, ret_refusal);
 }
 

@@ -287,9 +287,9 @@ static int influxql_latest(struct store *store, const struct query *query, struc
 	return result;
 }
 
-static int influxql_hosts(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts)
+static int influxql_hosts(struct store *store, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts)
 {
-	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = STORE_LATEST_MS };
+	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = to_ms };
 	struct taker taker = { 0 };
 	int result = read_into(store, &taker, &query, ASSEMBLY_NEWEST, influxql_append_newest);
 	if (result == 0)
@@ -358,10 +358,10 @@ static int influxql_open(const struct config *config, struct store **ret_store)
 	return result;
 }
 
-static int influxql_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+static int influxql_append(struct store *store, const struct batch *const batches[], size_t count, struct moment now,
                            char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	(void)now_ms;
+	(void)now;
 	return remote_append(store->remote, store->write_url, batches, count, ret_refusal);
 }
 

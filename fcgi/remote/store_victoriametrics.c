@@ -241,15 +241,15 @@ static int victoriametrics_open(const struct config *config, struct store **ret_
 }
 
 static int victoriametrics_append(struct store *store, const struct batch *const batches[], size_t count,
-                                  int64_t now_ms, char ret_refusal[static STORE_REFUSAL_SIZE])
+                                  struct moment now, char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	(void)now_ms;
+	(void)now;
 	return remote_append(store->api.remote, store->write_url, batches, count, ret_refusal);
 }
 
-static int victoriametrics_hosts(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts)
+static int victoriametrics_hosts(struct store *store, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts)
 {
-	return victoriametrics_hosts_read(&store->api, from_ms, ret_hosts);
+	return victoriametrics_hosts_read(&store->api, from_ms, to_ms, ret_hosts);
 }
 
 static int64_t victoriametrics_retention(struct store *store)

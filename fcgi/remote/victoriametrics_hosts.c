@@ -9,10 +9,7 @@
 #include "common/clock.h"
 #include "fcgi/remote/metricsql.h"
 
-enum {
-	RECENT_MS = 300000, /* where hosts are looked for first */
-	DAY_MS = 86400000,  /* the clock of a host may be ahead of ours */
-};
+enum { RECENT_MS = 300000 }; /* where hosts are looked for first */
 
 /* The value is the time of the newest sample, seconds. */
 static int take_newest(struct victoriametrics_taker *taker, const cJSON *series)
@@ -26,16 +23,16 @@ static int take_newest(struct victoriametrics_taker *taker, const cJSON *series)
 	                                       floor(strtod(value, NULL) * 1000 + 0.5), 0);
 }
 
-/* The newest sample of each series after from_ms; `ips` as in metricsql_append_newest(). */
+/* The newest sample of each series in the window; `ips` as in metricsql_append_newest(). */
 static int ask_newest(const struct victoriametrics_api *api, struct victoriametrics_taker *taker, const struct text *ips,
-                      int64_t from_ms, int64_t now_ms)
+                      int64_t from_ms, int64_t to_ms)
 {
 	struct text expression = TEXT_EMPTY;
 	int result = 0;
 	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++) {
 		text_reset(&expression);
-		metricsql_append_newest(&expression, (enum resource)i, ips, now_ms + DAY_MS - from_ms, now_ms);
-		result = victoriametrics_ask_instant(api, &expression, now_ms + DAY_MS, taker);
+		metricsql_append_newest(&expression, (enum resource)i, ips, to_ms - from_ms, clock_wall_ms());
+		result = victoriametrics_ask_instant(api, &expression, to_ms, taker);
 	}
 	text_free(&expression);
 	return result;
@@ -79,8 +76,8 @@ static int find_missing(const struct assembly *answer, const cJSON *data, struct
 	return text_failed(missing) ? -ENOMEM : 0;
 }
 
-/* Asks for all addresses since from_ms, to within a day, and finds the missing ones. */
-static int ask_missing(const struct victoriametrics_api *api, const struct assembly *answer, int64_t from_ms, int64_t now_ms,
+/* Asks for all addresses of the window, to within a day, and finds the missing ones. */
+static int ask_missing(const struct victoriametrics_api *api, const struct assembly *answer, int64_t from_ms, int64_t to_ms,
                        struct text *missing)
 {
 	char words[REMOTE_WORDS_SIZE];
@@ -89,7 +86,7 @@ static int ask_missing(const struct victoriametrics_api *api, const struct assem
 	for (int i = 0; i < RESOURCE_COUNT; i++)
 		text_printf(&form, "&match[]=%s" METRICSQL_SUFFIX, sample_measurement(METRIC_USAGE, (enum resource)i));
 	victoriametrics_form_add_time(&form, "start", from_ms < 0 ? 0 : from_ms);
-	victoriametrics_form_add_time(&form, "end", now_ms + DAY_MS);
+	victoriametrics_form_add_time(&form, "end", to_ms);
 	const struct http_message message = remote_form(api->labels_url, &form);
 	int result = text_failed(&form) ? -ENOMEM : remote_send(api->remote, REMOTE_READ, &message, &body, words);
 	if (result == 0) {
@@ -102,20 +99,20 @@ static int ask_missing(const struct victoriametrics_api *api, const struct assem
 	return result;
 }
 
-int victoriametrics_hosts_read(const struct victoriametrics_api *api, int64_t from_ms, struct store_hosts *ret_hosts)
+int victoriametrics_hosts_read(const struct victoriametrics_api *api, int64_t from_ms, int64_t to_ms,
+                               struct store_hosts *ret_hosts)
 {
-	int64_t now_ms = clock_wall_ms();
-	int64_t recent_ms = now_ms - RECENT_MS > from_ms ? now_ms - RECENT_MS : from_ms;
+	int64_t recent_ms = to_ms - RECENT_MS > from_ms ? to_ms - RECENT_MS : from_ms;
 	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms };
 	struct victoriametrics_taker taker = { .take = take_newest };
 	struct text missing = TEXT_EMPTY; /* addresses, each with its NUL */
 	int result = assembly_open(&taker.answer, "victoriametrics", &query, ASSEMBLY_NEWEST);
 	if (result == 0)
-		result = ask_newest(api, &taker, &missing, recent_ms, now_ms);
+		result = ask_newest(api, &taker, &missing, recent_ms, to_ms);
 	if (result == 0 && recent_ms > from_ms)
-		result = ask_missing(api, &taker.answer, from_ms, now_ms, &missing);
+		result = ask_missing(api, &taker.answer, from_ms, to_ms, &missing);
 	if (result == 0 && missing.length)
-		result = ask_newest(api, &taker, &missing, from_ms, now_ms);
+		result = ask_newest(api, &taker, &missing, from_ms, to_ms);
 	if (result == 0)
 		result = assembly_hosts(&taker.answer, ret_hosts);
 	assembly_close(&taker.answer);

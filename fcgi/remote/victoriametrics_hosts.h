@@ -8,7 +8,7 @@
 #include "fcgi/remote/victoriametrics_api.h"
 
 /* store_ops.hosts(). */
-int victoriametrics_hosts_read(const struct victoriametrics_api *api, int64_t from_ms, struct store_hosts *ret_hosts)
-	__attribute__((warn_unused_result));
+int victoriametrics_hosts_read(const struct victoriametrics_api *api, int64_t from_ms, int64_t to_ms,
+                               struct store_hosts *ret_hosts) __attribute__((warn_unused_result));
 
 #endif

@@ -43,7 +43,7 @@ static inline void accumulate_latest(struct accumulate_cell *cell, int64_t time_
 	}
 }
 
-/* Makes the rows of all groups that have samples; takes grouping->strings. 0 or -ENOMEM. */
+/* Makes the rows of all groups that have samples; takes grouping->strings. 0, -ENOMEM or -ENOBUFS. */
 int accumulate_rows(const struct accumulate_cell cells[], struct grouping *grouping, struct store_rows *ret_rows)
 	__attribute__((warn_unused_result));
 
@@ -54,17 +54,20 @@ struct accumulate_history {
 	uint32_t *counts;          /* by group: its points */
 	struct accumulate_point *points;
 	uint32_t count, capacity;
+	struct budget_share share; /* of the points */
 };
 
 int accumulate_history_open(struct accumulate_history *history, const struct query *query, size_t groups)
 	__attribute__((warn_unused_result));
 void accumulate_history_close(struct accumulate_history *history);
 
-/* Adds one sample to a group. 0, -ENOMEM, or -E2BIG over query->max_points. */
-int accumulate_history_add(struct accumulate_history *history, int32_t group, int64_t time_ms, double value)
+/* Adds one sample to a group; without steps those of one time come by their `order`. 0, -ENOMEM, -ENOBUFS, or -E2BIG over
+ * query->max_points. */
+int accumulate_history_add(struct accumulate_history *history, int32_t group, int64_t time_ms, double value,
+                           uint32_t order)
 	__attribute__((warn_unused_result));
 
-/* Makes the series of all groups that have points; takes grouping->strings. 0 or -ENOMEM. */
+/* Makes the series of all groups that have points; takes grouping->strings. 0, -ENOMEM or -ENOBUFS. */
 int accumulate_history_finish(const struct accumulate_history *history, struct grouping *grouping,
                               struct store_history *ret_history) __attribute__((warn_unused_result));
 

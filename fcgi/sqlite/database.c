@@ -1,40 +1,54 @@
 #include "fcgi/sqlite/database.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/lock_file.h"
 #include "common/log.h"
 #include "fcgi/sqlite/packing.h"
+#include "fcgi/sqlite/schema.h"
 
 enum {
-	SCHEMA_VERSION = 1,
 	TAKEOVER_MS = 15000, /* how long a database in use is waited for */
+	PATH_SIZE = 4096,
+	GROWTH = 4096, /* bytes of the file that are taken at a time: a usual page */
 };
 
-static const char schema[] =
-	"PRAGMA user_version = 1;"
-	"CREATE TABLE host (id INTEGER PRIMARY KEY, ip TEXT NOT NULL, seen_ms INTEGER NOT NULL);"
-	"CREATE TABLE series (id INTEGER PRIMARY KEY, host INTEGER NOT NULL, process TEXT NOT NULL, seen_ms INTEGER NOT NULL);"
-	"CREATE TABLE sample (key INTEGER PRIMARY KEY, data BLOB NOT NULL);";
+static void fail(struct database *database, enum database_use use, const char *format, va_list arguments, bool damaged)
+{
+	char words[1024];
+	const char *path = database->path;
+	if (atomic_exchange(&database->failing[use], true))
+		return;
+	vsnprintf(words, sizeof(words), format, arguments);
+	if (damaged)
+		log_error("store %s: %s; move %s, %s-wal and %s-shm away and start again: a new database is made", path, words,
+		          path, path, path);
+	else
+		log_error("store %s: %s", path, words);
+}
 
 void database_fail(struct database *database, enum database_use use, const char *format, ...)
 {
-	char words[1024];
-	if (atomic_exchange(&database->failing[use], true))
-		return;
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(words, sizeof(words), format, arguments);
+	fail(database, use, format, arguments, false);
 	va_end(arguments);
-	log_error("store %s: %s", database->path, words);
+}
+
+int database_damaged(struct database *database, enum database_use use, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fail(database, use, format, arguments, true);
+	va_end(arguments);
+	return -EIO;
 }
 
 int database_finish(struct database *database, enum database_use use, int result)
@@ -53,18 +67,29 @@ int database_health(const struct database *database)
 	return 0;
 }
 
+static enum database_use use_of(const struct database *database, const struct sqlite3 *connection)
+{
+	return connection == database->appending ? DATABASE_APPENDING : DATABASE_READING;
+}
+
 int database_result(struct database *database, int code, struct sqlite3 *connection, const char *operation)
 {
 	if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW)
 		return 0;
-	enum database_use use = connection == database->appending ? DATABASE_APPENDING : DATABASE_READING;
-	database_fail(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
+	enum database_use use = use_of(database, connection);
 	switch (code & 0xff) {
 	case SQLITE_NOMEM:
+		database_fail(database, use, "%s: out of memory", operation);
 		return -ENOMEM;
 	case SQLITE_FULL:
+		database_fail(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
 		return -ENOSPC;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return database_damaged(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
 	default:
+		if (database_is_in_place(database, use))
+			database_fail(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
 		return -EIO;
 	}
 }
@@ -76,15 +101,42 @@ int database_run(struct sqlite3_stmt *statement)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-int database_find_newest(struct sqlite3_stmt *find, int64_t key, uint32_t *ret_offset_ms, size_t *ret_entries)
+int database_find_newest(struct database *database, struct sqlite3_stmt *find, int64_t key, uint32_t *ret_offset_ms,
+                         size_t *ret_entries)
 {
+	struct sqlite3 *connection = sqlite3_db_handle(find);
 	sqlite3_bind_int64(find, 1, key);
 	int code = sqlite3_step(find);
+	int result = database_result(database, code, connection, "read");
 	if (code == SQLITE_ROW && packing_newest(sqlite3_column_blob(find, 1), (size_t)sqlite3_column_bytes(find, 1),
 	                                         ret_offset_ms, ret_entries))
-		code = SQLITE_CORRUPT;
+		result = database_damaged(database, use_of(database, connection), "row %lld of its samples is damaged",
+		                          (long long)key);
 	sqlite3_reset(find);
-	return code;
+	return result ? result : code == SQLITE_ROW;
+}
+
+int database_reserve(struct database *database)
+{
+	int code = sqlite3_step(database->size);
+	sqlite3_int64 size = sqlite3_column_int64(database->size, 0);
+	sqlite3_reset(database->size);
+	if (code == SQLITE_ROW)
+		code = sqlite3_file_control(database->appending, "main", SQLITE_FCNTL_SIZE_HINT, &size);
+	else if (code == SQLITE_DONE)
+		code = SQLITE_ERROR;
+	/* It says no more than that it cannot be written. */
+	if ((code & 0xff) == SQLITE_IOERR) {
+		database_fail(database, DATABASE_APPENDING, "the file cannot grow: there is no space, or its disk fails");
+		return -ENOSPC;
+	}
+	return database_result(database, code, database->appending, "write");
+}
+
+void database_checkpoint(struct database *database)
+{
+	/* Where it fails, the next write says why. */
+	(void)sqlite3_wal_checkpoint_v2(database->appending, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 /* Without memory-mapped reads: a file that shrinks or cannot be read would be a
@@ -143,25 +195,12 @@ int database_prepare(struct database *database, struct sqlite3 *connection,
  * end (a new version takes over) is waited for. */
 static int lock_file(struct database *database)
 {
-	char path[4096];
-	if (snprintf(path, sizeof(path), "%s.lock", database->path) >= (int)sizeof(path))
-		return -ENAMETOOLONG;
-	database->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (database->lock_fd < 0) {
-		int error = errno;
-		log_error("store %s: cannot create its lock file: %s", database->path, strerror(error));
-		return -error;
-	}
-	for (int waited_ms = 0; flock(database->lock_fd, LOCK_EX | LOCK_NB) != 0; waited_ms += 50) {
-		if (waited_ms == 0)
-			log_info("store %s: waiting for the process that uses it", database->path);
-		if (waited_ms >= TAKEOVER_MS) {
-			log_error("store %s: is in use by another process", database->path);
-			return -EBUSY;
-		}
-		usleep(50000);
-	}
-	return 0;
+	struct text error = TEXT_EMPTY;
+	int result = lock_file_wait(database->path, "store", TAKEOVER_MS, &database->lock_fd, &error);
+	if (result)
+		log_error("%s", error.data ? error.data : strerror(ENOMEM));
+	text_free(&error);
+	return result;
 }
 
 /* A file system without shared memory refuses the write-ahead log, silently. */
@@ -180,30 +219,40 @@ static int check_wal(sqlite3 *connection, bool *ret_wal)
 	return code == SQLITE_ROW ? SQLITE_OK : code;
 }
 
-static int prepare_schema(sqlite3 *connection, bool *ret_foreign)
+static bool is_same_file(const char *path, const struct stat *file)
 {
-	sqlite3_stmt *version = NULL;
-	int code = sqlite3_prepare_v2(connection,
-	                              "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version", -1,
-	                              &version, NULL);
-	if (code != SQLITE_OK)
-		return code;
-	code = sqlite3_step(version);
-	int number = sqlite3_column_int(version, 0);
-	int tables = sqlite3_column_int(version, 1);
-	sqlite3_finalize(version);
-	if (code != SQLITE_ROW)
-		return code;
-	if (number == 0 && tables == 0)
-		return sqlite3_exec(connection, schema, NULL, NULL, NULL);
-	*ret_foreign = number != SCHEMA_VERSION;
-	return SQLITE_OK;
+	struct stat named;
+	return stat(path, &named) == 0 && named.st_dev == file->st_dev && named.st_ino == file->st_ino;
+}
+
+static int log_path(const struct database *database, char ret_path[static PATH_SIZE])
+{
+	return snprintf(ret_path, PATH_SIZE, "%s-wal", database->path) < PATH_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+/* What a file that was there tells of samples that are elsewhere. */
+static void warn_of_loss(const struct database *database, const struct schema_found *found, bool has_log)
+{
+	const char *path = database->path;
+	if (found->made)
+		log_warning("store %s: it had no tables, and is begun anew; if it was copied alone while it was in use, "
+		            "its samples are still in %s-wal where it was copied from", path, path);
+	else if (found->in_use && !has_log)
+		log_warning("store %s: it was in use when it was copied or last written, and its log %s-wal is not there: "
+		            "samples that were in that alone are lost (vigie-fcgi --backup makes whole copies)", path, path);
 }
 
 /* Opens the appending connection, and makes sure that the file is ours. */
 static int open_file(struct database *database)
 {
-	bool foreign = false, wal = false;
+	char log[PATH_SIZE];
+	struct stat file = { 0 };
+	struct schema_found found = { 0 };
+	bool wal = false;
+	if (log_path(database, log))
+		return -ENAMETOOLONG;
+	bool has_file = stat(database->path, &file) == 0 && file.st_size > 0;
+	bool has_log = stat(log, &file) == 0 && file.st_size > 0;
 	int code = open_connection(database->path, SQLITE_OPEN_CREATE, &database->appending);
 	if (code == SQLITE_OK)
 		code = check_wal(database->appending, &wal);
@@ -212,19 +261,26 @@ static int open_file(struct database *database)
 		return -EINVAL;
 	}
 	if (code == SQLITE_OK)
-		code = prepare_schema(database->appending, &foreign);
-	if (foreign) {
+		code = schema_open(database->appending, &found);
+	if (found.foreign) {
 		log_error("store %s: is a database of another program or of another version of vigie", database->path);
 		return -EINVAL;
 	}
+	int piece = GROWTH;
+	if (code == SQLITE_OK)
+		code = sqlite3_file_control(database->appending, "main", SQLITE_FCNTL_CHUNK_SIZE, &piece);
+	if (code == SQLITE_OK)
+		code = sqlite3_prepare_v3(database->appending, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+		                          -1, SQLITE_PREPARE_PERSISTENT, &database->size, NULL);
+	/* The file itself is to tell that it is in use, not its log. */
+	if (code == SQLITE_OK)
+		database_checkpoint(database);
 	int result = database_result(database, code, database->appending, "open");
-	struct stat file;
-	if (result == 0 && stat(database->path, &file) != 0)
+	if (result == 0 && (stat(database->path, &database->file) != 0 || stat(log, &database->log) != 0))
 		result = -errno;
-	if (result == 0) {
-		database->device = file.st_dev;
-		database->inode = file.st_ino;
-	}
+	if (result == 0 && has_file)
+		warn_of_loss(database, &found, has_log);
+	database->closed_key = found.closed_key;
 	return result;
 }
 
@@ -256,11 +312,20 @@ void database_close(struct database *database)
 	free(database);
 }
 
-bool database_is_in_place(struct database *database)
+bool database_is_in_place(struct database *database, enum database_use use)
 {
-	struct stat named;
-	if (stat(database->path, &named) == 0 && named.st_dev == database->device && named.st_ino == database->inode)
+	char log[PATH_SIZE];
+	if (database->file.st_ino == 0)
 		return true;
-	database_fail(database, DATABASE_APPENDING, "the file was moved or removed; put it back, or start again");
+	if (!is_same_file(database->path, &database->file)) {
+		database_fail(database, use, "the file was moved or removed; put it back, or start again");
+		return false;
+	}
+	if (log_path(database, log) == 0 && is_same_file(log, &database->log))
+		return true;
+	/* What was acknowledged is brought to where it stays. */
+	if (use == DATABASE_APPENDING)
+		database_checkpoint(database);
+	database_fail(database, use, "its log %s was moved or removed; put it back, or start again", log);
 	return false;
 }

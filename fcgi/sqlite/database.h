@@ -10,6 +10,11 @@
  *   - samples that meet in one row (two PUTs for one tick, a repeated PUT) are
  *     merged there, the later one counts.
  * Hosts and series have numbers; the tables `host` and `series` say which (see names.h).
+ * What else is kept over a restart is a number each in the table `state`: the clock (see
+ * timekeeper.h), and `closed` while nobody uses the file.
+ *
+ * All that is acknowledged may be in the log alone, FILE-wal: whoever copies FILE without it, or removes it, has
+ * lost that. A file that is in use and comes without its log is told by its lack of `closed`.
  *
  * A connection is used by one thread at a time, with the functions of SQLite itself, whose
  * results come here. The one for appending is opened with the database; readers open theirs.
@@ -21,7 +26,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
+#include <sys/stat.h>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -31,10 +36,11 @@ enum database_use { DATABASE_APPENDING, DATABASE_READING, DATABASE_USES };
 struct database {
 	char *path;
 	struct sqlite3 *appending; /* of the one thread that appends */
+	int64_t closed_key; /* schema_found.closed_key */
 	/* of database.c: */
+	struct sqlite3_stmt *size; /* of the file, with what the transaction adds */
 	int lock_fd;
-	dev_t device; /* of the file that is open, for when another takes its place */
-	ino_t inode;
+	struct stat file, log; /* those that are open, for when others take their places; st_ino is 0 before */
 	atomic_bool failing[DATABASE_USES]; /* the last append or read failed: said in the log once */
 };
 
@@ -43,7 +49,7 @@ struct database {
 
 /*
  * Makes the database where there is none. A process that uses it is waited for, some
- * seconds: a new version takes over. 0; -EBUSY (in use); -EINVAL (not ours, or its file
+ * seconds: a new version takes over. 0; -EBUSY (in use); -EINVAL (another's, or its file
  * system cannot have a write-ahead log); -ENAMETOOLONG; what database_result() gives; or
  * why its lock file cannot be made. But for -ENOMEM the log says it.
  */
@@ -69,14 +75,27 @@ int database_prepare(struct database *database, struct sqlite3 *connection,
 /* Runs a statement that gives no rows; the result is SQLite's. */
 int database_run(struct sqlite3_stmt *statement);
 
-/* The newest time in the row of a key, from the row's start, and how many entries have it.
- * `find`: a DATABASE_FIND. SQLITE_ROW, SQLITE_DONE where there is no such row, or a failure of SQLite's. */
-int database_find_newest(struct sqlite3_stmt *find, int64_t key, uint32_t *ret_offset_ms, size_t *ret_entries)
-	__attribute__((warn_unused_result));
+/*
+ * Within a transaction: takes the space now that the file will need when the log is brought to it, so that this does
+ * not fail later: a log that cannot be emptied on a full disk could neither take what deletes something.
+ */
+int database_reserve(struct database *database) __attribute__((warn_unused_result));
 
-/* The errno of a SQLite result: 0, -ENOMEM, -ENOSPC or -EIO. */
+/* Brings what the log has to the file, as far as readers allow it: the log may then begin again. */
+void database_checkpoint(struct database *database);
+
+/* The newest time in the row of a key, from the row's start, and how many entries have it. `find`: a DATABASE_FIND.
+ * 1; 0: there is no such row; or what database_result() gives. */
+int database_find_newest(struct database *database, struct sqlite3_stmt *find, int64_t key, uint32_t *ret_offset_ms,
+                         size_t *ret_entries) __attribute__((warn_unused_result));
+
+/* The errno of a SQLite result: 0, -ENOMEM, -ENOSPC or -EIO. The log says what failed. */
 int database_result(struct database *database, int code, struct sqlite3 *connection, const char *operation)
 	__attribute__((warn_unused_result));
+
+/* The same for what we find damaged where SQLite is content: says which part. -EIO. */
+int database_damaged(struct database *database, enum database_use use, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Says in the log what is wrong, unless the last of its kind failed as well. */
 void database_fail(struct database *database, enum database_use use, const char *format, ...)
@@ -85,9 +104,9 @@ void database_fail(struct database *database, enum database_use use, const char 
 /* A whole append or read has ended; returns its result. */
 int database_finish(struct database *database, enum database_use use, int result);
 
-/* Whether the file that is open is still the one of that name: what is written to a
- * file that was removed is gone with it. */
-bool database_is_in_place(struct database *database);
+/* Whether the file and the log that are open are still those of that name: what is written to a file that was
+ * removed is gone with it. Otherwise the log says so. */
+bool database_is_in_place(struct database *database, enum database_use use);
 
 /* Whether appends and reads work: 0 or -EIO. */
 int database_health(const struct database *database);

@@ -1,5 +1,3 @@
-/* uthash calls this when it cannot grow its table; the item is then not added. */
-#define HASH_NONFATAL_OOM 1
 #include "fcgi/sqlite/dictionary.h"
 
 #include <assert.h>

@@ -18,8 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uthash.h>
-
+#include "common/table.h"
 #include "common/wire.h"
 
 struct dictionary_name {

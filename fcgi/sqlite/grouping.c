@@ -104,8 +104,46 @@ out:
 	return result;
 }
 
+static int compare_hosts(const void *left, const void *right)
+{
+	const struct dictionary_host *const *a = left, *const *b = right;
+	return strcmp((*a)->ip, (*b)->ip);
+}
+
+int grouping_order(const struct dictionary *dictionary, const struct query *query, struct grouping *grouping)
+{
+	if (query->by_host || query->ip)
+		return 0;
+	size_t count = 0;
+	uint32_t host_end = dictionary->hosts.end;
+	const struct dictionary_host **hosts = malloc((host_end + 1) * sizeof(const struct dictionary_host *));
+	uint32_t *place_of = calloc(host_end + 1, sizeof(*place_of));
+	uint32_t *order_of = calloc(grouping->series_end + 1, sizeof(*order_of));
+	int result = hosts && place_of && order_of ? 0 : -ENOMEM;
+	for (uint32_t i = 0; i < host_end && result == 0; i++) {
+		hosts[count] = dictionary_host_at(dictionary, i);
+		count += hosts[count] != NULL;
+	}
+	if (result == 0)
+		qsort(hosts, count, sizeof(*hosts), compare_hosts);
+	for (uint32_t i = 0; i < count && result == 0; i++)
+		place_of[hosts[i]->number] = i;
+	for (uint32_t i = 0; i < grouping->series_end && result == 0; i++) {
+		const struct dictionary_series *series = dictionary_series_at(dictionary, i);
+		order_of[i] = series ? place_of[series->key.host] : 0;
+	}
+	if (result == 0)
+		grouping->order_of = order_of;
+	else
+		free(order_of);
+	free(place_of);
+	free(hosts);
+	return result;
+}
+
 void grouping_free(struct grouping *grouping)
 {
+	free(grouping->order_of);
 	free(grouping->group_of);
 	free(grouping->keys);
 	free(grouping->strings);

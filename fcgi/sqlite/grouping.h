@@ -17,6 +17,7 @@ struct grouping {
 	size_t count;
 	char *strings;
 	uint32_t host; /* the one host that is wanted; 0: all */
+	uint32_t *order_of; /* by series number: its host's place among the addresses; NULL: it does not matter */
 };
 
 /* The caller holds the dictionary's lock for reading. 0 or -ENOMEM; an unknown host
@@ -24,7 +25,17 @@ struct grouping {
 int grouping_build(const struct dictionary *dictionary, const struct query *query, struct grouping *ret_grouping)
 	__attribute__((warn_unused_result));
 
+/* Makes order_of, where samples of several hosts meet in one group. The same lock is held still. 0 or -ENOMEM. */
+int grouping_order(const struct dictionary *dictionary, const struct query *query, struct grouping *grouping)
+	__attribute__((warn_unused_result));
+
 void grouping_free(struct grouping *grouping);
+
+/* Samples of one time and group come in this order. */
+static inline uint32_t grouping_find_order(const struct grouping *grouping, uint32_t series)
+{
+	return grouping->order_of ? grouping->order_of[series] : 0;
+}
 
 /* The group of a series, which may be younger than the grouping. */
 static inline int32_t grouping_find(const struct grouping *grouping, uint32_t series)

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "fcgi/sqlite/dictionary.h"
+#include "fcgi/sqlite/loading.h"
+#include "fcgi/sqlite/schema.h"
 
 enum {
 	SERIES_LAG_MS = 6 * 3600 * 1000, /* at most, and an eighth of the retention */
@@ -25,6 +28,7 @@ struct names {
 
 	/* Of the one thread that appends: */
 	sqlite3_stmt *put_host, *put_series, *delete_host, *delete_series;
+	bool full; /* it has as many series as it may: said */
 	uint32_t expire_cursor; /* the series number that was last looked at */
 	struct dictionary_series *expired[EXPIRE_SERIES]; /* in this transaction */
 	size_t expired_count;
@@ -40,95 +44,7 @@ static int64_t maximum(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* ---- what the tables say ---- */
-
-static bool load_host(struct dictionary *dictionary, sqlite3_stmt *row)
-{
-	const char *ip = (const char *)sqlite3_column_text(row, 1);
-	uint32_t number = (uint32_t)sqlite3_column_int64(row, 0);
-	struct dictionary_host *host = ip ? dictionary_add_host(dictionary, ip, number) : NULL;
-	if (!host)
-		return false;
-	host->seen_ms = host->last_ms = sqlite3_column_int64(row, 2);
-	host->stored = true;
-	return true;
-}
-
-static bool load_series(struct dictionary *dictionary, sqlite3_stmt *row)
-{
-	struct dictionary_host *host = dictionary_host_at(dictionary, (uint32_t)sqlite3_column_int64(row, 1));
-	const char *process = (const char *)sqlite3_column_text(row, 2);
-	uint32_t number = (uint32_t)sqlite3_column_int64(row, 0);
-	struct dictionary_series *series =
-		host && process ? dictionary_add_series(dictionary, host, process, number) : NULL;
-	if (!series)
-		return false;
-	series->seen_ms = sqlite3_column_int64(row, 3);
-	series->stored = true;
-	return true;
-}
-
-static int load_table(struct names *names, sqlite3_stmt *table, bool (*load)(struct dictionary *, sqlite3_stmt *))
-{
-	int code;
-	for (code = sqlite3_step(table); code == SQLITE_ROW; code = sqlite3_step(table)) {
-		errno = 0;
-		if (!load(&names->dictionary, table)) {
-			code = errno == ENOMEM ? SQLITE_NOMEM : SQLITE_CORRUPT;
-			break;
-		}
-	}
-	return code == SQLITE_DONE ? SQLITE_OK : code;
-}
-
-/* The table knows a host's newest sample to within host_lag_ms; its rows know it. */
-static int find_last_times(struct names *names, sqlite3_stmt *find)
-{
-	for (uint32_t i = 0; i < names->dictionary.hosts.end; i++) {
-		struct dictionary_host *host = dictionary_host_at(&names->dictionary, i);
-		if (!host || host->seen_ms == 0)
-			continue;
-		for (int64_t time_ms = host->seen_ms + names->host_lag_ms + PLACEMENT_ROW_MS; time_ms >= host->seen_ms;
-		     time_ms -= PLACEMENT_ROW_MS) {
-			uint32_t offset_ms;
-			size_t entries;
-			int code = database_find_newest(find, placement_key(METRIC_USAGE, time_ms, host->number), &offset_ms, &entries);
-			if (code == SQLITE_ROW) {
-				host->last_ms = time_ms / PLACEMENT_ROW_MS * PLACEMENT_ROW_MS + offset_ms;
-				break;
-			}
-			if (code != SQLITE_DONE)
-				return code;
-		}
-	}
-	return SQLITE_OK;
-}
-
-static int load_tables(struct names *names)
-{
-	struct database *database = names->database;
-	sqlite3_stmt *hosts = NULL, *series = NULL, *find = NULL;
-	const struct database_statement statements[] = {
-		{ &hosts, "SELECT id, ip, seen_ms FROM host" },
-		{ &series, "SELECT id, host, process, seen_ms FROM series" },
-		{ &find, DATABASE_FIND },
-	};
-	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
-	if (result == 0) {
-		int code = load_table(names, hosts, load_host);
-		if (code == SQLITE_OK)
-			code = load_table(names, series, load_series);
-		if (code == SQLITE_OK)
-			code = find_last_times(names, find);
-		result = database_result(database, code, database->appending, "open");
-	}
-	sqlite3_finalize(hosts);
-	sqlite3_finalize(series);
-	sqlite3_finalize(find);
-	return result;
-}
-
-int names_open(struct database *database, const struct config *config, struct names **ret_names)
+int names_open(struct database *database, const struct config *config, int64_t latest_ms, struct names **ret_names)
 {
 	struct names *names = calloc(1, sizeof(*names));
 	if (!names)
@@ -154,7 +70,7 @@ int names_open(struct database *database, const struct config *config, struct na
 	};
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
 	if (result == 0)
-		result = load_tables(names);
+		result = loading_run(database, &names->dictionary, names->host_lag_ms, latest_ms);
 	if (result)
 		names_close(names);
 	else
@@ -173,11 +89,19 @@ void names_close(struct names *names)
 
 /* ---- of any thread ---- */
 
-int names_group(struct names *names, const struct query *query, struct grouping *ret_grouping)
+int names_group(struct names *names, const struct query *query, bool ordered, struct grouping *ret_grouping)
 {
+	struct grouping grouping;
 	pthread_rwlock_rdlock(&names->lock);
-	int result = grouping_build(&names->dictionary, query, ret_grouping);
+	int result = grouping_build(&names->dictionary, query, &grouping);
+	if (result == 0 && ordered) {
+		result = grouping_order(&names->dictionary, query, &grouping);
+		if (result)
+			grouping_free(&grouping);
+	}
 	pthread_rwlock_unlock(&names->lock);
+	if (result == 0)
+		*ret_grouping = grouping;
 	return result;
 }
 
@@ -223,7 +147,12 @@ int names_place(struct names *names, const struct batch *const batches[], size_t
 {
 	pthread_rwlock_wrlock(&names->lock);
 	int result = placement_place(&names->dictionary, &names->limits, batches, count, placed);
+	bool full = names->dictionary.series.used >= names->limits.series;
 	pthread_rwlock_unlock(&names->lock);
+	if (full && !names->full)
+		log_warning("store %s: it has as many series as server.max_series (%lld) allows; further process names count as "
+		            "\"other\" of their hosts", names->database->path, (long long)names->limits.series);
+	names->full = full;
 	return result;
 }
 
@@ -249,7 +178,32 @@ static int put_host(struct names *names, struct dictionary_host *host, int64_t s
 	return database_run(names->put_host);
 }
 
-int names_write(struct names *names, const struct placed placed[], size_t count)
+/* The later of a host's newest sample and another one, of those that do not count as of a clock that is wrong. */
+static int64_t later_of(int64_t last_ms, int64_t time_ms, int64_t latest_ms)
+{
+	return last_ms > latest_ms ? time_ms : maximum(last_ms, time_ms);
+}
+
+void names_keep(struct names *names)
+{
+	struct sqlite3 *connection = names->database->appending;
+	if (!database_is_in_place(names->database, DATABASE_APPENDING))
+		return;
+	int code = sqlite3_exec(connection, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+	for (uint32_t i = 0; code == SQLITE_OK && i < names->dictionary.hosts.end; i++) {
+		struct dictionary_host *host = dictionary_host_at(&names->dictionary, i);
+		if (host && host->stored && host->last_ms && host->seen_ms != host->last_ms)
+			code = put_host(names, host, host->last_ms);
+	}
+	if (code == SQLITE_OK)
+		code = schema_close(connection);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(connection, "COMMIT", NULL, NULL, NULL);
+	if (code != SQLITE_OK) /* the next start looks for what is missing */
+		sqlite3_exec(connection, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int names_write(struct names *names, const struct placed placed[], size_t count, int64_t latest_ms)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct dictionary_series *series = placed[i].series;
@@ -258,9 +212,11 @@ int names_write(struct names *names, const struct placed placed[], size_t count)
 		int code = SQLITE_OK;
 		if (!series->stored || time_ms > series->seen_ms + names->series_lag_ms)
 			code = put_series(names, series, time_ms);
-		bool usage = placement_metric(placed[i].key) == METRIC_USAGE;
-		if (code == SQLITE_OK && (!host->stored || (usage && time_ms > host->seen_ms + names->host_lag_ms)))
-			code = put_host(names, host, usage ? maximum(host->last_ms, time_ms) : host->last_ms);
+		bool counts = placement_metric(placed[i].key) == METRIC_USAGE && time_ms <= latest_ms;
+		int64_t last_ms = counts ? later_of(host->last_ms, time_ms, latest_ms) : host->last_ms;
+		bool lags = counts && (last_ms > host->seen_ms + names->host_lag_ms || host->seen_ms > latest_ms);
+		if (code == SQLITE_OK && (!host->stored || lags))
+			code = put_host(names, host, last_ms);
 		if (code != SQLITE_OK)
 			return database_result(names->database, code, names->database->appending, "write a name");
 	}
@@ -268,9 +224,9 @@ int names_write(struct names *names, const struct placed placed[], size_t count)
 }
 
 /* Whether no row within the retention can have the series' number any more. */
-static bool is_expired(const struct names *names, const struct dictionary_series *series, int64_t now_ms)
+static bool is_expired(const struct names *names, const struct dictionary_series *series, int64_t reached_ms)
 {
-	return series->seen_ms + names->series_lag_ms + names->retention_ms + 2 * PLACEMENT_ROW_MS < now_ms;
+	return series->seen_ms + names->series_lag_ms + names->retention_ms + 2 * PLACEMENT_ROW_MS < reached_ms;
 }
 
 /* How many of a host's series have expired in this transaction. */
@@ -282,14 +238,14 @@ static uint32_t count_expired(const struct names *names, uint32_t host)
 	return found;
 }
 
-int names_expire(struct names *names, int64_t now_ms)
+int names_expire(struct names *names, int64_t reached_ms)
 {
 	const struct dictionary *dictionary = &names->dictionary;
 	names->expired_count = 0;
 	for (uint32_t i = 0; i < EXPIRE_SERIES && i < dictionary->series.end; i++) {
 		names->expire_cursor = (names->expire_cursor + 1) % dictionary->series.end;
 		struct dictionary_series *series = dictionary_series_at(dictionary, names->expire_cursor);
-		if (!series || !is_expired(names, series, now_ms))
+		if (!series || !is_expired(names, series, reached_ms))
 			continue;
 		names->expired[names->expired_count++] = series;
 		const struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
@@ -305,13 +261,13 @@ int names_expire(struct names *names, int64_t now_ms)
 	return 0;
 }
 
-static void note_last_times(struct dictionary *dictionary, const struct placed placed[], size_t count)
+static void note_last_times(struct dictionary *dictionary, const struct placed placed[], size_t count, int64_t latest_ms)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct dictionary_host *host = dictionary_host_at(dictionary, placed[i].series->key.host);
 		int64_t time_ms = placed_time_ms(&placed[i]);
-		if (placement_metric(placed[i].key) == METRIC_USAGE && time_ms > host->last_ms)
-			host->last_ms = time_ms;
+		if (placement_metric(placed[i].key) == METRIC_USAGE && time_ms <= latest_ms)
+			host->last_ms = later_of(host->last_ms, time_ms, latest_ms);
 	}
 }
 
@@ -325,10 +281,10 @@ static void drop_expired(struct dictionary *dictionary, struct dictionary_series
 	}
 }
 
-void names_committed(struct names *names, const struct placed placed[], size_t count)
+void names_committed(struct names *names, const struct placed placed[], size_t count, int64_t latest_ms)
 {
 	pthread_rwlock_wrlock(&names->lock);
-	note_last_times(&names->dictionary, placed, count);
+	note_last_times(&names->dictionary, placed, count, latest_ms);
 	drop_expired(&names->dictionary, names->expired, names->expired_count);
 	pthread_rwlock_unlock(&names->lock);
 	names->expired_count = 0;

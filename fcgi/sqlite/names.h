@@ -18,8 +18,11 @@
 
 struct names;
 
-/* `database` is borrowed until names_close(). 0 or what database_result() gives. */
-int names_open(struct database *database, const struct config *config, struct names **ret_names)
+/*
+ * `database` is borrowed until names_close(). No sample that is later than `latest_ms` counts as a host's newest, here
+ * and below: it is of a clock that was wrong. 0 or what database_result() gives.
+ */
+int names_open(struct database *database, const struct config *config, int64_t latest_ms, struct names **ret_names)
 	__attribute__((warn_unused_result));
 
 /* No other call may be under way. Accepts NULL. */
@@ -27,8 +30,8 @@ void names_close(struct names *names);
 
 /* ---- of any thread ---- */
 
-/* The grouping of a query, see grouping_build(). */
-int names_group(struct names *names, const struct query *query, struct grouping *ret_grouping)
+/* The grouping of a query, see grouping_build(), and where it is wanted grouping_order(). */
+int names_group(struct names *names, const struct query *query, bool ordered, struct grouping *ret_grouping)
 	__attribute__((warn_unused_result));
 
 /* The hosts seen after `from_ms`, without their process counts, and the number of each:
@@ -42,16 +45,20 @@ int names_hosts(struct names *names, int64_t from_ms, struct store_hosts *ret_ho
 int names_place(struct names *names, const struct batch *const batches[], size_t count, struct placed placed[])
 	__attribute__((warn_unused_result));
 
+/* The last call but names_close(): the tables have what is in memory, so that the next start need not look for it. */
+void names_keep(struct names *names);
+
 /* Within the transaction: writes what the samples use and the tables do not know yet, … */
-int names_write(struct names *names, const struct placed placed[], size_t count) __attribute__((warn_unused_result));
+int names_write(struct names *names, const struct placed placed[], size_t count, int64_t latest_ms)
+	__attribute__((warn_unused_result));
 
 /* … and looks at the next few series, and deletes from the tables those whose samples have
- * all expired, and their host with its last one. Rows that the deletions have not reached
+ * all expired at `reached_ms`, and their host with its last one. Rows that the deletions have not reached
  * yet may still have their numbers; they are older than any window. */
-int names_expire(struct names *names, int64_t now_ms) __attribute__((warn_unused_result));
+int names_expire(struct names *names, int64_t reached_ms) __attribute__((warn_unused_result));
 
 /* The transaction is committed, or rolled back: what the dictionary makes of it. */
-void names_committed(struct names *names, const struct placed placed[], size_t count);
+void names_committed(struct names *names, const struct placed placed[], size_t count, int64_t latest_ms);
 void names_rolled_back(struct names *names, const struct placed placed[], size_t count);
 
 #endif

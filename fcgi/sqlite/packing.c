@@ -113,6 +113,8 @@ int packing_newest(const void *row, size_t length, uint32_t *ret_offset_ms, size
 	size_t entries = 0;
 	int more;
 	for (more = packing_next(&reader); more == 1; more = packing_next(&reader)) {
+		if (reader.entry.offset_ms >= PACKING_SPAN_MS)
+			continue;
 		if (reader.entry.offset_ms > newest) {
 			newest = reader.entry.offset_ms;
 			entries = 0;

@@ -28,6 +28,8 @@
 #include "common/text.h"
 #include "common/wire.h"
 
+enum { PACKING_SPAN_MS = 10000 }; /* what a row spans: a time that is further from its start is a damaged one */
+
 enum packing_code { PACKING_ABSENT, PACKING_ZERO, PACKING_THOUSANDTHS, PACKING_DOUBLE };
 
 _Static_assert(RESOURCE_COUNT == 2, "an entry has the codes of mem and cpu, and their values");
@@ -47,7 +49,8 @@ void packing_encode(const struct packing_entry entries[], size_t count, struct t
 int packing_merge(const void *row, size_t length, const struct packing_entry entries[], size_t count,
                   struct text *merged) __attribute__((warn_unused_result));
 
-/* The newest time in a row, from its start, and how many entries have it. 0 or -EBADMSG. */
+/* The newest time in a row, from its start, and how many entries have it; of times within what a row spans. 0 or
+ * -EBADMSG. */
 int packing_newest(const void *row, size_t length, uint32_t *ret_offset_ms, size_t *ret_entries)
 	__attribute__((warn_unused_result));
 

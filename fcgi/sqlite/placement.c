@@ -55,15 +55,16 @@ static int find_series(struct dictionary *dictionary, const struct placement_lim
 	return *series ? 0 : -ENOMEM;
 }
 
-/* The host of an address, new ones while there is room for a series. */
+/* The host of an address: new ones also while there is room for their "other" alone. */
 static int find_host(struct dictionary *dictionary, const struct placement_limits *limits, const char *ip,
                      struct dictionary_host **ret_host)
 {
 	*ret_host = dictionary_find_host(dictionary, ip);
 	if (*ret_host)
 		return 0;
-	/* A flood of addresses: each would have a series "other". */
-	if (dictionary->series.used >= limits->series || dictionary->hosts.end > PLACEMENT_HOST_MAX)
+	/* A flood of addresses: each has a series "other". */
+	bool full = dictionary->series.used >= limits->series;
+	if ((full && dictionary->hosts.used >= limits->series) || dictionary->hosts.end > PLACEMENT_HOST_MAX)
 		return -EDQUOT;
 	*ret_host = dictionary_add_host(dictionary, ip, 0);
 	return *ret_host ? 0 : -ENOMEM;
@@ -124,7 +125,8 @@ size_t placement_entries(const struct placed placed[], size_t count, struct pack
 		}
 		/* Of an earlier batch, it is what a retry repeats. */
 		bool add = sample->folded && entry->present[sample->resource] && sample[-1].batch == sample->batch;
-		entry->value[sample->resource] = (add ? entry->value[sample->resource] : 0) + sample->value;
+		double sum = (add ? entry->value[sample->resource] : 0) + sample->value;
+		entry->value[sample->resource] = sum < WIRE_VALUE_MAX ? sum : WIRE_VALUE_MAX;
 		entry->present[sample->resource] = true;
 	}
 	return used;

@@ -17,7 +17,7 @@
 #include "fcgi/sample.h"
 
 enum {
-	PLACEMENT_ROW_MS = 10000, /* what a row spans */
+	PLACEMENT_ROW_MS = PACKING_SPAN_MS,
 	PLACEMENT_HOST_BITS = 24, /* of a key, below 32 bits of time and the metric */
 	PLACEMENT_HOST_MAX = (1 << PLACEMENT_HOST_BITS) - 1,
 	PLACEMENT_METRIC_SHIFT = 56,
@@ -55,7 +55,8 @@ static inline int64_t placed_time_ms(const struct placed *placed)
 	return placement_start_ms(placed->key) + placed->offset_ms;
 }
 
-/* How many series there may be; a name beyond that counts as "other" of its host. */
+/* How many series there may be; a name beyond that counts as "other" of its host, which each host has beyond that,
+ * but of no more hosts than series. */
 struct placement_limits {
 	int64_t series, series_per_host;
 };
@@ -63,7 +64,7 @@ struct placement_limits {
 /*
  * Gives every sample of the batches its host and series, adding to the dictionary
  * those that are new. placed[samples of all batches], in the order they came. 0;
- * -ENOMEM; -EDQUOT for a new host when there is no room for its series. What was
+ * -ENOMEM; -EDQUOT for a new host when there is no room for that either. What was
  * added before a failure stays, not stored.
  */
 int placement_place(struct dictionary *dictionary, const struct placement_limits *limits,

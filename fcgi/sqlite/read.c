@@ -65,6 +65,10 @@ static int reader_open(struct database *database, struct reader **ret_reader)
 		{ &reader->find, DATABASE_FIND },
 	};
 	int result = database_connect(database, &reader->connection);
+	/* There may be as many as threads, and a window is read once from end to end. */
+	if (result == 0)
+		result = database_result(database, sqlite3_exec(reader->connection, "PRAGMA cache_size = -1024", NULL, NULL, NULL),
+		                         reader->connection, "open");
 	if (result == 0)
 		result = database_prepare(database, reader->connection, statements, sizeof(statements) / sizeof(statements[0]));
 	if (result)
@@ -114,7 +118,7 @@ static void snapshot_close(struct snapshot *snapshot)
  * In this order: the dictionary then has every name of the snapshot, so that a batch is
  * seen whole, and a number that is used anew after this is not in the snapshot's windows.
  */
-static int snapshot_open(struct readers *readers, const struct query *query, struct snapshot *ret_snapshot)
+static int snapshot_open(struct readers *readers, const struct query *query, bool ordered, struct snapshot *ret_snapshot)
 {
 	struct snapshot snapshot = { .readers = readers, .query = query };
 	int result = reader_take(readers, &snapshot.reader);
@@ -130,7 +134,7 @@ static int snapshot_open(struct readers *readers, const struct query *query, str
 	}
 	result = database_result(readers->database, code, reader->connection, "read");
 	if (result == 0)
-		result = names_group(readers->names, query, &snapshot.grouping);
+		result = names_group(readers->names, query, ordered, &snapshot.grouping);
 	if (result)
 		snapshot_close(&snapshot);
 	else
@@ -141,6 +145,19 @@ static int snapshot_open(struct readers *readers, const struct query *query, str
 /* Takes one entry of a wanted series; another result than 0 ends the read with it. */
 typedef int visitor(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry);
 
+/* Takes from an entry what nobody can have stored: a bit of the file may have flipped. Tells how many values. */
+static unsigned drop_unusable(struct packing_entry *entry)
+{
+	unsigned dropped = 0;
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		if (entry->present[i] && (!sample_is_usable(entry->value[i]) || entry->offset_ms >= PACKING_SPAN_MS)) {
+			entry->present[i] = false;
+			dropped++;
+		}
+	}
+	return dropped;
+}
+
 /* Gives the row that `statement` stands on to the visitor, entry by entry. */
 static int visit_row(const struct snapshot *snapshot, sqlite3_stmt *statement, visitor *visit, void *state)
 {
@@ -149,20 +166,20 @@ static int visit_row(const struct snapshot *snapshot, sqlite3_stmt *statement, v
 	int64_t start_ms = placement_start_ms(key);
 	const void *data = sqlite3_column_blob(statement, 1);
 	struct packing_reader reader = packing_read(data, (size_t)sqlite3_column_bytes(statement, 1));
-	int more;
-	for (more = packing_next(&reader); more == 1; more = packing_next(&reader)) {
+	int more, result = 0;
+	uint64_t unusable = 0;
+	for (more = packing_next(&reader); more == 1 && result == 0; more = packing_next(&reader)) {
 		int64_t time_ms = start_ms + reader.entry.offset_ms;
 		int32_t group = grouping_find(&snapshot->grouping, reader.entry.series);
 		if (group == GROUPING_NONE || time_ms <= query->from_ms || time_ms > query->to_ms)
 			continue;
-		int result = visit(state, group, time_ms, &reader.entry);
-		if (result)
-			return result;
+		unusable += drop_unusable(&reader.entry);
+		result = visit(state, group, time_ms, &reader.entry);
 	}
-	if (more == 0)
-		return 0;
-	database_fail(snapshot->readers->database, DATABASE_READING, "row %lld is damaged", (long long)key);
-	return -EIO;
+	store_leave_out("sqlite", unusable);
+	if (result || more == 0)
+		return result;
+	return database_damaged(snapshot->readers->database, DATABASE_READING, "row %lld of its samples is damaged", (long long)key);
 }
 
 /* All rows of one statement's run. */
@@ -214,14 +231,20 @@ static int visit_latest(void *state, int32_t group, int64_t time_ms, const struc
 static int read_rows(struct readers *readers, const struct query *query, visitor *visit, struct store_rows *ret_rows)
 {
 	struct snapshot snapshot;
-	int result = snapshot_open(readers, query, &snapshot);
+	int result = snapshot_open(readers, query, false, &snapshot);
 	if (result)
 		return result;
-	struct accumulate_cell *cells = calloc(snapshot.grouping.count + 1, sizeof(*cells));
-	result = cells ? scan(&snapshot, visit, cells) : -ENOMEM;
+	struct budget_share share = { 0 };
+	struct accumulate_cell *cells = NULL;
+	result = budget_hold(&share, snapshot.grouping.count * sizeof(*cells));
+	if (result == 0) {
+		cells = calloc(snapshot.grouping.count + 1, sizeof(*cells));
+		result = cells ? scan(&snapshot, visit, cells) : -ENOMEM;
+	}
 	if (result == 0)
 		result = accumulate_rows(cells, &snapshot.grouping, ret_rows);
 	free(cells);
+	budget_give_back(&share);
 	snapshot_close(&snapshot);
 	return database_finish(readers->database, DATABASE_READING, result);
 }
@@ -238,26 +261,34 @@ int read_latest(struct readers *readers, const struct query *query, struct store
 	return read_rows(readers, &by_host, visit_latest, ret_rows);
 }
 
+struct history {
+	struct accumulate_history points;
+	const struct grouping *grouping;
+};
+
 static int visit_history(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry)
 {
-	struct accumulate_history *history = state;
-	enum resource resource = history->query->resource;
-	return entry->present[resource] ? accumulate_history_add(history, group, time_ms, entry->value[resource]) : 0;
+	struct history *history = state;
+	enum resource resource = history->points.query->resource;
+	if (!entry->present[resource])
+		return 0;
+	return accumulate_history_add(&history->points, group, time_ms, entry->value[resource],
+	                              grouping_find_order(history->grouping, entry->series));
 }
 
 int read_history(struct readers *readers, const struct query *query, struct store_history *ret_history)
 {
 	struct snapshot snapshot;
-	int result = snapshot_open(readers, query, &snapshot);
+	int result = snapshot_open(readers, query, !query->step_ms, &snapshot);
 	if (result)
 		return result;
-	struct accumulate_history history;
-	result = accumulate_history_open(&history, query, snapshot.grouping.count);
+	struct history history = { .grouping = &snapshot.grouping };
+	result = accumulate_history_open(&history.points, query, snapshot.grouping.count);
 	if (result == 0) {
 		result = scan(&snapshot, visit_history, &history);
 		if (result == 0)
-			result = accumulate_history_finish(&history, &snapshot.grouping, ret_history);
-		accumulate_history_close(&history);
+			result = accumulate_history_finish(&history.points, &snapshot.grouping, ret_history);
+		accumulate_history_close(&history.points);
 	}
 	snapshot_close(&snapshot);
 	return database_finish(readers->database, DATABASE_READING, result);
@@ -273,9 +304,10 @@ static int count_processes(struct readers *readers, const uint32_t numbers[], st
 	for (size_t i = 0; i < hosts->count && result == 0; i++) {
 		struct store_host *host = &hosts->items[i];
 		uint32_t offset_ms;
-		int code = database_find_newest(reader->find, placement_key(METRIC_USAGE, host->last_seen_ms, numbers[i]),
-		                                &offset_ms, &host->processes);
-		result = database_result(readers->database, code, reader->connection, "read");
+		int found = database_find_newest(readers->database, reader->find,
+		                                 placement_key(METRIC_USAGE, host->last_seen_ms, numbers[i]), &offset_ms,
+		                                 &host->processes);
+		result = found < 0 ? found : 0;
 	}
 	reader_give_back(readers, reader);
 	return result;

@@ -12,15 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
+#include "fcgi/sqlite/backup.h"
 #include "fcgi/sqlite/database.h"
 #include "fcgi/sqlite/names.h"
 #include "fcgi/sqlite/read.h"
+#include "fcgi/sqlite/timekeeper.h"
 #include "fcgi/sqlite/write.h"
 #include "fcgi/store.h"
 
 struct store {
 	int64_t retention_ms;
 	struct database *database;
+	struct timekeeper *timekeeper;
 	struct names *names;
 	struct appender *appender;
 	struct readers *readers;
@@ -41,8 +45,11 @@ static void sqlite_close(struct store *store)
 	if (!store)
 		return;
 	read_close(store->readers);
+	if (store->appender)
+		names_keep(store->names);
 	write_close(store->appender);
 	names_close(store->names);
+	timekeeper_close(store->timekeeper);
 	database_close(store->database);
 	free(store);
 }
@@ -54,10 +61,13 @@ static int sqlite_open(const struct config *config, struct store **ret_store)
 		return -ENOMEM;
 	store->retention_ms = config->server.retention_ms;
 	int result = database_open(config->sqlite.path, &store->database);
+	struct moment now = clock_moment();
 	if (result == 0)
-		result = names_open(store->database, config, &store->names);
+		result = timekeeper_open(store->database, now, &store->timekeeper);
 	if (result == 0)
-		result = write_open(store->database, store->names, store->retention_ms, &store->appender);
+		result = names_open(store->database, config, timekeeper_read(store->timekeeper, now).latest_ms, &store->names);
+	if (result == 0)
+		result = write_open(store->database, store->names, store->timekeeper, store->retention_ms, &store->appender);
 	if (result == 0) {
 		store->readers = read_open(store->database, store->names);
 		result = store->readers ? 0 : -ENOMEM;
@@ -69,11 +79,16 @@ static int sqlite_open(const struct config *config, struct store **ret_store)
 	return result;
 }
 
-static int sqlite_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+static int sqlite_backup(const struct config *config, const char *target, struct text *ret_error)
+{
+	return backup_write(config->sqlite.path, target, ret_error);
+}
+
+static int sqlite_append(struct store *store, const struct batch *const batches[], size_t count, struct moment now,
                          char ret_refusal[static STORE_REFUSAL_SIZE])
 {
 	(void)ret_refusal;
-	return write_append(store->appender, batches, count, now_ms);
+	return write_append(store->appender, batches, count, now);
 }
 
 static int sqlite_mean(struct store *store, const struct query *query, struct store_rows *ret_rows)
@@ -91,8 +106,9 @@ static int sqlite_history(struct store *store, const struct query *query, struct
 	return read_history(store->readers, query, ret_history);
 }
 
-static int sqlite_hosts(struct store *store, int64_t from_ms, struct store_hosts *ret_hosts)
+static int sqlite_hosts(struct store *store, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts)
 {
+	(void)to_ms; /* no host's newest sample is ahead */
 	return read_hosts(store->readers, from_ms, ret_hosts);
 }
 
@@ -111,6 +127,7 @@ const struct store_ops store_sqlite = {
 	.appends = 1,
 	.check_config = sqlite_check_config,
 	.open = sqlite_open,
+	.backup = sqlite_backup,
 	.close = sqlite_close,
 	.append = sqlite_append,
 	.mean = sqlite_mean,

@@ -9,19 +9,20 @@
 
 #include "fcgi/sqlite/database.h"
 #include "fcgi/sqlite/names.h"
+#include "fcgi/sqlite/timekeeper.h"
 #include "fcgi/store.h"
 
 struct appender;
 
-/* `database` and `names` are borrowed until write_close(). 0 or what database_result() gives. */
-int write_open(struct database *database, struct names *names, int64_t retention_ms, struct appender **ret_appender)
-	__attribute__((warn_unused_result));
+/* The others are borrowed until write_close(). 0 or what database_result() gives. */
+int write_open(struct database *database, struct names *names, struct timekeeper *timekeeper, int64_t retention_ms,
+               struct appender **ret_appender) __attribute__((warn_unused_result));
 
 /* Accepts NULL. */
 void write_close(struct appender *appender);
 
 /* store_ops.append(). */
-int write_append(struct appender *appender, const struct batch *const batches[], size_t count, int64_t now_ms)
+int write_append(struct appender *appender, const struct batch *const batches[], size_t count, struct moment now)
 	__attribute__((warn_unused_result));
 
 #endif

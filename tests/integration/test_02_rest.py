@@ -15,7 +15,7 @@ PARAMETERS = {
     "get-all-detailed": ("window", "ip", "process", "resource", "timestamps", "step", "above", "limit", "by"),
     "latest": ("ip", "process", "resource"),
     "query-alarm": ("ip", "process", "resource"),
-    "alarms": ("window", "ip", "process", "resource"),
+    "alarms": ("window", "ip", "process", "resource", "limit"),
     "forecasts": ("ip", "process", "resource"),
     "hosts": ("ip",),
     "health": (),
@@ -386,6 +386,48 @@ class AlarmTest(ServerTest):
         self.assertEqual([entry["color"] for entry in self.json_of("alarms?resource=cpu&window=10s")], ["orange"])
         # Nobody reports any longer: nobody knows.
         wait_until(lambda: self.json_of("query-alarm")["color"] == "unknown", 10, "unknown again")
+
+
+class ManyAlarmsTest(ServerTest):
+    """Standing alarms are reported at every tick: the points that are read are not the items that are answered."""
+
+    config = "[server]\ninterval = 10s\nmax_points = 1000\n"
+
+    def report(self, ip, processes, colors):
+        """One colour a tick, the last one now."""
+        now = round(time.time(), 3)
+        for number, color in enumerate(colors):
+            at = now - 10 * (len(colors) - 1 - number)
+            alarms = [{"ipaddress": ip, "process_name": f"p{process}", "type_data": "mem" if process % 2 else "cpu",
+                       "color": color, "timestamp": at} for process in range(processes)]
+            self.assertEqual(self.vigie.put("save-alarms", {"data": alarms}).status, 200)
+
+    def test_alarms_that_stand_are_one_item_each(self):
+        self.report("10.3.1.1", 40, ["red"] * 100)  # 4,000 points
+        alarms = self.json_of("alarms?window=1h&ip=10.3.1.1")
+        self.assertEqual([alarm["color"] for alarm in alarms], ["red"] * 40)
+        self.assertEqual([alarm["process"] for alarm in alarms], sorted(f"p{number}" for number in range(40)))
+        self.assertEqual(self.json_of("alarms?window=5m&ip=10.3.1.1"), [])
+
+    def test_alarms_over_max_points_are_told_how_to_ask(self):
+        self.report("10.3.1.2", 11, ["red", "green"] * 50)  # 1,100 transitions
+        refused = self.assert_refused(self.vigie.get("alarms?window=1h&ip=10.3.1.2"), 400)
+        self.assertIn("over 1000 items", refused["error"])
+        for word in re.findall(r"\b(window|ip|process|resource|above|step|limit)\b", refused["error"]):
+            self.assertIn(word, PARAMETERS["alarms"])
+        self.assertIn("limit=", refused["error"])
+        self.assert_refused(self.vigie.get("alarms?window=1h&ip=10.3.1.2&limit=1001"), 400)
+        mem = self.json_of("alarms?window=1h&ip=10.3.1.2&resource=mem")
+        self.assertEqual(len(mem), 500)
+        self.assertEqual([alarm["color"] for alarm in mem[:5] + mem[-5:]], ["red"] * 5 + ["green"] * 5)
+        for limit in (1, 5, 11, 12, 700, 1000):
+            newest = self.json_of(f"alarms?window=1h&ip=10.3.1.2&limit={limit}")
+            self.assertEqual(len(newest), limit)
+            times = [alarm["time"] for alarm in newest]
+            self.assertEqual(times, sorted(times, reverse=True))
+            self.assertEqual([alarm["color"] for alarm in newest[:12]], (["green"] * 11 + ["red"])[:limit])
+        self.assertEqual(self.json_of("alarms?window=1h&ip=10.3.1.2&resource=mem&limit=600"),
+                         sorted(mem, key=lambda alarm: (-alarm["time"], alarm["process"])))
 
 
 class ForecastTest(ServerTest):

@@ -104,10 +104,10 @@ class LimitTest(ServerTest):
         self.assert_refused(self.vigie.put("save-all", b" " * 5000000), 413)
         # A length that is only announced costs nothing, and chunks are counted as they come.
         connection = self.connect()
-        connection.sendall(f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n".encode())
+        connection.sendall(f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n".encode())
         self.assertIn(b" 413 ", connection.recv(100))
         connection = self.connect()
-        connection.sendall(f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        connection.sendall(f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
         self.assert_cut_off(connection, b"10000\r\n" + b" " * 65536 + b"\r\n", b" 413 ")
 
     def assert_cut_off(self, connection, piece, status):
@@ -127,13 +127,13 @@ class LimitTest(ServerTest):
 
     def test_header_of_ten_megabytes_is_cut_off(self):
         connection = self.connect()
-        connection.sendall(f"GET {PREFIX}health HTTP/1.1\r\nHost: x\r\n".encode())
+        connection.sendall(f"GET {PREFIX}health HTTP/1.1\r\nHost: localhost\r\n".encode())
         self.assert_cut_off(connection, b"X-Large: " + b"x" * 4000 + b"\r\n", b" 431")
         self.assertEqual(self.vigie.get("health").status, 200)
 
     def test_thousand_slow_clients_are_bounded_and_others_are_answered(self):
-        beginnings = [b"P", f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: x\r\nX-Slow: ".encode(),
-                      f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n{{".encode()]
+        beginnings = [b"P", f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".encode(),
+                      f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{{".encode()]
         slow = []
         for number in range(1000):
             connection = self.connect()
@@ -176,7 +176,7 @@ class LimitTest(ServerTest):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.settimeout(30)
             connection.connect(("127.0.0.1", self.vigie.port))
-            connection.sendall(f"GET {PREFIX}get-all/10.5.0.2 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            connection.sendall(f"GET {PREFIX}get-all/10.5.0.2 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             readers.append(connection)
         time.sleep(0.5)
         begun = time.monotonic()

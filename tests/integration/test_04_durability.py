@@ -100,7 +100,7 @@ class KillTest(unittest.TestCase):
         connection = socket.create_connection(("127.0.0.1", vigie.port), timeout=30)
         self.addCleanup(connection.close)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() +
+        connection.sendall(f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() +
                            body[:-1])
         return connection
 

@@ -15,8 +15,11 @@ FOLDERS = ("common", "fcgi", "collector", "alert", "forecast")
 # it deflates, inflates, or gives a checksum.
 LIBRARIES = {
     r"fcgi(app|_stdio|_config|misc|os)\.h": {"fcgi/request.c"},
-    r"sqlite3(ext)?\.h": {"fcgi/sqlite/database.c", "fcgi/sqlite/names.c", "fcgi/sqlite/read.c", "fcgi/sqlite/write.c"},
+    r"sqlite3(ext)?\.h": {"fcgi/sqlite/backup.c", "fcgi/sqlite/database.c", "fcgi/sqlite/loading.c", "fcgi/sqlite/names.c", "fcgi/sqlite/read.c",
+                            "fcgi/sqlite/schema.c", "fcgi/sqlite/timekeeper.c", "fcgi/sqlite/write.c"},
     r"curl/.*": {"common/http.c"},
+    r"uthash\.h": {"common/table.h"},
+    r"xxhash\.h": {"common/table.c"},
     r"libproc2/.*": {"collector/sampler.c"},
     r"zlib\.h": {"collector/batch_file.c", "common/gzip.c", "fcgi/inflate.c", "forecast/prior.c"},
 }

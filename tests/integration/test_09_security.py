@@ -215,13 +215,18 @@ class EncodedBodyTest(ServerTest):
         # In the pieces that a client makes up as it goes.
         compressed = gzip.compress(self.body_of("10.9.1.100"))
         with socket.create_connection(("127.0.0.1", self.vigie.port), timeout=10) as connection:
-            connection.sendall((f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+            connection.sendall((f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: gzip\r\n"
                                 "Transfer-Encoding: chunked\r\n\r\n").encode())
             for byte in compressed:
                 connection.sendall(b"1\r\n" + bytes([byte]) + b"\r\n")
             connection.sendall(b"0\r\n\r\n")
             self.assertIn(b" 200 ", connection.recv(100))
         self.assertEqual(self.json_of("get-all/10.9.1.100"), {"a": [None, 1]})
+        # Of several members, and with zeros behind them.
+        body = self.body_of("10.9.1.102")
+        members = b"".join(gzip.compress(part) for part in (body[:10], b"", body[10:]))
+        self.assertEqual(self.put_encoded(members + bytes(1000)).status, 200)
+        self.assertEqual(self.json_of("get-all/10.9.1.102"), {"a": [None, 1]})
         # As it stands.
         self.assertEqual(self.put_encoded(self.body_of("10.9.1.101"), "identity").status, 200)
 
@@ -267,7 +272,7 @@ class EncodedBodyTest(ServerTest):
         damaged = bytearray(whole)
         damaged[-6] ^= 1
         bodies = {"empty": b"", "plain": body, "zlib": zlib.compress(body), "damaged": bytes(damaged), "length": whole[:-1] + b"x",
-                  "more": whole + b"x", "twice": whole + whole, "half": whole[:len(whole) // 2], "header": whole[:10],
+                  "more": whole + b"x", "more behind zeros": whole + bytes(9) + whole, "half": whole[:len(whole) // 2], "header": whole[:10],
                   "one short": whole[:-1], "bomb of the wrong sum": gzip.compress(bytes(1000))[:-8] + bytes(8)}
         for name, bad in bodies.items():
             with self.subTest(name):

@@ -99,7 +99,7 @@ class ForecastTest(unittest.TestCase):
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: self.vigie.pid_of("vigie-forecast") not in (None, pid), 10, "started again")
         state = (self.vigie.state / "forecast.state").read_text()
-        self.assertTrue(state.startswith("vigie-forecast 1 3000\n"), state)
+        self.assertRegex(state, r"^vigie-forecast 2 3000\nclock \d+ \d+ \d+\n")
         self.assertIn(f'{IP} mem "leak \\"é\\\\" ', state)
         self.assertTrue(state.endswith("end 1\n"), state)
         self.wait_for_histories(read)

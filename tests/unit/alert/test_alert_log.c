@@ -119,6 +119,22 @@ static void test_alert_log_format_table_gives_line(void **state)
 		struct text text = TEXT_EMPTY;
 		alert_log_format(&cases[i].transition, NOW, &text);
 		assert_string_equal(text.data, cases[i].expected);
+		/* What is read of it is written the same. */
+		struct transition read;
+		struct text again = TEXT_EMPTY;
+		int64_t time_ms;
+		assert_true(alert_log_parse(text.data, text.length - 1, &read, &time_ms));
+		assert_int_equal(time_ms, NOW);
+		assert_int_equal(read.word, cases[i].transition.word);
+		assert_int_equal(read.alarm.color, cases[i].transition.alarm.color);
+		alert_log_format(&read, time_ms, &again);
+		assert_string_equal(again.data, cases[i].expected);
+		text_free(&again);
+		/* No part of it is a line. */
+		for (size_t length = 0; length < text.length - 1; length++) {
+			if (alert_log_parse(text.data, length, &read, &time_ms) && text.data[length] != '.')
+				fail_msg("%.*s", (int)length, text.data);
+		}
 		text_free(&text);
 	}
 }
@@ -258,6 +274,119 @@ static void test_alert_log_flush_torn_line_is_whole_in_a_new_file(void **state)
 	alert_log_close(&log);
 }
 
+static void test_alert_log_parse_what_is_no_line_is_refused(void **state)
+{
+	(void)state;
+	static const char *const cases[] = {
+		"", " ", "RED", "2026-11-22T14:00:15.000Z", "2026-11-22T14:00:15.000Z ", "2026-11-22T14:00:15.000Z RED",
+		"2026-11-22T14:00:15.000Z RED ",
+		"2026-11-22T14:00:15 UNKNOWN ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z PINK ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z UNKNOWN ip=10.0.0.x process=\"*\" since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z UNKNOWN ip=10.0.0.5 process=\"*\" since=yesterday",
+		"2026-11-22T14:00:15.000Z UNKNOWN ip=10.0.0.5 process=\"\" since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z UNKNOWN ip=10.0.0.5 ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z UNKNOWN ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:15Z more=1",
+		"2026-11-22T14:00:15.000Z UNKNOWN ip=10.0.0.5 process=\"*\"x since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z RED ip=::1 process=\"a\" resource=disk value=1 threshold=1 since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z RED ip=::1 process=\"a\" resource=mem value=inf threshold=1 since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z AMBER ip=::1 process=\"a\" resource=mem value=1 threshold=1 since=2026-11-22T14:00:15Z",
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct transition transition;
+		int64_t time_ms;
+		if (alert_log_parse(cases[i], strlen(cases[i]), &transition, &time_ms))
+			fail_msg("%s", cases[i]);
+	}
+}
+
+/* A file that was cut. */
+static void test_alert_log_flush_begins_a_line_of_its_own(void **state)
+{
+	(void)state;
+	for (int reopened = 0; reopened < 2; reopened++) {
+		struct alert_log log;
+		struct text content = TEXT_EMPTY;
+		temporary_file_write(path, reopened ? "" : "2026-11-22T14:00:10.000Z RED ip=10.0.0.5 proc");
+		assert_int_equal(alert_log_open(&log, path), 0);
+		if (reopened) {
+			temporary_file_write(path, "2026-11-22T14:00:10.000Z RED ip=10.0.0.5 proc");
+			assert_int_equal(alert_log_reopen(&log, path), 0);
+		}
+		add(&log, "a");
+		add(&log, "b");
+		assert_int_equal(alert_log_flush(&log), 0);
+		add(&log, "c");
+		assert_int_equal(alert_log_flush(&log), 0);
+		assert_string_equal(names(path), "?abc");
+		alert_log_close(&log);
+		text_free(&content);
+		unlink(path);
+	}
+}
+
+static void test_alert_log_restore_what_stands_there_is_not_written_again(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *written, *waiting, *expected;
+	} cases[] = {
+		{ "", "ab", "ab" }, { "ab", "ab", "ab" }, { "abc", "bcd", "abcd" }, { "a", "bc", "abc" }, { "ab", "", "ab" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct alert_log log;
+		struct text lines = TEXT_EMPTY, tail = TEXT_EMPTY;
+		assert_int_equal(alert_log_open(&log, path), 0);
+		for (const char *at = cases[i].written; *at; at++)
+			add(&log, (char[]){ *at, '\0' });
+		assert_int_equal(alert_log_flush(&log), 0);
+		for (const char *at = cases[i].waiting; *at; at++) {
+			struct transition transition = red((char[]){ *at, '\0' });
+			alert_log_format(&transition, NOW, &lines);
+		}
+		assert_int_equal(alert_log_read_tail(&log, &tail), 0);
+		alert_log_restore(&log, &lines, i, &tail);
+		assert_int_equal(log.dropped, i);
+		assert_int_equal(alert_log_flush(&log), 0);
+		assert_string_equal(names(path), cases[i].expected);
+		alert_log_close(&log);
+		text_free(&lines);
+		text_free(&tail);
+		unlink(path);
+	}
+}
+
+static void test_alert_log_read_tail_gives_whole_lines(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	struct text content = TEXT_EMPTY, tail = TEXT_EMPTY;
+	text_append_string(&content, "first\n");
+	while (content.length < ALERT_LOG_TAIL_MAX)
+		text_append_string(&content, "0123456789\n");
+	text_append_string(&content, "last\npart");
+	temporary_file_write(path, content.data);
+	assert_int_equal(alert_log_open(&log, path), 0);
+	assert_int_equal(alert_log_read_tail(&log, &tail), 0);
+	assert_true(tail.length > ALERT_LOG_TAIL_MAX - 32 && tail.length <= ALERT_LOG_TAIL_MAX);
+	assert_int_equal(strncmp(tail.data, "0123456789\n", 11), 0);
+	assert_string_equal(tail.data + tail.length - 6, "\nlast\n");
+	alert_log_close(&log);
+
+	text_reset(&tail);
+	temporary_file_write(path, "part");
+	assert_int_equal(alert_log_open(&log, path), 0);
+	assert_int_equal(alert_log_read_tail(&log, &tail), 0);
+	alert_log_close(&log);
+	assert_int_equal(alert_log_open(&log, "/dev/null"), 0);
+	assert_int_equal(alert_log_read_tail(&log, &tail), 0);
+	assert_int_equal(tail.length, 0);
+	alert_log_close(&log);
+	text_free(&content);
+	text_free(&tail);
+}
+
 static void test_alert_log_add_too_many_waiting_are_counted(void **state)
 {
 	(void)state;
@@ -282,6 +411,10 @@ int main(void)
 		cmocka_unit_test_teardown(test_alert_log_flush_full_disk_loses_no_line, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_flush_torn_line_is_completed, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_flush_torn_line_is_whole_in_a_new_file, remove_files),
+		cmocka_unit_test(test_alert_log_parse_what_is_no_line_is_refused),
+		cmocka_unit_test_teardown(test_alert_log_flush_begins_a_line_of_its_own, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_restore_what_stands_there_is_not_written_again, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_read_tail_gives_whole_lines, remove_files),
 		cmocka_unit_test(test_alert_log_add_too_many_waiting_are_counted),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -1,5 +1,6 @@
 /* alert/service.h, against a server in a thread, at simulated times */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
 #include "tests/unit/support/http_server.h"
 #include "tests/unit/support/temporary_folder.h"
 
@@ -139,6 +140,85 @@ static void test_service_open_goes_on_from_the_state(void **state)
 	assert_int_equal(count_in(paths[LOG], " CLEAR "), 1);
 }
 
+/* The disk of alert.log is full when a RED comes, and has room again after the restart. */
+static void test_service_open_writes_the_lines_that_could_not_be_written(void **state)
+{
+	(void)state;
+	struct service *service = open_service("alert.log=/dev/full");
+	evaluate(service, 0, 83.1);
+	evaluate(service, 1, 83.1);
+	assert_int_equal(count_in(paths[STATE], "RED ip=10.0.0.5"), 1);
+	service_save(service);
+	service_close(service);
+
+	/* Killed as soon as it has written them; what the next one finds there it does not write again. */
+	struct text saved = TEXT_EMPTY;
+	assert_int_equal(whole_file_read(paths[STATE], &saved), 0);
+	service_close(open_service(NULL));
+	assert_int_equal(count_in(paths[LOG], "2026-11-22T14:00:15.000Z RED "), 1);
+	assert_int_equal(count_in(paths[STATE], "RED ip=10.0.0.5"), 0);
+	assert_int_equal(whole_file_replace(paths[STATE], &saved), 0);
+	text_free(&saved);
+	service = open_service(NULL);
+	for (int64_t tick = 2; tick <= 4; tick++)
+		evaluate(service, tick, 50);
+	service_close(service);
+	assert_int_equal(count_in(paths[LOG], " RED "), 1);
+	assert_int_equal(count_in(paths[LOG], " CLEAR "), 1);
+	assert_int_equal(count_in(paths[LOG], "\n"), 2);
+}
+
+/* Those that there was no place for are counted, and that is said once they can be: after the restart, too. */
+static void test_service_open_says_how_many_lines_are_lost(void **state)
+{
+	(void)state;
+	service_close(open_service(NULL));
+	struct text content = TEXT_EMPTY, changed = TEXT_EMPTY;
+	assert_int_equal(whole_file_read(paths[STATE], &content), 0);
+	const char *end = strrchr(content.data, '}');
+	text_printf(&changed, "%.*s, \"lost\": 17, \"unwritten\": [\"a line\"]}\n", (int)(end - content.data), content.data);
+	assert_int_equal(whole_file_replace(paths[STATE], &changed), 0);
+	for (int run = 0; run < 3; run++) {
+		captured_stderr_begin();
+		struct service *service = open_service(run == 0 ? "alert.log=/dev/full" : NULL);
+		evaluate(service, run, 50);
+		service_save(service);
+		service_close(service);
+		captured_stderr_end();
+		assert_int_equal(captured_stderr_count("17 lines of "), run == 1);
+	}
+	text_free(&content);
+	text_free(&changed);
+}
+
+/* The disk of the state is full from the start of an alarm on, and the service is killed. */
+static void test_service_open_goes_on_from_the_log_where_the_state_is_older(void **state)
+{
+	(void)state;
+	char in_the_way[sizeof(paths[STATE]) + 8];
+	snprintf(in_the_way, sizeof(in_the_way), "%s.new", paths[STATE]);
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 50);
+	service_save(service);
+	assert_int_equal(mkdir(in_the_way, 0700), 0);
+	evaluate(service, 1, 83.1);
+	assert_int_equal(count_in(paths[LOG], " RED "), 1);
+	assert_int_equal(count_in(paths[STATE], "\"color\": \"red\""), 0);
+	service_close(service);
+
+	assert_int_equal(rmdir(in_the_way), 0);
+	service = open_service(NULL);
+	assert_int_equal(count_in(paths[STATE], "\"color\": \"red\""), 1);
+	evaluate(service, 2, 83.1);
+	assert_non_null(strstr(server.reported.data, "\"color\": \"red\", \"value\": 83.1, \"threshold\": 80, \"since\": 1795356020}"));
+	for (int64_t tick = 3; tick <= 5; tick++)
+		evaluate(service, tick, 50);
+	service_close(service);
+	assert_int_equal(count_in(paths[LOG], " RED "), 1);
+	assert_int_equal(count_in(paths[LOG], " CLEAR "), 1);
+	assert_int_equal(count_in(paths[LOG], " since=2026-11-22T14:00:20Z\n"), 2);
+}
+
 static void test_service_open_broken_state_is_moved_aside(void **state)
 {
 	(void)state;
@@ -173,6 +253,31 @@ static void test_service_open_what_it_cannot_do_without(void **state)
 	}
 	/* A hook that is not there is none of it. */
 	service_close(open_service("alert.hook=/nonexistent"));
+}
+
+static void test_service_open_state_in_use_says_by_whom(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct service *first = open_service(NULL), *second = NULL;
+	struct config *config = make_config(NULL, NULL);
+	char expected[64], more[TEMPORARY_FOLDER_SIZE + 32];
+	assert_int_equal(service_open(config, NULL, &second, &error), -EBUSY);
+	snprintf(expected, sizeof(expected), "/state is in use by process %d", (int)getpid());
+	assert_non_null(strstr(error.data, expected));
+	assert_null(second);
+	/* The first one gives it up with another place, and has that for itself. */
+	snprintf(more, sizeof(more), "alert.state=%s", paths[OTHER_STATE]);
+	reload(first, more, NULL);
+	second = open_service(NULL);
+	reload(second, more, NULL);
+	evaluate(second, 0, 83.1);
+	assert_int_equal(count_in(paths[STATE], "\"color\": \"red\""), 1);
+	assert_int_equal(count_in(paths[OTHER_STATE], "\"color\": \"red\""), 0);
+	service_close(first);
+	service_close(second);
+	config_free(config);
+	text_free(&error);
 }
 
 static void test_service_reload_takes_all_that_it_can(void **state)
@@ -300,8 +405,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SERVICE_TEST(test_service_evaluate_a_red_is_said_before_the_forecasts_are_asked_for),
 		SERVICE_TEST(test_service_open_goes_on_from_the_state),
+		SERVICE_TEST(test_service_open_writes_the_lines_that_could_not_be_written),
+		SERVICE_TEST(test_service_open_says_how_many_lines_are_lost),
+		SERVICE_TEST(test_service_open_goes_on_from_the_log_where_the_state_is_older),
 		SERVICE_TEST(test_service_open_broken_state_is_moved_aside),
 		SERVICE_TEST(test_service_open_what_it_cannot_do_without),
+		SERVICE_TEST(test_service_open_state_in_use_says_by_whom),
 		SERVICE_TEST(test_service_reload_takes_all_that_it_can),
 		SERVICE_TEST(test_service_evaluate_without_a_server_goes_on_when_it_is_back),
 		SERVICE_TEST(test_service_save_writes_the_state),

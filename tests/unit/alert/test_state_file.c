@@ -62,7 +62,7 @@ static struct states *make_states(void)
 	struct host_state silent = { .alarm = { .ip = "2001:db8::1", .process = "*", .resource = RESOURCE_COUNT,
 		                                .color = COLOR_UNKNOWN, .since_ms = 1795350000000,
 		                                .said_ms = 1795350045001 },
-		                     .last_seen_ms = 1795350000000, .unknown_ms = 1795350045000 };
+		                     .last_seen_ms = 1795350000000, .absent = 45 };
 	assert_int_equal(states_restore_host(states, &silent), 0);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct series_state series = {
@@ -109,7 +109,7 @@ static void assert_states_equal(const struct states *states, const struct states
 		assert_non_null(host);
 		assert_alarm_equal(&host->alarm, &other->alarm);
 		assert_int_equal(host->last_seen_ms, other->last_seen_ms);
-		assert_int_equal(host->unknown_ms, other->unknown_ms);
+		assert_int_equal(host->absent, other->absent);
 		host = states_next_host(states, host);
 	}
 	assert_null(host);
@@ -183,10 +183,10 @@ static void test_state_file_read_broken_file_is_moved_aside(void **state)
 		{ HEAD "\"hosts\": [" HOST "], \"series\": [", "it is no JSON object" },
 		{ "{}", "its format is not \"vigie-alert\"" },
 		{ "{\"format\": \"other\", \"version\": 1}", "its format is not \"vigie-alert\"" },
-		{ "{\"format\": \"vigie-alert\", \"version\": 3, \"hosts\": [], \"series\": []}",
-		  "its version is none from 1 to 2" },
+		{ "{\"format\": \"vigie-alert\", \"version\": 4, \"hosts\": [], \"series\": []}",
+		  "its version is none from 1 to 3" },
 		{ "{\"format\": \"vigie-alert\", \"version\": 0, \"hosts\": [], \"series\": []}",
-		  "its version is none from 1 to 2" },
+		  "its version is none from 1 to 3" },
 		{ HEAD "\"series\": []}", "it has no list \"hosts\"" },
 		{ HEAD "\"hosts\": []}", "it has no list \"series\"" },
 		{ HEAD "\"hosts\": [" HOST ", 7], \"series\": []}", "hosts[1] is not right" },
@@ -213,6 +213,13 @@ static void test_state_file_read_broken_file_is_moved_aside(void **state)
 		  "series[0] is not right" },
 		{ HEAD "\"hosts\": [" HOST "], \"series\": [" SERIES("\"a\"", "mem", "red", "81", "0, \"forecasts\": -1") "]}",
 		  "series[0] is not right" },
+		{ HEAD "\"hosts\": [{\"ip\": \"10.0.0.5\", \"color\": \"green\", \"last_seen\": 1, \"since\": 0, \"absent\": -1}], \"series\": []}",
+		  "hosts[0] is not right" },
+		{ HEAD "\"hosts\": [], \"series\": [], \"evaluated\": \"x\"}", "its time or its lines are not right" },
+		{ HEAD "\"hosts\": [], \"series\": [], \"lost\": -1}", "its time or its lines are not right" },
+		{ HEAD "\"hosts\": [], \"series\": [], \"unwritten\": {}}", "its time or its lines are not right" },
+		{ HEAD "\"hosts\": [], \"series\": [], \"unwritten\": [\"a\", 7]}", "its time or its lines are not right" },
+		{ HEAD "\"hosts\": [], \"series\": [], \"unwritten\": [\"a\\nb\"]}", "its time or its lines are not right" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct states *states = NULL;
@@ -246,6 +253,28 @@ static void test_state_file_parse_version_1_is_read(void **state)
 	assert_int_equal(b->over_ms, 1000); /* what was `since` then */
 	assert_int_equal(b->forecasts, 0);
 	states_close(states);
+}
+
+static void test_state_file_parse_lines_and_time_survive(void **state)
+{
+	(void)state;
+	struct states *written = states_open(INTERVAL), *read = states_open(INTERVAL);
+	struct text lines = TEXT_EMPTY, content = TEXT_EMPTY, again = TEXT_EMPTY, error = TEXT_EMPTY;
+	text_append_string(&lines, "2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process=\"a\\\"b\\\\\"\n\ncaf\xc3\xa9\n");
+	assert_int_equal(states_set_unwritten(written, &lines, 7), 0);
+	states_restore_time(written, 1795356000123);
+	state_file_format(written, &content);
+	assert_int_equal(state_file_parse(content.data, content.length, read, &error), 0);
+	assert_string_equal(states_unwritten(read)->lines.data, lines.data);
+	assert_int_equal(states_unwritten(read)->lost, 7);
+	assert_int_equal(states_time(read), 1795356000123);
+	state_file_format(read, &again);
+	assert_string_equal(again.data, content.data);
+	text_free(&lines);
+	text_free(&content);
+	text_free(&again);
+	states_close(written);
+	states_close(read);
 }
 
 static void test_state_file_parse_every_truncation_is_refused(void **state)
@@ -294,7 +323,7 @@ static void test_state_file_format_what_has_ended_is_left_out(void **state)
 	assert_int_equal(states_restore_series(states, &series), 0);
 	struct text content = TEXT_EMPTY;
 	state_file_format(states, &content);
-	assert_string_equal(content.data, "{\"format\": \"vigie-alert\", \"version\": 2,\n\"hosts\": [],\n\"series\": []}\n");
+	assert_string_equal(content.data, "{\"format\": \"vigie-alert\", \"version\": 3, \"evaluated\": 0,\n\"hosts\": [],\n\"series\": []}\n");
 	text_free(&content);
 	states_close(states);
 }
@@ -307,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_state_file_read_no_file_starts_empty),
 		cmocka_unit_test_teardown(test_state_file_read_broken_file_is_moved_aside, remove_files),
 		cmocka_unit_test(test_state_file_parse_version_1_is_read),
+		cmocka_unit_test(test_state_file_parse_lines_and_time_survive),
 		cmocka_unit_test(test_state_file_parse_every_truncation_is_refused),
 		cmocka_unit_test(test_state_file_write_unwritable_place_says_why),
 		cmocka_unit_test(test_state_file_format_what_has_ended_is_left_out),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "alert/fields.h"
 #include "tests/unit/alert/world.h"
 
 static void test_states_evaluate_table_of_values_gives_transitions(void **state)
@@ -330,7 +331,7 @@ static void test_states_evaluate_forgotten_host_comes_back_as_a_new_one(void **s
 	tick(&world, 90);
 	for (int i = 0; i < STATES_ABSENT; i++)
 		evaluate(&world);
-	advance(&world, STATES_FORGET_MS);
+	assert_quiet(&world, STATES_FORGET_MS / INTERVAL, (void)0);
 	assert_string_equal(evaluate(&world), "GONE 10.0.0.5 java 90 0; GONE 10.0.0.5 * 0 0");
 	int64_t back_s = (world.data_ms - START) / 1000;
 	char expected[64];
@@ -340,6 +341,91 @@ static void test_states_evaluate_forgotten_host_comes_back_as_a_new_one(void **s
 	assert_int_equal(count_hosts(&world), 1);
 	assert_int_equal(count_series(&world), 1);
 	world_close(&world);
+}
+
+/* The clock of the alert service alone: the server goes on. */
+static void test_states_evaluate_a_clock_that_jumped_ends_nothing(void **state)
+{
+	(void)state;
+	static const int64_t days[] = { 30, -30, 3650, 3 };
+	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++) {
+		struct world world;
+		world_open(&world);
+		/* One host is silent, with a RED; the other is there, with another. */
+		give(&world, "10.0.0.6", "bash", 95);
+		tick(&world, 90);
+		for (int j = 0; j < 2; j++) {
+			give(&world, "10.0.0.6", "bash", 95);
+			evaluate(&world);
+		}
+		assert_string_equal(world.said, "UNKNOWN 10.0.0.5 * 0 0");
+		for (int turn = 0; turn < 2; turn++) {
+			world.now_ms += (turn ? -1 : 1) * days[i] * 24 * HOUR;
+			assert_quiet(&world, 4, give(&world, "10.0.0.6", "bash", 95));
+			if (i % 2)
+				restart(&world);
+		}
+		/* Time goes on by evaluations, over a restart. */
+		assert_quiet(&world, STATES_FORGET_MS / INTERVAL - 8, give(&world, "10.0.0.6", "bash", 95));
+		give(&world, "10.0.0.6", "bash", 95);
+		assert_string_equal(evaluate(&world), "GONE 10.0.0.5 java 90 0; GONE 10.0.0.5 * 0 0");
+		world_close(&world);
+	}
+}
+
+/* What was said when the state could not be saved any more. */
+static void test_states_replay_goes_on_from_the_lines(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *lines[4];
+		const char *next; /* what is said of a tick with java at 90, and one with it at 10 three times */
+	} cases[] = {
+		{ { NULL }, "RED 10.0.0.5 java 90 30" },
+		{ { "RED ip=10.0.0.5 process=\"java\" resource=mem value=90.00 threshold=80 since=2026-11-22T14:00:20Z" }, "" },
+		{ { "RED ip=10.0.0.5 process=\"java\" resource=mem value=90.00 threshold=80 since=2026-11-22T14:00:20Z",
+		    "GONE ip=10.0.0.5 process=\"java\" resource=mem value=90.00 threshold=80 since=2026-11-22T14:00:20Z" },
+		  "RED 10.0.0.5 java 90 30" },
+		{ { "RED ip=10.0.0.5 process=\"java\" resource=mem value=90.00 threshold=80 since=2026-11-22T14:00:20Z",
+		    "UNKNOWN ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:20Z" },
+		  "CLEAR 10.0.0.5 * 0 20" },
+		{ { "UNKNOWN ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:20Z",
+		    "CLEAR ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:20Z" },
+		  "RED 10.0.0.5 java 90 30" },
+		{ { "UNKNOWN ip=10.0.0.9 process=\"*\" since=2026-11-22T14:00:20Z",
+		    "GONE ip=10.0.0.9 process=\"*\" since=2026-11-22T14:00:20Z" },
+		  "RED 10.0.0.5 java 90 30" },
+		{ { "AMBER ip=10.0.0.5 process=\"java\" resource=mem value=61.00 forecast=91.20 probability=0.83 threshold=80 "
+		    "since=2026-11-22T14:00:20Z",
+		    "REMINDER ip=10.0.0.5 process=\"java\" resource=mem value=61.00 forecast=91.20 probability=0.83 threshold=80 "
+		    "since=2026-11-22T14:00:20Z" },
+		  "RED 10.0.0.5 java 90 30" },
+		/* Another series, another host: they are none of this one's. */
+		{ { "RED ip=10.0.0.5 process=\"java\" resource=cpu value=90.00 threshold=80 since=2026-11-22T14:00:20Z" },
+		  "RED 10.0.0.5 java 90 30" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int repeated = 1; repeated <= 2; repeated++) {
+			struct world world;
+			world_open(&world);
+			tick(&world, 50);
+			restart(&world);
+			for (int j = 0; j < 4 * repeated; j++) {
+				const char *line = cases[i].lines[j % 4];
+				struct transition transition;
+				if (line && !fields_parse(line, strlen(line), &transition))
+					fail_msg("%s", line);
+				if (line)
+					assert_int_equal(states_replay(world.states, &transition, START + 25000), 0);
+				/* One of before is known already. */
+				assert_true(!line || states_replay(world.states, &transition, START) == 0);
+			}
+			advance(&world, 20000);
+			if (strcmp(tick(&world, 90), cases[i].next) != 0)
+				fail_msg("case %zu: %s", i, world.said);
+			world_close(&world);
+		}
+	}
 }
 
 static void test_states_evaluate_restart_repeats_nothing(void **state)
@@ -486,6 +572,8 @@ int main(void)
 		cmocka_unit_test(test_states_evaluate_sleep_makes_no_host_unknown),
 		cmocka_unit_test(test_states_evaluate_two_days_silent_is_forgotten),
 		cmocka_unit_test(test_states_evaluate_forgotten_host_comes_back_as_a_new_one),
+		cmocka_unit_test(test_states_evaluate_a_clock_that_jumped_ends_nothing),
+		cmocka_unit_test(test_states_replay_goes_on_from_the_lines),
 		cmocka_unit_test(test_states_evaluate_restart_repeats_nothing),
 		cmocka_unit_test(test_states_evaluate_process_named_like_the_host_is_a_series),
 		cmocka_unit_test(test_states_changed_only_when_a_restart_needs_it),

@@ -357,6 +357,46 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 	states_close(states);
 }
 
+/* It refuses a report whole: what it does not take is left out, and the alarm beside it is told. */
+static void test_server_save_alarms_numbers_that_it_does_not_take_are_left_out(void **state)
+{
+	(void)state;
+	static const struct {
+		double value, threshold, forecast;
+		int64_t since_ms, expected_ms;
+		const char *expected; /* of the members behind the colour */
+	} cases[] = {
+		{ 1e12, 80, 91, 1000, 2000, "\"value\": 1000000000000, \"threshold\": 80, \"forecast\": 91, \"expected_at\": 2, \"since\": 1" },
+		{ 2e12, 80, 91, 1000, 2000, "\"threshold\": 80, \"forecast\": 91, \"expected_at\": 2, \"since\": 1" },
+		{ -1, 80, 91, 1000, 2000, "\"threshold\": 80, \"forecast\": 91, \"expected_at\": 2, \"since\": 1" },
+		{ 1e300, -80, 1.1e12, -1000, 2000, "\"expected_at\": 2" },
+		{ 99, 80, 91, INT64_MAX, INT64_MAX, "\"value\": 99, \"threshold\": 80, \"forecast\": 91" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct states *states = states_open(10000);
+		struct series_state bad = { .alarm = { .ip = "10.0.0.5", .process = "bad", .resource = RESOURCE_CPU, .color = COLOR_ORANGE,
+			                               .value = cases[i].value, .threshold = cases[i].threshold,
+			                               .forecast = cases[i].forecast, .since_ms = cases[i].since_ms,
+			                               .expected_ms = cases[i].expected_ms } };
+		struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
+		struct sink sink;
+		add_host(states, "10.0.0.5", COLOR_GREEN, false);
+		assert_int_equal(states_restore_series(states, &bad), 0);
+		add_series(states, "good", COLOR_RED, 0, false);
+		sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
+		struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+		assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
+		text_printf(&expected, "\"bad\", \"type_data\": \"cpu\", \"color\": \"orange\", %s},\n", cases[i].expected);
+		if (!strstr(asked(&sink), expected.data))
+			fail_msg("case %zu: %s", i, asked(&sink));
+		assert_non_null(strstr(asked(&sink), "\"good\", \"type_data\": \"cpu\", \"color\": \"red\", \"value\": 83.1, "));
+		uplink_close(uplink);
+		sink_close(&sink);
+		text_free(&expected);
+		states_close(states);
+	}
+}
+
 static void test_server_save_alarms_nothing_to_report_is_reported(void **state)
 {
 	(void)state;
@@ -434,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_server_forecasts_failures_say_why),
 		cmocka_unit_test(test_server_forecasts_have_a_time_of_their_own),
 		cmocka_unit_test(test_server_save_alarms_what_stands_and_what_ended),
+		cmocka_unit_test(test_server_save_alarms_numbers_that_it_does_not_take_are_left_out),
 		cmocka_unit_test(test_server_save_alarms_nothing_to_report_is_reported),
 		cmocka_unit_test(test_server_save_alarms_many_go_in_several_requests),
 		cmocka_unit_test(test_server_save_alarms_refused_says_why),

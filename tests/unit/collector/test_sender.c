@@ -161,8 +161,8 @@ static void test_sender_send_answer_decides_what_is_kept(void **state)
 		bool kept, rejected;
 	} cases[] = {
 		{ 200, false, false }, { 400, false, true }, { 409, false, true }, { 401, true, false },
-		{ 403, true, false },  { 404, true, false }, { 429, true, false }, { 500, true, false },
-		{ 502, true, false },  { 503, true, false }, { CLOSE, true, false },
+		{ 403, true, false },  { 404, true, false }, { 421, true, false }, { 429, true, false },
+		{ 500, true, false },  { 502, true, false }, { 503, true, false }, { CLOSE, true, false },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		expect(cases[i].status, NULL);
@@ -478,7 +478,7 @@ static void test_sender_send_many_bad_batches_do_not_block_the_others(void **sta
 static void test_sender_send_server_that_fails_is_left_alone(void **state)
 {
 	(void)state;
-	static const int statuses[] = { 401, 403, 404, 429, 500, 503, CLOSE };
+	static const int statuses[] = { 401, 403, 404, 421, 429, 500, 503, CLOSE };
 	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
 		expect(statuses[i], NULL);
 		open_spooling(NULL);

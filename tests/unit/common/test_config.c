@@ -359,15 +359,15 @@ static void test_config_load_indented_lines_are_lines(void **state)
 	config_free(config);
 }
 
-static void test_config_load_long_line_is_refused(void **state)
+static void test_config_load_lines_of_any_length_up_to_the_longest(void **state)
 {
 	(void)state;
-	enum { LONGEST = 198 }; /* bytes without the newline: inih's INI_MAX_LINE less two */
+	enum { LONGEST = 8190 }; /* bytes without the newline */
 	static const char start[] = "[sqlite]\npath = ";
 	const size_t key = strlen("path = ");
-	for (size_t length = 190; length <= 450; length++) {
+	for (size_t length = 190; length <= 9000; length += length < 450 || (length > LONGEST - 5 && length < LONGEST + 5) ? 1 : 61) {
 		for (int newline = 0; newline <= 1; newline++) {
-			char content[500];
+			char content[9100];
 			size_t end = strlen(start) + length - key;
 			memset(content, 'p', sizeof(content));
 			memcpy(content, start, strlen(start));
@@ -378,19 +378,107 @@ static void test_config_load_long_line_is_refused(void **state)
 			struct text error = TEXT_EMPTY;
 			struct config *config = NULL;
 			int result = config_load(path, NULL, 0, &config, &error);
-			if (length <= LONGEST) {
+			char expected[512];
+			if (length > LONGEST) {
+				snprintf(expected, sizeof(expected), "%s:2: the line is longer than %d bytes", path, LONGEST);
+				assert_int_equal(result, -EINVAL);
+				assert_string_equal(error.data, expected);
+			} else if (length + strlen(folder) + 1 > LONGEST) {
+				assert_int_equal(result, -EINVAL); /* the path would not fit where it is printed */
+			} else {
 				if (result != 0)
 					fail_msg("%zu bytes: %s", length, error.data);
 				assert_int_equal(strlen(config->sqlite.path), strlen(folder) + 1 + length - key);
 				config_free(config);
-				continue;
 			}
-			char expected[512];
-			snprintf(expected, sizeof(expected), "%s:2: the line is longer than %d bytes", path, LONGEST);
-			assert_int_equal(result, -EINVAL);
-			assert_string_equal(error.data, expected);
 			text_free(&error);
 		}
+	}
+}
+
+/* As inih has the short ones. */
+static void test_config_load_long_lines_are_read_as_short_ones(void **state)
+{
+	(void)state;
+	char glob[256], content[4096];
+	memset(glob, 'g', sizeof(glob) - 1);
+	glob[sizeof(glob) - 1] = '\0';
+	snprintf(content, sizeof(content),
+	         "# %s\n; %s\n[collector]\n\t include \t=  %s a;b=c:d \t; %s\ninclude:%s ;\ninclude =%s\ntop = 7 ; %s\nexclude = x\n",
+	         glob, glob, glob, glob, glob, glob, glob);
+	struct config *config = load_file(content);
+	char expected[300];
+	snprintf(expected, sizeof(expected), "%s a;b=c:d", glob);
+	assert_int_equal(config->collector.include.count, 3);
+	assert_string_equal(config->collector.include.values[0], expected);
+	assert_string_equal(config->collector.include.values[1], glob);
+	assert_string_equal(config->collector.include.values[2], glob);
+	assert_int_equal(config->collector.include.lines[2], 6);
+	assert_int_equal(config->collector.top, 7);
+	assert_string_equal(config->collector.exclude.values[0], "x");
+	config_free(config);
+
+	static const struct {
+		const char *before, *behind;
+	} broken[] = { { "[collector]\n", "" }, { "[", "]" }, { "[collector]\n", " = 1" }, { "[collector]\n= ", "" } };
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		struct text error = TEXT_EMPTY;
+		snprintf(content, sizeof(content), "%s%s%s\n", broken[i].before, glob, broken[i].behind);
+		write_file(content, strlen(content));
+		assert_int_equal(config_load(path, NULL, 0, &config, &error), -EINVAL);
+		text_free(&error);
+	}
+}
+
+/* What --print-config prints is read back the same, or was refused. */
+static void test_config_print_every_value_is_read_back(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *override;
+		bool refused;
+	} cases[] = {
+		{ "alert.log=;x", true },      { "alert.log=a ;b", true },  { "alert.log=a\t;b", true }, { "alert.log= a", true },
+		{ "alert.log=a ", true },      { "alert.log=a\nb", true },  { "alert.log=a\rb", true },  { "alert.log=a;b", false },
+		{ "alert.log=", false },       { "alert.log=#x", false },   { "alert.log=[x]", false },  { "alert.log=a = b : c", false },
+		{ "alert.log=\"a b\"", false }, { "alert.log=\xc3\xa9", false }, { "alert.threshold=0.1234567890123456", false },
+		{ "alert.threshold=33.333333333333336", false }, { "alert.threshold=1e6", false }, { "alert.horizon=1h", false },
+		{ "alert.rule=process=a;b threshold=9", false }, { "server.max_body=1048577B", false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *overrides[] = { (char *)(uintptr_t)cases[i].override };
+		struct text error = TEXT_EMPTY, printed = TEXT_EMPTY, again = TEXT_EMPTY;
+		struct config *config = NULL, *read = NULL;
+		int result = config_load(NULL, overrides, 1, &config, &error);
+		if (result != (cases[i].refused ? -EINVAL : 0))
+			fail_msg("%s: %d", cases[i].override, result);
+		text_free(&error);
+		if (result)
+			continue;
+		/* Beside the file, relative paths become absolute: those are printed as they are read. */
+		config_print(config, &printed);
+		write_file(printed.data, printed.length);
+		if (config_load(path, NULL, 0, &read, &error) != 0)
+			fail_msg("%s: %s", cases[i].override, error.data);
+		assert_true(read->alert.threshold == config->alert.threshold);
+		assert_int_equal(read->alert.horizon_ms, config->alert.horizon_ms);
+		assert_int_equal(read->server.max_body, config->server.max_body);
+		assert_int_equal(read->alert.rule.count, config->alert.rule.count);
+		if (config->alert.rule.count)
+			assert_string_equal(read->alert.rule.values[0], config->alert.rule.values[0]);
+		size_t beside = config->alert.log[0] ? strlen(folder) + 1 : 0;
+		assert_string_equal(read->alert.log + beside, config->alert.log);
+		text_reset(&printed);
+		config_print(read, &printed);
+		config_free(read);
+		write_file(printed.data, printed.length);
+		assert_int_equal(config_load(path, NULL, 0, &read, &error), 0);
+		config_print(read, &again);
+		assert_string_equal(again.data, printed.data);
+		config_free(read);
+		config_free(config);
+		text_free(&printed);
+		text_free(&again);
 	}
 }
 
@@ -728,7 +816,7 @@ static void test_config_print_defaults_read_back(void **state)
 
 /* Each value differs from its default. */
 static const char every_option[] = "[log]\nlevel = debug\n"
-                                   "[server]\nstore = x\nthreads = 12\nmax_body = 3KiB\ninterval = 90s\n"
+                                   "[server]\nstore = x\nthreads = 12\nmax_body = 3KiB\nmemory = 17MiB\ninterval = 90s\n"
                                    "retention = 90000ms\nmax_series_per_host = 11\nmax_series = 12\nmax_points = 13\ncache = 250ms\n"
                                    "store_timeout = 3s\nstore_queue = 2MiB\nstore_ca_file = /ca\nmanage_retention = yes\n"
                                    "write_tokens = /w\nread_tokens = /r\nadmin_tokens = /a\n"
@@ -763,7 +851,7 @@ static void test_config_print_has_every_option(void **state)
 {
 	(void)state;
 	static const char *const lines[] = {
-		"[log]", "level = debug", "[server]", "store = x", "threads = 12", "max_body = 3KiB", "interval = 90s",
+		"[log]", "level = debug", "[server]", "store = x", "threads = 12", "max_body = 3KiB", "memory = 17MiB", "interval = 90s",
 		"retention = 90s", "max_series_per_host = 11", "max_series = 12", "max_points = 13", "cache = 250ms",
 		"store_timeout = 3s", "store_queue = 2MiB", "store_ca_file = /ca", "manage_retention = yes",
 		"write_tokens = /w", "read_tokens = /r", "admin_tokens = /a",
@@ -843,7 +931,9 @@ int main(void)
 		cmocka_unit_test(test_config_load_wrong_values_are_refused),
 		cmocka_unit_test(test_config_load_wrong_file_is_told_with_its_line),
 		cmocka_unit_test(test_config_load_indented_lines_are_lines),
-		cmocka_unit_test(test_config_load_long_line_is_refused),
+		cmocka_unit_test(test_config_load_lines_of_any_length_up_to_the_longest),
+		cmocka_unit_test(test_config_load_long_lines_are_read_as_short_ones),
+		cmocka_unit_test(test_config_print_every_value_is_read_back),
 		cmocka_unit_test(test_config_load_no_file_is_told),
 		cmocka_unit_test(test_config_load_unreadable_file_is_told),
 		cmocka_unit_test(test_config_load_empty_file_gives_the_defaults),

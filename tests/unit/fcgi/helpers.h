@@ -18,6 +18,7 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "fcgi/request.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -48,5 +49,15 @@ static inline unsigned seed_take(void)
 			usleep(5000);                                                                \
 		assert_true(condition);                                                          \
 	} while (0)
+
+/* Puts a copy of what is lent to a response in the place of its own body. */
+static inline void copy_lent_body(struct response *response)
+{
+	if (!response->lent)
+		return;
+	text_reset(&response->body);
+	text_append(&response->body, response->lent->data, response->lent->length);
+	response_give_back(response);
+}
 
 #endif

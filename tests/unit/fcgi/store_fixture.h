@@ -25,6 +25,8 @@ struct fixture {
 	struct store *store;
 	int64_t base;
 	int64_t now; /* given to append() */
+	struct moment start; /* of the case: from it the other clock goes on as `now` does … */
+	int64_t wrong; /* … by so much is the wall clock ahead of both */
 	bool unsettled; /* something was written since the last read */
 };
 
@@ -60,7 +62,8 @@ static inline void set_up_with(struct fixture *f, const char *option)
 	*f = (struct fixture){ .ops = engine->ops };
 	temporary_folder_make(f->folder);
 	f->config = engine->configure(f->folder, option);
-	f->now = clock_wall_ms();
+	f->start = clock_moment();
+	f->now = f->start.wall_ms;
 	f->base = f->now / 70000 * 70000 - 3570000;
 	open_store(f);
 }
@@ -102,7 +105,11 @@ static inline int tear_down_case(void **state)
 static inline int append_batches(struct fixture *f, const struct batch *const batches[], size_t count)
 {
 	char refusal[STORE_REFUSAL_SIZE] = "";
-	int result = f->ops->append(f->store, batches, count, f->now, refusal);
+	const struct moment now = {
+		.wall_ms = f->now + f->wrong,
+		.boot_ms = f->start.boot_ms + f->now - f->start.wall_ms,
+	};
+	int result = f->ops->append(f->store, batches, count, now, refusal);
 	if (result == -EINVAL)
 		print_message("refused: %s\n", refusal);
 	f->unsettled = true;
@@ -237,7 +244,7 @@ static inline const char *hosts(struct fixture *f, int64_t from)
 	settle(f);
 	struct store_hosts answer;
 	struct text text = TEXT_EMPTY;
-	assert_int_equal(f->ops->hosts(f->store, f->base + from, &answer), 0);
+	assert_int_equal(f->ops->hosts(f->store, f->base + from, f->now + STORE_AHEAD_MS, &answer), 0);
 	for (size_t i = 0; i < answer.count; i++)
 		text_printf(&text, "%s %lld %zu\n", answer.items[i].ip, (long long)(answer.items[i].last_seen_ms - f->base),
 		            answer.items[i].processes);

@@ -1,4 +1,4 @@
-/* fcgi/body.h and fcgi/arena.h */
+/* fcgi/body.h, fcgi/json_reader.h and fcgi/arena.h */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"
@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "fcgi/body.h"
+#include "fcgi/json_reader.h"
 
 #define NOW 1795356000000
 
@@ -347,18 +348,190 @@ static void test_body_parse_samples_empty_data_brings_a_report(void **state)
 	}
 }
 
-static void test_body_parse_samples_duplicate_keys_the_later_counts(void **state)
+#define SAMPLE "\"timestamp\": 1795356000, \"value\": 1, \"process_name\": \"a\", \"type_data\": \"cpu\""
+
+static void test_body_parse_samples_duplicate_keys_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json, *field;
+	} cases[] = {
+		{ "{\"ipaddress\": \"::1\", \"data\": [], \"ipaddress\": \"::2\"}", "ipaddress" },
+		{ "{\"ipaddress\": \"::1\", \"data\": [], \"data\": []}", "data" },
+		{ "{\"ipaddress\": \"::1\", \"data\": [], \"collector\": {}, \"collector\": {}}", "collector" },
+		{ "{\"x\": 1, \"ipaddress\": \"::1\", \"\\u0078\": {}, \"data\": []}", "x" },
+		{ "{\"ipaddress\": \"::1\", \"data\": [{" SAMPLE "}, {" SAMPLE ", \"value\": 1}]}", "data[1].value" },
+		{ "{\"ipaddress\": \"::1\", \"data\": [{\"value\": \"x\", " SAMPLE "}]}", "data[0].value" },
+		{ "{\"ipaddress\": \"::1\", \"data\": [{" SAMPLE ", \"color\": 1, \"color\": 1}]}", "data[0].color" },
+		{ "{\"ipaddress\": \"::1\", \"data\": [{\"x\": 1, \"y\": 2, \"x\": 1, " SAMPLE "}]}", "data[0].x" },
+		{ "{\"ipaddress\": \"::1\", \"data\": [], \"collector\": {\"state\": 1, \"x\": 2, \"state\": 1}}", "collector.state" },
+		{ "{\"ipaddress\": \"::1\", \"data\": [], \"collector\": {\"counters\": {\"sent\": 1, \"sent\": 2}}}",
+		  "collector.counters.sent" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		refuse(body_parse_samples, cases[i].json, 400, cases[i].field);
+	refuse(body_parse_alarms, "{\"data\": [], \"data\": []}", 400, "data");
+	refuse(body_parse_alarms, "{\"data\": [{\"color\": 1, \"color\": 1}]}", 400, "data[0].color");
+	refuse(body_parse_forecasts, "{\"ipaddress\": 1, \"data\": [], \"ipaddress\": 1}", 400, "ipaddress");
+
+	/* A long one is told up to a whole character. */
+	struct text json = TEXT_EMPTY;
+	for (int i = 0; i < 2; i++) {
+		text_append_string(&json, i ? ", \"" : "{\"");
+		for (int j = 0; j < 100; j++)
+			text_append_string(&json, "\xe2\x82\xac");
+		text_append_string(&json, "\": 1");
+	}
+	text_append_char(&json, '}');
+	struct body body;
+	struct body_error error;
+	char *copy;
+	assert_int_equal(parse_bytes(body_parse_samples, json.data, json.length, &body, &copy, &error), -EINVAL);
+	assert_int_equal(strlen(error.field), 63);
+	assert_int_equal(wire_utf8_check(error.field, strlen(error.field)), strlen(error.field));
+	free(copy);
+	text_free(&json);
+}
+
+static void test_body_parse_samples_keys_that_are_not_known_are_passed_over(void **state)
 {
 	(void)state;
 	struct body body;
+	struct body_error error;
 	char *copy;
-	struct sample sample = take_item("{\"value\": \"x\", \"value\": 7, \"timestamp\": 1795356000, \"process_name\": \"a\","
-	                                 "\"process_name\": \"b\", \"type_data\": \"cpu\", \"type_data\": \"mem\"}",
-	                                 &body, &copy);
-	assert_true(sample.value == 7 && sample.resource == RESOURCE_MEM);
-	assert_string_equal(sample.process, "b");
+	const char *json = "\xef\xbb\xbf{\"a\": [{\"b\": 1, \"b\": 2}], \"ipaddress\": \"::1\", \"c\": null, \"data\": [{\"x\": {\"timestamp\": 1}, "
+	                   SAMPLE ", \"y\": []}], \"d\": \"\\u00e9\", \"\": -1e5}\n \t";
+	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
+	assert_int_equal(body.batch.count, 1);
 	body_free(&body);
 	free(copy);
+
+	/* They are JSON all the same. */
+	static const char *const bad[] = { "tru", "[1,]", "{\"a\"}", "{a: 1}", "\"\\x\"", "1 2", "\xef\xbb\xbf" "1", "" };
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		char text[128];
+		snprintf(text, sizeof(text), "{\"ipaddress\": \"::1\", \"data\": [], \"x\": %s}", bad[i]);
+		refuse(body_parse_samples, text, 400, "");
+		snprintf(text, sizeof(text), "{\"ipaddress\": \"::1\", \"data\": [%s, {}]}", bad[i]);
+		refuse(body_parse_samples, text, 400, strcmp(bad[i], "1 2") == 0 ? "data[0]" : "");
+	}
+
+	/* Up to 64 in one object. */
+	for (int count = 64; count <= 65; count++) {
+		struct text text = TEXT_EMPTY;
+		text_append_string(&text, "{\"ipaddress\": \"::1\", \"data\": [{" SAMPLE);
+		for (int i = 0; i < count; i++)
+			text_printf(&text, ", \"x%d\": 0", i);
+		text_append_string(&text, "}]}");
+		if (count == 65) {
+			refuse(body_parse_samples, text.data, 400, "data[0].x64");
+		} else {
+			assert_int_equal(parse_bytes(body_parse_samples, text.data, text.length, &body, &copy, &error), 0);
+			body_free(&body);
+			free(copy);
+		}
+		text_free(&text);
+	}
+}
+
+static void test_body_parse_samples_data_may_come_first(void **state)
+{
+	(void)state;
+	struct body body;
+	struct body_error error;
+	char *copy;
+	const char *json = "{\"data\": [{" SAMPLE "}, {" SAMPLE "}], \"collector\": {}, \"ipaddress\": \"10-0-0-9\"}";
+	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
+	assert_int_equal(body.batch.count, 2);
+	assert_string_equal(body.batch.samples[1].ip, "10.0.0.9");
+	/* What is the same is there once. */
+	assert_ptr_equal(body.batch.samples[0].process, body.batch.samples[1].process);
+	body_free(&body);
+	free(copy);
+	refuse(body_parse_samples, "{\"data\": [{" SAMPLE "}], \"ipaddress\": 1}", 400, "ipaddress");
+	refuse(body_parse_samples, "{\"data\": [{" SAMPLE "}]}", 400, "ipaddress");
+}
+
+static void test_body_parse_samples_first_bad_item_counts_before_what_follows(void **state)
+{
+	(void)state;
+	refuse(body_parse_samples, "{\"data\": [{" SAMPLE "}, 0, {\"x\": 1, \"x\": 1}, tru", 400, "data[1]");
+	refuse(body_parse_samples, "{\"data\": [{" SAMPLE ", \"value\": 2}, 0]}", 400, "data[0].value");
+	refuse(body_parse_samples, "{\"ipaddress\": \"x\", \"data\": [0]}", 400, "ipaddress");
+}
+
+/* `count` times `piece`; the caller frees it. */
+static char *repeat(const char *before, const char *piece, size_t count, const char *after)
+{
+	struct text text = TEXT_EMPTY;
+	text_append_string(&text, before);
+	for (size_t i = 0; i < count; i++)
+		text_append_string(&text, piece);
+	text_append_string(&text, after);
+	assert_false(text_failed(&text));
+	return text.data;
+}
+
+static void test_body_parse_samples_trees_that_would_be_huge_cost_little(void **state)
+{
+	(void)state;
+	enum { ZEROS = 2000000, ALLOCATIONS_MAX = 20 }; /* of 60 KB each */
+	static const struct {
+		const char *before, *after, *field;
+	} cases[] = {
+		{ "{\"data\": [", "0]}", "data[0]" },
+		{ "{\"data\": [[", "0]]}", "" },
+		{ "{\"data\": [{\"x\": [", "0]}]}", "" },
+		{ "{\"x\": [", "0]}", "" },
+		{ "{\"collector\": {\"x\": [", "0]}}", "" },
+		{ "[", "0]", "" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char *json = repeat(cases[i].before, "0,", ZEROS, cases[i].after);
+		struct body body;
+		struct body_error error = { 0 };
+		failing_start(ALLOCATIONS_MAX);
+		assert_int_equal(body_parse_samples(json, strlen(json), &times, &body, &error), -EINVAL);
+		assert_false(failing_stop());
+		assert_string_equal(error.field, cases[i].field);
+		free(json);
+	}
+	/* A value of the largest size, and one beyond it. */
+	char *json = repeat("{\"ipaddress\": \"::1\", \"data\": [], \"x\": \"", "x", JSON_READER_VALUE_MAX - 2, "\"}");
+	struct body body;
+	struct body_error error;
+	char *copy;
+	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
+	body_free(&body);
+	free(copy);
+	free(json);
+	json = repeat("{\"ipaddress\": \"::1\", \"data\": [], \"x\": \"", "x", JSON_READER_VALUE_MAX - 1, "\"}");
+	refuse(body_parse_samples, json, 400, "");
+	free(json);
+}
+
+static void test_body_parse_samples_budget_is_kept_and_given_back(void **state)
+{
+	(void)state;
+	char *json = repeat("{\"ipaddress\": \"::1\", \"data\": [", "{" SAMPLE "}, ", 10000, "{" SAMPLE "}]}");
+	struct body body, other;
+	struct body_error error;
+	char *copy;
+	budget_set_limit(4 * 600000); /* 10,001 samples are 400 KB */
+	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
+	free(copy);
+	size_t held = budget_held(BUDGET_BODIES);
+	assert_in_range(held, 400000, 600000);
+	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &other, &copy, &error), -ENOBUFS);
+	free(copy);
+	assert_int_equal(budget_held(BUDGET_BODIES), held);
+	body_free(&body);
+	assert_int_equal(budget_held(BUDGET_BODIES), 0);
+	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
+	free(copy);
+	body_free(&body);
+	budget_set_limit(SIZE_MAX);
+	free(json);
 }
 
 static void test_body_parse_samples_times_are_taken_up_to_the_limits(void **state)
@@ -710,7 +883,12 @@ int main(void)
 		cmocka_unit_test(test_body_parse_samples_bad_items_are_named),
 		cmocka_unit_test(test_body_parse_samples_what_is_around_the_items_is_checked),
 		cmocka_unit_test(test_body_parse_samples_empty_data_brings_a_report),
-		cmocka_unit_test(test_body_parse_samples_duplicate_keys_the_later_counts),
+		cmocka_unit_test(test_body_parse_samples_duplicate_keys_are_refused),
+		cmocka_unit_test(test_body_parse_samples_keys_that_are_not_known_are_passed_over),
+		cmocka_unit_test(test_body_parse_samples_data_may_come_first),
+		cmocka_unit_test(test_body_parse_samples_first_bad_item_counts_before_what_follows),
+		cmocka_unit_test(test_body_parse_samples_trees_that_would_be_huge_cost_little),
+		cmocka_unit_test(test_body_parse_samples_budget_is_kept_and_given_back),
 		cmocka_unit_test(test_body_parse_samples_times_are_taken_up_to_the_limits),
 		cmocka_unit_test(test_body_parse_alarms_all_that_is_said_becomes_samples),
 		cmocka_unit_test(test_body_parse_alarms_many_whole_ones_have_room),

@@ -166,24 +166,99 @@ static void test_inflation_add_what_is_no_gzip_is_refused(void **state)
 	text_free(&text);
 }
 
-static void test_inflation_add_bytes_behind_the_end_are_refused(void **state)
+/* Members and what is behind them, in pieces of every size: what it becomes, or NULL where it is refused. */
+static void test_inflation_add_members_are_put_together(void **state)
+{
+	(void)state;
+	static const char *const members[] = { "abc", "", "defg" };
+	static const struct {
+		const char *parts; /* a to c: that member; 0: a NUL; x: itself */
+		const char *text;
+	} cases[] = {
+		{ "a", "abc" }, { "aa", "abcabc" }, { "abc", "abcdefg" }, { "b", "" }, { "bbb", "" }, { "cab", "defgabc" },
+		{ "a0", "abc" }, { "a00000", "abc" }, { "ac000", "abcdefg" }, { "b0", "" }, { "ax", NULL }, { "a0x", NULL },
+		{ "aax", NULL }, { "a0a", NULL }, { "a000b", NULL }, { "0a", NULL }, { "xa", NULL },
+	};
+	char *compressed[3];
+	size_t lengths[3];
+	for (size_t i = 0; i < 3; i++)
+		compressed[i] = gzip(members[i], strlen(members[i]), &lengths[i]);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct text whole = TEXT_EMPTY;
+		for (const char *part = cases[i].parts; *part; part++) {
+			if (*part >= 'a' && *part <= 'c')
+				text_append(&whole, compressed[*part - 'a'], lengths[*part - 'a']);
+			else
+				text_append_char(&whole, *part == '0' ? '\0' : *part);
+		}
+		for (size_t step = 1; step <= whole.length; step++) {
+			struct text text = TEXT_EMPTY;
+			bool ended;
+			text_append_string(&text, "");
+			int result = inflate_in_steps(whole.data, whole.length, step, LIMIT, &text, &ended);
+			/* Of a byte that begins a member the next one tells. */
+			assert_true(result == 0 || result == -EBADMSG);
+			assert_int_equal(result == 0 && ended, cases[i].text != NULL);
+			if (cases[i].text)
+				assert_string_equal(text.data, cases[i].text);
+			text_free(&text);
+		}
+		text_free(&whole);
+	}
+	for (size_t i = 0; i < 3; i++)
+		free(compressed[i]);
+}
+
+static void test_inflation_add_limit_is_that_of_all_members(void **state)
 {
 	(void)state;
 	size_t length;
-	char *compressed = gzip("abc", 3, &length);
-	char *twice = malloc(2 * length);
-	assert_non_null(twice);
-	memcpy(twice, compressed, length);
-	memcpy(twice + length, compressed, length);
-	for (size_t step = 1; step <= 2 * length; step++) {
+	char *bytes = make_bytes(10000), *compressed = gzip(bytes, 10000, &length);
+	struct text whole = TEXT_EMPTY;
+	for (int i = 0; i < 3; i++)
+		text_append(&whole, compressed, length);
+	for (size_t limit = 29999; limit <= 30000; limit++) {
 		struct text text = TEXT_EMPTY;
 		bool ended;
-		assert_int_equal(inflate_in_steps(twice, 2 * length, step, LIMIT, &text, &ended), -EBADMSG);
-		assert_string_equal(text.data, "abc");
+		assert_int_equal(inflate_in_steps(whole.data, whole.length, 16384, limit, &text, &ended), limit < 30000 ? -EFBIG : 0);
+		assert_true(text.length <= limit);
 		text_free(&text);
 	}
+	/* One that is cut is not whole, whatever came before it. */
+	for (size_t cut = 1; cut < length; cut++) {
+		struct text text = TEXT_EMPTY;
+		bool ended;
+		assert_int_equal(inflate_in_steps(whole.data, length + cut, 16384, LIMIT, &text, &ended), 0);
+		assert_false(ended);
+		text_free(&text);
+	}
+	text_free(&whole);
+	free(bytes);
 	free(compressed);
-	free(twice);
+}
+
+static void test_inflation_count_what_it_makes_is_counted(void **state)
+{
+	(void)state;
+	enum { SIZE = 300000 };
+	size_t length;
+	char *bytes = make_bytes(SIZE), *compressed = gzip(bytes, SIZE, &length);
+	for (size_t limit = 4 * (SIZE - 1); limit <= 4 * (2 * SIZE); limit += 4 * (SIZE + 1)) {
+		struct budget_share share = { .part = BUDGET_BODIES };
+		struct text text = TEXT_EMPTY;
+		struct inflation *inflation = inflation_open();
+		budget_set_limit(limit);
+		inflation_count(inflation, &share);
+		assert_int_equal(inflation_add(inflation, compressed, length, LIMIT, &text), limit < 4 * SIZE ? -ENOBUFS : 0);
+		assert_in_range(text.length, 100000, budget_held(BUDGET_BODIES));
+		inflation_close(inflation);
+		budget_give_back(&share);
+		assert_int_equal(budget_held(BUDGET_BODIES), 0);
+		text_free(&text);
+	}
+	budget_set_limit(SIZE_MAX);
+	free(bytes);
+	free(compressed);
 }
 
 /* One bit anywhere: it is refused, or (where nothing is said) what comes out is the same. */
@@ -238,7 +313,9 @@ int main(void)
 		cmocka_unit_test(test_inflation_add_bomb_costs_no_more_than_the_limit),
 		cmocka_unit_test(test_inflation_add_every_truncation_has_not_ended),
 		cmocka_unit_test(test_inflation_add_what_is_no_gzip_is_refused),
-		cmocka_unit_test(test_inflation_add_bytes_behind_the_end_are_refused),
+		cmocka_unit_test(test_inflation_add_members_are_put_together),
+		cmocka_unit_test(test_inflation_add_limit_is_that_of_all_members),
+		cmocka_unit_test(test_inflation_count_what_it_makes_is_counted),
 		cmocka_unit_test(test_inflation_add_any_damage_is_seen),
 		cmocka_unit_test(test_inflation_add_any_allocation_fails_is_out_of_memory),
 	};

@@ -1,5 +1,6 @@
 /* fcgi/routes.h and the service behind it, with a real store in a folder of its own */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <cjson/cJSON.h>
@@ -21,6 +22,8 @@ struct fixture {
 	struct response response; /* of the last request */
 	int64_t now_ms;           /* when the case began, on a tick */
 	const char *authorization; /* sent with each request */
+	const char *host;          /* likewise */
+	bool only_asks;            /* whether they only ask */
 };
 
 static int set_up_with(void **state, const char *option)
@@ -31,6 +34,7 @@ static int set_up_with(void **state, const char *option)
 	f->config = config_in(f->folder, option);
 	f->now_ms = clock_wall_ms() / 10000 * 10000;
 	f->authorization = "";
+	f->host = "";
 	assert_int_equal(service_open(f->config, 8, &f->service), 0);
 	*state = f;
 	return 0;
@@ -72,10 +76,23 @@ static int tear_down(void **state)
 static int answer(struct fixture *f, struct request *request)
 {
 	text_reset(&f->response.body);
+	budget_give_back(&f->response.share);
 	f->response = (struct response){ .status = 200, .content_type = "application/json", .body = f->response.body };
 	if (routes_admit(f->service, request, &f->response))
 		routes_handle(f->service, request, &f->response);
+	routes_sent(f->service, request);
+	copy_lent_body(&f->response);
 	return f->response.status;
+}
+
+/* The status of the answer to one that is to be granted, and only asks. */
+static int status_asked(struct fixture *f, const char *method, const char *path)
+{
+	char full[64];
+	snprintf(full, sizeof(full), WIRE_PREFIX "%s", path);
+	struct request request = { .method = method, .path = full, .query = "", .authorization = f->authorization,
+		                       .host = f->host, .only_asks = true };
+	return answer(f, &request);
 }
 
 /* One request; the status of its answer. */
@@ -85,7 +102,8 @@ static int ask(struct fixture *f, const char *method, const char *path, const ch
 	char *copy = strdup(body ? body : "");
 	assert_non_null(copy);
 	snprintf(full, sizeof(full), "%s%s", path[0] == '/' ? "" : WIRE_PREFIX, path);
-	struct request request = { .method = method, .path = full, .query = query, .authorization = f->authorization,
+	struct request request = { .method = method, .path = full, .query = query, .authorization = f->authorization, .host = f->host,
+		                       .only_asks = f->only_asks,
 		                       .body = copy, .body_length = strlen(copy) };
 	answer(f, &request);
 	free(copy);
@@ -377,7 +395,7 @@ static void test_routes_save_all_bad_batches_leave_nothing(void **state)
 			assert_true(strtod(time + strlen("\"server_time\": "), NULL) * 1000 >= (double)before_ms - 1);
 		get(f, "get-all", "", "{}");
 	}
-	struct request request = { .method = "PUT", .path = WIRE_PREFIX "save-all", .query = "", .authorization = "",
+	struct request request = { .method = "PUT", .path = WIRE_PREFIX "save-all", .query = "", .authorization = "", .host = "",
 		                       .body = body };
 	static const struct {
 		enum request_body state;
@@ -712,7 +730,8 @@ static struct {
 static int interrupted_latest(struct store *store, const struct query *query, struct store_rows *ret_rows)
 {
 	if (query->metric == METRIC_FORECAST_LEAD && interrupted.reads++ == 0) {
-		struct fixture saver = { .service = interrupted.fixture->service, .now_ms = interrupted.fixture->now_ms, .authorization = "" };
+		struct fixture saver = { .service = interrupted.fixture->service, .now_ms = interrupted.fixture->now_ms,
+		                         .authorization = "", .host = "" };
 		save_forecast(&saver, "10.0.0.5", "a", "mem", 0, 0.75, 90, ", \"expected_at\": 5");
 		text_free(&saver.response.body);
 	}
@@ -885,6 +904,65 @@ static void test_routes_admit_reload_bad_file_keeps_the_tokens(void **state)
 	assert_int_equal(ask(f, "PUT", "save-all", "", NULL), 401);
 }
 
+/* One that only asks is told what it would be refused with, and is never handled. */
+static void test_routes_admit_one_that_only_asks_is_told(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *method, *path, *authorization, *host;
+		int refusal; /* 0: granted */
+	} cases[] = {
+		{ "PUT", "save-all", "Bearer writer", "localhost", 0 },
+		{ "GET", "latest", "Bearer reader", "", 0 },
+		{ "GET", "health", "", "10.0.0.1:8000", 0 },
+		{ "PUT", "save-all", "", "localhost", 401 },
+		{ "PUT", "save-all", "Bearer reader", "localhost", 403 },
+		{ "PUT", "nothing", "Bearer writer", "localhost", 404 },
+		{ "PUT", "latest", "Bearer writer", "localhost", 405 },
+		{ "PUT", "save-all", "Bearer writer", "evil.example", 421 },
+		{ "GET", "health", "", "evil.example", 421 },
+	};
+	close_doors(f);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char sentence[1024];
+		f->authorization = cases[i].authorization;
+		f->host = cases[i].host;
+		int status = ask(f, cases[i].method, cases[i].path, "", NULL);
+		snprintf(sentence, sizeof(sentence), "%.*s", (int)sizeof(sentence) - 1, f->response.body.data);
+		f->only_asks = true;
+		if (cases[i].refusal) {
+			assert_int_equal(ask(f, cases[i].method, cases[i].path, "", NULL), 403);
+			assert_int_equal(status, cases[i].refusal);
+			assert_string_equal(f->response.body.data, sentence);
+		} else {
+			assert_int_equal(status_asked(f, cases[i].method, cases[i].path), 204);
+			assert_int_equal(f->response.body.length, 0);
+		}
+		assert_int_equal(f->response.refusal, cases[i].refusal);
+		f->only_asks = false;
+	}
+}
+
+static void test_routes_admit_another_host_is_said_once(void **state)
+{
+	struct fixture *f = *state;
+	log_set_level(LOG_LEVEL_WARNING);
+	captured_stderr_begin();
+	for (int i = 0; i < 3; i++) {
+		f->host = i == 0 ? "evil.example:8000" : "worse.example";
+		assert_int_equal(ask(f, "GET", "get-all", "", NULL), 421);
+		assert_non_null(strstr(f->response.body.data, "[server] hosts"));
+	}
+	captured_stderr_end();
+	log_set_level(LOG_LEVEL_ERROR);
+	assert_non_null(strstr(captured_stderr_text(), "'evil.example:8000'"));
+	assert_non_null(strstr(captured_stderr_text(), "[server] hosts"));
+	assert_null(strstr(captured_stderr_text(), "worse.example"));
+	f->host = "";
+	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "vigie_requests_total{route=\"get-all\",status=\"421\"} 3\n"));
+}
+
 /* An engine whose means take as long as a case wants, or fail. */
 static struct {
 	pthread_mutex_t lock;
@@ -930,23 +1008,25 @@ struct reader {
 static void *read_all(void *user)
 {
 	struct reader *reader = user;
-	struct request request = { .method = "GET", .path = WIRE_PREFIX "get-all", .query = "", .authorization = "" };
+	struct request request = { .method = "GET", .path = WIRE_PREFIX "get-all", .query = "", .authorization = "", .host = "" };
 	reader->response.status = 200;
 	if (routes_admit(reader->service, &request, &reader->response))
 		routes_handle(reader->service, &request, &reader->response);
+	copy_lent_body(&reader->response);
 	return NULL;
 }
 
-enum { PLACES = 6 }; /* what the gate has with the eight threads of set_up() */
+/* What the gate has with the eight threads of set_up(), for readers and for all. */
+enum { READ_PLACES = 4, PLACES = 6 };
 
-static void start_readers(struct service *service, struct reader readers[static PLACES])
+static void start_readers(struct service *service, struct reader readers[static READ_PLACES])
 {
-	for (int i = 0; i < PLACES; i++) {
+	for (int i = 0; i < READ_PLACES; i++) {
 		readers[i] = (struct reader){ .service = service };
 		pthread_create(&readers[i].thread, NULL, read_all, &readers[i]);
 	}
 	int64_t until_ns = clock_monotonic_ns() + 20 * 1000000000LL;
-	while (shared_reads_waiting(service->reads) < PLACES - 1) {
+	while (shared_reads_waiting(service->reads) < READ_PLACES - 1) {
 		if (clock_monotonic_ns() > until_ns)
 			fail_msg("%u readers wait", shared_reads_waiting(service->reads));
 		usleep(1000);
@@ -958,7 +1038,7 @@ static void test_routes_same_reads_in_flight_run_once_and_health_is_answered(voi
 	struct fixture *f = *state;
 	static const struct store_ops *engine;
 	static struct store_ops ops;
-	struct reader readers[PLACES];
+	struct reader readers[READ_PLACES];
 	engine = f->service->ops;
 	ops = *engine;
 	ops.mean = slow_mean;
@@ -970,17 +1050,26 @@ static void test_routes_same_reads_in_flight_run_once_and_health_is_answered(voi
 	start_readers(f->service, readers);
 
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
-	assert_true(metric_of(f, "vigie_store_calls") == PLACES);
-	assert_true(metric_of(f, "vigie_reads_waiting") == PLACES - 1);
-	/* They hold all places: who needs the store is told so, and nobody else is held up. */
+	assert_true(metric_of(f, "vigie_store_calls") == READ_PLACES);
+	assert_true(metric_of(f, "vigie_reads_waiting") == READ_PLACES - 1);
+	/* They hold all places of readers: who reads is told so, and nobody else is held up. */
 	pthread_mutex_lock(&f->service->gate.lock);
-	f->service->gate.patience_ms = 20;
+	f->service->gate.places[GATE_READ].patience_ms = f->service->gate.places[GATE_WRITE].patience_ms = 20;
 	pthread_mutex_unlock(&f->service->gate.lock);
 	assert_int_equal(ask(f, "GET", "hosts", "", NULL), 503);
+	assert_int_equal(f->response.retry_after_s, 5);
 	assert_int_equal(ask(f, "GET", "get-all", "", NULL), 503);
 	assert_int_equal(ask(f, "GET", "get-all", "process=a", NULL), 200); /* it is kept */
+	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 200);
+	save(f, "10.0.0.6", "a mem 20 1");
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	/* With as many writers that get no answer, all are held. */
+	for (int i = READ_PLACES; i < PLACES; i++)
+		assert_int_equal(gate_enter(&f->service->gate, GATE_WRITE), 0);
 	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 503);
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 503);
+	for (int i = READ_PLACES; i < PLACES; i++)
+		gate_leave(&f->service->gate, GATE_WRITE);
 	assert_int_equal(ask(f, "GET", "get-all", "limit=0", NULL), 400);
 	assert_int_equal(ask(f, "GET", "nothing", "", NULL), 404);
 
@@ -988,7 +1077,7 @@ static void test_routes_same_reads_in_flight_run_once_and_health_is_answered(voi
 	assert_int_equal(slow.calls, 1);
 	pthread_mutex_unlock(&slow.lock);
 	set_slow(false, 0);
-	for (int i = 0; i < PLACES; i++) {
+	for (int i = 0; i < READ_PLACES; i++) {
 		pthread_join(readers[i].thread, NULL);
 		assert_int_equal(readers[i].response.status, 200);
 		assert_string_equal(readers[i].response.body.data, "{\"a\": [1, null]}\n");
@@ -1005,7 +1094,7 @@ static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **st
 	struct fixture *f = *state;
 	static const struct store_ops *engine;
 	static struct store_ops ops;
-	struct reader readers[PLACES];
+	struct reader readers[READ_PLACES];
 	engine = f->service->ops;
 	ops = *engine;
 	ops.mean = slow_mean;
@@ -1014,7 +1103,7 @@ static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **st
 	set_slow(true, -EIO);
 	start_readers(f->service, readers);
 	set_slow(false, -EIO);
-	for (int i = 0; i < PLACES; i++) {
+	for (int i = 0; i < READ_PLACES; i++) {
 		pthread_join(readers[i].thread, NULL);
 		assert_int_equal(readers[i].response.status, 503);
 		assert_true(readers[i].response.retry_after_s > 0);
@@ -1062,6 +1151,8 @@ int main(void)
 		CASE(test_routes_admit_each_token_opens_its_doors),
 		CASE(test_routes_admit_shared_answer_is_not_for_strangers),
 		CASE(test_routes_admit_reload_bad_file_keeps_the_tokens),
+		CASE(test_routes_admit_one_that_only_asks_is_told),
+		CASE(test_routes_admit_another_host_is_said_once),
 		CASE(test_routes_same_reads_in_flight_run_once_and_health_is_answered),
 		cmocka_unit_test_setup_teardown(test_routes_failed_read_is_for_those_who_wait_and_not_kept, set_up_cached, tear_down),
 	};

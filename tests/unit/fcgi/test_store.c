@@ -48,6 +48,24 @@ static void test_store_history_any_order_of_writing_comes_back_oldest_first(void
 	store_history_free(&answer);
 }
 
+/* Whatever comes first, and however the engine keeps it. */
+static void test_store_history_of_several_hosts_is_by_time_and_address(void **state)
+{
+	struct fixture *f = *state;
+	PUT(f, SAMPLE("fe80::a", "a", CPU, 5000, 4), SAMPLE("fe80::a", "a", CPU, 25000, 14));
+	PUT(f, SAMPLE("10.0.0.9", "a", CPU, 5000, 3), SAMPLE("10.0.0.9", "a", CPU, 15000, 7), SAMPLE("10.0.0.9", "b", CPU, 5000, 22));
+	PUT(f, SAMPLE("10.0.0.1", "a", CPU, 5000, 1), SAMPLE("10.0.0.1", "a", CPU, 15000, 5), SAMPLE("10.0.0.1", "a", CPU, 6000, 4.5));
+	PUT(f, SAMPLE("10.0.0.10", "a", CPU, 15000, 6), SAMPLE("10.0.0.10", "a", CPU, 5000, 2), SAMPLE("10.0.0.10", "b", CPU, 5000, 21));
+	const struct series_key only[] = { { NULL, "a" } };
+	static const char a[] = "a 5000=1 5000=2 5000=3 5000=4 6000=4.5 15000=5 15000=6 15000=7 25000=14";
+	assert_string_equal(history(f, QUERY(f, -1, 100000, .resource = CPU, .process = "a")), a);
+	assert_string_equal(history(f, QUERY(f, -1, 100000, .resource = CPU, .only = only, .only_count = 1)), a);
+	assert_string_equal(history(f, QUERY(f, 5999, 100000, .resource = CPU)), "a 6000=4.5 15000=5 15000=6 15000=7 25000=14");
+	assert_string_equal(history(f, QUERY(f, -1, 5999, .resource = CPU)), "a 5000=1 5000=2 5000=3 5000=4; b 5000=21 5000=22");
+	reopen(f);
+	assert_string_equal(history(f, QUERY(f, -1, 100000, .resource = CPU, .process = "a")), a);
+}
+
 static void test_store_append_written_again_the_later_value_counts(void **state)
 {
 	struct fixture *f = *state;
@@ -119,6 +137,21 @@ static void test_store_window_is_open_at_its_start_and_closed_at_its_end(void **
 	assert_string_equal(hosts(f, 20001), "");
 	/* From before 1970. */
 	assert_string_equal(history(f, QUERY(f, -f->base - 5, 9999)), "a 9999=1");
+}
+
+/* Of a collector that took its time from a clock that was wrong. */
+static void test_store_hosts_samples_far_ahead_do_not_count(void **state)
+{
+	struct fixture *f = *state;
+	int64_t now = f->now - f->base;
+	char wanted[64];
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, now - 1000, 1), SAMPLE("10.0.0.1", "a", MEM, now + HOUR, 2),
+	    SAMPLE("10.0.0.1", "b", MEM, now + HOUR, 2));
+	snprintf(wanted, sizeof(wanted), "10.0.0.1 %lld 1", (long long)(now - 1000));
+	assert_string_equal(hosts(f, 0), wanted);
+	PUT(f, SAMPLE("10.0.0.1", "b", MEM, now, 2));
+	snprintf(wanted, sizeof(wanted), "10.0.0.1 %lld 1", (long long)now);
+	assert_string_equal(hosts(f, 0), wanted);
 }
 
 static void test_store_history_steps_are_stamped_at_their_start(void **state)
@@ -402,7 +435,7 @@ static void *read_all(void *user)
 		if (f->ops->latest(f->store, QUERY(f, 0, HOUR), &rows) != 0)
 			abort();
 		store_rows_free(&rows);
-		if (f->ops->hosts(f->store, f->base, &seen) != 0)
+		if (f->ops->hosts(f->store, f->base, f->now + STORE_AHEAD_MS, &seen) != 0)
 			abort();
 		store_hosts_free(&seen);
 		atomic_fetch_add(&race->reads, 1);
@@ -520,10 +553,12 @@ int main(void)
 	static const struct CMUnitTest contract[] = {
 		CASE(test_store_append_empty_store_and_empty_batches_are_empty_answers),
 		CASE(test_store_history_any_order_of_writing_comes_back_oldest_first),
+		CASE(test_store_history_of_several_hosts_is_by_time_and_address),
 		CASE(test_store_append_written_again_the_later_value_counts),
 		CASE(test_store_append_written_again_counts_once),
 		CASE(test_store_append_two_puts_for_one_tick_are_one),
 		CASE(test_store_window_is_open_at_its_start_and_closed_at_its_end),
+		CASE(test_store_hosts_samples_far_ahead_do_not_count),
 		CASE(test_store_history_steps_are_stamped_at_their_start),
 		CASE(test_store_mean_samples_of_all_hosts_weigh_the_same),
 		CASE(test_store_queries_narrow_by_ip_process_and_list),

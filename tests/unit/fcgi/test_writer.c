@@ -28,13 +28,13 @@ struct store {
 	pthread_cond_t released;
 };
 
-static int fake_append(struct store *store, const struct batch *const batches[], size_t count, int64_t now_ms,
+static int fake_append(struct store *store, const struct batch *const batches[], size_t count, struct moment now,
                        char ret_refusal[static STORE_REFUSAL_SIZE])
 {
 	int result = 0;
 	ret_refusal[0] = '\0';
 	pthread_mutex_lock(&store->lock);
-	if (store->inside >= store->limit || now_ms < 1700000000000 || count == 0 || count > GROUP_MAX)
+	if (store->inside >= store->limit || now.wall_ms < 1700000000000 || count == 0 || count > GROUP_MAX)
 		abort();
 	store->inside++;
 	store->most = store->inside > store->most ? store->inside : store->most;

@@ -23,6 +23,7 @@
 
 static char folder[TEMPORARY_FOLDER_SIZE];
 static char state_path[TEMPORARY_FOLDER_SIZE + 16], broken_path[sizeof(state_path) + 8], model_path[sizeof(state_path)];
+static char lock_paths[2][sizeof(state_path) + 8];
 static struct config *config;
 static struct service *service;
 
@@ -319,6 +320,117 @@ static void test_service_refresh_forgets_what_is_quiet_for_the_history(void **st
 	assert_int_equal(forecasters_open, 1);
 }
 
+#define DAY (24 * 60 * MINUTE)
+
+/* What main does at a boundary, with a clock that is `wrong_ms` ahead; the server's is right. */
+static bool tick(int64_t boundary_ms, int64_t wrong_ms)
+{
+	struct moment now = { .wall_ms = boundary_ms + PHASE + wrong_ms, .boot_ms = boundary_ms + PHASE - START + DAY };
+	server.now_ms = boundary_ms + PHASE;
+	if (!service_trusts_clock(service, now)) {
+		assert_false(service_reads(service));
+		return false;
+	}
+	service_refresh(service, boundary_ms + wrong_ms, now.wall_ms);
+	while (service_reads(service))
+		service_read_next(service, now.wall_ms);
+	return true;
+}
+
+/* As after a restart: what is kept was believed for long. */
+static void believe_clock(void)
+{
+	service->mark = (struct sure_clock_mark){ .boot = clock_boot(), .moment = { .wall_ms = START, .boot_ms = DAY } };
+}
+
+static void save_into(struct text *content)
+{
+	service->dirty = true;
+	service_save(service);
+	text_reset(content);
+	assert_int_equal(whole_file_read(state_path, content), 0);
+}
+
+/* What is learnt, in a state's content: time goes on. */
+static const char *behind_clock(const struct text *content)
+{
+	return strchr(strstr(content->data, "\nclock ") + 1, '\n');
+}
+
+static void test_service_trusts_clock_a_jump_and_back_changes_nothing(void **state)
+{
+	(void)state;
+	struct text before = TEXT_EMPTY, after = TEXT_EMPTY;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 6 * STEP);
+	static const int64_t jumps[] = { 30 * DAY, -30 * DAY, 2 * 60 * MINUTE };
+	for (size_t i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {
+		open_service(NULL, START + 8000);
+		believe_clock();
+		read_all(START + 8000);
+		for (int64_t minute = 1; minute <= 3; minute++)
+			assert_true(tick(START + minute * MINUTE, 0));
+		save_into(&before);
+		captured_stderr_begin();
+		for (int64_t minute = 4; minute <= 7; minute++)
+			assert_false(tick(START + minute * MINUTE, jumps[i]));
+		save_into(&after);
+		assert_string_equal(behind_clock(&after), behind_clock(&before));
+		for (int64_t minute = 8; minute <= 12; minute++)
+			assert_true(tick(START + minute * MINUTE, 0));
+		assert_int_equal(captured_stderr_end(), 2);
+		assert_int_equal(captured_stderr_count("the clock has jumped to "), 1);
+		assert_int_equal(captured_stderr_count("the clock is right again: "), 1);
+		assert_wave("busy", START_STEP - 3, START_STEP + 1, 0, 0);
+		service_close(service);
+		service = NULL;
+	}
+	text_free(&before);
+	text_free(&after);
+}
+
+/* A service that is started while the clock is wrong. */
+static void test_service_trusts_clock_goes_on_from_the_state_s(void **state)
+{
+	(void)state;
+	struct text before = TEXT_EMPTY, after = TEXT_EMPTY;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 6 * STEP);
+	open_service(NULL, START + 8000);
+	read_all(START + 8000);
+	assert_true(tick(START + MINUTE, 0));
+	save_into(&before);
+	service_close(service);
+	open_service(NULL, START + 30 * DAY);
+	assert_true(service_read_state(service));
+	assert_false(tick(START + 2 * MINUTE, 30 * DAY));
+	save_into(&after);
+	const char *known = strstr(before.data, " 10.0.0.5 cpu \"busy\" ");
+	assert_non_null(known);
+	assert_non_null(strstr(after.data, known));
+	assert_true(tick(START + 3 * MINUTE, 0));
+	text_free(&before);
+	text_free(&after);
+}
+
+static void test_service_trusts_clock_borne_out_reads_anew_and_forgets_nothing(void **state)
+{
+	(void)state;
+	struct text content = TEXT_EMPTY;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 12 * STEP);
+	open_service(NULL, START + 8000);
+	believe_clock();
+	read_all(START + 8000);
+	for (int64_t minute = 1; minute <= 35; minute++) {
+		/* For as long as it is believed our clock is wrong and the server's right: there is nothing to be read. */
+		bool wrong = minute > 2 && minute <= 20;
+		bool trusted = minute <= 2 || (minute >= 13 && minute <= 20) || minute >= 31;
+		assert_int_equal(tick(START + minute * MINUTE, wrong ? 30 * DAY : 0), trusted);
+		save_into(&content);
+		assert_non_null(strstr(content.data, " 10.0.0.5 cpu \"busy\" "));
+	}
+	assert_wave("busy", START_STEP - 3, START_STEP + 6, 0, 0);
+	text_free(&content);
+}
+
 static void test_service_refresh_short_absence_of_the_server_loses_nothing(void **state)
 {
 	(void)state;
@@ -448,14 +560,18 @@ static void test_service_save_what_was_learnt_survives_a_restart(void **state)
 	service->dirty = true;
 	service_save(service);
 	assert_int_equal(whole_file_read(state_path, &content), 0);
-	assert_non_null(strstr(content.data, "\n10.0.0.5 cpu \"gone\" fake "));
+	assert_non_null(strstr(content.data, "\n0 10.0.0.5 cpu \"gone\" fake "));
 	text_free(&content);
 	read_all(START + 2 * STEP + 8000);
 	char expected[64];
 	snprintf(expected, sizeof(expected), "fake %lld after start", (long long)START_STEP - 1);
 	assert_string_equal(find("a \"b\"")->forecaster->learnt, expected);
 	assert_int_equal(find("a \"b\"")->forecaster->newest, START_STEP + 1);
-	/* But of what is gone nothing is kept. */
+	/* But of what is gone nothing is kept for longer than the history, in refreshes. */
+	for (int64_t minute = 1; minute <= 121; minute++) {
+		assert_non_null(service->learnt);
+		refresh(START + 2 * STEP + minute * MINUTE);
+	}
 	assert_null(service->learnt);
 }
 
@@ -492,6 +608,36 @@ static void test_service_read_state_broken_file_is_moved_aside(void **state)
 	assert_true(service_read_state(service));
 	assert_int_equal(captured_stderr_end(), 1);
 	assert_int_equal(access(state_path, F_OK), 0);
+}
+
+static void test_service_read_state_in_use_says_by_whom(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	struct service *second;
+	char expected[64];
+	open_service(NULL, START);
+	assert_true(service_read_state(service));
+	assert_int_equal(service_open(config, NULL, START, &second, &error), 0);
+	captured_stderr_begin();
+	assert_false(service_read_state(second));
+	captured_stderr_end();
+	snprintf(expected, sizeof(expected), "forecast.state is in use by process %d", (int)getpid());
+	assert_int_equal(captured_stderr_count(expected), 1);
+	/* The first one gives it up with its end, */
+	service_close(service);
+	assert_true(service_read_state(second));
+	service = second;
+	/* and with another place. */
+	char other[sizeof(state_path) + 32];
+	snprintf(other, sizeof(other), "forecast.state=%s", model_path);
+	struct config *elsewhere = make_config(other);
+	assert_int_equal(service_reload(service, elsewhere, NULL, START, &error), 0);
+	config_free(elsewhere);
+	assert_int_equal(service_open(config, NULL, START, &second, &error), 0);
+	assert_true(service_read_state(second));
+	service_close(second);
+	text_free(&error);
 }
 
 static void reload(const char *more, int64_t now_ms, int expected)
@@ -631,6 +777,8 @@ static int set_up_all(void **state)
 	snprintf(state_path, sizeof(state_path), "%s/forecast.state", folder);
 	snprintf(broken_path, sizeof(broken_path), "%s.broken", state_path);
 	snprintf(model_path, sizeof(model_path), "%s/model", folder);
+	snprintf(lock_paths[0], sizeof(lock_paths[0]), "%s.lock", state_path);
+	snprintf(lock_paths[1], sizeof(lock_paths[1]), "%s.lock", model_path);
 	return start_server(state);
 }
 
@@ -639,6 +787,8 @@ static int tear_down_all(void **state)
 	unlink(state_path);
 	unlink(broken_path);
 	unlink(model_path);
+	unlink(lock_paths[0]);
+	unlink(lock_paths[1]);
 	stop_server(state);
 	return rmdir(folder);
 }
@@ -656,6 +806,9 @@ int main(void)
 		SERVICE_TEST(test_service_refresh_new_series_are_adopted_once_over),
 		SERVICE_TEST(test_service_refresh_adoptions_are_bounded),
 		SERVICE_TEST(test_service_refresh_muted_series_are_not_forecast),
+		SERVICE_TEST(test_service_trusts_clock_a_jump_and_back_changes_nothing),
+		SERVICE_TEST(test_service_trusts_clock_goes_on_from_the_state_s),
+		SERVICE_TEST(test_service_trusts_clock_borne_out_reads_anew_and_forgets_nothing),
 		SERVICE_TEST(test_service_refresh_forgets_what_is_quiet_for_the_history),
 		SERVICE_TEST(test_service_refresh_short_absence_of_the_server_loses_nothing),
 		SERVICE_TEST(test_service_refresh_long_absence_is_filled_from_the_history),
@@ -665,6 +818,7 @@ int main(void)
 		SERVICE_TEST(test_service_save_what_was_learnt_survives_a_restart),
 		SERVICE_TEST(test_service_refresh_writes_the_state_every_ten_minutes),
 		SERVICE_TEST(test_service_read_state_broken_file_is_moved_aside),
+		SERVICE_TEST(test_service_read_state_in_use_says_by_whom),
 		SERVICE_TEST(test_service_reload_takes_limits_and_keeps_what_was_learnt),
 		SERVICE_TEST(test_service_reload_broken_model_keeps_the_present_one),
 		SERVICE_TEST(test_service_check_table),

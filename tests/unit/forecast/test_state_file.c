@@ -1,5 +1,6 @@
 /* forecast/state_file.h; how the file is replaced is tested in test_whole_file.c */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -101,8 +102,15 @@ static void test_state_file_parse_table(void **state)
 		{ "\n", -EBADMSG, "it does not begin with \"vigie-forecast\"" },
 		{ "end 0\n", -EBADMSG, "it does not begin with \"vigie-forecast\"" },
 		{ "vigie-alert 1 300000\nend 0\n", -EBADMSG, "it does not begin with \"vigie-forecast\"" },
-		{ "vigie-forecast 2 300000\nend 0\n", -EBADMSG, "its version is not 1" },
-		{ "vigie-forecast 1 300000 x\nend 0\n", -EBADMSG, "its version is not 1" },
+		{ "vigie-forecast 3 300000\nend 0\n", -EBADMSG, "its version is none from 1 to 2" },
+		{ "vigie-forecast 1 300000 x\nend 0\n", -EBADMSG, "its version is none from 1 to 2" },
+		{ "vigie-forecast 2 300000\nclock 1 2 3\nend 0\n", 0, NULL },
+		{ "vigie-forecast 2 300000\nclock 1 2 x\nend 0\n", -EBADMSG, "line 2 is not right" },
+		{ "vigie-forecast 2 300000\nclock 1 2 3\nclock 1 2 3\nend 0\n", -EBADMSG, "line 3 is not right" },
+		{ "vigie-forecast 2 300000\nclock 1 2 3\nend 1\n", -EBADMSG, "line 3 is not right" },
+		{ "vigie-forecast 2 300000\n10.0.0.5 cpu \"a\" 1\nend 1\n", -EBADMSG, "line 2 is not right" },
+		{ "vigie-forecast 2 300000\n-1 10.0.0.5 cpu \"a\" 1\nend 1\n", -EBADMSG, "line 2 is not right" },
+		{ HEAD "clock 1 2 3\nend 0\n", -EBADMSG, "line 2 is not right" },
 		{ HEAD "end 1\n", -EBADMSG, "line 2 is not right" },
 		{ HEAD "end 0\nend 0\n", -EBADMSG, "line 2 is not right" },
 		{ HEAD "10.0.0.5 cpu \"a\" 1\nend 0\n", -EBADMSG, "line 3 is not right" },
@@ -167,13 +175,68 @@ static void test_learnt_put_the_later_one_counts(void **state)
 	assert_null(learnt);
 }
 
+static void test_state_file_read_mark_comes_back(void **state)
+{
+	(void)state;
+	char folder[TEMPORARY_FOLDER_SIZE], path[TEMPORARY_FOLDER_SIZE + 16];
+	static const struct sure_clock_mark written = { .boot = UINT64_MAX, .moment = { INT64_C(1795356000123), 4567 } };
+	struct sure_clock_mark mark = { 0 };
+	struct learnt *learnt = NULL;
+	struct text content = TEXT_EMPTY, error = TEXT_EMPTY;
+	temporary_folder_make(folder);
+	snprintf(path, sizeof(path), "%s/state", folder);
+	state_file_begin(&content, STEP);
+	state_file_add_mark(&content, &written);
+	state_file_add(&content, "10.0.0.5", "java", RESOURCE_CPU, "x");
+	state_file_end(&content, 1);
+	temporary_file_write(path, content.data);
+	assert_int_equal(state_file_read(path, STEP, &learnt, &mark, &error), 0);
+	assert_true(mark.boot == written.boot && mark.moment.wall_ms == written.moment.wall_ms &&
+	            mark.moment.boot_ms == written.moment.boot_ms);
+	learnt_free(&learnt);
+
+	/* One of today. */
+	temporary_file_write(path, HEAD "10.0.0.5 cpu \"java\" x\nend 1\n");
+	mark.moment.wall_ms = 7;
+	assert_int_equal(state_file_read(path, STEP, &learnt, &mark, &error), 0);
+	assert_int_equal(mark.moment.wall_ms, 7);
+	char *line = learnt_take(&learnt, "10.0.0.5", "java", RESOURCE_CPU);
+	assert_string_equal(line, "x");
+	free(line);
+	text_free(&content);
+	temporary_folder_remove(folder);
+}
+
+static void test_learnt_age_what_nobody_asks_for_is_dropped(void **state)
+{
+	(void)state;
+	struct learnt *learnt = NULL;
+	struct text content = TEXT_EMPTY, error = TEXT_EMPTY;
+	assert_int_equal(learnt_put(&learnt, "10.0.0.5", "old", RESOURCE_CPU, "x"), 0);
+	assert_int_equal(learnt_age(&learnt, 3), 0);
+	assert_int_equal(learnt_age(&learnt, 3), 0);
+	assert_int_equal(learnt_put(&learnt, "10.0.0.5", "new", RESOURCE_CPU, "x"), 0);
+	/* Over a restart. */
+	state_file_begin(&content, STEP);
+	state_file_end(&content, state_file_add_learnt(&content, learnt));
+	assert_non_null(strstr(content.data, "\n2 10.0.0.5 cpu \"old\" x\n0 10.0.0.5 cpu \"new\" x\n"));
+	learnt_free(&learnt);
+	assert_int_equal(state_file_parse(&content, STEP, &learnt, &error), 0);
+	assert_int_equal(learnt_age(&learnt, 3), 0);
+	assert_int_equal(learnt_age(&learnt, 3), 1);
+	assert_null(learnt_take(&learnt, "10.0.0.5", "old", RESOURCE_CPU));
+	free(learnt_take(&learnt, "10.0.0.5", "new", RESOURCE_CPU));
+	assert_null(learnt);
+	text_free(&content);
+}
+
 static void test_state_file_read_no_file_is_no_error(void **state)
 {
 	(void)state;
 	struct learnt *learnt = NULL;
 	struct text error = TEXT_EMPTY;
-	assert_int_equal(state_file_read("/nonexistent/forecast.state", STEP, &learnt, &error), 0);
-	assert_int_equal(state_file_read("/", STEP, &learnt, &error), -EISDIR);
+	assert_int_equal(state_file_read("/nonexistent/forecast.state", STEP, &learnt, NULL, &error), 0);
+	assert_int_equal(state_file_read("/", STEP, &learnt, NULL, &error), -EISDIR);
 	assert_null(learnt);
 	text_free(&error);
 }
@@ -186,6 +249,8 @@ int main(void)
 		cmocka_unit_test(test_state_file_parse_table),
 		cmocka_unit_test(test_state_file_parse_zero_bytes_and_long_names_are_refused),
 		cmocka_unit_test(test_learnt_put_the_later_one_counts),
+		cmocka_unit_test(test_state_file_read_mark_comes_back),
+		cmocka_unit_test(test_learnt_age_what_nobody_asks_for_is_dropped),
 		cmocka_unit_test(test_state_file_read_no_file_is_no_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

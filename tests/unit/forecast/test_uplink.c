@@ -92,6 +92,11 @@ static void test_server_forecasts_are_written_with_few_decimals(void **state)
 		{ "10.0.0.5", "a\"b\n", RESOURCE_CPU, 0.123456, 81.23456, NOW + 600001 },
 		{ "::1", "java", RESOURCE_MEM, 1, 0, -1 },
 		{ "::1", "tiny", RESOURCE_MEM, 1e-9, 1e-9, -1 },
+		/* What the server would refuse all of them for. */
+		{ "::1", "high", RESOURCE_MEM, 0.5, 1.1e12, -1 },
+		{ "::1", "none", RESOURCE_MEM, NAN, 1, -1 },
+		{ "::1", "none", RESOURCE_MEM, 0.5, NAN, -1 },
+		{ "::1", "sure", RESOURCE_MEM, 1.5, 1, -1 },
 	};
 	struct text error = TEXT_EMPTY;
 	struct uplink *client = uplink_open(server.url, "", 2000);

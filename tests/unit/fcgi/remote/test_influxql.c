@@ -51,14 +51,14 @@ static void test_influxql_append_history_table(void **state)
 		size_t first, end;
 		const char *wanted;
 	} cases[] = {
-		{ QUERY(), 0, 0, "SELECT value" MEM " GROUP BY process" },
+		{ QUERY(), 0, 0, "SELECT value" MEM " GROUP BY process, ip" },
 		{ QUERY(.step_ms = 60000), 0, 0, "SELECT mean(value)" MEM " GROUP BY process, time(60000ms) fill(none)" },
 		{ QUERY(.step_ms = 60000, .aggregate = AGGREGATE_MAX, .by_host = true), 0, 0,
 		  "SELECT max(value)" MEM " GROUP BY process, ip, time(60000ms) fill(none)" },
-		{ QUERY(.only = listed, .only_count = 3), 2, 2, "SELECT value" MEM " GROUP BY process" },
+		{ QUERY(.only = listed, .only_count = 3), 2, 2, "SELECT value" MEM " GROUP BY process, ip" },
 		{ QUERY(.only = listed, .only_count = 3), 0, 2,
-		  "SELECT value" MEM " AND ((process='a') OR (process='b' AND ip='10.0.0.1')) GROUP BY process" },
-		{ QUERY(.only = listed, .only_count = 3), 2, 3, "SELECT value" MEM " AND ((process='c')) GROUP BY process" },
+		  "SELECT value" MEM " AND ((process='a') OR (process='b' AND ip='10.0.0.1')) GROUP BY process, ip" },
+		{ QUERY(.only = listed, .only_count = 3), 2, 3, "SELECT value" MEM " AND ((process='c')) GROUP BY process, ip" },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct text text = TEXT_EMPTY;

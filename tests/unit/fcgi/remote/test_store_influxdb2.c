@@ -66,6 +66,7 @@ static int set_stage(void **state)
 	struct stage *stage = calloc(1, sizeof(*stage));
 	assert_non_null(stage);
 	stage->f.ops = &store_influxdb2;
+	stage->f.now = STORE_LATEST_MS - STORE_AHEAD_MS; /* no bound for what hosts() asks for */
 	temporary_folder_make(stage->f.folder);
 	captured_stderr_begin();
 	stage->server = http_server_open();
@@ -330,7 +331,7 @@ static int append_samples(struct stage *stage, struct sample samples[], size_t c
 {
 	const struct batch batch = { .samples = samples, .count = count };
 	const struct batch *const batches[] = { &batch };
-	return stage->f.ops->append(stage->f.store, batches, 1, LATER, words);
+	return stage->f.ops->append(stage->f.store, batches, 1, (struct moment){ .wall_ms = LATER }, words);
 }
 
 static int append_one(struct stage *stage, char words[static STORE_REFUSAL_SIZE])
@@ -580,6 +581,24 @@ static void play_history_of(struct stage *stage, const char *measurement)
 	text_free(&kept);
 }
 
+/* As the recording is, but for its hosts and values. */
+static void test_influxdb2_history_of_several_hosts_is_by_time_and_address(void **state)
+{
+	struct stage *stage = *state;
+	struct fixture *f = &stage->f;
+	open_wire(stage);
+	f->base = EARLIER;
+	answer_with(stage, QUERY_, 200,
+	            ",result,table,_time,_value,ip,process\r\n"
+	            ",value,0,2026-11-22T14:21:53Z,3,fe80::1,bash\r\n,value,0,2026-11-22T14:22:03Z,6,fe80::1,bash\r\n"
+	            ",value,1,2026-11-22T14:21:53Z,2,10.0.0.2,bash\r\n"
+	            ",value,2,2026-11-22T14:21:53Z,1,10.0.0.1,bash\r\n,value,2,2026-11-22T14:22:03Z,5,10.0.0.1,bash\r\n\r\n");
+	assert_string_equal(history(f, QUERY(f, -1, 20000, .resource = CPU)), "bash 0=1 0=2 0=3 10000=5 10000=6");
+	const char *asked = http_server_last(stage->server, QUERY_)->body;
+	assert_null(strstr(asked, "group(columns"));
+	assert_non_null(strstr(asked, "keep(columns: [\\\"process\\\", \\\"ip\\\", \\\"_time\\\", \\\"_value\\\"])"));
+}
+
 static void test_influxdb2_history_recorded_answer_is_points(void **state)
 {
 	struct stage *stage = *state;
@@ -632,7 +651,7 @@ static void assert_reads_fail(struct stage *stage, int wanted)
 	assert_int_equal(f->ops->mean(f->store, QUERY(f, 0, LATER), &answer.rows), wanted);
 	assert_int_equal(f->ops->latest(f->store, QUERY(f, 0, LATER), &answer.rows), wanted);
 	assert_int_equal(f->ops->history(f->store, QUERY(f, 0, LATER), &answer.history), wanted);
-	assert_int_equal(f->ops->hosts(f->store, 0, &answer.hosts), wanted);
+	assert_int_equal(f->ops->hosts(f->store, 0, STORE_LATEST_MS, &answer.hosts), wanted);
 	assert_memory_equal(&answer, &untouched, sizeof(answer));
 }
 
@@ -895,6 +914,7 @@ int main(void)
 		STAGED(test_influxdb2_latest_recorded_answer_is_rows_and_hosts),
 		STAGED(test_influxdb2_latest_times_are_read_to_the_millisecond),
 		STAGED(test_influxdb2_history_recorded_answer_is_points),
+		STAGED(test_influxdb2_history_of_several_hosts_is_by_time_and_address),
 		STAGED(test_influxdb2_reads_empty_answer_is_empty),
 		STAGED(test_influxdb2_reads_recorded_failure_is_told),
 		STAGED(test_influxdb2_reads_answer_that_is_wrong_is_told_once),

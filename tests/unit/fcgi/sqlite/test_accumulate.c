@@ -138,7 +138,7 @@ static const char *history(const struct query *query, const struct store_point p
 	struct store_history answer;
 	assert_int_equal(accumulate_history_open(&history, query, 2), 0);
 	for (size_t i = 0; i < count; i++)
-		assert_int_equal(accumulate_history_add(&history, 1, points[i].time_ms, points[i].value), 0);
+		assert_int_equal(accumulate_history_add(&history, 1, points[i].time_ms, points[i].value, 0), 0);
 	assert_int_equal(accumulate_history_finish(&history, &grouping, &answer), 0);
 	told[0] = '\0';
 	assert_int_equal(answer.count, 1);
@@ -180,9 +180,9 @@ static void test_accumulate_history_add_array_grows_under_an_older_point(void **
 	struct store_history answer;
 	assert_int_equal(accumulate_history_open(&history, &query, 2), 0);
 	/* One in the other group first: the array is then full in the middle of a pair. */
-	assert_int_equal(accumulate_history_add(&history, 1, 0, 0), 0);
+	assert_int_equal(accumulate_history_add(&history, 1, 0, 0, 0), 0);
 	for (int64_t i = 0; i < 5000; i++)
-		assert_int_equal(accumulate_history_add(&history, 0, i ^ 1, (double)(i ^ 1)), 0);
+		assert_int_equal(accumulate_history_add(&history, 0, i ^ 1, (double)(i ^ 1), 0), 0);
 	assert_int_equal(accumulate_history_finish(&history, &grouping, &answer), 0);
 	assert_int_equal(answer.items[0].count, 5000);
 	for (int64_t i = 0; i < 5000; i++)
@@ -199,8 +199,8 @@ static void test_accumulate_history_add_over_max_points_is_refused(void **state)
 	struct accumulate_history history;
 	assert_int_equal(accumulate_history_open(&history, &query, 2), 0);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(accumulate_history_add(&history, i % 2, i, 1), 0);
-	assert_int_equal(accumulate_history_add(&history, 0, 9, 1), -E2BIG);
+		assert_int_equal(accumulate_history_add(&history, i % 2, i, 1, 0), 0);
+	assert_int_equal(accumulate_history_add(&history, 0, 9, 1, 0), -E2BIG);
 	accumulate_history_close(&history);
 }
 

@@ -5,15 +5,33 @@
 #include "tests/unit/fcgi/store_fixture.h"
 
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fcgi/sqlite/packing.h"
+
 static const struct engine sqlite = { .ops = &store_sqlite, .configure = config_in };
+
+/* Captures all that the log says meanwhile. */
+static void listen_begin(void)
+{
+	log_set_level(LOG_LEVEL_INFO);
+	captured_stderr_begin();
+}
+
+static void listen_end(void)
+{
+	captured_stderr_end();
+	log_set_level(LOG_LEVEL_ERROR);
+}
 
 /* ---- readers while something is written ---- */
 
@@ -46,7 +64,7 @@ static void *read_batches(void *user)
 			abort();
 		atomic_fetch_add(&race->torn, points.count != 0 && points.count != BATCH_NAMES);
 		store_history_free(&points);
-		if (f->ops->hosts(f->store, f->base, &seen) != 0)
+		if (f->ops->hosts(f->store, f->base, f->now + STORE_AHEAD_MS, &seen) != 0)
 			abort();
 		for (size_t i = 0; i < seen.count; i++)
 			atomic_fetch_add(&race->torn, seen.items[i].processes != BATCH_NAMES);
@@ -149,22 +167,28 @@ static void test_sqlite_append_series_limit_of_a_host_folds_into_other(void **st
 	tear_down(&f);
 }
 
-static void test_sqlite_append_series_limit_in_all_folds_and_refuses_new_hosts(void **state)
+static void test_sqlite_append_series_limit_in_all_folds_new_hosts_too(void **state)
 {
 	(void)state;
 	struct fixture f;
 	set_up_with(&f, "server.max_series=3");
+	listen_begin();
 	PUT(&f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.1", "b", MEM, 1000, 2), SAMPLE("10.0.0.2", "a", MEM, 1000, 4));
 	PUT(&f, SAMPLE("10.0.0.2", "c", MEM, 1000, 8), SAMPLE("10.0.0.2", "d", MEM, 1000, 16));
-	const char *wanted = "10.0.0.1/a mem=1^1 cpu=-; 10.0.0.1/b mem=2^2 cpu=-; 10.0.0.2/a mem=4^4 cpu=-; 10.0.0.2/other mem=24^24 cpu=-";
+	PUT(&f, SAMPLE("10.0.0.3", "e", MEM, 1000, 32), SAMPLE("10.0.0.3", "f", MEM, 1000, 64), SAMPLE("10.0.0.3", "e", CPU, 1000, 5));
+	listen_end();
+	assert_int_equal(captured_stderr_count("as many series as server.max_series (3) allows"), 1);
+	const char *wanted = "10.0.0.1/a mem=1^1 cpu=-; 10.0.0.1/b mem=2^2 cpu=-; 10.0.0.2/a mem=4^4 cpu=-; "
+	                     "10.0.0.2/other mem=24^24 cpu=-; 10.0.0.3/other mem=96^96 cpu=5^5";
 	assert_string_equal(means(&f, QUERY(&f, 0, 20000, .by_host = true)), wanted);
-	struct sample flood[] = { SAMPLE("10.0.0.1", "a", MEM, 1000, 99), SAMPLE("10.0.0.3", "a", MEM, 1000, 99) };
+	/* There are no more hosts than series, however many send. */
+	struct sample flood[] = { SAMPLE("10.0.0.1", "a", MEM, 1000, 99), SAMPLE("10.0.0.4", "a", MEM, 1000, 99) };
 	assert_int_equal(append(&f, flood, 2), -EDQUOT);
 	/* Nothing of it, and the others go on. */
 	assert_string_equal(means(&f, QUERY(&f, 0, 20000, .by_host = true)), wanted);
-	assert_string_equal(hosts(&f, 0), "10.0.0.1 1000 2; 10.0.0.2 1000 2");
 	PUT(&f, SAMPLE("10.0.0.1", "b", MEM, 2000, 5));
 	reopen(&f);
+	assert_string_equal(hosts(&f, 0), "10.0.0.1 2000 1; 10.0.0.2 1000 2; 10.0.0.3 1000 1");
 	assert_string_equal(history(&f, QUERY(&f, 0, 20000, .process = "b")), "b 1000=2 2000=5");
 	tear_down(&f);
 }
@@ -182,6 +206,27 @@ static long count_rows(struct fixture *f, const char *sql)
 	sqlite3_finalize(statement);
 	sqlite3_close(db);
 	return count;
+}
+
+static void change_row(struct fixture *f, const char *sql)
+{
+	sqlite3 *db;
+	assert_int_equal(sqlite3_open(f->config->sqlite.path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* Puts other bytes into the one row. */
+static void change_data(struct fixture *f, const struct text *row)
+{
+	sqlite3 *db;
+	sqlite3_stmt *update;
+	assert_int_equal(sqlite3_open(f->config->sqlite.path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "UPDATE sample SET data = ?1", -1, &update, NULL), SQLITE_OK);
+	sqlite3_bind_blob(update, 1, row->data, (int)row->length, SQLITE_STATIC);
+	assert_int_equal(sqlite3_step(update), SQLITE_DONE);
+	sqlite3_finalize(update);
+	sqlite3_close(db);
 }
 
 static void test_sqlite_append_what_is_too_old_is_deleted_in_pieces(void **state)
@@ -307,10 +352,178 @@ static void test_sqlite_append_samples_already_expired_are_harmless(void **state
 		f->now = f->base + 30 * DAY;
 		assert_int_equal(append(f, samples, COUNT_OF(names)), 0);
 	}
-	reopen(f);
+	f->ops->close(f->store);
+	f->store = NULL;
+	change_row(f, "DELETE FROM state WHERE name LIKE 'clock%'");
+	open_store(f);
 	f->now = f->base;
 	PUT(f, SAMPLE("10.0.0.1", "p1", MEM, 1, 5));
 	assert_string_equal(means(f, QUERY(f, 0, 1)), "p1 mem=5^5 cpu=-");
+}
+
+/* ---- the embedded engine: a clock that is wrong ---- */
+
+static void test_sqlite_append_clock_jumps_ahead_and_back_nothing_is_deleted(void **state)
+{
+	struct fixture *f = *state;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.2", "b", MEM, 1000, 2));
+	f->now += 11 * 60000; /* since the start: its first readings count at once, but for what is deleted */
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	listen_begin();
+	f->wrong = 30 * DAY;
+	for (int i = 0; i < METRIC_COUNT; i++) {
+		f->now += 10000;
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, f->now - f->base + f->wrong, 7));
+	}
+	/* What is behind it counts as before, also of a host that is new. */
+	PUT(f, SAMPLE("10.0.0.2", "b", MEM, 2000, 2), SAMPLE("10.0.0.3", "c", MEM, 30 * DAY, 2));
+	char meanwhile[64];
+	snprintf(meanwhile, sizeof(meanwhile), "%s", hosts(f, 0));
+	f->wrong = 0;
+	f->now += 10000;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 3000, 1), SAMPLE("10.0.0.3", "c", MEM, 3000, 2));
+	listen_end();
+	assert_string_equal(meanwhile, "10.0.0.1 1000 1; 10.0.0.2 2000 1");
+	assert_int_equal(captured_stderr_count("the clock has jumped by +2592000 s"), 1);
+	assert_int_equal(captured_stderr_count("the clock has jumped back"), 1);
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(hosts(f, 0), "10.0.0.1 3000 1; 10.0.0.2 2000 1; 10.0.0.3 3000 1");
+		assert_string_equal(history(f, QUERY(f, 0, DAY)), "a 1000=1 3000=1; b 1000=2 2000=2; c 3000=2");
+		reopen(f);
+	}
+}
+
+/* The same just after the first start. */
+static void test_sqlite_append_clock_jumps_at_first_nothing_is_deleted(void **state)
+{
+	struct fixture *f = *state;
+	listen_begin();
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.2", "b", MEM, 1000, 2));
+	f->wrong = 30 * DAY;
+	for (int i = 0; i < METRIC_COUNT; i++)
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 30 * DAY + i, 7));
+	f->wrong = 0;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 3000, 1));
+	listen_end();
+	assert_string_equal(hosts(f, 0), "10.0.0.1 3000 1; 10.0.0.2 1000 1");
+	assert_string_equal(history(f, QUERY(f, 0, DAY)), "a 1000=1 3000=1; b 1000=2");
+}
+
+/* Ten minutes, and what is deleted then is what the clock says. */
+static void test_sqlite_append_clock_that_stays_is_believed(void **state)
+{
+	struct fixture *f = *state;
+	static const char a_day_old[] = "SELECT count(*) FROM sample WHERE key < (SELECT max(key) FROM sample) - (8640 << 24)";
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	f->now += 11 * 60000;
+	PUT(f, SAMPLE("10.0.0.2", "b", MEM, 1000, 1));
+	listen_begin();
+	f->wrong = 3 * DAY;
+	for (int minute = 0; minute <= 9; minute++, f->now += 60000)
+		PUT(f, SAMPLE("10.0.0.2", "b", MEM, f->now + f->wrong - f->base, 7));
+	long before = count_rows(f, a_day_old);
+	f->now += 2 * 60000;
+	PUT(f, SAMPLE("10.0.0.2", "b", MEM, f->now + f->wrong - f->base, 7));
+	listen_end();
+	assert_int_equal(before, 2);
+	assert_int_equal(captured_stderr_count("is believed from now on"), 1);
+	assert_int_equal(count_rows(f, a_day_old), 0);
+}
+
+/* What an earlier version noted of a clock that was ahead: a host's newest sample is found among those that are not. */
+static void test_sqlite_open_hosts_that_are_ahead_are_put_right(void **state)
+{
+	struct fixture *f = *state;
+	char sql[256];
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.2", "b", MEM, HOUR - 60000, 2));
+	f->wrong = 30 * DAY;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 30 * DAY, 1));
+	f->ops->close(f->store);
+	f->store = NULL;
+	snprintf(sql, sizeof(sql), "UPDATE host SET seen_ms = seen_ms + %lld", (long long)(30 * DAY));
+	change_row(f, sql);
+	open_store(f);
+	assert_string_equal(hosts(f, 0), "10.0.0.1 1000 1; 10.0.0.2 3540000 1");
+}
+
+/* The server was killed, and its table of hosts is up to ten minutes behind: hosts that are alive, that have been
+ * silent for a while, and for long. */
+static void test_sqlite_open_after_a_kill_finds_when_hosts_were_last_seen(void **state)
+{
+	struct fixture *f = *state;
+	for (int second = 0; second <= 500; second += 10) {
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, second * 1000 + 3, 1), SAMPLE("10.0.0.1", "b", MEM, second * 1000 + 3, 1));
+		if (second <= 250)
+			PUT(f, SAMPLE("10.0.0.2", "a", MEM, second * 1000 + 2, 1));
+		if (second % 60 == 0)
+			PUT(f, SAMPLE("10.0.0.3", "a", MEM, second * 1000 + 1, 1));
+		if (second == 0)
+			PUT(f, SAMPLE("10.0.0.4", "a", MEM, 7, 1));
+	}
+	static const char *const ends[] = {
+		"DELETE FROM state WHERE name = 'closed'; UPDATE host SET seen_ms = (SELECT min(seen_ms) FROM host)",
+		"UPDATE state SET value = value - 1 WHERE name = 'closed'; UPDATE host SET seen_ms = seen_ms - 1",
+		"DROP TABLE state", /* an earlier version was the last */
+		"",
+	};
+	for (size_t i = 0; i < COUNT_OF(ends); i++) {
+		f->ops->close(f->store);
+		f->store = NULL;
+		change_row(f, ends[i]);
+		open_store(f);
+		assert_string_equal(hosts(f, 0), "10.0.0.1 500003 2; 10.0.0.2 250002 1; 10.0.0.3 480001 1; 10.0.0.4 7 1");
+	}
+}
+
+/* The clock of a start is not believed for ten minutes, where deletions are concerned; time goes on all the same. */
+static void test_sqlite_append_after_a_start_with_a_wrong_clock_nothing_is_deleted(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const marks[] = {
+		"DELETE FROM state WHERE name LIKE 'clock%'", /* of an earlier version */
+		"UPDATE state SET value = value + 1 WHERE name = 'clock_boot'", /* the machine was started anew */
+	};
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	for (size_t i = 0; i < COUNT_OF(marks); i++) {
+		f->ops->close(f->store);
+		f->store = NULL;
+		change_row(f, marks[i]);
+		listen_begin();
+		open_store(f);
+		f->wrong = 30 * DAY;
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1001, 1));
+		f->wrong = 0;
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1001, 1));
+		listen_end();
+		assert_string_equal(history(f, QUERY(f, 0, DAY)), "a 1000=1 1001=1");
+	}
+}
+
+/* The days that a machine was off or asleep count. */
+static void test_sqlite_append_after_days_off_what_is_too_old_is_deleted(void **state)
+{
+	struct fixture *f = *state;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	f->now += 3 * DAY; /* asleep: both clocks go on */
+	PUT(f, SAMPLE("10.0.0.2", "b", MEM, 3 * DAY, 1));
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), 1);
+	f->now -= 3 * DAY;
+	f->ops->close(f->store);
+	f->store = NULL;
+	/* Off: another start of the machine, and the last time that was kept is three days ago. */
+	char sql[512];
+	snprintf(sql, sizeof(sql), "DELETE FROM sample; INSERT OR REPLACE INTO state VALUES ('clock_boot', 1), ('clock_boot_ms', 5),"
+	         " ('clock_wall_ms', %lld)", (long long)(f->start.wall_ms - 3 * DAY));
+	change_row(f, sql);
+	listen_begin();
+	open_store(f);
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000 - 4 * DAY, 1));
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), 2);
+	f->now += 11 * 60000;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+	listen_end();
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), 1);
 }
 
 /* ---- the embedded engine: files ---- */
@@ -399,14 +612,6 @@ static void test_sqlite_open_in_use_waits_and_takes_over(void **state)
 	close(up[1]);
 }
 
-static void change_row(struct fixture *f, const char *sql)
-{
-	sqlite3 *db;
-	assert_int_equal(sqlite3_open(f->config->sqlite.path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-}
-
 static void test_sqlite_reads_damaged_row_is_an_error_and_others_go_on(void **state)
 {
 	struct fixture *f = *state;
@@ -421,6 +626,41 @@ static void test_sqlite_reads_damaged_row_is_an_error_and_others_go_on(void **st
 	assert_int_equal(append(f, &sample, 1), -EBADMSG);
 	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 31000, 3));
 	assert_string_equal(means(f, QUERY(f, 30000, 40000)), "a mem=3^3 cpu=-");
+}
+
+/* Bits of the file have flipped, and it is whole all the same. */
+static void test_sqlite_reads_values_that_cannot_be_right_are_left_out(void **state)
+{
+	struct fixture *f = *state;
+	static const double values[] = { INFINITY, -INFINITY, NAN, -1, -1e300, 1.1e12, 1e305, 1.7e308 };
+	for (size_t i = 0; i < COUNT_OF(values) + 1; i++) {
+		struct packing_entry entries[] = {
+			{ .offset_ms = 1000, .series = 1, .present = { true, true }, .value = { 2, 3 } },
+			{ .offset_ms = 2000, .series = 1, .present = { true, true }, .value = { 4, 5 } },
+		};
+		if (i < COUNT_OF(values))
+			entries[1].value[MEM] = entries[1].value[CPU] = values[i];
+		else
+			entries[1].offset_ms = 4000000000; /* 46 days */
+		struct text row = TEXT_EMPTY;
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+		packing_encode(entries, COUNT_OF(entries), &row);
+		change_data(f, &row);
+		listen_begin();
+		assert_string_equal(means(f, QUERY(f, 0, 100 * DAY)), "a mem=2^2 cpu=3^3");
+		assert_string_equal(latest(f, QUERY(f, 0, 100 * DAY)), "10.0.0.1/a mem=2@1000 cpu=3@1000");
+		assert_string_equal(history(f, QUERY(f, 0, 100 * DAY)), "a 1000=2");
+		assert_string_equal(history(f, QUERY(f, 0, 100 * DAY, .step_ms = 10000)), "a 0=2");
+		listen_end();
+		assert_int_equal(captured_stderr_count("values that cannot be right"), i == 0);
+		f->ops->close(f->store);
+		f->store = NULL;
+		change_row(f, "DELETE FROM state WHERE name = 'closed'");
+		open_store(f);
+		const char *seen = i < COUNT_OF(values) ? "10.0.0.1 2000 1" : "10.0.0.1 1000 1";
+		assert_string_equal(hosts(f, 0), seen);
+		text_free(&row);
+	}
 }
 
 /* A write fails, as on a full disk; afterwards an older sample is all that comes. */
@@ -499,6 +739,78 @@ static void test_sqlite_append_expiry_is_undone_by_a_failure(void **state)
 		                    "10.0.0.1/c mem=1^1 cpu=-; 10.0.0.2/c mem=2^2 cpu=-; 10.0.0.3/c mem=3^3 cpu=-");
 		assert_string_equal(means(f, QUERY(f, 0, 1000)), "a mem=1^1 cpu=-; b mem=1^1 cpu=-; gone mem=1^1 cpu=-");
 		reopen(f);
+	}
+}
+
+/* ---- no space ---- */
+
+/* A small file system of this process alone, in the place of the fixture's folder. False: it may not mount. */
+static bool mount_small(struct fixture *f, const char *size)
+{
+	char options[32];
+	snprintf(options, sizeof(options), "size=%s", size);
+	f->ops->close(f->store);
+	f->store = NULL;
+	bool mounted = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	               mount("vigie-test", f->folder, "tmpfs", 0, options) == 0;
+	open_store(f);
+	return mounted;
+}
+
+static int tear_down_small(void **state)
+{
+	struct fixture *f = *state;
+	umount2(f->folder, MNT_DETACH);
+	return tear_down_case(state);
+}
+
+/* Everything is too old, and there is no space left for the first sample that is not: what is deleted for it must
+ * stay deleted when it fails, or it would fail for ever. */
+static void test_sqlite_append_full_of_what_is_too_old_recovers(void **state)
+{
+	static const char *const sizes[] = { "300k", "1m", "6m" };
+	struct fixture *f = *state;
+	for (size_t size = 0; size < COUNT_OF(sizes); size++) {
+		if (!mount_small(f, sizes[size])) {
+			print_message("no file system may be mounted here\n");
+			skip();
+		}
+		enum { NAMES = 200 };
+		struct sample samples[NAMES];
+		char names[NAMES][16];
+		int result = 0, ticks = 0;
+		captured_stderr_begin();
+		for (; result == 0; ticks++) {
+			for (int i = 0; i < NAMES; i++) {
+				snprintf(names[i], sizeof(names[i]), "p%d", i);
+				samples[i] = SAMPLE("10.0.0.1", names[i], MEM, ticks * 10000, i + 1.0 / 3);
+			}
+			f->now = f->base + ticks * 10000;
+			result = append(f, samples, NAMES);
+		}
+		assert_int_equal(result, -ENOSPC);
+		f->now += 3 * DAY;
+		for (int tries = 0; result && tries < 100; tries++) {
+			for (int i = 0; i < NAMES; i++)
+				samples[i] = SAMPLE("10.0.0.1", names[i], MEM, f->now - f->base, 7);
+			result = append(f, samples, NAMES);
+		}
+		captured_stderr_end();
+		if (result)
+			fail_msg("%s, after %d ticks: %s", sizes[size], ticks, captured_stderr_text());
+		/* And goes on. */
+		for (int i = 0; i < ticks / 2; i++) {
+			f->now += 10000;
+			PUT(f, SAMPLE("10.0.0.1", "p7", MEM, f->now - f->base, i));
+		}
+		reopen(f);
+		char wanted[64];
+		snprintf(wanted, sizeof(wanted), "10.0.0.1 %lld 1", (long long)(f->now - f->base));
+		assert_string_equal(hosts(f, 3 * DAY - HOUR), wanted);
+		f->ops->close(f->store);
+		umount2(f->folder, MNT_DETACH);
+		open_store(f);
+		f->now = clock_wall_ms();
 	}
 }
 
@@ -588,7 +900,7 @@ static int read_all(struct fixture *f, int which)
 			store_history_free(&points);
 		return result;
 	default:
-		result = f->ops->hosts(f->store, f->base, &seen);
+		result = f->ops->hosts(f->store, f->base, f->now + STORE_AHEAD_MS, &seen);
 		if (result == 0)
 			store_hosts_free(&seen);
 		return result;
@@ -643,19 +955,28 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sqlite_append_series_limit_of_a_host_folds_into_other),
-		cmocka_unit_test(test_sqlite_append_series_limit_in_all_folds_and_refuses_new_hosts),
+		cmocka_unit_test(test_sqlite_append_series_limit_in_all_folds_new_hosts_too),
 		CASE(test_sqlite_append_what_is_too_old_is_deleted_in_pieces),
 		CASE(test_sqlite_append_old_alarms_are_deleted),
 		CASE(test_sqlite_append_numbers_are_used_again_without_old_values),
 		CASE(test_sqlite_append_forecasts_are_deleted_after_hours),
 		CASE(test_sqlite_append_samples_already_expired_are_harmless),
+		CASE(test_sqlite_append_clock_jumps_ahead_and_back_nothing_is_deleted),
+		CASE(test_sqlite_append_clock_jumps_at_first_nothing_is_deleted),
+		CASE(test_sqlite_append_clock_that_stays_is_believed),
+		CASE(test_sqlite_append_after_a_start_with_a_wrong_clock_nothing_is_deleted),
+		CASE(test_sqlite_append_after_days_off_what_is_too_old_is_deleted),
+		CASE(test_sqlite_open_after_a_kill_finds_when_hosts_were_last_seen),
+		CASE(test_sqlite_open_hosts_that_are_ahead_are_put_right),
 		cmocka_unit_test(test_sqlite_open_not_ours_is_refused),
 		CASE(test_sqlite_open_in_use_waits_and_takes_over),
 		CASE(test_sqlite_reads_damaged_row_is_an_error_and_others_go_on),
+		CASE(test_sqlite_reads_values_that_cannot_be_right_are_left_out),
 		CASE(test_sqlite_append_after_a_failure_times_do_not_go_back),
 		CASE(test_sqlite_append_after_a_failure_new_names_are_written_again),
 		CASE(test_sqlite_append_file_moved_is_refused_until_it_is_back),
 		CASE(test_sqlite_append_expiry_is_undone_by_a_failure),
+		cmocka_unit_test_setup_teardown(test_sqlite_append_full_of_what_is_too_old_recovers, set_up_case, tear_down_small),
 		CASE(test_sqlite_reads_during_appends_see_whole_batches),
 		CASE(test_sqlite_reads_during_appends_see_new_names_with_old_ones),
 		CASE(test_sqlite_append_any_allocation_fails_is_whole_or_nothing),

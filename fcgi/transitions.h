@@ -1,0 +1,52 @@
+/*
+ * When alarms were raised and cleared: found in the histories of their colours, which come in
+ * pieces, oldest first.
+ *
+ * Standing alarms are reported at every tick: a transition is a colour that differs from the one
+ * before, or has none before it. Pure; one thread uses a struct transitions.
+ */
+#ifndef VIGIE_FCGI_TRANSITIONS_H
+#define VIGIE_FCGI_TRANSITIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fcgi/store.h"
+
+struct transition {
+	int64_t time_ms;
+	struct series_key key; /* points into the struct transitions */
+	enum resource resource;
+	enum color color;
+};
+
+struct transitions_known; /* the newest colour of a series */
+
+struct transitions {
+	struct transition *items;
+	size_t count, capacity;
+	size_t max;
+	bool newest; /* of more than max the newest are kept; otherwise more are too many */
+	struct {
+		struct transitions_known **items; /* sorted by key */
+		size_t count, capacity;
+	} known[RESOURCE_COUNT];
+};
+
+/* At most `max` are found: the newest, or else more are -E2BIG. */
+void transitions_init(struct transitions *transitions, size_t max, bool newest);
+void transitions_free(struct transitions *transitions);
+
+/* Takes the next piece of a resource's colours, by host. What is at or before `from_ms` is no transition, but tells
+ * what the colours were. 0, -ENOMEM or -E2BIG. */
+int transitions_add(struct transitions *transitions, const struct store_history *colors, enum resource resource,
+                    int64_t from_ms) __attribute__((warn_unused_result));
+
+/* Sorts them: the oldest first, or with `newest` the newest, and leaves at most `max`. */
+void transitions_sort(struct transitions *transitions);
+
+/* The colour that a stored number stands for. */
+enum color transitions_color(double value);
+
+#endif
