@@ -17,6 +17,9 @@
 
 struct service;
 
+/* Checks what the option table cannot: 0 or a negative errno with a sentence. */
+int service_check(const struct config *config, struct text *ret_error) __attribute__((warn_unused_result));
+
 /* Opens the store that the configuration, which has been checked, names, and its tokens;
  * `threads` of the pool will call. 0 or the store's negative errno, or what tokens_open()
  * says (logged). */
