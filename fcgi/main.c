@@ -19,40 +19,12 @@
 
 /* Many more than cores: batches that wait for a commit go together with the next, and a
  * commit of one costs as much as of sixteen. */
-enum { THREADS_PER_CORE = 16, THREADS_DEFAULT_MIN = 32, THREADS_DEFAULT_MAX = 64, THREADS_MIN = 4 };
-
-/* server.memory in bodies of server.max_body: a quarter is for bodies, and one becomes samples of up to three times its size. */
-enum { BODIES_IN_MEMORY = 16 };
+enum { THREADS_PER_CORE = 16, THREADS_DEFAULT_MIN = 32, THREADS_DEFAULT_MAX = 64 };
 
 /* Of glibc's allocator. A block of at least the one is taken from the kernel for itself, and
  * given back at once when it is freed (by itself the limit rises with each such block). The
  * other is what each of its heaps keeps of smaller ones: more than one request needs. */
 enum { OWN_BLOCK = 128 << 10, KEPT_FREE = 1 << 20 };
-
-static int check(const struct config *config, struct text *ret_error)
-{
-	const struct store_ops *engine = store_find(config->server.store);
-	if (!engine) {
-		text_printf(ret_error, "server.store: '%s' is no engine", config->server.store);
-		return -EINVAL;
-	}
-	int result = engine->check_config(config, ret_error);
-	if (result)
-		return result;
-	if (config->server.threads > 0 && config->server.threads < THREADS_MIN) {
-		text_printf(ret_error, "server.threads: at least %d are needed", THREADS_MIN);
-		return -EINVAL;
-	}
-	if (config->server.memory / BODIES_IN_MEMORY < config->server.max_body) {
-		text_printf(ret_error, "server.memory: at least %d times server.max_body is needed", BODIES_IN_MEMORY);
-		return -EINVAL;
-	}
-	struct tokens *tokens;
-	result = tokens_open(config, &tokens, ret_error);
-	if (result == 0)
-		tokens_close(tokens);
-	return result;
-}
 
 static unsigned thread_count(const struct config *config)
 {
@@ -111,7 +83,7 @@ int main(int argc, char *argv[])
 	struct program program = {
 		.name = "vigie-fcgi",
 		.summary = "the REST application behind nginx; accepts FastCGI connections on descriptor 0",
-		.check = check,
+		.check = service_check,
 		.options = options,
 	};
 	struct service *service = NULL;

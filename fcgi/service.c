@@ -1,5 +1,6 @@
 #include "fcgi/service_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,41 @@
 #include "fcgi/counters.h"
 
 enum {
+	THREADS_MIN = 4,          /* of server.threads */
 	FREE_THREADS = 2,         /* never held by the store */
 	STORE_PATIENCE_MS = 2000, /* how long requests wait for a store that does not answer */
 	READ_PATIENCE_MS = 1000,  /* how long a read waits for other reads, and holds a thread of the writers meanwhile */
 	LARGE_ANSWER = 1 << 20,   /* bytes; it may wait for room to be sent */
 	INTERVAL_CACHES = 10,     /* an interval is at least this many times as long as an answer is kept */
 };
+
+/* server.memory in bodies of server.max_body: a quarter is for bodies, and one becomes samples of up to three times its size. */
+enum { BODIES_IN_MEMORY = 16 };
+
+int service_check(const struct config *config, struct text *ret_error)
+{
+	const struct store_ops *engine = store_find(config->server.store);
+	if (!engine) {
+		text_printf(ret_error, "server.store: '%s' is no engine", config->server.store);
+		return -EINVAL;
+	}
+	int result = engine->check_config(config, ret_error);
+	if (result)
+		return result;
+	if (config->server.threads > 0 && config->server.threads < THREADS_MIN) {
+		text_printf(ret_error, "server.threads: at least %d are needed", THREADS_MIN);
+		return -EINVAL;
+	}
+	if (config->server.memory / BODIES_IN_MEMORY < config->server.max_body) {
+		text_printf(ret_error, "server.memory: at least %d times server.max_body is needed", BODIES_IN_MEMORY);
+		return -EINVAL;
+	}
+	struct tokens *tokens;
+	result = tokens_open(config, &tokens, ret_error);
+	if (result == 0)
+		tokens_close(tokens);
+	return result;
+}
 
 static void take_limits(struct service *service, const struct config *config)
 {
@@ -41,10 +71,7 @@ static int open_tokens(const struct config *config, struct tokens **ret_tokens)
 int service_open(const struct config *config, unsigned threads, struct service **ret_service)
 {
 	const struct store_ops *ops = store_find(config->server.store);
-	if (!ops) {
-		log_error("server.store: '%s' is no engine", config->server.store);
-		return -EINVAL;
-	}
+	assert(ops); /* the configuration is checked before it is taken */
 	struct service *service = calloc(1, sizeof(*service));
 	if (!service)
 		return -ENOMEM;

@@ -17,9 +17,12 @@
 
 struct service;
 
-/* Opens the store that the configuration names, and its tokens; `threads` of the pool
- * will call. 0 or the store's negative errno; -EINVAL for an unknown engine, or what
- * tokens_open() says (both logged). */
+/* Checks what the option table cannot: 0 or a negative errno with a sentence. */
+int service_check(const struct config *config, struct text *ret_error) __attribute__((warn_unused_result));
+
+/* Opens the store that the configuration, which has been checked, names, and its tokens;
+ * `threads` of the pool will call. 0 or the store's negative errno, or what tokens_open()
+ * says (logged). */
 int service_open(const struct config *config, unsigned threads, struct service **ret_service)
 	__attribute__((warn_unused_result));
 

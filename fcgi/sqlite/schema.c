@@ -3,11 +3,13 @@
 #include <sqlite3.h>
 #include <stddef.h>
 
-enum { VERSION = 1 };
+#define VERSION 1
+#define TEXT_OF(number) #number
+#define PRAGMA_VERSION(number) "PRAGMA user_version = " TEXT_OF(number) ";"
 
 /* `state` is not known to all programs of this version of the schema. Older ones made the others one by one. */
 static const char tables[] =
-	"PRAGMA user_version = 1;"
+	PRAGMA_VERSION(VERSION)
 	"CREATE TABLE IF NOT EXISTS host (id INTEGER PRIMARY KEY, ip TEXT NOT NULL, seen_ms INTEGER NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS series "
 	"(id INTEGER PRIMARY KEY, host INTEGER NOT NULL, process TEXT NOT NULL, seen_ms INTEGER NOT NULL);"
