@@ -36,6 +36,22 @@ static int read_process(const char *ip, const cJSON *process, series_json_taker 
 	return 0;
 }
 
+/* Names a host by the one form of its address. 0; -EBADMSG: it is none; -ENOMEM. */
+static int name_host(cJSON *host)
+{
+	char ip[WIRE_IP_SIZE];
+	if (!cJSON_IsObject(host) || !wire_ip_parse(host->string, ip))
+		return -EBADMSG;
+	if (strcmp(host->string, ip) == 0)
+		return 0;
+	char *copy = cJSON_malloc(sizeof(ip));
+	if (!copy)
+		return -ENOMEM;
+	cJSON_free(host->string);
+	host->string = strcpy(copy, ip);
+	return 0;
+}
+
 int series_json_parse(const char *body, size_t length, series_json_taker *take, void *user, struct cJSON **ret_document,
                  size_t *ret_skipped, struct text *ret_error)
 {
@@ -46,18 +62,16 @@ int series_json_parse(const char *body, size_t length, series_json_taker *take, 
 		return -EBADMSG;
 	}
 	size_t skipped = 0;
-	for (const cJSON *host = document->child; host; host = host->next) {
-		char ip[WIRE_IP_SIZE];
-		if (!cJSON_IsObject(host) || !wire_ip_parse(host->string, ip)) {
-			skipped++;
+	for (cJSON *host = document->child; host; host = host->next) {
+		int result = name_host(host);
+		skipped += result == -EBADMSG;
+		if (result == -EBADMSG)
 			continue;
-		}
-		for (const cJSON *process = host->child; process; process = process->next) {
-			int result = read_process(host->string, process, take, user, &skipped);
-			if (result) {
-				cJSON_Delete(document);
-				return result;
-			}
+		for (const cJSON *process = host->child; process && !result; process = process->next)
+			result = read_process(host->string, process, take, user, &skipped);
+		if (result) {
+			cJSON_Delete(document);
+			return result;
 		}
 	}
 	*ret_document = document;

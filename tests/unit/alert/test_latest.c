@@ -21,16 +21,19 @@ static void test_latest_parse_answer_gives_samples(void **state)
 	(void)state;
 	static const char body[] =
 		"{\"10.0.0.5\": {\"bash\": {\"mem\": [1795356010, 1.5], \"cpu\": [1795356010.123, 0]},"
-		" \"a\\\"\\u00e9\": {\"cpu\": [1795356000.001, 1600]}}, \"10.0.0.6\": {}, \"::1\": {\"sh\": {\"mem\": [1, 2]}}}";
+		" \"a\\\"\\u00e9\": {\"cpu\": [1795356000.001, 1600]}}, \"10.0.0.6\": {},"
+		/* However it is written, it is one host. */
+		" \"0::1\": {\"sh\": {\"mem\": [1, 2]}}, \"::ffff:a00:1\": {\"sh\": {\"mem\": [1, 2]}}}";
 	struct latest latest;
 	struct text error = TEXT_EMPTY;
 	assert_int_equal(latest_parse(body, strlen(body), &latest, &error), 0);
-	assert_int_equal(latest.count, 4);
+	assert_int_equal(latest.count, 5);
 	assert_int_equal(latest.skipped, 0);
 	assert_sample(&latest.samples[0], "10.0.0.5", "bash", RESOURCE_MEM, 1795356010000, 1.5);
 	assert_sample(&latest.samples[1], "10.0.0.5", "bash", RESOURCE_CPU, 1795356010123, 0);
 	assert_sample(&latest.samples[2], "10.0.0.5", "a\"\xc3\xa9", RESOURCE_CPU, 1795356000001, 1600);
 	assert_sample(&latest.samples[3], "::1", "sh", RESOURCE_MEM, 1000, 2);
+	assert_sample(&latest.samples[4], "::ffff:10.0.0.1", "sh", RESOURCE_MEM, 1000, 2);
 	latest_free(&latest);
 }
 
