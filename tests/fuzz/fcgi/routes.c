@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	char *query = line;
 	const char *method = strsep(&query, " "), *path = query ? strsep(&query, "?") : "";
 	struct request request = {
-		.method = method, .path = path, .query = query ? query : "", .authorization = authorization,
+		.method = method, .path = path, .query = query ? query : "", .authorization = authorization, .host = "",
 		.body = body, .body_length = size,
 	};
 	struct service *service = served_open("influxql");

@@ -136,7 +136,7 @@ static inline void served_ask(struct service *service, struct request *request)
 	struct response response = { .status = 200, .content_type = "application/json" };
 	if (routes_admit(service, request, &response))
 		routes_handle(service, request, &response);
-	const struct text *body = &response.body;
+	const struct text *body = response_body(&response);
 	assert(body->data && !text_failed(body) && strlen(body->data) == body->length);
 	if (wire_utf8_check(body->data, body->length) < body->length)
 		fuzz_fail("%s?%s: the answer is not UTF-8: %s", request->path, request->query, body->data);
@@ -148,12 +148,13 @@ static inline void served_ask(struct service *service, struct request *request)
 	} else {
 		served_check_metrics(response.body.data);
 	}
-	text_free(&response.body);
+	routes_sent(service, request);
+	response_free(&response);
 }
 
 static inline void served_get(struct service *service, const char *path, const char *query)
 {
-	struct request request = { .method = "GET", .path = path, .query = query, .authorization = "" };
+	struct request request = { .method = "GET", .path = path, .query = query, .authorization = "", .host = "" };
 	served_ask(service, &request);
 }
 
@@ -162,7 +163,7 @@ static inline void served_put(struct service *service)
 {
 	char body[] = "{\"ipaddress\": \"10.0.0.5\", \"data\": [{\"timestamp\": 1795356870.1, \"value\": 12.5, "
 	              "\"process_name\": \"a b,c=d\\n\", \"type_data\": \"cpu\"}]}";
-	struct request request = { .method = "PUT", .path = WIRE_PREFIX "save-all", .query = "", .authorization = "",
+	struct request request = { .method = "PUT", .path = WIRE_PREFIX "save-all", .query = "", .authorization = "", .host = "",
 		                       .body = body, .body_length = strlen(body) };
 	served_ask(service, &request);
 }
