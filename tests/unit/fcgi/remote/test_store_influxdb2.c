@@ -680,6 +680,23 @@ static void test_influxdb2_reads_recorded_failure_is_told(void **state)
 
 #define CSV "HTTP/1.1 200 OK\r\nContent-Type: text/csv; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 
+/* Others may write to the bucket, too; two values of 1.7e308 have the mean +Inf. */
+static void test_influxdb2_reads_what_cannot_be_right_is_left_out(void **state)
+{
+	static const char answer[] =
+		CSV "#datatype,string,long,string,string,double,dateTime:RFC3339\r\n#group,false,false,true,true,false,false\r\n"
+		    "#default,_result,,,,,\r\n,result,table,_measurement,process,_value,_time\r\n"
+		    ",value,0,cpu_usage_percent,twice,+Inf,1970-01-01T00:00:05Z\r\n,value,1,cpu_usage_percent,good,5,1970-01-01T00:00:05Z\r\n"
+		    ",value,2,cpu_usage_percent,none,NaN,1970-01-01T00:00:05Z\r\n,value,3,cpu_usage_percent,negative,-1,1970-01-01T00:00:05Z\r\n\r\n";
+	struct stage *stage = *state;
+	open_wire(stage);
+	recorded_serve(stage->server, QUERY_, answer);
+	assert_string_equal(means(&stage->f, QUERY(&stage->f, 0, LATER)), "good mem=- cpu=5^0");
+	assert_string_equal(history(&stage->f, QUERY(&stage->f, 0, LATER, .resource = CPU)), "good 5000=5");
+	assert_int_equal(captured_stderr_count("cannot be right"), 1);
+	assert_int_equal(health(stage), 0);
+}
+
 /* What is wrong in an answer of status 200: nothing of it is taken for the whole. */
 static void test_influxdb2_reads_answer_that_is_wrong_is_told_once(void **state)
 {
@@ -917,6 +934,7 @@ int main(void)
 		STAGED(test_influxdb2_history_of_several_hosts_is_by_time_and_address),
 		STAGED(test_influxdb2_reads_empty_answer_is_empty),
 		STAGED(test_influxdb2_reads_recorded_failure_is_told),
+		STAGED(test_influxdb2_reads_what_cannot_be_right_is_left_out),
 		STAGED(test_influxdb2_reads_answer_that_is_wrong_is_told_once),
 		STAGED(test_influxdb2_reads_answer_that_is_cut_is_told),
 		STAGED(test_influxdb2_reads_queries_ask_for_what_is_wanted),
