@@ -14,7 +14,7 @@
 enum { LINE_SIZE = 8192 };
 
 #define BLANKS " \t\n\v\f\r"
-#define UNWRITABLE "a value begins or ends with no blank, has no line end, no ';' at its start or after a blank, and fits in a line"
+#define UNWRITABLE "a value begins or ends with no blank, has no line end, no ';' after a blank, and fits in a line"
 
 enum type { STRING, PATH, INTEGER, BYTES, DURATION, NUMBER, BOOLEAN, CHOICE, LIST };
 
@@ -329,12 +329,12 @@ static bool list_add(struct config_list *list, const char *value, int line)
 static bool is_writable(const char *key, const char *value)
 {
 	size_t length = strlen(value);
-	if (strlen(key) + strlen(" = ") + length > LINE_SIZE - 2 || strpbrk(value, "\r\n") || value[0] == ';')
+	if (strlen(key) + strlen(" = ") + length > LINE_SIZE - 2 || strpbrk(value, "\r\n"))
 		return false;
 	if (length > 0 && (isspace((unsigned char)value[0]) || isspace((unsigned char)value[length - 1])))
 		return false;
 	for (const char *at = strchr(value, ';'); at; at = strchr(at + 1, ';')) {
-		if (isspace((unsigned char)at[-1]))
+		if (at > value && isspace((unsigned char)at[-1]))
 			return false;
 	}
 	return true;
@@ -663,6 +663,12 @@ static void print_number(struct text *text, double number)
 	text_append_string(text, digits);
 }
 
+/* A ';' behind a blank would begin a comment. */
+static void print_string(struct text *text, const char *key, const char *value)
+{
+	text_printf(text, "%s =%s%s\n", key, value[0] == ';' ? "" : " ", value);
+}
+
 static void print_option(const struct config *config, const struct option *option, struct text *text)
 {
 	const void *field = (const char *)config + option->offset;
@@ -671,16 +677,16 @@ static void print_option(const struct config *config, const struct option *optio
 		if (list->count == 0)
 			text_printf(text, "# %s =\n", option->key);
 		for (size_t i = 0; i < list->count; i++)
-			text_printf(text, "%s = %s\n", option->key, list->values[i]);
+			print_string(text, option->key, list->values[i]);
+		return;
+	}
+	if (option->type == STRING || option->type == PATH) {
+		print_string(text, option->key, *(char *const *)field);
 		return;
 	}
 
 	text_printf(text, "%s = ", option->key);
 	switch (option->type) {
-	case STRING:
-	case PATH:
-		text_append_string(text, *(char *const *)field);
-		break;
 	case BOOLEAN:
 		text_append_string(text, *(const bool *)field ? "yes" : "no");
 		break;
@@ -696,8 +702,7 @@ static void print_option(const struct config *config, const struct option *optio
 	case BYTES:
 		print_quantity(text, *(const int64_t *)field, byte_units);
 		break;
-	case INTEGER:
-	case LIST:
+	default:
 		text_printf(text, "%lld", (long long)*(const int64_t *)field);
 		break;
 	}

@@ -41,6 +41,12 @@ double prior_sum(const float weights[static PRIOR_INPUTS], const float inputs[st
 	double sum = 0;
 	for (unsigned i = 0; i < PRIOR_INPUTS; i++)
 		sum += (double)(weights[i] * inputs[i]);
+	if (isfinite(sum))
+		return sum;
+	/* A model file may have weights whose products are beyond float, though not beyond double. */
+	sum = 0;
+	for (unsigned i = 0; i < PRIOR_INPUTS; i++)
+		sum += (double)weights[i] * (double)inputs[i];
 	return sum;
 }
 

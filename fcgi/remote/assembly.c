@@ -109,7 +109,8 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	series.process = answer->strings.length;
 	line_protocol_append_decoded(&answer->strings, stored_process);
 	text_append_char(&answer->strings, '\0');
-	if (!text_failed(&answer->strings) && !is_name(answer->strings.data + series.process)) {
+	bool named = text_failed(&answer->strings) || (is_name(answer->strings.data + series.process) && is_name(ip));
+	if (!named) {
 		answer->strings.length = length;
 		answer->skipping = true;
 		answer->left_out++;

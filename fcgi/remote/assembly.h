@@ -61,8 +61,8 @@ int assembly_refused(const struct assembly *answer, const char *words);
 bool assembly_find_resource(const struct assembly *answer, const char *measurement, size_t length,
                             enum resource *ret_resource);
 
-/* The series of the facts that follow; strings need not outlive the call. One whose process is no
- * name, or is longer than one, is left out. A history without steps wants the address in any case, since
+/* The series of the facts that follow; strings need not outlive the call. One whose process or address
+ * is no name, or longer than one, is left out. A history without steps wants the address in any case, since
  * samples of one time come in the order of the hosts. */
 int assembly_series(struct assembly *answer, const char *ip, const char *stored_process) __attribute__((warn_unused_result));
 

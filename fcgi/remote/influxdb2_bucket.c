@@ -95,7 +95,9 @@ static int64_t retention_s_of(const cJSON *found)
 {
 	const cJSON *rule = first_of(found, "retentionRules");
 	const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(rule, "everySeconds");
-	return cJSON_IsNumber(seconds) ? (int64_t)seconds->valuedouble : 0;
+	/* What no bucket keeps is for ever. */
+	bool usable = cJSON_IsNumber(seconds) && seconds->valuedouble >= 0 && seconds->valuedouble <= (double)STORE_LATEST_MS / 1000;
+	return usable ? (int64_t)seconds->valuedouble : 0;
 }
 
 static int change_retention(const struct influxdb2_bucket *bucket, struct remote *remote, const cJSON *found)

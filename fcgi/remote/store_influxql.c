@@ -109,10 +109,11 @@ struct policy {
 /* Reads Go's "48h0m0s". */
 static int64_t parse_duration_s(const char *text)
 {
-	long long hours = 0, minutes = 0, seconds = 0;
-	if (sscanf(text, "%lldh%lldm%llds", &hours, &minutes, &seconds) >= 1 && strchr(text, 'h'))
-		return hours * 3600 + minutes * 60 + seconds;
-	return 0;
+	double hours = 0, minutes = 0, seconds = 0;
+	if (sscanf(text, "%lfh%lfm%lfs", &hours, &minutes, &seconds) < 1 || !strchr(text, 'h'))
+		return 0;
+	double all = hours * 3600 + minutes * 60 + seconds;
+	return all >= 0 && all <= (double)STORE_LATEST_MS / 1000 ? (int64_t)all : 0;
 }
 
 /* A row of SHOW RETENTION POLICIES: name, duration, …, and last whether it is the default. */

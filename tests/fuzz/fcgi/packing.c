@@ -56,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	uint32_t newest_ms, latest_ms = 0;
 	int more;
 	for (more = packing_next(&reader); more == 1; more = packing_next(&reader), entries++)
-		latest_ms = reader.entry.offset_ms > latest_ms ? reader.entry.offset_ms : latest_ms;
+		if (reader.entry.offset_ms < PACKING_SPAN_MS && reader.entry.offset_ms > latest_ms)
+			latest_ms = reader.entry.offset_ms;
 	assert(entries <= size);
 
 	int result = packing_newest(bytes, size, &newest_ms, &newest_entries);

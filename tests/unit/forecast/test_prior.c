@@ -333,9 +333,24 @@ static void test_prior_inputs_are_standardised_and_clipped(void **state)
 	}
 }
 
+/* Any finite number may stand in a model file. */
+static void test_prior_sum_of_the_largest_weights_is_finite(void **state)
+{
+	(void)state;
+	float weights[PRIOR_INPUTS], inputs[PRIOR_INPUTS];
+	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
+		weights[i] = FLT_MAX;
+		inputs[i] = i % 2 ? PRIOR_CLIP : -PRIOR_CLIP;
+	}
+	assert_true(fabs(prior_sum(weights, inputs)) <= PRIOR_CLIP * (double)FLT_MAX);
+	inputs[0] = PRIOR_CLIP;
+	assert_true(isfinite(prior_sum(weights, inputs)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_prior_sum_of_the_largest_weights_is_finite),
 		cmocka_unit_test(test_prior_parse_what_was_formatted_is_the_same_to_the_bit),
 		cmocka_unit_test(test_prior_parse_every_truncation_is_refused),
 		cmocka_unit_test(test_prior_parse_every_changed_byte_is_refused),
