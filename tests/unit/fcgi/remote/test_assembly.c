@@ -439,7 +439,7 @@ static void test_answer_history_budget_is_kept_and_given_back(void **state)
 		struct store_history history;
 		int result = 0;
 		budget_set_limit(cases[i].answers / 3 * 4);
-		assert_int_equal(assembly_open(&answer, &query, ASSEMBLY_HISTORY), 0);
+		assert_int_equal(assembly_open(&answer, "test", &query, ASSEMBLY_HISTORY), 0);
 		assert_int_equal(assembly_series(&answer, "", "a"), 0);
 		for (int j = 0; j < FACTS && result == 0; j++)
 			result = assembly_fact(&answer, MEM, VALUE, j, 1);

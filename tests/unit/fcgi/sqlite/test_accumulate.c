@@ -216,7 +216,7 @@ static void test_accumulate_history_budget_is_kept_and_given_back(void **state)
 		assert_int_equal(grouping_build(&dictionary, &query, &grouping), 0);
 		assert_int_equal(accumulate_history_open(&history, &query, grouping.count), 0);
 		for (int j = 0; j < POINTS && result == 0; j++)
-			result = accumulate_history_add(&history, 0, j, 1);
+			result = accumulate_history_add(&history, 0, j, 1, 0);
 		assert_int_equal(result, cases[i].add);
 		if (result == 0)
 			assert_int_equal(accumulate_history_finish(&history, &grouping, &answer), cases[i].finish);
