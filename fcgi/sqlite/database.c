@@ -21,6 +21,9 @@ enum {
 };
 
 static void fail(struct database *database, enum database_use use, const char *format, va_list arguments, bool damaged)
+	__attribute__((format(printf, 3, 0)));
+
+static void fail(struct database *database, enum database_use use, const char *format, va_list arguments, bool damaged)
 {
 	char words[1024];
 	const char *path = database->path;
