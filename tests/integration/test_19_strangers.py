@@ -10,6 +10,7 @@ import re
 import select
 import socket
 import stat
+import tempfile
 import threading
 import time
 import unittest
@@ -41,9 +42,9 @@ def nginx_workers(vigie):
     return [pid for pid, name in vigie.programs().items() if name == "nginx"]
 
 
-def bytes_in_files(vigie):
-    """What nginx has in temporary files on the file system of the state folder; they have no names any more."""
-    device, total = os.stat(vigie.state).st_dev, 0
+def bytes_in_files(vigie, device=None):
+    """What nginx has in temporary files, which have no names any more, on a file system: that of the state folder."""
+    device, total = os.stat(vigie.state).st_dev if device is None else device, 0
     for pid in nginx_workers(vigie):
         with contextlib.suppress(OSError):
             for entry in os.scandir(f"/proc/{pid}/fd"):
@@ -238,6 +239,24 @@ class DripTest(ServerTest):
         for connection in drips:
             connection.close()
         wait_until(lambda: self.vigie.put("save-all", b" " * MIB).status == 400, 5, "large bodies are taken again")
+
+
+@unittest.skipIf(os.stat("/dev/shm").st_dev == os.stat(tempfile.gettempdir()).st_dev, "all is one file system")
+class ChunksTest(ServerTest):
+    """Chunks whose heads are longer than they are: nginx keeps both."""
+
+    config = "max_body = 64KiB\n"
+
+    def test_what_memory_has_no_room_for_is_not_on_the_disk_of_the_database(self):
+        body = json.dumps({"ipaddress": "10.23.5.1", "data": [sample("a", "mem", 1)]}).encode() + b" " * 40000
+        connection = connect(self, self.vigie.port)
+        connection.sendall(f"PUT {PREFIX}save-all HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        connection.sendall(b"".join(b"1\r\n%c\r\n" % byte for byte in body[:-1]))
+        wait_until(lambda: bytes_in_files(self.vigie, os.stat("/dev/shm").st_dev), 5, "there is a file")
+        self.assertEqual(bytes_in_files(self.vigie), 0)
+        connection.sendall(b"1\r\n \r\n0\r\n\r\n")
+        self.assertEqual(read_answer(connection, "PUT")[0], 200)
+        self.assertEqual(self.json_of("get-all/10.23.5.1"), {"a": [1, None]})
 
 
 def own_address():
