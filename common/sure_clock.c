@@ -74,6 +74,9 @@ int64_t sure_clock_reached(const struct sure_clock *clock, struct moment now)
 
 struct sure_clock_mark sure_clock_mark(const struct sure_clock *clock, struct moment now)
 {
-	return (struct sure_clock_mark){ .boot = clock->boot,
-		                         .moment = { .wall_ms = now.boot_ms + clock->ahead_ms, .boot_ms = now.boot_ms } };
+	/* What is believed at once is not borne out by being kept. */
+	return (struct sure_clock_mark){
+		.boot = now.boot_ms < clock->firm_ms && clock->floor_ms != INT64_MIN ? 0 : clock->boot,
+		.moment = { .wall_ms = sure_clock_reached(clock, now), .boot_ms = now.boot_ms },
+	};
 }

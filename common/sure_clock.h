@@ -60,7 +60,7 @@ int64_t sure_clock_read(struct sure_clock *clock, struct moment now, enum sure_c
 /* A time that has certainly come at the moment of the last reading `now`: at most the believed one. */
 int64_t sure_clock_reached(const struct sure_clock *clock, struct moment now);
 
-/* What to keep. */
+/* What to keep: of a reading that is only believed at once not more than is certain. */
 struct sure_clock_mark sure_clock_mark(const struct sure_clock *clock, struct moment now);
 
 #endif

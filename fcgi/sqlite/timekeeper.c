@@ -86,7 +86,7 @@ static void tell(const struct timekeeper *timekeeper, enum sure_clock_news news,
 struct certain_time timekeeper_read(struct timekeeper *timekeeper, struct moment now)
 {
 	enum sure_clock_news news;
-	int64_t before_ms = sure_clock_mark(&timekeeper->clock, now).moment.wall_ms;
+	int64_t before_ms = now.boot_ms + timekeeper->clock.ahead_ms;
 	int64_t believed_ms = sure_clock_read(&timekeeper->clock, now, &news);
 	tell(timekeeper, news, now.wall_ms - before_ms);
 	return (struct certain_time){
@@ -100,9 +100,6 @@ int timekeeper_write(struct timekeeper *timekeeper, struct moment now)
 	if (timekeeper->marked && now.boot_ms - timekeeper->marked_ms < MARK_MS)
 		return 0;
 	struct sure_clock_mark mark = sure_clock_mark(&timekeeper->clock, now);
-	/* What is believed for the time being, after a start, is not for the next start to be certain of. */
-	if (mark.moment.wall_ms != sure_clock_reached(&timekeeper->clock, now))
-		return 0;
 	timekeeper->marked = true;
 	timekeeper->marked_ms = now.boot_ms;
 	sqlite3_bind_int64(timekeeper->put, 1, (int64_t)mark.boot);

@@ -132,6 +132,19 @@ static void test_sure_clock_open_after_a_start_with_a_wrong_clock_deletes_nothin
 	}
 }
 
+static void test_sure_clock_mark_of_what_is_believed_at_once_is_not_certain(void **state)
+{
+	(void)state;
+	struct sure_clock clock, again;
+	struct sure_clock_mark kept = { .boot = 6, .moment = { .wall_ms = NOW - MINUTE, .boot_ms = 90 * DAY } };
+	/* The machine starts with a wrong clock, and the program is restarted before the network tells the time. */
+	sure_clock_open(&clock, &kept, 7, at(0, 30 * DAY));
+	kept = sure_clock_mark(&clock, at(MINUTE, 30 * DAY));
+	sure_clock_open(&again, &kept, 7, at(2 * MINUTE, 30 * DAY));
+	assert_int_equal(sure_clock_reached(&again, at(2 * MINUTE, 30 * DAY)), NOW);
+	assert_int_equal(sure_clock_read(&again, at(3 * MINUTE, 0), NULL), NOW + 3 * MINUTE);
+}
+
 static void test_sure_clock_open_with_a_clock_before_what_was_kept_goes_on_from_that(void **state)
 {
 	(void)state;
@@ -167,6 +180,7 @@ int main(void)
 		cmocka_unit_test(test_sure_clock_open_in_the_same_start_goes_on_from_what_was_kept),
 		cmocka_unit_test(test_sure_clock_open_after_days_off_reaches_them_after_ten_minutes),
 		cmocka_unit_test(test_sure_clock_open_after_a_start_with_a_wrong_clock_deletes_nothing),
+		cmocka_unit_test(test_sure_clock_mark_of_what_is_believed_at_once_is_not_certain),
 		cmocka_unit_test(test_sure_clock_open_with_a_clock_before_what_was_kept_goes_on_from_that),
 		cmocka_unit_test(test_sure_clock_open_without_anything_kept_believes_the_clock),
 	};
