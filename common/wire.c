@@ -157,7 +157,9 @@ bool wire_ip_parse(const char *text, char ret_ip[static WIRE_IP_SIZE])
 		if (!found)
 			return false;
 	}
-	if (strchr(plain, ':'))
+	if (strchr(plain, ':') && IN6_IS_ADDR_V4MAPPED(&ipv6))
+		inet_ntop(AF_INET, &ipv6.s6_addr[12], ret_ip, WIRE_IP_SIZE);
+	else if (strchr(plain, ':'))
 		inet_ntop(AF_INET6, &ipv6, ret_ip, WIRE_IP_SIZE);
 	else
 		inet_ntop(AF_INET, &ipv4, ret_ip, WIRE_IP_SIZE);

@@ -7,6 +7,10 @@
 
 #include "common/wire.h"
 
+/* As [collector] interval may be. */
+#define INTERVAL_MIN_S 1.0
+#define INTERVAL_MAX_S 3600.0
+
 static const char *const counter_names[COLLECTOR_COUNTERS] = {
 	[COLLECTOR_SENT] = "sent",       [COLLECTOR_SPOOLED] = "spooled",   [COLLECTOR_REPLAYED] = "replayed",
 	[COLLECTOR_DROPPED] = "dropped", [COLLECTOR_REJECTED] = "rejected", [COLLECTOR_MISSED_TICKS] = "missed_ticks",
@@ -52,6 +56,9 @@ struct collector_report collector_report_read(const struct cJSON *object)
 	const cJSON *offset = cJSON_GetObjectItemCaseSensitive(object, "clock_offset_s");
 	report.clock_offset_known = cJSON_IsNumber(offset) && isfinite(offset->valuedouble);
 	report.clock_offset_s = report.clock_offset_known ? offset->valuedouble : 0;
+	const cJSON *interval = cJSON_GetObjectItemCaseSensitive(object, "interval_s");
+	if (cJSON_IsNumber(interval) && interval->valuedouble >= INTERVAL_MIN_S && interval->valuedouble <= INTERVAL_MAX_S)
+		report.interval_s = interval->valuedouble;
 	const cJSON *partial = cJSON_GetObjectItemCaseSensitive(object, "partial");
 	report.partial = cJSON_IsBool(partial) ? cJSON_IsTrue(partial) : -1;
 	const cJSON *counters = cJSON_GetObjectItemCaseSensitive(object, "counters");

@@ -26,6 +26,7 @@ struct collector_report {
 	char state[16];
 	double clock_offset_s;
 	bool clock_offset_known;
+	double interval_s; /* between its samples; 0: not said */
 	int partial; /* 1, 0, or -1: not said */
 	double counters[COLLECTOR_COUNTERS]; /* -1: not said */
 };
