@@ -23,6 +23,7 @@ struct uplink {
 	char *base; /* the URL that paths are appended to: it ends with a slash */
 	char ip[WIRE_IP_SIZE]; /* "": not known yet */
 	bool ip_configured;
+	int64_t interval_ms; /* of the samples, said in each body */
 	char *ca_file, *proxy;
 	struct token token;
 	struct server_clock *clock;
@@ -69,6 +70,7 @@ int uplink_open(const struct config *config, struct server_clock *clock, struct 
 	uplink->ca_file = strdup(config->collector.ca_file);
 	uplink->proxy = strdup(config->collector.proxy);
 	uplink->clock = clock;
+	uplink->interval_ms = config->collector.interval_ms;
 	uplink->gzip = (enum config_gzip)config->collector.gzip;
 	uplink->local = url_is_loopback(url);
 	if (!uplink->http || !uplink->base || !uplink->ca_file || !uplink->proxy ||
@@ -205,6 +207,8 @@ static void append_collector(const struct uplink *uplink, const struct uplink_re
 	append_hostname(body);
 	text_append_string(body, ",\"version\":");
 	json_append_string(body, VIGIE_VERSION);
+	text_append_string(body, ",\"interval_s\":");
+	json_append_seconds(body, uplink->interval_ms);
 	text_printf(body, ",\"state\":\"run\",\"partial\":%s", report->partial ? "true" : "false");
 	int64_t offset_ms;
 	if (server_clock_offset_ms(uplink->clock, clock_moment(), &offset_ms)) {

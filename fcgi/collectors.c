@@ -1,12 +1,12 @@
 #include "fcgi/collectors.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
 #include "common/table.h"
-#include "common/wire.h"
 
 enum { SWEEP_MS = 60000 };
 
@@ -14,6 +14,17 @@ struct host_report {
 	char ip[WIRE_IP_SIZE];
 	int64_t received_ms;
 	struct collector_report report;
+	int64_t interval_ms; /* 0: not known */
+	int64_t told_interval_ms, told_ms; /* what the store was told of it, and when */
+	bool shared;         /* hosts are heard in turns: said */
+	int64_t shared_ms;   /* when they were last */
+	struct sharer *sharers; /* sharers[COLLECTORS_SHARERS]; NULL: there was one hostname only */
+};
+
+/* A hostname that was heard from an address; "": none. */
+struct sharer {
+	char hostname[COLLECTORS_HOSTNAME_SIZE];
+	int64_t heard_ms;
 };
 
 struct item {
@@ -42,6 +53,7 @@ static void sweep(struct collectors *collectors, int64_t oldest_ms)
 	HASH_ITER(hh, collectors->items, item, next) {
 		if (item->host.received_ms < oldest_ms) {
 			HASH_DEL(collectors->items, item);
+			free(item->host.sharers);
 			free(item);
 		}
 	}
@@ -71,23 +83,179 @@ static struct item *add(struct collectors *collectors, const char *ip)
 	return item;
 }
 
-void collectors_keep(struct collectors *collectors, const char *ip, const struct collector_report *report, int64_t now_ms,
-                  int64_t oldest_ms)
+/* Whether what was heard of a host then is not long ago. */
+static bool is_recent(const struct host_report *host, int64_t heard_ms, int64_t now_ms)
+{
+	int64_t kept_ms = 3 * host->interval_ms > COLLECTORS_SHARED_MS ? 3 * host->interval_ms : COLLECTORS_SHARED_MS;
+	return now_ms - heard_ms <= kept_ms;
+}
+
+static bool is_shared(const struct host_report *host, int64_t now_ms)
+{
+	return host->shared && is_recent(host, host->shared_ms, now_ms);
+}
+
+/* The place of a hostname among those of an address; of one that is not there, the place of the one heard longest ago. */
+static struct sharer *place_of(struct sharer sharers[], const char *hostname)
+{
+	struct sharer *oldest = sharers;
+	for (size_t i = 0; i < COLLECTORS_SHARERS; i++) {
+		if (strncmp(sharers[i].hostname, hostname, COLLECTORS_HOSTNAME_SIZE - 1) == 0)
+			return &sharers[i];
+		if (sharers[i].heard_ms < oldest->heard_ms)
+			oldest = &sharers[i];
+	}
+	return oldest;
+}
+
+static void note_sharer(struct host_report *host, const char *hostname, int64_t heard_ms)
+{
+	struct sharer *sharer = place_of(host->sharers, hostname);
+	memcpy(sharer->hostname, hostname, strnlen(hostname, COLLECTORS_HOSTNAME_SIZE - 1) + 1);
+	sharer->hostname[COLLECTORS_HOSTNAME_SIZE - 1] = '\0';
+	sharer->heard_ms = heard_ms;
+}
+
+/* Looks at the hostname of a report, before it takes the place of the last one. True: hosts share the address now. */
+static bool watch_hostname(struct host_report *host, const char *hostname, int64_t now_ms)
+{
+	const char *before = host->report.hostname;
+	bool was_shared = is_shared(host, now_ms);
+	if (!hostname[0] || !before[0] || strcmp(hostname, before) == 0)
+		return false;
+	if (!host->sharers)
+		host->sharers = calloc(COLLECTORS_SHARERS, sizeof(*host->sharers));
+	if (!host->sharers)
+		return false;
+	note_sharer(host, before, host->received_ms);
+	const struct sharer *known = place_of(host->sharers, hostname);
+	bool back = strncmp(known->hostname, hostname, COLLECTORS_HOSTNAME_SIZE - 1) == 0 &&
+	            is_recent(host, known->heard_ms, now_ms);
+	note_sharer(host, hostname, now_ms);
+	if (!back)
+		return false;
+	host->shared = true;
+	host->shared_ms = now_ms;
+	return !was_shared;
+}
+
+/* The item of a host, made where there is none. NULL: there is no room. The lock is held. */
+static struct item *find_or_add(struct collectors *collectors, const char *ip)
 {
 	struct item *item;
+	HASH_FIND_STR(collectors->items, ip, item);
+	return item ? item : add(collectors, ip);
+}
+
+bool collectors_keep(struct collectors *collectors, const char *ip, const struct collector_report *report, int64_t now_ms,
+                     int64_t oldest_ms)
+{
+	bool shared = false;
 	pthread_mutex_lock(&collectors->lock);
 	if (now_ms - collectors->swept_ms >= SWEEP_MS || now_ms < collectors->swept_ms) {
 		sweep(collectors, oldest_ms);
 		collectors->swept_ms = now_ms;
 	}
-	HASH_FIND_STR(collectors->items, ip, item);
-	if (!item)
-		item = add(collectors, ip);
+	struct item *item = find_or_add(collectors, ip);
 	if (item) {
+		shared = watch_hostname(&item->host, report->hostname, now_ms);
 		item->host.received_ms = now_ms;
 		item->host.report = *report;
+		item->host.interval_ms = llround(report->interval_s * 1000);
 	}
 	pthread_mutex_unlock(&collectors->lock);
+	return shared;
+}
+
+size_t collectors_find_sharers(struct collectors *collectors, const char *ip, int64_t now_ms,
+                               char ret_hostnames[static COLLECTORS_SHARERS][COLLECTORS_HOSTNAME_SIZE])
+{
+	size_t count = 0;
+	struct item *item;
+	pthread_mutex_lock(&collectors->lock);
+	HASH_FIND_STR(collectors->items, ip, item);
+	for (size_t i = 0; item && is_shared(&item->host, now_ms) && i < COLLECTORS_SHARERS; i++) {
+		if (item->host.sharers[i].hostname[0])
+			memcpy(ret_hostnames[count++], item->host.sharers[i].hostname, COLLECTORS_HOSTNAME_SIZE);
+	}
+	pthread_mutex_unlock(&collectors->lock);
+	return count;
+}
+
+size_t collectors_list_shared(struct collectors *collectors, int64_t now_ms, char ret_ips[][WIRE_IP_SIZE], size_t max)
+{
+	size_t count = 0;
+	pthread_mutex_lock(&collectors->lock);
+	for (const struct item *item = collectors->items; item; item = item->hh.next) {
+		if (!is_shared(&item->host, now_ms))
+			continue;
+		if (count < max)
+			memcpy(ret_ips[count], item->host.ip, WIRE_IP_SIZE);
+		count++;
+	}
+	pthread_mutex_unlock(&collectors->lock);
+	return count;
+}
+
+void collectors_learn_interval(struct collectors *collectors, const char *ip, int64_t interval_ms, int64_t heard_ms)
+{
+	pthread_mutex_lock(&collectors->lock);
+	struct item *item = find_or_add(collectors, ip);
+	if (item && item->host.received_ms == 0) {
+		item->host.report = collector_report_empty();
+		item->host.received_ms = item->host.told_ms = heard_ms;
+		item->host.interval_ms = item->host.told_interval_ms = interval_ms;
+	}
+	pthread_mutex_unlock(&collectors->lock);
+}
+
+int64_t collectors_find_interval(struct collectors *collectors, const char *ip)
+{
+	struct item *item;
+	pthread_mutex_lock(&collectors->lock);
+	HASH_FIND_STR(collectors->items, ip, item);
+	int64_t interval_ms = item ? item->host.interval_ms : 0;
+	pthread_mutex_unlock(&collectors->lock);
+	return interval_ms;
+}
+
+size_t collectors_list_slower(struct collectors *collectors, int64_t interval_ms, char ret_ips[][WIRE_IP_SIZE], size_t max,
+                              int64_t *ret_longest_ms)
+{
+	size_t count = 0;
+	*ret_longest_ms = interval_ms;
+	pthread_mutex_lock(&collectors->lock);
+	for (const struct item *item = collectors->items; item; item = item->hh.next) {
+		if (item->host.interval_ms <= interval_ms)
+			continue;
+		if (count < max)
+			memcpy(ret_ips[count], item->host.ip, WIRE_IP_SIZE);
+		count++;
+		if (item->host.interval_ms > *ret_longest_ms)
+			*ret_longest_ms = item->host.interval_ms;
+	}
+	pthread_mutex_unlock(&collectors->lock);
+	return count;
+}
+
+bool collectors_tell_interval(struct collectors *collectors, const char *ip, int64_t usual_ms, int64_t now_ms)
+{
+	struct item *item;
+	bool due = false;
+	pthread_mutex_lock(&collectors->lock);
+	HASH_FIND_STR(collectors->items, ip, item);
+	if (item && item->host.interval_ms) {
+		struct host_report *host = &item->host;
+		int64_t in_force_ms = host->told_interval_ms ? host->told_interval_ms : usual_ms;
+		due = host->interval_ms != in_force_ms ||
+		      (host->interval_ms != usual_ms && now_ms - host->told_ms >= COLLECTORS_TELL_MS);
+		if (due) {
+			host->told_interval_ms = host->interval_ms;
+			host->told_ms = now_ms;
+		}
+	}
+	pthread_mutex_unlock(&collectors->lock);
+	return due;
 }
 
 struct collector_report collectors_find(struct collectors *collectors, const char *ip, int64_t oldest_ms)

@@ -15,6 +15,7 @@ const char *sample_measurement(enum metric metric, enum resource resource)
 		[METRIC_FORECAST_LEAD] = OF_BOTH("forecast_lead_s"),
 		[METRIC_ALARM_FORECAST] = OF_BOTH("alarm_forecast_percent"),
 		[METRIC_ALARM_LEAD] = OF_BOTH("alarm_lead_s"),
+		[METRIC_INTERVAL] = OF_BOTH("interval_s"),
 	};
 	return names[metric][resource];
 }

@@ -314,18 +314,3 @@ bool service_wants(const struct parameters *parameters, enum resource resource)
 {
 	return !(parameters->given & PARAMETER_RESOURCE) || parameters->resource == resource;
 }
-
-bool service_read_latest(struct service *service, const struct parameters *parameters, enum metric metric,
-                         int64_t now_ms, struct store_rows *ret_rows, struct response *response)
-{
-	int64_t interval_ms = atomic_load(sample_is_forecast(metric) ? &service->refresh_ms : &service->interval_ms);
-	struct query query = service_query(service, parameters, metric, now_ms, INTERVALS_FRESH * interval_ms);
-	/* A sample may be ahead of our clock by as much as save-all accepts. */
-	query.to_ms += SERVICE_AHEAD_MS;
-	int64_t start_ns = clock_monotonic_ns();
-	int result = service->ops->latest(service->store, &query, ret_rows);
-	if (!service_check_read(service, result, start_ns, response))
-		return false;
-	qsort(ret_rows->items, ret_rows->count, sizeof(*ret_rows->items), store_compare_keys);
-	return true;
-}

@@ -37,7 +37,8 @@ struct service {
 	pthread_mutex_t clock_lock;
 	struct sure_clock clock; /* see service_certain_ms() */
 	int64_t started_ns;
-	atomic_llong interval_ms;
+	atomic_llong interval_ms; /* of collectors that do not say theirs, and of the alert service */
+	atomic_bool intervals_known; /* the store has been asked for those that the collectors had */
 	atomic_llong refresh_ms; /* of the forecasts */
 	atomic_llong max_points;
 	struct sign_of_life alert, forecast; /* as their save-alarms and save-forecasts tell */
@@ -75,8 +76,10 @@ struct query service_query(const struct service *service, const struct parameter
 /* The resources the parameters ask for; both unless one is given. */
 bool service_wants(const struct parameters *parameters, enum resource resource);
 
-/* Each series' newest sample of a metric that is no older than three intervals (what
- * the forecast service says: three refreshes) at `now_ms`, sorted by host and process.
+/* ---- service_latest.c ---- */
+
+/* Each series' newest sample of a metric that is at `now_ms` no older than three intervals: of usage, its host's;
+ * of what the forecast service says, its refresh; else server.interval. Sorted by host and process.
  * False: the response says what went wrong. */
 bool service_read_latest(struct service *service, const struct parameters *parameters, enum metric metric,
                          int64_t now_ms, struct store_rows *ret_rows, struct response *response);

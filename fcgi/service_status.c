@@ -7,6 +7,8 @@
 #include "common/clock.h"
 #include "common/json.h"
 
+enum { SHARED_SHOWN = 20 }; /* addresses in `health` */
+
 static int compare_hosts(const void *left, const void *right)
 {
 	const struct store_host *a = left, *b = right;
@@ -37,15 +39,36 @@ static void append_counters(struct text *body, const struct collector_report *re
 	text_append_string(body, some ? "}" : "null");
 }
 
-static void append_host(struct text *body, const struct store_host *host, const struct collector_report *report)
+/* The hostnames that are heard from one address, null where it is one host's. */
+static void append_sharers(struct text *body, struct service *service, const char *ip)
+{
+	char hostnames[COLLECTORS_SHARERS][COLLECTORS_HOSTNAME_SIZE];
+	size_t count = collectors_find_sharers(service->collectors, ip, clock_wall_ms(), hostnames);
+	text_append_string(body, ", \"shared_by\": ");
+	for (size_t i = 0; i < count; i++) {
+		text_append_string(body, i ? ", " : "[");
+		json_append_string(body, hostnames[i]);
+	}
+	text_append_string(body, count ? "]" : "null");
+}
+
+static void append_host(struct text *body, struct service *service, const struct store_host *host,
+                        const struct collector_report *report)
 {
 	json_append_string(body, host->ip);
 	text_append_string(body, ": {\"last_seen\": ");
 	json_append_seconds(body, host->last_seen_ms);
 	text_printf(body, ", \"processes\": %zu", host->processes);
 	append_text_or_null(body, "hostname", report->hostname);
+	append_sharers(body, service, host->ip);
 	append_text_or_null(body, "version", report->version);
 	append_text_or_null(body, "state", report->state);
+	text_append_string(body, ", \"interval_s\": ");
+	if (report->interval_s > 0)
+		json_append_number(body, report->interval_s);
+	else
+		text_append_string(body, "null");
+	text_printf(body, ", \"at_series_limit\": %s", host->at_series_limit ? "true" : "false");
 	text_append_string(body, ", \"clock_offset_s\": ");
 	if (report->clock_offset_known)
 		json_append_number(body, report->clock_offset_s);
@@ -76,7 +99,7 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 			continue;
 		struct collector_report report = collectors_find(service->collectors, ip, oldest_ms);
 		text_append_string(body, first ? "" : ", ");
-		append_host(body, &hosts.items[i], &report);
+		append_host(body, service, &hosts.items[i], &report);
 		first = false;
 	}
 	text_append_string(body, "}\n");
@@ -112,6 +135,19 @@ static void append_sign_of_life(struct text *body, const char *name, const struc
 	text_append_char(body, '}');
 }
 
+/* The addresses that several hosts are heard from: for people, and no reason to take the server for failing. */
+static void append_shared(struct text *body, struct service *service)
+{
+	char ips[SHARED_SHOWN][WIRE_IP_SIZE];
+	size_t count = collectors_list_shared(service->collectors, clock_wall_ms(), ips, SHARED_SHOWN);
+	text_append_string(body, ", \"shared_addresses\": [");
+	for (size_t i = 0; i < count && i < SHARED_SHOWN; i++) {
+		text_append_string(body, i ? ", " : "");
+		json_append_string(body, ips[i]);
+	}
+	text_append_char(body, ']');
+}
+
 void service_health(struct service *service, const struct parameters *parameters, struct request *request,
                     struct response *response)
 {
@@ -127,5 +163,6 @@ void service_health(struct service *service, const struct parameters *parameters
 	            store ? "ok" : "failing");
 	append_sign_of_life(body, "alert", &service->alert, service_alert_is_alive(service));
 	append_sign_of_life(body, "forecast", &service->forecast, service_forecast_is_alive(service));
+	append_shared(body, service);
 	text_append_string(body, "}\n");
 }

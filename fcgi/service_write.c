@@ -2,8 +2,10 @@
 #include "fcgi/service_internal.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/clock.h"
+#include "common/log.h"
 #include "fcgi/body.h"
 #include "fcgi/counters.h"
 
@@ -95,6 +97,39 @@ static bool save(struct service *service, struct request *request, body_parser *
 	return false;
 }
 
+/* Has the store know a host's interval, so that after the next start its silence is told from its patience. What fails is
+ * told again with a later report. */
+static void tell_interval(struct service *service, const struct body *body, int64_t now_ms)
+{
+	if (!collectors_tell_interval(service->collectors, body->ip, atomic_load(&service->interval_ms), now_ms))
+		return;
+	struct sample sample = {
+		.time_ms = now_ms,
+		.value = body->report.interval_s,
+		.ip = body->ip,
+		.process = WIRE_HOST_ITSELF,
+		.metric = METRIC_INTERVAL,
+		.resource = RESOURCE_CPU,
+	};
+	const struct batch batch = { .samples = &sample, .count = 1, .bytes = sizeof(sample) };
+	char refusal[STORE_REFUSAL_SIZE] = "";
+	if (gate_enter(&service->gate, GATE_WRITE) != 0)
+		return;
+	int result = writer_append(service->writer, &batch, refusal);
+	gate_leave(&service->gate, GATE_WRITE);
+	if (result)
+		log_debug("the interval of %s is not kept: %s", body->ip, refusal[0] ? refusal : strerror(-result));
+}
+
+static void keep_report(struct service *service, const struct body *body)
+{
+	int64_t now_ms = clock_wall_ms();
+	if (collectors_keep(service->collectors, body->ip, &body->report, now_ms, now_ms - service_max_window_ms(service)))
+		log_warning("several hosts are heard from the address %s, lately %s: their samples are mixed; hosts behind one "
+		            "address each need an address of their own in [collector] ip", body->ip, body->report.hostname);
+	tell_interval(service, body, now_ms);
+}
+
 void service_save_all(struct service *service, const struct parameters *parameters, struct request *request,
                       struct response *response)
 {
@@ -102,10 +137,8 @@ void service_save_all(struct service *service, const struct parameters *paramete
 	struct body body;
 	if (!save(service, request, body_parse_samples, &body, response))
 		return;
-	if (body.has_report) {
-		int64_t now_ms = clock_wall_ms();
-		collectors_keep(service->collectors, body.ip, &body.report, now_ms, now_ms - service_max_window_ms(service));
-	}
+	if (body.has_report)
+		keep_report(service, &body);
 	body_free(&body);
 }
 

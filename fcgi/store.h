@@ -107,6 +107,7 @@ struct store_host {
 	const char *ip;
 	int64_t last_seen_ms; /* time of its newest usage sample */
 	size_t processes;     /* names in it */
+	bool at_series_limit; /* it has as many process names as it may; of the engines, SQLite alone has a limit */
 };
 
 struct store_hosts {

@@ -3,9 +3,12 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
-/* 0 asks for a free number. */
-enum { FIRST_NUMBER = 1 };
+enum {
+	FIRST_NUMBER = 1, /* 0 asks for a free number */
+	DEAD_INTERVALS = 3,
+};
 
 struct dictionary_series *dictionary_find_next(const struct dictionary *dictionary,
                                                const struct dictionary_series *before, const char *process)
@@ -179,8 +182,57 @@ struct dictionary_series *dictionary_add_series(struct dictionary *dictionary, s
 	if (!series->hh.tbl)
 		goto fail;
 	take_number(&dictionary->series, number, series);
+	DL_APPEND(host->series, series);
 	host->series_count++;
 	name->series_count++;
+	return series;
+
+fail:
+	free(series);
+	release_name(dictionary, name);
+	return NULL;
+}
+
+struct dictionary_series *dictionary_find_dead(struct dictionary_host *host, int64_t before_ms)
+{
+	int64_t alive_ms = host->last_ms - (DEAD_INTERVALS - 1) * host->gap_ms;
+	if (host->gap_ms == 0 || host->searched_ms == host->last_ms)
+		return NULL;
+	/* What was looked at goes to the end: the next search goes on behind it. */
+	for (uint32_t i = 0; i < host->series_count; i++) {
+		struct dictionary_series *series = host->series;
+		DL_DELETE(host->series, series);
+		DL_APPEND(host->series, series);
+		if (series->last_ms < alive_ms && series->last_ms < before_ms)
+			return series;
+	}
+	host->searched_ms = host->last_ms;
+	return NULL;
+}
+
+struct dictionary_series *dictionary_replace_series(struct dictionary *dictionary, struct dictionary_host *host,
+                                                    struct dictionary_series *old, const char *process)
+{
+	struct dictionary_name *name = dictionary_find_name(dictionary, process);
+	if (!name)
+		name = add_name(dictionary, process);
+	if (!name)
+		return NULL;
+	struct dictionary_series *series = calloc(1, sizeof(*series));
+	if (!series)
+		goto fail;
+	series->key.host = host->number;
+	series->key.name = name->number;
+	series->number = old->number;
+	series->born_ms = old->last_ms + 1;
+	HASH_ADD(hh, dictionary->series_by_key, key, sizeof(series->key), series);
+	if (!series->hh.tbl)
+		goto fail;
+	name->series_count++;
+	host->series_count++;
+	DL_APPEND(host->series, series);
+	dictionary_remove_series(dictionary, old);
+	take_number(&dictionary->series, series->number, series);
 	return series;
 
 fail:
@@ -200,7 +252,9 @@ void dictionary_remove_host(struct dictionary *dictionary, struct dictionary_hos
 void dictionary_remove_series(struct dictionary *dictionary, struct dictionary_series *series)
 {
 	struct dictionary_name *name = dictionary_name_at(dictionary, series->key.name);
-	dictionary_host_at(dictionary, series->key.host)->series_count--;
+	struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
+	DL_DELETE(host->series, series);
+	host->series_count--;
 	name->series_count--;
 	release_name(dictionary, name);
 	HASH_DEL(dictionary->series_by_key, series);

@@ -32,7 +32,11 @@ struct dictionary_host {
 	uint32_t number; /* from 1 */
 	uint32_t series_count;
 	int64_t last_ms;   /* newest usage sample */
+	int64_t gap_ms;    /* between the two newest, 0: not known */
 	int64_t seen_ms;   /* what the table says: at most the lag of names.c behind last_ms */
+	struct dictionary_series *series; /* in no order */
+	int64_t searched_ms; /* last_ms when none of them was found dead */
+	bool at_limit;     /* it has as many series as it may: dead ones make room for new ones */
 	bool stored;
 	UT_hash_handle hh;
 	char ip[WIRE_IP_SIZE];
@@ -45,7 +49,10 @@ struct dictionary_series {
 	} key;
 	uint32_t number; /* from 1 */
 	bool stored;
+	int64_t last_ms; /* no sample of it is newer */
+	int64_t born_ms; /* what is older, of the same number, is of a series that was there before; 0: nothing is */
 	int64_t seen_ms; /* what the table says: at most the lag of names.c behind its newest sample */
+	struct dictionary_series *prev, *next; /* of its host */
 	UT_hash_handle hh;
 };
 
@@ -84,6 +91,15 @@ struct dictionary_series *dictionary_find_next(const struct dictionary *dictiona
 struct dictionary_host *dictionary_add_host(struct dictionary *dictionary, const char *ip, uint32_t number);
 struct dictionary_series *dictionary_add_series(struct dictionary *dictionary, struct dictionary_host *host,
                                                 const char *process, uint32_t number);
+
+/* A series of the host that has no samples in its three newest intervals, nor one from `before_ms` on; NULL: none is
+ * found. */
+struct dictionary_series *dictionary_find_dead(struct dictionary_host *host, int64_t before_ms);
+
+/* Puts a new series in the place of one of the same host, which is freed: it takes its number, and what the old one had
+ * is read no more. NULL: out of memory; nothing has changed. */
+struct dictionary_series *dictionary_replace_series(struct dictionary *dictionary, struct dictionary_host *host,
+                                                    struct dictionary_series *old, const char *process);
 
 /* NULL where no such number is taken. */
 static inline struct dictionary_host *dictionary_host_at(const struct dictionary *dictionary, uint32_t number)

@@ -54,6 +54,15 @@ static int make_keys(const struct dictionary *dictionary, const struct query *qu
 	return 0;
 }
 
+static bool note_birth(struct grouping *grouping, uint32_t series, int64_t born_ms)
+{
+	if (born_ms && !grouping->born_of)
+		grouping->born_of = calloc(grouping->series_end, sizeof(*grouping->born_of));
+	if (born_ms && grouping->born_of)
+		grouping->born_of[series] = born_ms;
+	return !born_ms || grouping->born_of;
+}
+
 int grouping_build(const struct dictionary *dictionary, const struct query *query, struct grouping *ret_grouping)
 {
 	uint32_t series_end = dictionary->series.end, name_end = dictionary->names.end;
@@ -91,6 +100,8 @@ int grouping_build(const struct dictionary *dictionary, const struct query *quer
 			first[grouping.count++] = i;
 		}
 		grouping.group_of[i] = *group;
+		if (!note_birth(&grouping, i, series->born_ms))
+			goto out;
 	}
 	result = make_keys(dictionary, query, first, &grouping);
 out:
@@ -143,6 +154,7 @@ int grouping_order(const struct dictionary *dictionary, const struct query *quer
 
 void grouping_free(struct grouping *grouping)
 {
+	free(grouping->born_of);
 	free(grouping->order_of);
 	free(grouping->group_of);
 	free(grouping->keys);

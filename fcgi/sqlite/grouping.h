@@ -17,6 +17,7 @@ struct grouping {
 	size_t count;
 	char *strings;
 	uint32_t host; /* the one host that is wanted; 0: all */
+	int64_t *born_of; /* by series number: older entries are of another series; NULL: there are none */
 	uint32_t *order_of; /* by series number: its host's place among the addresses; NULL: it does not matter */
 };
 
@@ -37,10 +38,12 @@ static inline uint32_t grouping_find_order(const struct grouping *grouping, uint
 	return grouping->order_of ? grouping->order_of[series] : 0;
 }
 
-/* The group of a series, which may be younger than the grouping. */
-static inline int32_t grouping_find(const struct grouping *grouping, uint32_t series)
+/* The group of an entry, whose series may be younger than the grouping. */
+static inline int32_t grouping_find(const struct grouping *grouping, uint32_t series, int64_t time_ms)
 {
-	return series < grouping->series_end ? grouping->group_of[series] : GROUPING_NONE;
+	if (series >= grouping->series_end || (grouping->born_of && time_ms < grouping->born_of[series]))
+		return GROUPING_NONE;
+	return grouping->group_of[series];
 }
 
 #endif

@@ -17,7 +17,7 @@ struct loading {
 	struct database *database;
 	struct dictionary *dictionary;
 	int64_t host_lag_ms, latest_ms;
-	sqlite3_stmt *hosts, *series, *newest_key, *newest, *find;
+	sqlite3_stmt *hosts, *series, *births, *newest_key, *newest, *find;
 	bool *found; /* by host number */
 };
 
@@ -55,6 +55,26 @@ static bool load_series(struct dictionary *dictionary, sqlite3_stmt *row)
 	series->seen_ms = time_of(row, 3);
 	series->stored = true;
 	return true;
+}
+
+static bool load_birth(struct dictionary *dictionary, sqlite3_stmt *row)
+{
+	struct dictionary_series *series = dictionary_series_at(dictionary, (uint32_t)sqlite3_column_int64(row, 0));
+	if (series) /* of one that is not there, nothing is left */
+		series->born_ms = time_of(row, 1);
+	return true;
+}
+
+/* When a series was last seen is in the table with a lag: until its host has reported again, it may be alive. */
+static void date_series(struct dictionary *dictionary)
+{
+	for (uint32_t i = 0; i < dictionary->series.end; i++) {
+		struct dictionary_series *series = dictionary_series_at(dictionary, i);
+		if (!series)
+			continue;
+		int64_t host_ms = dictionary_host_at(dictionary, series->key.host)->last_ms;
+		series->last_ms = series->seen_ms > host_ms ? series->seen_ms : host_ms;
+	}
 }
 
 static int load_table(struct loading *loading, sqlite3_stmt *table, const char *name,
@@ -178,6 +198,7 @@ int loading_run(struct database *database, struct dictionary *dictionary, int64_
 	const struct database_statement statements[] = {
 		{ &loading.hosts, "SELECT id, ip, seen_ms FROM host" },
 		{ &loading.series, "SELECT id, host, process, seen_ms FROM series" },
+		{ &loading.births, "SELECT substr(name, 6), value FROM state WHERE name GLOB 'born *'" },
 		{ &loading.newest_key, "SELECT coalesce(max(key), 0) FROM sample" },
 		{ &loading.newest, "SELECT key, data FROM sample WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT ?3" },
 		{ &loading.find, DATABASE_FIND },
@@ -188,7 +209,11 @@ int loading_run(struct database *database, struct dictionary *dictionary, int64_
 	if (result == 0)
 		result = load_table(&loading, loading.series, "series", load_series);
 	if (result == 0)
+		result = load_table(&loading, loading.births, "state", load_birth);
+	if (result == 0)
 		result = find_last_times(&loading);
+	if (result == 0)
+		date_series(dictionary);
 	for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
 		sqlite3_finalize(*statements[i].place);
 	return result;

@@ -27,7 +27,8 @@ struct names {
 	struct dictionary dictionary;
 
 	/* Of the one thread that appends: */
-	sqlite3_stmt *put_host, *put_series, *delete_host, *delete_series;
+	sqlite3_stmt *put_host, *put_series, *put_birth, *delete_host, *delete_series, *delete_birth;
+	bool host_limited; /* a host was at its limit: said */
 	bool full; /* it has as many series as it may: said */
 	uint32_t expire_cursor; /* the series number that was last looked at */
 	struct dictionary_series *expired[EXPIRE_SERIES]; /* in this transaction */
@@ -67,6 +68,8 @@ int names_open(struct database *database, const struct config *config, int64_t l
 		{ &names->put_series, "INSERT OR REPLACE INTO series (id, host, process, seen_ms) VALUES (?1, ?2, ?3, ?4)" },
 		{ &names->delete_host, "DELETE FROM host WHERE id = ?1" },
 		{ &names->delete_series, "DELETE FROM series WHERE id = ?1" },
+		{ &names->put_birth, "INSERT OR REPLACE INTO state (name, value) VALUES ('born ' || ?1, ?2)" },
+		{ &names->delete_birth, "DELETE FROM state WHERE name = 'born ' || ?1" },
 	};
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
 	if (result == 0)
@@ -135,7 +138,9 @@ int names_hosts(struct names *names, int64_t from_ms, struct store_hosts *ret_ho
 		char *ip = ret_hosts->strings + ret_hosts->count * WIRE_IP_SIZE;
 		memcpy(ip, host->ip, WIRE_IP_SIZE);
 		(*ret_numbers)[ret_hosts->count] = host->number;
-		ret_hosts->items[ret_hosts->count++] = (struct store_host){ .ip = ip, .last_seen_ms = host->last_ms };
+		ret_hosts->items[ret_hosts->count++] = (struct store_host){
+			.ip = ip, .last_seen_ms = host->last_ms, .at_series_limit = host->at_limit,
+		};
 	}
 	pthread_rwlock_unlock(&names->lock);
 	return result;
@@ -143,12 +148,40 @@ int names_hosts(struct names *names, int64_t from_ms, struct store_hosts *ret_ho
 
 /* ---- of the thread that appends ---- */
 
+static size_t count_samples(const struct batch *const batches[], size_t count)
+{
+	size_t samples = 0;
+	for (size_t i = 0; i < count; i++)
+		samples += batches[i]->count;
+	return samples;
+}
+
+/* A host of these samples that is at its limit. */
+static const struct dictionary_host *find_limited(const struct names *names, const struct placed placed[], size_t count)
+{
+	uint32_t before = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t number = placed[i].series->key.host;
+		const struct dictionary_host *host = number == before ? NULL : dictionary_host_at(&names->dictionary, number);
+		if (host && host->at_limit)
+			return host;
+		before = number;
+	}
+	return NULL;
+}
+
 int names_place(struct names *names, const struct batch *const batches[], size_t count, struct placed placed[])
 {
 	pthread_rwlock_wrlock(&names->lock);
 	int result = placement_place(&names->dictionary, &names->limits, batches, count, placed);
 	bool full = names->dictionary.series.used >= names->limits.series;
+	const struct dictionary_host *limited = result == 0 && !names->host_limited ? find_limited(names, placed, count_samples(batches, count)) : NULL;
 	pthread_rwlock_unlock(&names->lock);
+	if (limited)
+		log_warning("store %s: host %s has as many process names as server.max_series_per_host (%lld) allows; a new one takes "
+		            "the place of one that is gone, and counts as \"other\" where none is; \"hosts\" shows which hosts have",
+		            names->database->path, limited->ip, (long long)names->limits.series_per_host);
+	names->host_limited = names->host_limited || limited;
 	if (full && !names->full)
 		log_warning("store %s: it has as many series as server.max_series (%lld) allows; further process names count as "
 		            "\"other\" of their hosts", names->database->path, (long long)names->limits.series);
@@ -165,7 +198,12 @@ static int put_series(struct names *names, struct dictionary_series *series, int
 	sqlite3_bind_int64(names->put_series, 2, series->key.host);
 	sqlite3_bind_text(names->put_series, 3, process, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(names->put_series, 4, series->seen_ms);
-	return database_run(names->put_series);
+	int code = database_run(names->put_series);
+	if (code != SQLITE_OK || series->born_ms == 0)
+		return code;
+	sqlite3_bind_int64(names->put_birth, 1, series->number);
+	sqlite3_bind_int64(names->put_birth, 2, series->born_ms);
+	return database_run(names->put_birth);
 }
 
 static int put_host(struct names *names, struct dictionary_host *host, int64_t seen_ms)
@@ -251,6 +289,10 @@ int names_expire(struct names *names, int64_t reached_ms)
 		const struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
 		sqlite3_bind_int64(names->delete_series, 1, series->number);
 		int code = database_run(names->delete_series);
+		if (code == SQLITE_OK && series->born_ms) {
+			sqlite3_bind_int64(names->delete_birth, 1, series->number);
+			code = database_run(names->delete_birth);
+		}
 		if (code == SQLITE_OK && host->series_count == count_expired(names, host->number)) {
 			sqlite3_bind_int64(names->delete_host, 1, host->number);
 			code = database_run(names->delete_host);
@@ -266,8 +308,11 @@ static void note_last_times(struct dictionary *dictionary, const struct placed p
 	for (size_t i = 0; i < count; i++) {
 		struct dictionary_host *host = dictionary_host_at(dictionary, placed[i].series->key.host);
 		int64_t time_ms = placed_time_ms(&placed[i]);
-		if (placement_metric(placed[i].key) == METRIC_USAGE && time_ms <= latest_ms)
-			host->last_ms = later_of(host->last_ms, time_ms, latest_ms);
+		if (placement_metric(placed[i].key) != METRIC_USAGE || time_ms > latest_ms)
+			continue;
+		if (host->last_ms && time_ms > host->last_ms)
+			host->gap_ms = time_ms - host->last_ms;
+		host->last_ms = later_of(host->last_ms, time_ms, latest_ms);
 	}
 }
 
@@ -276,6 +321,7 @@ static void drop_expired(struct dictionary *dictionary, struct dictionary_series
 	for (size_t i = 0; i < count; i++) {
 		struct dictionary_host *host = dictionary_host_at(dictionary, expired[i]->key.host);
 		dictionary_remove_series(dictionary, expired[i]);
+		host->at_limit = false;
 		if (host->series_count == 0)
 			dictionary_remove_host(dictionary, host);
 	}

@@ -37,7 +37,7 @@ void placement_sort(struct placed placed[], size_t count)
 /* The series of a sample; over the limits that of "other". *series is the host's
  * series before it, or NULL. */
 static int find_series(struct dictionary *dictionary, const struct placement_limits *limits, struct dictionary_host *host,
-                       const char *process, struct dictionary_series **series, bool *ret_folded)
+                       const char *process, int64_t time_ms, struct dictionary_series **series, bool *ret_folded)
 {
 	*ret_folded = false;
 	*series = *series ? dictionary_find_next(dictionary, *series, process) : NULL;
@@ -46,6 +46,12 @@ static int find_series(struct dictionary *dictionary, const struct placement_lim
 	if (*series)
 		return 0;
 	if (host->series_count >= limits->series_per_host || dictionary->series.used >= limits->series) {
+		host->at_limit = true;
+		struct dictionary_series *dead = dictionary_find_dead(host, time_ms);
+		if (dead) {
+			*series = dictionary_replace_series(dictionary, host, dead, process);
+			return *series ? 0 : -ENOMEM;
+		}
 		*ret_folded = true;
 		process = "other";
 		*series = dictionary_find_series(dictionary, host, process);
@@ -92,7 +98,7 @@ int placement_place(struct dictionary *dictionary, const struct placement_limits
 			}
 			if (!process || strcmp(sample->process, process) != 0) {
 				process = sample->process;
-				int result = find_series(dictionary, limits, host, process, &series, &folded);
+				int result = find_series(dictionary, limits, host, process, sample->time_ms, &series, &folded);
 				if (result)
 					return result;
 			}
@@ -106,6 +112,8 @@ int placement_place(struct dictionary *dictionary, const struct placement_limits
 				.batch = (uint16_t)i,
 				.folded = folded,
 			};
+			if (sample->time_ms > series->last_ms)
+				series->last_ms = sample->time_ms;
 			used++;
 			counters_add(COUNTER_SERIES_FOLDED, folded);
 		}

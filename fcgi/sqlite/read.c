@@ -170,7 +170,7 @@ static int visit_row(const struct snapshot *snapshot, sqlite3_stmt *statement, v
 	uint64_t unusable = 0;
 	for (more = packing_next(&reader); more == 1 && result == 0; more = packing_next(&reader)) {
 		int64_t time_ms = start_ms + reader.entry.offset_ms;
-		int32_t group = grouping_find(&snapshot->grouping, reader.entry.series);
+		int32_t group = grouping_find(&snapshot->grouping, reader.entry.series, time_ms);
 		if (group == GROUPING_NONE || time_ms <= query->from_ms || time_ms > query->to_ms)
 			continue;
 		unusable += drop_unusable(&reader.entry);
