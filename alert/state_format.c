@@ -213,7 +213,8 @@ static int read_series(const cJSON *item, struct states *states)
 	return states_restore_series(states, &series);
 }
 
-static int read_list(const cJSON *document, const char *key, int (*read)(const cJSON *, struct states *),
+/* `twice`: an item may be there already. */
+static int read_list(const cJSON *document, const char *key, bool twice, int (*read)(const cJSON *, struct states *),
                      struct states *states, struct text *ret_error)
 {
 	const cJSON *list = cJSON_GetObjectItemCaseSensitive(document, key);
@@ -226,7 +227,7 @@ static int read_list(const cJSON *document, const char *key, int (*read)(const c
 		int result = read(item, states);
 		if (result == -ENOMEM)
 			return result;
-		if (result) {
+		if (result && !(twice && result == -EEXIST)) {
 			text_printf(ret_error, "%s[%zu] is not right", key, index);
 			return -EBADMSG;
 		}
@@ -271,6 +272,8 @@ int state_file_parse(const char *content, size_t length, struct states *states, 
 	char format[32];
 	double version;
 	int result = -EBADMSG;
+	/* Earlier versions took two ways to write one address for two hosts: the first of them counts. */
+	bool twice = memmem(content, length, WIRE_IP_MAPPED, strlen(WIRE_IP_MAPPED));
 	cJSON *document = cJSON_ParseWithLength(content, length);
 	if (!cJSON_IsObject(document))
 		text_append_string(ret_error, "it is no JSON object");
@@ -279,9 +282,9 @@ int state_file_parse(const char *content, size_t length, struct states *states, 
 	else if (!read_number(document, "version", &version) || version < 1 || version > VERSION)
 		text_printf(ret_error, "its version is none from 1 to %d", VERSION);
 	else
-		result = read_list(document, "hosts", read_host, states, ret_error);
+		result = read_list(document, "hosts", twice, read_host, states, ret_error);
 	if (!result)
-		result = read_list(document, "series", read_series, states, ret_error);
+		result = read_list(document, "series", twice, read_series, states, ret_error);
 	if (!result)
 		result = read_rest(document, states, ret_error);
 	cJSON_Delete(document);

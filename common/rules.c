@@ -144,6 +144,10 @@ static bool normalise_address(char *value)
 		return false;
 	for (char *at = value; *at; at++)
 		*at = (char)tolower((unsigned char)*at);
+	/* Of IPv4 addresses in IPv6's clothes, as wire_ip_parse() has it. */
+	size_t length = strlen(WIRE_IP_MAPPED);
+	if (strncmp(value, WIRE_IP_MAPPED, length) == 0 && strchr(value, '.'))
+		memmove(value, value + length, strlen(value + length) + 1);
 	return true;
 }
 

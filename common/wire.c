@@ -135,34 +135,63 @@ void wire_clean_name(const char *bytes, size_t length, char ret_name[static WIRE
 	ret_name[used] = '\0';
 }
 
-bool wire_ip_parse(const char *text, char ret_ip[static WIRE_IP_SIZE])
+/* Reads an address as inet_pton(3) has it; *ret_ipv4 tells which of the two it is. */
+static bool read_address(const char *text, struct in_addr *ipv4, struct in6_addr *ipv6, bool *ret_ipv4)
+{
+	*ret_ipv4 = inet_pton(AF_INET, text, ipv4) == 1;
+	return *ret_ipv4 || inet_pton(AF_INET6, text, ipv6) == 1;
+}
+
+/* Puts `separator` in the place of the hyphens from `at` on. */
+static void replace_hyphens(char *at, char separator)
+{
+	for (; *at; at++) {
+		if (*at == '-')
+			*at = separator;
+	}
+}
+
+/* Hyphens: dots when that makes an IPv4 address, alone or at the end of one that is mapped; colons otherwise. */
+static bool read_hyphens(const char *text, struct in_addr *ipv4, struct in6_addr *ipv6, bool *ret_ipv4)
 {
 	char plain[WIRE_IP_SIZE];
-	size_t length = strlen(text);
-	if (length >= sizeof(plain))
-		return false;
-	memcpy(plain, text, length + 1);
+	strcpy(plain, text);
+	replace_hyphens(plain, '.');
+	if (read_address(plain, ipv4, ipv6, ret_ipv4))
+		return true;
+	strcpy(plain, text);
+	replace_hyphens(plain, ':');
+	char *at = plain + strlen(plain);
+	for (int groups = 0; at > plain; at--) {
+		if (at[-1] == ':' && ++groups == 4)
+			break;
+	}
+	if (at > plain) {
+		replace_hyphens(strcpy(at, text + (at - plain)), '.');
+		if (inet_pton(AF_INET6, plain, ipv6) == 1 && IN6_IS_ADDR_V4MAPPED(ipv6))
+			return true;
+		replace_hyphens(strcpy(at, text + (at - plain)), ':');
+	}
+	return inet_pton(AF_INET6, plain, ipv6) == 1;
+}
 
+bool wire_ip_parse(const char *text, char ret_ip[static WIRE_IP_SIZE])
+{
 	struct in_addr ipv4;
 	struct in6_addr ipv6;
-	if (inet_pton(AF_INET, plain, &ipv4) != 1 && inet_pton(AF_INET6, plain, &ipv6) != 1) {
-		/* Hyphens: dots when that makes an IPv4 address, colons otherwise. */
-		static const char separators[] = { '.', ':' };
-		bool found = false;
-		for (size_t i = 0; i < 2 && !found; i++) {
-			for (size_t j = 0; j < length; j++)
-				plain[j] = text[j] == '-' ? separators[i] : text[j];
-			found = inet_pton(i == 0 ? AF_INET : AF_INET6, plain, i == 0 ? (void *)&ipv4 : (void *)&ipv6) == 1;
-		}
-		if (!found)
-			return false;
+	bool is_ipv4 = false;
+	if (strlen(text) >= WIRE_IP_SIZE ||
+	    (!read_address(text, &ipv4, &ipv6, &is_ipv4) && !read_hyphens(text, &ipv4, &ipv6, &is_ipv4)))
+		return false;
+	/* What an IPv4 host has where IPv6 is spoken: RFC 4291, section 2.5.5.2. */
+	if (!is_ipv4 && IN6_IS_ADDR_V4MAPPED(&ipv6)) {
+		memcpy(&ipv4, &ipv6.s6_addr[12], sizeof(ipv4));
+		is_ipv4 = true;
 	}
-	if (strchr(plain, ':') && IN6_IS_ADDR_V4MAPPED(&ipv6))
-		inet_ntop(AF_INET, &ipv6.s6_addr[12], ret_ip, WIRE_IP_SIZE);
-	else if (strchr(plain, ':'))
-		inet_ntop(AF_INET6, &ipv6, ret_ip, WIRE_IP_SIZE);
-	else
+	if (is_ipv4)
 		inet_ntop(AF_INET, &ipv4, ret_ip, WIRE_IP_SIZE);
+	else
+		inet_ntop(AF_INET6, &ipv6, ret_ip, WIRE_IP_SIZE);
 	return true;
 }
 

@@ -53,13 +53,15 @@ void wire_clean_name(const char *bytes, size_t length, char ret_name[static WIRE
 
 /*
  * Reads an IPv4 or IPv6 address, and its form for paths in which hyphens stand
- * for dots or colons ("10-0-0-5", "2001-db8--1"), and writes its one canonical
- * form (inet_ntop), so that a host has one name however it was written. An IPv4 address
- * mapped into IPv6 (::ffff:10.0.0.5, RFC 4291 2.5.5.2) is what an IPv4 client is to a socket
- * of both: it is the IPv4 address.
+ * for dots or colons ("10-0-0-5", "2001-db8--1", "--ffff-10-0-0-5"), and writes its one canonical
+ * form (inet_ntop), so that a host has one name however it was written. An IPv4 address that is
+ * mapped to IPv6 ("::ffff:10.0.0.5") is that IPv4 address.
  * False when `text` is no address; the output is then untouched.
  */
 bool wire_ip_parse(const char *text, char ret_ip[static WIRE_IP_SIZE]);
+
+/* How earlier versions began the name of a host with such an address, which was then another host. */
+#define WIRE_IP_MAPPED "::ffff:"
 
 /* The server's sentence on why, of an answer that is an error: as clean as a name, for the log;
  * "" where the body holds none. `body` may be NULL where it has no bytes. */

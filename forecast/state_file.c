@@ -175,7 +175,7 @@ static bool take_age(char **at, int64_t *ret_age)
 	return true;
 }
 
-/* 0, -EBADMSG or -ENOMEM. */
+/* 0, -EEXIST for a series that is there already, -EBADMSG or -ENOMEM. */
 static int parse_line(char *at, int version, struct learnt **learnt)
 {
 	char word[WIRE_IP_SIZE], ip[WIRE_IP_SIZE], process[WIRE_NAME_SIZE];
@@ -184,9 +184,10 @@ static int parse_line(char *at, int version, struct learnt **learnt)
 	if (version > 1 && !take_age(&at, &age))
 		return -EBADMSG;
 	if (!take_word(&at, word, sizeof(word)) || !wire_ip_parse(word, ip) || !take_word(&at, word, sizeof(word)) ||
-	    !wire_resource_parse(word, &resource) || !take_process(&at, process) || !*at ||
-	    find(*learnt, ip, process, resource))
+	    !wire_resource_parse(word, &resource) || !take_process(&at, process) || !*at)
 		return -EBADMSG;
+	if (find(*learnt, ip, process, resource))
+		return -EEXIST;
 	int result = learnt_put(learnt, ip, process, resource, at);
 	if (!result)
 		find(*learnt, ip, process, resource)->age = age;
@@ -229,6 +230,8 @@ static int parse_lines(char *text, int64_t step_ms, struct learnt **learnt, stru
 {
 	size_t number = 0, count = 0;
 	int version = 0;
+	/* Earlier versions took two ways to write one address for two hosts: the first of them counts. */
+	bool twice = strstr(text, WIRE_IP_MAPPED);
 	for (char *line = text, *next; *line; line = next) {
 		char *end = strchr(line, '\n');
 		number++;
@@ -244,6 +247,8 @@ static int parse_lines(char *text, int64_t step_ms, struct learnt **learnt, stru
 		bool clock = number == 2 && version > 1 && read_mark(line, &mark);
 		int result = number == 1 ? parse_head(line, step_ms, &version, ret_error) :
 		             clock ? 0 : parse_line(line, version, learnt);
+		if (result == -EEXIST)
+			result = twice ? 0 : -EBADMSG;
 		if (result == -EBADMSG && !ret_error->length)
 			text_printf(ret_error, "line %zu is not right", number);
 		if (result)

@@ -1,6 +1,7 @@
 #include "fcgi/sqlite/dictionary.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -132,6 +133,24 @@ struct dictionary_host *dictionary_add_host(struct dictionary *dictionary, const
 	}
 	take_number(&dictionary->hosts, number, host);
 	return host;
+}
+
+bool dictionary_rename_host(struct dictionary *dictionary, struct dictionary_host *host, const char *ip)
+{
+	struct dictionary_host *renamed = malloc(sizeof(*renamed));
+	if (!renamed)
+		return false;
+	*renamed = *host;
+	snprintf(renamed->ip, sizeof(renamed->ip), "%s", ip);
+	HASH_ADD_STR(dictionary->host_by_ip, ip, renamed);
+	if (!renamed->hh.tbl) {
+		free(renamed);
+		return false;
+	}
+	HASH_DEL(dictionary->host_by_ip, host);
+	dictionary->hosts.items[host->number] = renamed;
+	free(host);
+	return true;
 }
 
 static struct dictionary_name *add_name(struct dictionary *dictionary, const char *process)

@@ -101,6 +101,10 @@ struct dictionary_series *dictionary_find_dead(struct dictionary_host *host, int
 struct dictionary_series *dictionary_replace_series(struct dictionary *dictionary, struct dictionary_host *host,
                                                     struct dictionary_series *old, const char *process);
 
+/* Calls a host by another address, which no host has yet. False: out of memory, and it is called as before. */
+bool dictionary_rename_host(struct dictionary *dictionary, struct dictionary_host *host, const char *ip)
+	__attribute__((warn_unused_result));
+
 /* NULL where no such number is taken. */
 static inline struct dictionary_host *dictionary_host_at(const struct dictionary *dictionary, uint32_t number)
 {

@@ -94,6 +94,21 @@ static int load_table(struct loading *loading, sqlite3_stmt *table, const char *
 	return database_result(database, code, database->appending, "open");
 }
 
+/* Earlier versions took an IPv4 address that is mapped to IPv6 for another host: its samples are now that of the IPv4
+ * address, unless there is one already. Then they stay what they are called, beside those of the other. */
+static int rename_hosts(struct dictionary *dictionary)
+{
+	for (uint32_t i = 0; i < dictionary->hosts.end; i++) {
+		struct dictionary_host *host = dictionary_host_at(dictionary, i);
+		char ip[WIRE_IP_SIZE];
+		if (!host || !wire_ip_parse(host->ip, ip) || dictionary_find_host(dictionary, ip))
+			continue;
+		if (!dictionary_rename_host(dictionary, host, ip))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* Whether the tables are as they were when the store was closed well: they lag behind nothing then. */
 static int check_exact(struct loading *loading, bool *ret_exact)
 {
@@ -206,6 +221,8 @@ int loading_run(struct database *database, struct dictionary *dictionary, int64_
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
 	if (result == 0)
 		result = load_table(&loading, loading.hosts, "host", load_host);
+	if (result == 0)
+		result = rename_hosts(dictionary);
 	if (result == 0)
 		result = load_table(&loading, loading.series, "series", load_series);
 	if (result == 0)

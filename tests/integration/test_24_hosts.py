@@ -66,15 +66,19 @@ class SharedAddressTest(HostsTest):
         self.assertEqual((host["hostname"], host["shared_by"]), ("db1", None))
 
 
-class MappedAddressTest(HostsTest):
-    def test_address_mapped_into_ipv6_is_the_ipv4_address(self):
-        self.put("::ffff:10.3.0.1", sample("bash", "cpu", 1))
-        self.put("10.3.0.1", sample("bash", "mem", 2))
-        self.put("::FFFF:0a03:0001", sample("sh", "mem", 3))
-        self.assertIn("10.3.0.1", self.vigie.get("hosts").json())
-        self.assertNotIn("::ffff:10.3.0.1", self.vigie.get("hosts").json())
-        for path in ("get-all/10.3.0.1", "get-all/--ffff-0a03-0001", "get-all?ip=::ffff:10.3.0.1"):
-            self.assertEqual(self.vigie.get(path).json(), {"bash": [2, 1], "sh": [3, None]}, path)
+class AddressTest(HostsTest):
+    def test_ipv4_address_in_ipv6_is_the_same_host(self):
+        self.put("10.3.0.1", sample("a", "mem", 10))
+        self.put("::ffff:10.3.0.1", sample("b", "mem", 20))
+        self.put("::FFFF:0a03:0001", sample("c", "mem", 30))
+        hosts = self.vigie.get("hosts").json()
+        self.assertIn("10.3.0.1", hosts)
+        self.assertEqual([ip for ip in hosts if "ffff" in ip.lower()], [])
+        wanted = {"a": [10, None], "b": [20, None], "c": [30, None]}
+        for name in ("10.3.0.1", "10-3-0-1", "::ffff:10.3.0.1", "--ffff-10.3.0.1", "--ffff-10-3-0-1", "::ffff:a03:1"):
+            self.assertEqual(self.vigie.get(f"get-all/{name}").json(), wanted, name)
+            self.assertEqual(self.vigie.get(f"get-all?ip={name}").json(), wanted, name)
+            self.assertEqual(list(self.vigie.get(f"hosts?ip={name}").json()), ["10.3.0.1"], name)
 
 
 class LimitTest(HostsTest):

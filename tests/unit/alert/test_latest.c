@@ -33,7 +33,7 @@ static void test_latest_parse_answer_gives_samples(void **state)
 	assert_sample(&latest.samples[1], "10.0.0.5", "bash", RESOURCE_CPU, 1795356010123, 0);
 	assert_sample(&latest.samples[2], "10.0.0.5", "a\"\xc3\xa9", RESOURCE_CPU, 1795356000001, 1600);
 	assert_sample(&latest.samples[3], "::1", "sh", RESOURCE_MEM, 1000, 2);
-	assert_sample(&latest.samples[4], "::ffff:10.0.0.1", "sh", RESOURCE_MEM, 1000, 2);
+	assert_sample(&latest.samples[4], "10.0.0.1", "sh", RESOURCE_MEM, 1000, 2);
 	latest_free(&latest);
 }
 

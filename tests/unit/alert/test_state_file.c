@@ -165,6 +165,23 @@ static void test_state_file_read_no_file_starts_empty(void **state)
 	states_close(states);
 }
 
+static void test_state_file_parse_two_ways_to_write_an_address_are_one_host(void **state)
+{
+	(void)state;
+	static const char content[] =
+		"{\"format\": \"vigie-alert\", \"version\": 3, \"evaluated\": 2, \"hosts\": ["
+		"{\"ip\": \"::ffff:10.0.0.5\", \"color\": \"unknown\", \"last_seen\": 1, \"since\": 1, \"said\": 2},"
+		"{\"ip\": \"10.0.0.5\", \"color\": \"green\", \"last_seen\": 1, \"since\": 0, \"said\": 0}], \"series\": []}";
+	struct text error = TEXT_EMPTY;
+	struct states *states = states_open(INTERVAL);
+	assert_int_equal(state_file_parse(content, strlen(content), states, &error), 0);
+	const struct host_state *host = states_next_host(states, NULL);
+	assert_string_equal(host->alarm.ip, "10.0.0.5");
+	assert_int_equal(host->alarm.color, COLOR_UNKNOWN);
+	assert_null(states_next_host(states, host));
+	states_close(states);
+}
+
 #define HEAD "{\"format\": \"vigie-alert\", \"version\": 1, "
 #define HOST "{\"ip\": \"10.0.0.5\", \"color\": \"green\", \"last_seen\": 1, \"since\": 0, \"unknown\": 0}"
 #define SERIES(process, resource, color, value, samples)                                                   \
@@ -334,6 +351,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_state_file_write_hostile_names_survive, remove_files),
 		cmocka_unit_test_teardown(test_state_file_write_replaces_the_whole_file, remove_files),
 		cmocka_unit_test(test_state_file_read_no_file_starts_empty),
+		cmocka_unit_test_teardown(test_state_file_parse_two_ways_to_write_an_address_are_one_host, remove_files),
 		cmocka_unit_test_teardown(test_state_file_read_broken_file_is_moved_aside, remove_files),
 		cmocka_unit_test(test_state_file_parse_version_1_is_read),
 		cmocka_unit_test(test_state_file_parse_lines_and_time_survive),

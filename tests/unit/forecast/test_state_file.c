@@ -88,6 +88,20 @@ static void test_state_file_parse_every_truncation_is_refused(void **state)
 
 #define HEAD "vigie-forecast 1 300000\n"
 
+static void test_state_file_parse_two_ways_to_write_an_address_are_one_host(void **state)
+{
+	(void)state;
+	struct text content = TEXT_EMPTY, error = TEXT_EMPTY;
+	struct learnt *learnt = NULL;
+	text_append_string(&content, HEAD "10.0.0.5 cpu \"a\" 1\n::ffff:10.0.0.5 cpu \"a\" 2\nend 2\n");
+	assert_int_equal(state_file_parse(&content, STEP, &learnt, &error), 0);
+	char *line = learnt_take(&learnt, "10.0.0.5", "a", RESOURCE_CPU);
+	assert_string_equal(line, "1");
+	assert_null(learnt);
+	free(line);
+	text_free(&content);
+}
+
 static void test_state_file_parse_table(void **state)
 {
 	(void)state;
@@ -247,6 +261,7 @@ int main(void)
 		cmocka_unit_test(test_state_file_parse_hostile_names_survive),
 		cmocka_unit_test(test_state_file_parse_every_truncation_is_refused),
 		cmocka_unit_test(test_state_file_parse_table),
+		cmocka_unit_test(test_state_file_parse_two_ways_to_write_an_address_are_one_host),
 		cmocka_unit_test(test_state_file_parse_zero_bytes_and_long_names_are_refused),
 		cmocka_unit_test(test_learnt_put_the_later_one_counts),
 		cmocka_unit_test(test_state_file_read_mark_comes_back),

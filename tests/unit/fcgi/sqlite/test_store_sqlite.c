@@ -475,6 +475,31 @@ static void test_sqlite_open_after_a_kill_finds_when_hosts_were_last_seen(void *
 	}
 }
 
+/* What earlier versions called a host that had its IPv4 address in IPv6. */
+static void test_sqlite_open_mapped_address_is_that_of_the_ipv4_host(void **state)
+{
+	struct fixture *f = *state;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.2", "a", MEM, 1000, 2), SAMPLE("10.0.0.3", "a", MEM, 1000, 4));
+	f->ops->close(f->store);
+	f->store = NULL;
+	change_row(f, "UPDATE host SET ip = '::ffff:10.0.0.1' WHERE ip = '10.0.0.1';"
+	              "UPDATE host SET ip = '::ffff:10.0.0.3' WHERE ip = '10.0.0.2'");
+	for (int starts = 0; starts < 3; starts++) {
+		open_store(f);
+		/* Where both have samples they stay two. */
+		assert_string_equal(means(f, QUERY(f, 0, 2000, .by_host = true)),
+		                    "10.0.0.1/a mem=1^1 cpu=-; 10.0.0.3/a mem=4^4 cpu=-; ::ffff:10.0.0.3/a mem=2^2 cpu=-");
+		assert_string_equal(means(f, QUERY(f, 0, 2000, .ip = "10.0.0.1")), "a mem=1^1 cpu=-");
+		if (starts == 1)
+			PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1500000, 1));
+		f->ops->close(f->store);
+		f->store = NULL;
+	}
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM host WHERE ip = '10.0.0.1'"), 1);
+	open_store(f);
+	assert_string_equal(hosts(f, 0), "10.0.0.1 1500000 1; 10.0.0.3 1000 1; ::ffff:10.0.0.3 1000 1");
+}
+
 /* The clock of a start is not believed for ten minutes, where deletions are concerned; time goes on all the same. */
 static void test_sqlite_append_after_a_start_with_a_wrong_clock_nothing_is_deleted(void **state)
 {
@@ -967,6 +992,7 @@ int main(void)
 		CASE(test_sqlite_append_after_a_start_with_a_wrong_clock_nothing_is_deleted),
 		CASE(test_sqlite_append_after_days_off_what_is_too_old_is_deleted),
 		CASE(test_sqlite_open_after_a_kill_finds_when_hosts_were_last_seen),
+		CASE(test_sqlite_open_mapped_address_is_that_of_the_ipv4_host),
 		CASE(test_sqlite_open_hosts_that_are_ahead_are_put_right),
 		cmocka_unit_test(test_sqlite_open_not_ours_is_refused),
 		CASE(test_sqlite_open_in_use_waits_and_takes_over),
