@@ -16,7 +16,7 @@ CONFIG = "[server]\ninterval = 1s\ncache = 0\n[collector]\ninterval = 1s\n[alert
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 HUGE_PAGES = pathlib.Path("/proc/sys/vm/nr_hugepages")
 
-# What a process has beside the memory that it is told to have: the C library, its stack, page tables of no account.
+# What a process has at most beside the memory that it is told to have: the C library, its stack.
 BESIDE_MIB = 8
 
 
