@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,14 +112,9 @@ static void name_folder(const struct memory *memory, const struct process *proce
 	snprintf(folder, FOLDER_SIZE, "%s/%d", memory->proc, process->pid);
 }
 
-static bool has_lost_first_thread(const struct process *process)
-{
-	return process->state == 'Z' && process->threads > 1;
-}
-
 static void complete_process(const struct memory *memory, bool several, bool huge, struct process *process)
 {
-	bool lost = has_lost_first_thread(process);
+	bool lost = process->state == 'Z' && process->threads > 1; /* its first thread */
 	/* Kernel threads and those that wait to be waited for have no memory at all. */
 	huge = huge && (lost || process->virtual_kib > 0);
 	if (!several && !lost && !huge)

@@ -47,9 +47,9 @@ void sampler_close(struct sampler *sampler);
 void sampler_set_kernel_threads(struct sampler *sampler, bool kernel_threads);
 
 /*
- * Replaces the content of `reading`, sorted, its memory completed (memory_complete()).
- * A process that ends meanwhile is left out, or, where a name has several PIDs, counts without its memory. 0 or a
- * negative errno; `reading` is then empty.
+ * Replaces the content of `reading`, sorted, its memory as memory_complete() leaves
+ * it. A process that ends meanwhile is left out, or, where a name has several PIDs,
+ * counts without its memory. 0 or a negative errno; `reading` is then empty.
  */
 int sampler_read(struct sampler *sampler, struct reading *reading) __attribute__((warn_unused_result));
 
