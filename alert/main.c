@@ -16,6 +16,7 @@ static struct program program = {
 	.name = "vigie-alert",
 	.summary = "writes alarms about processes that are over their limits, or will be, to alert.log",
 	.check = check,
+	.dumps = true,
 };
 
 static int check(const struct config *config, struct text *ret_error)
@@ -51,8 +52,10 @@ static void run(struct service *service, struct tick *tick)
 		case PROGRAM_RELOAD:
 			reload(service, tick);
 			break;
+		case PROGRAM_DUMP:
+			service_log_counts(service);
+			break;
 		case PROGRAM_TIMEOUT: /* never: it waits for ever */
-		case PROGRAM_DUMP:    /* nor does it ask for this */
 			break;
 		case PROGRAM_STOP:
 			service_save(service);

@@ -26,14 +26,15 @@ static int open_rules_and_uplink(const struct config *config, const char *source
 {
 	const struct watcher_section section = {
 		.name = "alert", .url = config->alert.url, .token_file = config->alert.token_file,
+		.proxy = config->alert.proxy,
 	};
 	struct rules *rules;
 	struct text token;
 	int result = watcher_read(config, source, &section, &rules, &token, ret_error);
 	if (result)
 		return result;
-	struct uplink *uplink = uplink_open(config->alert.url, token.data, config->alert.timeout_ms,
-	                                    forecasts_timeout_ms(config));
+	struct uplink *uplink = uplink_open(config->alert.url, token.data, config->alert.proxy,
+	                                    config->alert.timeout_ms, forecasts_timeout_ms(config));
 	text_free(&token);
 	if (!uplink) {
 		rules_free(rules);

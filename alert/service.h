@@ -41,6 +41,9 @@ void service_reload(struct service *service, const struct config *config, const 
 /* One round at the wall clock's `now_ms`. */
 void service_evaluate(struct service *service, int64_t now_ms);
 
+/* Logs how many hosts it knows, and what stands. */
+void service_log_counts(const struct service *service);
+
 /* Writes the lines that wait, and the state. */
 void service_save(struct service *service);
 

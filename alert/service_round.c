@@ -81,6 +81,21 @@ static int judge(struct service *service, const struct latest *latest, int64_t n
 	return result;
 }
 
+void service_log_counts(const struct service *service)
+{
+	size_t hosts = 0, counts[COLOR_COUNT] = { 0 };
+	for (const struct host_state *host = states_next_host(service->states, NULL); host;
+	     host = states_next_host(service->states, host)) {
+		hosts += !host->forgotten;
+		counts[host->alarm.color]++;
+	}
+	for (const struct series_state *series = states_next_series(service->states, NULL); series;
+	     series = states_next_series(service->states, series))
+		counts[series->alarm.color]++;
+	log_info("%zu hosts; %zu alarms RED, %zu AMBER, %zu UNKNOWN; %zu bytes of lines wait for the alert log", hosts,
+	         counts[COLOR_RED], counts[COLOR_ORANGE], counts[COLOR_UNKNOWN], service->log.waiting.length);
+}
+
 static void report(struct service *service)
 {
 	struct text error = TEXT_EMPTY;

@@ -18,13 +18,14 @@ struct uplink {
 	struct series_report report;
 };
 
-struct uplink *uplink_open(const char *url, const char *token, int64_t timeout_ms, int64_t forecasts_ms)
+struct uplink *uplink_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms,
+                           int64_t forecasts_ms)
 {
 	struct uplink *uplink = calloc(1, sizeof(*uplink));
 	if (!uplink)
 		return NULL;
-	uplink->client = client_open(url, token, timeout_ms);
-	uplink->forecasts_client = client_open(url, token, forecasts_ms);
+	uplink->client = client_open(url, token, proxy, timeout_ms);
+	uplink->forecasts_client = client_open(url, token, proxy, forecasts_ms);
 	uplink->report = (struct series_report){ .client = uplink->client, .path = "save-alarms" };
 	if (!uplink->client || !uplink->forecasts_client) {
 		uplink_close(uplink);
@@ -52,7 +53,7 @@ int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text 
 	struct text wrong = TEXT_EMPTY;
 	result = latest_parse(body->data, body->length, ret_latest, &wrong);
 	if (result)
-		text_printf(ret_error, "GET %s: %s", client_url(uplink->client), wrong.data ? wrong.data : strerror(-result));
+		client_blame(uplink->client, wrong.data ? wrong.data : strerror(-result), ret_error);
 	text_free(&wrong);
 	return result;
 }
@@ -85,8 +86,7 @@ int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, str
 	struct text wrong = TEXT_EMPTY;
 	result = forecasts_parse(body->data, body->length, &forecasts, &wrong);
 	if (result)
-		text_printf(ret_error, "GET %s: %s", client_url(uplink->forecasts_client),
-		            wrong.data ? wrong.data : strerror(-result));
+		client_blame(uplink->forecasts_client, wrong.data ? wrong.data : strerror(-result), ret_error);
 	text_free(&wrong);
 	if (result)
 		return result;

@@ -17,9 +17,10 @@
 
 struct uplink;
 
-/* `url` is that of the REST interface, copied as `token` is ("": none is sent). `forecasts_ms`
- * bounds each request of uplink_forecasts(). NULL: out of memory. */
-struct uplink *uplink_open(const char *url, const char *token, int64_t timeout_ms, int64_t forecasts_ms);
+/* `url` is that of the REST interface, copied as `token` is ("": none is sent) and `proxy`, as in
+ * client_open(). `forecasts_ms` bounds each request of uplink_forecasts(). NULL: out of memory. */
+struct uplink *uplink_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms,
+                           int64_t forecasts_ms);
 void uplink_close(struct uplink *uplink);
 
 /*

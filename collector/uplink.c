@@ -12,16 +12,18 @@
 #include "common/http.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/proxy.h"
 #include "common/url.h"
 #include "common/wire.h"
+
+enum { BODIES_MAX = 3 }; /* of one PUT, whose connections each have another own address */
 
 struct uplink {
 	struct http *http;
 	char *base; /* the URL that paths are appended to: it ends with a slash */
 	char ip[WIRE_IP_SIZE]; /* "": not known yet */
 	bool ip_configured;
-	char hostname[WIRE_NAME_SIZE];
-	char *ca_file;
+	char *ca_file, *proxy;
 	struct token token;
 	struct server_clock *clock;
 	enum config_gzip gzip;
@@ -34,12 +36,15 @@ struct uplink {
 	struct http_answer answer;
 	bool memory_failed; /* it could not even be built */
 	bool foreign;       /* its answer was not vigie's */
+	bool moved;         /* it was not sent, its connection has another own address: `ip` by now */
 	struct text description;
 };
 
 int uplink_check(const struct config *config, struct text *ret_error)
 {
 	int result = url_check("[collector] url", config->collector.url, ret_error);
+	if (!result)
+		result = proxy_check("[collector] proxy", config->collector.proxy, ret_error);
 	if (result)
 		return result;
 	char ip[WIRE_IP_SIZE];
@@ -50,24 +55,11 @@ int uplink_check(const struct config *config, struct text *ret_error)
 	return 0;
 }
 
-static bool names_loopback(const char *url)
-{
-	static const char *const hosts[] = { "://127.", "://localhost", "://[::1]" };
-	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
-		if (strstr(url, hosts[i]))
-			return true;
-	}
-	return false;
-}
-
 int uplink_open(const struct config *config, struct server_clock *clock, struct uplink **ret_uplink)
 {
 	struct uplink *uplink = calloc(1, sizeof(*uplink));
 	if (!uplink)
 		return -ENOMEM;
-	char hostname[WIRE_NAME_SIZE] = "";
-	(void)gethostname(hostname, sizeof(hostname) - 1);
-	wire_clean_name(hostname, strlen(hostname), uplink->hostname);
 	uplink->ip_configured = config->collector.ip[0] && wire_ip_parse(config->collector.ip, uplink->ip);
 
 	const char *url = config->collector.url;
@@ -75,10 +67,11 @@ int uplink_open(const struct config *config, struct server_clock *clock, struct 
 	if (asprintf(&uplink->base, "%s%s", url, url[0] && url[strlen(url) - 1] == '/' ? "" : "/") < 0)
 		uplink->base = NULL;
 	uplink->ca_file = strdup(config->collector.ca_file);
+	uplink->proxy = strdup(config->collector.proxy);
 	uplink->clock = clock;
 	uplink->gzip = (enum config_gzip)config->collector.gzip;
-	uplink->local = names_loopback(url);
-	if (!uplink->http || !uplink->base || !uplink->ca_file ||
+	uplink->local = url_is_loopback(url);
+	if (!uplink->http || !uplink->base || !uplink->ca_file || !uplink->proxy ||
 	    token_open(&uplink->token, config->collector.token_file) != 0) {
 		uplink_close(uplink);
 		return -ENOMEM;
@@ -94,6 +87,7 @@ void uplink_close(struct uplink *uplink)
 	http_close(uplink->http);
 	free(uplink->base);
 	free(uplink->ca_file);
+	free(uplink->proxy);
 	token_free(&uplink->token);
 	text_free(&uplink->url);
 	text_free(&uplink->answer.body);
@@ -108,13 +102,25 @@ static bool is_vigies(const struct http_answer *answer)
 	return answer->body.data && answer->body.data[0] == '{';
 }
 
+/* Takes the address of the connection for that of this host, unless there is one for it. */
+static void take_ip(struct uplink *uplink)
+{
+	char ip[WIRE_IP_SIZE];
+	if (uplink->ip_configured || !http_own_ip(uplink->http, ip) || strcmp(ip, uplink->ip) == 0)
+		return;
+	if (uplink->ip[0])
+		log_info("this host's address is %s now, and was %s", ip, uplink->ip);
+	if (http_is_proxied(uplink->http) && url_host_is_loopback(ip))
+		log_warning("this host is known as %s, since the proxy is on it: [collector] ip names a better address", ip);
+	memcpy(uplink->ip, ip, sizeof(ip));
+}
+
 /* Takes what an answer tells beside its status. */
 static void learn(struct uplink *uplink, struct moment begun)
 {
 	const struct http_answer *answer = &uplink->answer;
 	struct moment ended = clock_moment();
-	if (!uplink->ip_configured)
-		(void)http_own_ip(uplink->http, uplink->ip);
+	take_ip(uplink);
 	uplink->local = http_peer_is_local(uplink->http);
 	uplink->greeted = true;
 	if (answer->date_s > 0)
@@ -130,13 +136,15 @@ static void learn(struct uplink *uplink, struct moment begun)
 	cJSON_Delete(json);
 }
 
-/* The HTTP status of the answer; 0 without one, or where one that matters is not vigie's. */
+/* The HTTP status of the answer; 0 without one, or where one that matters is not vigie's. A body, which has our own
+ * address in it, goes over a connection that has this address, or not at all. */
 static long request(struct uplink *uplink, const char *method, const char *name, const struct text *body, bool gzip,
                     int64_t timeout_ms)
 {
 	struct http_answer *answer = &uplink->answer;
 	uplink->method = method;
 	uplink->foreign = false;
+	uplink->moved = false;
 	answer->status = 0;
 	answer->retry_after_s = -1;
 	text_reset(&uplink->url);
@@ -154,10 +162,16 @@ static long request(struct uplink *uplink, const char *method, const char *name,
 		.gzip = gzip,
 		.authorization = uplink->token.header.data,
 		.ca_file = uplink->ca_file,
+		.proxy = uplink->proxy,
+		.own_ip = body && !uplink->ip_configured ? uplink->ip : NULL,
 		.timeout_ms = timeout_ms,
 	};
 	struct moment begun = clock_moment();
-	if (http_send(uplink->http, &message, answer) != 0)
+	int result = http_send(uplink->http, &message, answer);
+	uplink->moved = result == -EADDRNOTAVAIL;
+	if (uplink->moved)
+		take_ip(uplink);
+	if (result)
 		return 0;
 	if (is_vigies(answer)) {
 		learn(uplink, begun);
@@ -176,10 +190,19 @@ bool uplink_greet(struct uplink *uplink, int64_t timeout_ms)
 	return request(uplink, "GET", "health", NULL, false, timeout_ms) && uplink->greeted && uplink->ip[0];
 }
 
+/* As it is now: a machine may be given its name, or another one, at any time. */
+static void append_hostname(struct text *body)
+{
+	char hostname[WIRE_NAME_SIZE] = "", clean[WIRE_NAME_SIZE];
+	(void)gethostname(hostname, sizeof(hostname) - 1);
+	wire_clean_name(hostname, strlen(hostname), clean);
+	json_append_string(body, clean);
+}
+
 static void append_collector(const struct uplink *uplink, const struct uplink_report *report, struct text *body)
 {
 	text_append_string(body, "\"collector\":{\"hostname\":");
-	json_append_string(body, uplink->hostname);
+	append_hostname(body);
 	text_append_string(body, ",\"version\":");
 	json_append_string(body, VIGIE_VERSION);
 	text_printf(body, ",\"state\":\"run\",\"partial\":%s", report->partial ? "true" : "false");
@@ -217,14 +240,19 @@ long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, 
                 int64_t timeout_ms)
 {
 	struct text body = TEXT_EMPTY;
-	text_append_string(&body, "{\"ipaddress\":");
-	json_append_string(&body, uplink->ip);
-	text_append_string(&body, ",\"data\":[");
-	batch_append_json(batch, batch->done, count, &body);
-	text_append_string(&body, "],");
-	append_collector(uplink, report, &body);
-	text_append_char(&body, '}');
-	long status = put(uplink, &body, timeout_ms);
+	long status = 0;
+	uplink->moved = true;
+	for (int i = 0; i < BODIES_MAX && uplink->moved; i++) {
+		text_reset(&body);
+		text_append_string(&body, "{\"ipaddress\":");
+		json_append_string(&body, uplink->ip);
+		text_append_string(&body, ",\"data\":[");
+		batch_append_json(batch, batch->done, count, &body);
+		text_append_string(&body, "],");
+		append_collector(uplink, report, &body);
+		text_append_char(&body, '}');
+		status = put(uplink, &body, timeout_ms);
+	}
 	/* Of 2,000 processes it is 400 KiB, for a moment every ten seconds. */
 	text_free(&body);
 	return status;
@@ -250,7 +278,9 @@ const char *uplink_describe(struct uplink *uplink)
 		char sentence[WIRE_NAME_SIZE];
 		wire_read_error(uplink->answer.body.data, uplink->answer.body.length, sentence);
 		text_printf(text, sentence[0] ? "HTTP %ld (%s)" : "HTTP %ld", uplink->answer.status, sentence);
+		http_append_redirect(uplink->http, uplink->url.data + strlen(uplink->base), text);
 	}
+	http_append_proxy(uplink->http, text);
 	return text_failed(text) ? "out of memory" : text->data;
 }
 

@@ -3,8 +3,9 @@
  * made of a batch, and what the answers tell beside their status: the own address,
  * the server's clock, whether it is on this machine.
  *
- * The own address is collector.ip, or that of the connection of the last request
- * that was answered. Bodies are compressed when the server is on another machine, or
+ * The own address is collector.ip, or that of the connection which a body goes over, whenever the
+ * body was measured: a host has one address at a time, and one that has no connection is nobody's. Through a proxy that is the
+ * connection to the proxy. The hostname is the present one, too. Bodies are compressed when the server is on another machine, or
  * as collector.gzip says; a server that refuses one is sent it plain, and from then
  * on all of them if that helps. The token is read again when the server refuses it
  * and its file has changed. One thread uses an uplink.
@@ -29,7 +30,7 @@ struct uplink_report {
 	const struct counters *counters;
 };
 
-/* Whether url and ip can be used: 0 or -EINVAL with a sentence. */
+/* Whether url, proxy and ip can be used: 0 or -EINVAL with a sentence. */
 int uplink_check(const struct config *config, struct text *ret_error) __attribute__((warn_unused_result));
 
 /* Connects nothing yet; `config` is not kept, `clock` is borrowed and learns from every

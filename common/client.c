@@ -12,6 +12,7 @@ struct client {
 	struct http *http;
 	struct text base;          /* the URL that paths are appended to */
 	struct text authorization; /* the header's value; empty: none */
+	struct text proxy;         /* as in proxy_choose() */
 	struct text url;           /* of the present request */
 	struct http_answer answer;
 };
@@ -26,7 +27,7 @@ int client_read_token(const char *section, const char *path, struct text *ret_to
 	return result;
 }
 
-struct client *client_open(const char *url, const char *token, int64_t timeout_ms)
+struct client *client_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	if (!client)
@@ -34,8 +35,9 @@ struct client *client_open(const char *url, const char *token, int64_t timeout_m
 	text_printf(&client->base, "%s%s", url, url[0] && url[strlen(url) - 1] == '/' ? "" : "/");
 	if (token[0])
 		text_printf(&client->authorization, "Bearer %s", token);
+	text_append_string(&client->proxy, proxy);
 	client->http = http_open(timeout_ms);
-	if (!client->http || text_failed(&client->base) || text_failed(&client->authorization)) {
+	if (!client->http || text_failed(&client->base) || text_failed(&client->proxy) || text_failed(&client->authorization)) {
 		client_close(client);
 		return NULL;
 	}
@@ -49,6 +51,7 @@ void client_close(struct client *client)
 	http_close(client->http);
 	text_free(&client->base);
 	text_free(&client->authorization);
+	text_free(&client->proxy);
 	text_free(&client->url);
 	text_free(&client->answer.body);
 	free(client);
@@ -69,11 +72,13 @@ static int request(struct client *client, const char *method, const char *path, 
 		.body = body ? body->data : NULL,
 		.body_length = body ? body->length : 0,
 		.authorization = client->authorization.data,
+		.proxy = client->proxy.data,
 		.stoppable = true,
 	};
 	int result = http_send(client->http, &message, &client->answer);
 	if (result) {
 		text_printf(ret_error, "%s %s: %s", method, client->url.data, http_error(client->http));
+		http_append_proxy(client->http, ret_error);
 		return result;
 	}
 	if (client->answer.status == 200)
@@ -82,6 +87,8 @@ static int request(struct client *client, const char *method, const char *path, 
 	wire_read_error(client->answer.body.data, client->answer.body.length, sentence);
 	text_printf(ret_error, sentence[0] ? "%s %s: the answer's status is %ld (%s)" : "%s %s: the answer's status is %ld",
 	            method, client->url.data, client->answer.status, sentence);
+	http_append_redirect(client->http, path, ret_error);
+	http_append_proxy(client->http, ret_error);
 	return -EREMOTEIO;
 }
 
@@ -109,7 +116,8 @@ long client_status(const struct client *client)
 	return client->answer.status;
 }
 
-const char *client_url(const struct client *client)
+void client_blame(const struct client *client, const char *wrong, struct text *ret_error)
 {
-	return client->url.data;
+	text_printf(ret_error, "GET %s: %s", client->url.data, wrong);
+	http_append_proxy(client->http, ret_error);
 }

@@ -18,9 +18,9 @@ struct client;
 int client_read_token(const char *section, const char *path, struct text *ret_token, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
-/* `url` is that of the REST interface, copied as `token` is ("": none is sent). NULL: out
- * of memory. */
-struct client *client_open(const char *url, const char *token, int64_t timeout_ms);
+/* `url` is that of the REST interface, copied as `token` is ("": none is sent) and `proxy`, which is as in
+ * proxy_choose(). NULL: out of memory. */
+struct client *client_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms);
 void client_close(struct client *client);
 
 /*
@@ -39,7 +39,7 @@ int client_put(struct client *client, const char *path, const struct text *body,
 /* The status of the last answer; 0: there was none. */
 long client_status(const struct client *client);
 
-/* The URL of the last request, for messages; borrowed until the next one. */
-const char *client_url(const struct client *client);
+/* Appends the sentence on an answer of the last client_get() that is `wrong`. */
+void client_blame(const struct client *client, const char *wrong, struct text *ret_error);
 
 #endif

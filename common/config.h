@@ -54,6 +54,7 @@ struct config {
 		int64_t store_timeout_ms;
 		int64_t store_queue; /* bytes */
 		char *store_ca_file;
+		char *store_proxy; /* as in proxy_choose(), as the others are */
 		bool manage_retention;
 		char *write_tokens; /* files of tokens; "": everybody may */
 		char *read_tokens;
@@ -100,6 +101,7 @@ struct config {
 		int64_t buffer_ticks; /* kept in memory where the spool cannot take them */
 		int64_t gzip; /* enum config_gzip */
 		char *ca_file;
+		char *proxy;
 		char *token_file;
 	} collector;
 	struct {
@@ -107,6 +109,7 @@ struct config {
 		int64_t interval_ms;
 		int64_t phase_ms; /* after the boundary */
 		int64_t timeout_ms;
+		char *proxy;
 		char *token_file;
 		double threshold; /* percent */
 		double clear;     /* percent */
@@ -128,6 +131,7 @@ struct config {
 		int64_t step_ms;
 		int64_t phase_ms; /* after the boundary */
 		int64_t timeout_ms;
+		char *proxy;
 		char *token_file;
 		double above; /* percent of the limit */
 		int64_t history_ms;

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "common/gzip.h"
+#include "common/proxy.h"
+#include "common/url.h"
 
 struct http {
 	CURL *curl;
@@ -18,6 +20,9 @@ struct http {
 	char own_ip[WIRE_IP_SIZE]; /* "" before the first answer */
 	bool peer_is_local;
 	bool headers_ended;        /* of the answer that is being read */
+	bool is_elsewhere;         /* the request was not sent: the connection has another own address */
+	char location[WIRE_NAME_SIZE]; /* where the last answer redirects to, for the log; "": nowhere */
+	struct text proxy;         /* of the last request, for the log; empty: none */
 };
 
 /* libcurl takes headers that are cut off for an answer without a body. */
@@ -57,6 +62,19 @@ static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_
 	return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
 }
 
+/* The connection is there, a new one or not, and nothing is sent yet. */
+static int on_connection(void *user, char *peer_ip, char *own_ip, int peer_port, int own_port)
+{
+	(void)peer_ip, (void)peer_port, (void)own_port;
+	struct http *http = user;
+	char ip[WIRE_IP_SIZE];
+	if (!http->message->own_ip || !wire_ip_parse(own_ip, ip) || strcmp(ip, http->message->own_ip) == 0)
+		return CURL_PREREQFUNC_OK;
+	memcpy(http->own_ip, ip, sizeof(ip));
+	http->is_elsewhere = true;
+	return CURL_PREREQFUNC_ABORT;
+}
+
 struct http *http_open(int64_t timeout_ms)
 {
 	struct http *http = calloc(1, sizeof(*http));
@@ -79,6 +97,9 @@ struct http *http_open(int64_t timeout_ms)
 	curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, http);
 	curl_easy_setopt(http->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(http->curl, CURLOPT_PREREQFUNCTION, on_connection);
+	curl_easy_setopt(http->curl, CURLOPT_PREREQDATA, http);
+	curl_easy_setopt(http->curl, CURLOPT_NOPROXY, ""); /* proxy_choose() has looked at the variable */
 	return http;
 }
 
@@ -87,6 +108,7 @@ void http_close(struct http *http)
 	if (!http)
 		return;
 	curl_easy_cleanup(http->curl);
+	text_free(&http->proxy);
 	free(http);
 }
 
@@ -146,6 +168,14 @@ static const char *given(const char *string)
 	return string && string[0] ? string : NULL;
 }
 
+/* "" is no proxy, whatever the environment has. */
+static void set_proxy(struct http *http, const char *proxy)
+{
+	curl_easy_setopt(http->curl, CURLOPT_PROXY, proxy);
+	text_reset(&http->proxy);
+	proxy_append_masked(&http->proxy, proxy);
+}
+
 static void set_message(struct http *http, const struct http_message *message, const char *body, size_t body_length)
 {
 	CURL *curl = http->curl;
@@ -157,6 +187,7 @@ static void set_message(struct http *http, const struct http_message *message, c
 	}
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, message->method);
 	curl_easy_setopt(curl, CURLOPT_URL, message->url);
+	set_proxy(http, proxy_choose(message->proxy, message->url));
 	curl_easy_setopt(curl, CURLOPT_USERNAME, given(message->user));
 	curl_easy_setopt(curl, CURLOPT_PASSWORD, given(message->password));
 	if (given(message->ca_file))
@@ -173,9 +204,32 @@ static void read_addresses(struct http *http)
 	if (curl_easy_getinfo(http->curl, CURLINFO_LOCAL_IP, &own_ip) != CURLE_OK || !own_ip ||
 	    !wire_ip_parse(own_ip, http->own_ip))
 		return;
-	http->peer_is_local = curl_easy_getinfo(http->curl, CURLINFO_PRIMARY_IP, &peer) == CURLE_OK && peer &&
+	http->peer_is_local = !http_is_proxied(http) &&
+	                      curl_easy_getinfo(http->curl, CURLINFO_PRIMARY_IP, &peer) == CURLE_OK && peer &&
 	                      wire_ip_parse(peer, peer_ip) &&
-	                      (strncmp(peer_ip, "127.", 4) == 0 || strcmp(peer_ip, http->own_ip) == 0);
+	                      (url_host_is_loopback(peer_ip) || strcmp(peer_ip, http->own_ip) == 0);
+}
+
+/* Where an answer redirects to: without user and password, nor what a query may tell of us. */
+static void read_location(struct http *http)
+{
+	static const CURLUPart secrets[] = { CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY, CURLUPART_FRAGMENT };
+	const char *target = NULL;
+	if (curl_easy_getinfo(http->curl, CURLINFO_REDIRECT_URL, &target) != CURLE_OK || !target)
+		return;
+	struct text printable = TEXT_EMPTY; /* libcurl takes no control characters in a URL */
+	for (; *target; target++)
+		text_append_char(&printable, (unsigned char)*target < 0x20 || *target == 0x7f ? '?' : *target);
+	char *shown = NULL;
+	CURLU *parsed = text_failed(&printable) ? NULL : curl_url();
+	bool clean = parsed && curl_url_set(parsed, CURLUPART_URL, printable.data, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK;
+	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]) && clean; i++)
+		clean = curl_url_set(parsed, secrets[i], NULL, 0) == CURLUE_OK;
+	if (clean && curl_url_get(parsed, CURLUPART_URL, &shown, 0) == CURLUE_OK)
+		wire_clean_name(shown, strlen(shown), http->location);
+	curl_free(shown);
+	curl_url_cleanup(parsed);
+	text_free(&printable);
 }
 
 static const char *header_of(CURL *curl, const char *name)
@@ -189,7 +243,13 @@ static int perform(struct http *http, struct http_answer *ret_answer)
 	CURL *curl = http->curl;
 	http->headers_ended = false;
 	CURLcode code = curl_easy_perform(curl);
+	if (http->is_elsewhere) {
+		strcpy(http->error, "this machine's address on the connection is another one");
+		return -EADDRNOTAVAIL;
+	}
 	if (code != CURLE_OK) {
+		if (strncmp(http->error, "Unsupported proxy", 17) == 0) /* libcurl quotes it then, with its password */
+			strcpy(http->error, "libcurl does not take the proxy's URL");
 		if (!http->error[0])
 			strncpy(http->error, curl_easy_strerror(code), sizeof(http->error) - 1);
 		if (http->sink_result)
@@ -209,6 +269,7 @@ static int perform(struct http *http, struct http_answer *ret_answer)
 	const char *date = header_of(curl, "Date");
 	ret_answer->date_s = date ? (int64_t)curl_getdate(date, NULL) : -1;
 	read_addresses(http);
+	read_location(http);
 	return 0;
 }
 
@@ -229,6 +290,8 @@ int http_send(struct http *http, const struct http_message *message, struct http
 	http->message = message;
 	http->answer = ret_answer;
 	http->sink_result = 0;
+	http->is_elsewhere = false;
+	http->location[0] = '\0';
 
 	struct curl_slist *headers = headers_of(message);
 	int result = headers ? compress_body(message, &gzip) : -ENOMEM;
@@ -254,13 +317,26 @@ const char *http_url_fault(const char *url)
 {
 	char *port = NULL;
 	CURLU *parsed = curl_url();
-	CURLUcode code = parsed ? curl_url_set(parsed, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
+	CURLUcode code = parsed ? curl_url_set(parsed, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) : CURLUE_OUT_OF_MEMORY;
 	const char *fault = code == CURLUE_OK ? NULL : curl_url_strerror(code);
 	if (!fault && curl_url_get(parsed, CURLUPART_PORT, &port, 0) == CURLUE_OK && strcmp(port, "0") == 0)
 		fault = "Port 0 cannot be connected to"; /* it is taken, and then is not */
 	curl_free(port);
 	curl_url_cleanup(parsed);
 	return fault;
+}
+
+bool http_url_host(const char *url, struct text *ret_host)
+{
+	char *host = NULL;
+	CURLU *parsed = curl_url();
+	bool found = parsed && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	             curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK;
+	if (found)
+		text_append_string(ret_host, host);
+	curl_free(host);
+	curl_url_cleanup(parsed);
+	return found && !text_failed(ret_host);
 }
 
 void http_append_escaped(struct text *text, const char *string)
@@ -276,6 +352,27 @@ void http_append_escaped(struct text *text, const char *string)
 const char *http_error(const struct http *http)
 {
 	return http->error;
+}
+
+void http_append_redirect(const struct http *http, const char *path, struct text *text)
+{
+	if (!http->location[0])
+		return;
+	text_printf(text, ", to %s, which is not followed", http->location);
+	size_t length = strlen(http->location), behind = path ? strcspn(path, "?") : 0;
+	if (behind && behind < length && strncmp(http->location + length - behind, path, behind) == 0)
+		text_printf(text, ": the URL would be %.*s", (int)(length - behind), http->location);
+}
+
+void http_append_proxy(const struct http *http, struct text *text)
+{
+	if (http_is_proxied(http))
+		text_printf(text, ", through the proxy %s", http->proxy.data);
+}
+
+bool http_is_proxied(const struct http *http)
+{
+	return http->proxy.length > 0;
 }
 
 bool http_own_ip(const struct http *http, char ret_ip[static WIRE_IP_SIZE])

@@ -1,7 +1,8 @@
 /*
  * An HTTP client: one handle, one connection kept, one request at a time.
  *
- * The only file that includes libcurl. A handle belongs to one thread at a time.
+ * The only file that includes libcurl. A handle belongs to one thread at a time. Redirects are told, and not
+ * followed: a body and a token are for the server that was named.
  * Bodies of answers are cut off with an error at HTTP_ANSWER_MAX.
  */
 #ifndef VIGIE_COMMON_HTTP_H
@@ -39,6 +40,8 @@ struct http_message {
 	const char *authorization;  /* the header's whole value */
 	const char *user, *password; /* HTTP's basic authentication */
 	const char *ca_file; /* of certificates to trust, PEM; none: the system's */
+	const char *proxy;   /* as in proxy_choose() */
+	const char *own_ip;  /* it is sent from this address of ours alone; "": it is not known yet; NULL: from any */
 	http_sink *sink;     /* takes the body of an answer of status 200 to 299 in the place of `body` */
 	void *sink_user;
 	int64_t timeout_ms; /* of this request alone; 0: the handle's */
@@ -53,6 +56,8 @@ void http_close(struct http *http);
  * Sends one request and waits for its answer, whatever its status. Returns 0; or
  * -ECONNREFUSED, -ETIMEDOUT, -EINVAL (no URL), -EMSGSIZE, -ENOMEM, -ECANCELED (stopped) or -EIO
  * when there was no whole answer, with a sentence in http_error(); or what the sink returned.
+ * -EADDRNOTAVAIL: nothing was sent, since the connection has another own address than the
+ * message's: it is http_own_ip() now.
  */
 int http_send(struct http *http, const struct http_message *message, struct http_answer *ret_answer)
 	__attribute__((warn_unused_result));
@@ -65,17 +70,30 @@ int http_request(struct http *http, const char *method, const char *url, const c
  * but for memory. */
 const char *http_url_fault(const char *url);
 
+/* Appends the host of a URL as libcurl understands it: "127.1" is 127.0.0.1, and IPv6 is in brackets. False: it has
+ * none, or no memory. */
+bool http_url_host(const char *url, struct text *ret_host);
+
 /* Appends a string as it may stand in the query of a URL or in a form. */
 void http_append_escaped(struct text *text, const char *string);
 
 /* Why the last request failed; borrowed until the next one. */
 const char *http_error(const struct http *http);
 
-/* Our own address on the connection of the last request that was answered;
+/* Appends what a line on a failure of the last request is to say beside http_error(), or the status: ", to URL, which is
+ * not followed" where it was redirected, with the URL that the server then has where `path` (NULL: that is not known)
+ * was appended to it; and ", through the proxy URL". Nothing where neither is so. */
+void http_append_redirect(const struct http *http, const char *path, struct text *text);
+void http_append_proxy(const struct http *http, struct text *text);
+
+/* Whether the last request went through a proxy. */
+bool http_is_proxied(const struct http *http);
+
+/* Our own address on the connection of the last request that was answered, which may be one to a proxy;
  * false before the first. */
 bool http_own_ip(const struct http *http, char ret_ip[static WIRE_IP_SIZE]);
 
-/* Whether the peer of that connection is this machine: a loopback address, or our own. */
+/* Whether the peer of that connection is this machine: a loopback address, or our own; false where it is a proxy. */
 bool http_peer_is_local(const struct http *http);
 
 #endif

@@ -170,6 +170,8 @@ bool program_start(struct program *program, int argc, char *argv[], int *ret_exi
 		return false;
 
 	/* Before anything that takes time: a SIGHUP must not end a program that starts. */
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
 	if (!program->ends)
 		program->signal_fd = open_signals(program->dumps);
 	if (!program->ends && program->signal_fd < 0) {

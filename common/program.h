@@ -4,7 +4,9 @@
  *
  * SIGTERM and SIGINT ask the program to end, SIGHUP to reload, and SIGUSR1, where
  * the program wants that, to log how it fares. They are blocked
- * in every thread and read from one descriptor, so no handler ever runs.
+ * in every thread and read from one descriptor, so no handler ever runs. SIGUSR1
+ * elsewhere, SIGUSR2 and SIGPIPE are ignored: whoever signals all of vigie's programs
+ * alike shall end none.
  */
 #ifndef VIGIE_COMMON_PROGRAM_H
 #define VIGIE_COMMON_PROGRAM_H
@@ -27,8 +29,8 @@ struct program {
 	/* Checks what the option table cannot (NULL: nothing): 0 or a negative errno
 	 * with a sentence in `ret_error`. */
 	int (*check)(const struct config *config, struct text *ret_error);
-	bool dumps; /* SIGUSR1 asks it to log how it fares; otherwise that signal is not touched */
-	bool ends;  /* by itself, as a command does: no signal is touched, and program_wait() is not for it */
+	bool dumps; /* SIGUSR1 asks it to log how it fares; otherwise that signal is ignored */
+	bool ends;  /* by itself, as a command does: only SIGUSR1 and SIGUSR2 are ignored, and program_wait() is not for it */
 	const struct program_option *options; /* beyond those that all programs have; NULL: none */
 
 	struct config *config; /* the one in force */

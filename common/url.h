@@ -12,15 +12,28 @@
  * - "user@" and "user:password@" are taken, and stand in the log with the URL: a token or a
  *   password has a file elsewhere. A user that is empty is not: libcurl would send it.
  *
- * Pure but for memory; thread-safe.
+ * And which of them are on this machine. Pure but for memory; thread-safe.
  */
 #ifndef VIGIE_COMMON_URL_H
 #define VIGIE_COMMON_URL_H
+
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "common/text.h"
 
 /* 0, or -EINVAL with a sentence that begins with `name`, the option's as the program's other sentences have it:
  * "[alert] url", or in vigie-fcgi "influxdb2.url". */
 int url_check(const char *name, const char *url, struct text *ret_error) __attribute__((warn_unused_result));
+
+/* What is wrong with a URL behind its scheme of so many characters, as in "it has no host"; a constant. NULL: nothing. */
+const char *url_fault(const char *url, size_t scheme);
+
+/* Whether the URL's host is this machine by its word: url_host_is_loopback(). */
+bool url_is_loopback(const char *url);
+
+/* Whether a host is 127.0.0.0/8 or ::1, also as ::ffff:127.0.0.1, which addresses without a host (0.0.0.0 and ::) are
+ * to the kernel; or localhost or a name below it, whatever they resolve to (RFC 6761, 6.3). IPv6 may stand in brackets. */
+bool url_host_is_loopback(const char *host);
 
 #endif

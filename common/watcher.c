@@ -7,6 +7,7 @@
 #include "common/client.h"
 #include "common/lock_file.h"
 #include "common/log.h"
+#include "common/proxy.h"
 #include "common/url.h"
 
 enum { TAKEOVER_MS = 3000 }; /* how long a state in use is waited for */
@@ -19,6 +20,10 @@ int watcher_read(const struct config *config, const char *source, const struct w
 	char option[64];
 	snprintf(option, sizeof(option), "[%s] url", section->name);
 	int result = url_check(option, section->url, ret_error);
+	if (!result) {
+		snprintf(option, sizeof(option), "[%s] proxy", section->name);
+		result = proxy_check(option, section->proxy, ret_error);
+	}
 	if (!result) {
 		result = rules_open(config, source, &rules, ret_error);
 		if (result == -ENOMEM)

@@ -12,11 +12,11 @@
 
 /* A program's own section; borrowed. */
 struct watcher_section {
-	const char *name, *url, *token_file;
+	const char *name, *url, *token_file, *proxy;
 };
 
 /*
- * Checks the section's URL, and reads the rules and the section's token. `config` is not kept;
+ * Checks the section's URL and proxy, and reads the rules and the section's token. `config` is not kept;
  * `source` is as in rules_open(). Returns 0 with rules to be freed with rules_free() and a token
  * for client_open() to be freed with text_free(); or -EINVAL, an error of secret_read() or
  * -ENOMEM, with a sentence in `ret_error`.

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/proxy.h"
 #include "common/wire.h"
 #include "fcgi/counters.h"
 
@@ -30,6 +31,8 @@ int service_check(const struct config *config, struct text *ret_error)
 		return -EINVAL;
 	}
 	int result = engine->check_config(config, ret_error);
+	if (!result)
+		result = proxy_check("server.store_proxy", config->server.store_proxy, ret_error);
 	if (result)
 		return result;
 	if (config->server.threads > 0 && config->server.threads < THREADS_MIN) {

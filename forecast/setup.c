@@ -28,6 +28,7 @@ int setup_open(const struct config *config, const char *source, struct setup *re
 {
 	const struct watcher_section section = {
 		.name = "forecast", .url = config->forecast.url, .token_file = config->forecast.token_file,
+		.proxy = config->forecast.proxy,
 	};
 	struct setup setup = {
 		.refresh_ms = config->forecast.refresh_ms, .step_ms = config->forecast.step_ms,
@@ -41,7 +42,7 @@ int setup_open(const struct config *config, const char *source, struct setup *re
 	if (result)
 		return result;
 	setup.state = strdup(config->forecast.state);
-	setup.uplink = uplink_open(config->forecast.url, token.data, config->forecast.timeout_ms);
+	setup.uplink = uplink_open(config->forecast.url, token.data, config->forecast.proxy, config->forecast.timeout_ms);
 	text_free(&token);
 	if (!setup.state || !setup.uplink) {
 		setup_close(&setup);

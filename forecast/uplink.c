@@ -19,12 +19,12 @@ struct uplink {
 	size_t step_capacity;
 };
 
-struct uplink *uplink_open(const char *url, const char *token, int64_t timeout_ms)
+struct uplink *uplink_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms)
 {
 	struct uplink *uplink = calloc(1, sizeof(*uplink));
 	if (!uplink)
 		return NULL;
-	uplink->client = client_open(url, token, timeout_ms);
+	uplink->client = client_open(url, token, proxy, timeout_ms);
 	uplink->report = (struct series_report){ .client = uplink->client, .path = "save-forecasts" };
 	if (!uplink->client) {
 		uplink_close(uplink);
@@ -47,7 +47,7 @@ void uplink_close(struct uplink *uplink)
 
 static int say(const struct uplink *uplink, int result, const char *wrong, struct text *ret_error)
 {
-	text_printf(ret_error, "GET %s: %s", client_url(uplink->client), wrong ? wrong : strerror(-result));
+	client_blame(uplink->client, wrong ? wrong : strerror(-result), ret_error);
 	return result;
 }
 

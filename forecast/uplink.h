@@ -19,9 +19,9 @@
 
 struct uplink;
 
-/* `url` is that of the REST interface, copied as `token` is ("": none is sent). NULL: out
- * of memory. */
-struct uplink *uplink_open(const char *url, const char *token, int64_t timeout_ms);
+/* `url` is that of the REST interface, copied as `token` is ("": none is sent) and `proxy`, as in
+ * client_open(). NULL: out of memory. */
+struct uplink *uplink_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms);
 void uplink_close(struct uplink *uplink);
 
 struct uplink_hosts {

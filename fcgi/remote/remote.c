@@ -28,13 +28,14 @@ struct connection {
 
 struct remote {
 	const char *name;
-	char *ca_file, *token_file, *password_file, *user;
+	char *ca_file, *proxy, *token_file, *password_file, *user;
 	const char *token_scheme;
 	int64_t timeout_ms;
 
 	pthread_mutex_t lock; /* of what follows; not held during requests */
 	struct connection *connections;
 	char *authorization, *password; /* "" where they are not used */
+	char proxied[REMOTE_PURPOSES][REMOTE_WORDS_SIZE]; /* how the last such request went: http_append_proxy() */
 
 	remote_set_up *set_up;
 	struct http_message probe;
@@ -104,6 +105,7 @@ int remote_open(const char *name, const struct config *config, const struct remo
 	remote->timeout_ms = config->server.store_timeout_ms;
 	remote->token_scheme = identity->token_scheme ? identity->token_scheme : "";
 	remote->ca_file = copy(config->server.store_ca_file);
+	remote->proxy = copy(config->server.store_proxy);
 	remote->token_file = copy(identity->token_file);
 	remote->password_file = copy(identity->password_file);
 	remote->user = copy(identity->user);
@@ -116,7 +118,7 @@ int remote_open(const char *name, const struct config *config, const struct remo
 	pthread_condattr_destroy(&attributes);
 
 	int result = -ENOMEM;
-	if (remote->ca_file && remote->token_file && remote->password_file && remote->user)
+	if (remote->ca_file && remote->proxy && remote->token_file && remote->password_file && remote->user)
 		result = read_identity(remote);
 	if (result)
 		remote_close(remote);
@@ -152,6 +154,7 @@ void remote_close(struct remote *remote)
 	pthread_cond_destroy(&remote->begun);
 	pthread_mutex_destroy(&remote->lock);
 	free(remote->ca_file);
+	free(remote->proxy);
 	free(remote->token_file);
 	free(remote->password_file);
 	free(remote->user);
@@ -193,18 +196,25 @@ static struct connection *connection_take(struct remote *remote, char **ret_auth
 	return NULL;
 }
 
-static void connection_give_back(struct remote *remote, struct connection *connection)
+static void connection_give_back(struct remote *remote, enum remote_purpose purpose, struct connection *connection)
 {
+	struct text proxied = TEXT_EMPTY;
+	http_append_proxy(connection->http, &proxied);
 	pthread_mutex_lock(&remote->lock);
+	snprintf(remote->proxied[purpose], REMOTE_WORDS_SIZE, "%s", proxied.data ? proxied.data : "");
 	connection->next = remote->connections;
 	remote->connections = connection;
 	pthread_mutex_unlock(&remote->lock);
+	text_free(&proxied);
 }
 
 /* What an engine says in the body of a failure: a member "message" or "error" of JSON,
- * or its first line. */
-static void find_words(const struct http_answer *answer, char words[static REMOTE_WORDS_SIZE])
+ * or its first line; or where it sends us. */
+static void find_words(const struct connection *connection, char words[static REMOTE_WORDS_SIZE])
 {
+	const struct http_answer *answer = &connection->answer;
+	struct text redirect = TEXT_EMPTY;
+	http_append_redirect(connection->http, NULL, &redirect);
 	const char *body = answer->body.length ? answer->body.data : "";
 	cJSON *tree = cJSON_Parse(body);
 	const char *said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "message"));
@@ -212,8 +222,12 @@ static void find_words(const struct http_answer *answer, char words[static REMOT
 		said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "error"));
 	if (!said)
 		said = body;
-	snprintf(words, REMOTE_WORDS_SIZE, "%ld %.*s", answer->status, (int)strcspn(said, "\r\n"), said);
+	if (redirect.data)
+		snprintf(words, REMOTE_WORDS_SIZE, "%ld%s", answer->status, redirect.data);
+	else
+		snprintf(words, REMOTE_WORDS_SIZE, "%ld %.*s", answer->status, (int)strcspn(said, "\r\n"), said);
 	cJSON_Delete(tree);
+	text_free(&redirect);
 	words[wire_utf8_check(words, strlen(words))] = '\0'; /* it may be cut in a character */
 }
 
@@ -250,9 +264,14 @@ static void note(struct remote *remote, enum remote_purpose purpose, int result,
 	bool said = false;
 	for (int i = 0; i < REMOTE_PURPOSES; i++)
 		said = said || (i != (int)purpose && atomic_load(&remote->errors[i]) == result);
-	if (result && !said)
-		log_error("store %s: %s: %s", remote->name, verbs[purpose], words);
-	else if (!result && before != -EINPROGRESS && !remote_health(remote))
+	if (result && !said) {
+		char proxied[REMOTE_WORDS_SIZE];
+		pthread_mutex_lock(&remote->lock);
+		memcpy(proxied, remote->proxied[purpose], sizeof(proxied));
+		pthread_mutex_unlock(&remote->lock);
+		log_error("store %s: %s: %s%s", remote->name, verbs[purpose], words, proxied);
+	}
+	if (!result && before != -EINPROGRESS && !remote_health(remote))
 		log_info("store %s: works again", remote->name);
 	if (result && purpose != REMOTE_SET_UP) {
 		pthread_mutex_lock(&remote->lock);
@@ -276,8 +295,8 @@ int remote_answer_failed(struct remote *remote, enum remote_purpose purpose, con
 	return -EIO;
 }
 
-static int send_message(struct remote *remote, const struct http_message *message, struct text *ret_body,
-                        char ret_words[static REMOTE_WORDS_SIZE])
+static int send_message(struct remote *remote, enum remote_purpose purpose, const struct http_message *message,
+                        struct text *ret_body, char ret_words[static REMOTE_WORDS_SIZE])
 {
 	char *authorization, *password;
 	struct connection *connection = connection_take(remote, &authorization, &password);
@@ -289,6 +308,7 @@ static int send_message(struct remote *remote, const struct http_message *messag
 		full.user = remote->user;
 		full.password = password;
 		full.ca_file = remote->ca_file;
+		full.proxy = remote->proxy;
 		result = http_send(connection->http, &full, &connection->answer);
 		if (result) {
 			snprintf(ret_words, REMOTE_WORDS_SIZE, "%s", http_error(connection->http));
@@ -297,7 +317,7 @@ static int send_message(struct remote *remote, const struct http_message *messag
 		} else {
 			result = result_of(connection->answer.status);
 			if (result)
-				find_words(&connection->answer, ret_words);
+				find_words(connection, ret_words);
 			else if (ret_body)
 				text_append(ret_body, connection->answer.body.data, connection->answer.body.length);
 		}
@@ -305,7 +325,7 @@ static int send_message(struct remote *remote, const struct http_message *messag
 	free(authorization);
 	free(password);
 	if (connection)
-		connection_give_back(remote, connection);
+		connection_give_back(remote, purpose, connection);
 	return result == 0 && ret_body && text_failed(ret_body) ? -ENOMEM : result;
 }
 
@@ -314,7 +334,7 @@ static bool answers_probe(struct remote *remote)
 {
 	char words[REMOTE_WORDS_SIZE];
 	struct text body = TEXT_EMPTY;
-	int result = remote->probe.url ? send_message(remote, &remote->probe, &body, words) : -ENOENT;
+	int result = remote->probe.url ? send_message(remote, REMOTE_READ, &remote->probe, &body, words) : -ENOENT;
 	bool answers = result == 0 && !(body.data && strstr(body.data, "\"error\""));
 	text_free(&body);
 	return answers;
@@ -323,7 +343,7 @@ static bool answers_probe(struct remote *remote)
 int remote_send(struct remote *remote, enum remote_purpose purpose, const struct http_message *message,
                 struct text *ret_body, char ret_words[static REMOTE_WORDS_SIZE])
 {
-	int result = send_message(remote, message, ret_body, ret_words);
+	int result = send_message(remote, purpose, message, ret_body, ret_words);
 	if (result == -EINVAL && purpose == REMOTE_READ && !answers_probe(remote))
 		result = -EAGAIN;
 	if (result != -EREMOTEIO && result != -EBADMSG)

@@ -1,12 +1,22 @@
-"""Runs all integration tests, from the basic to the complex, and ends with a line `N passed, N failed`.
+"""Runs all integration tests and ends with a line `N passed, N failed`.
 
-A test case with several failing parts has failed once. Arguments, if any, choose tests by a part of their name.
+Each module of tests is a process of its own, two of them at a time: tests mostly wait. What a module prints is shown
+whole once it has ended. A test case with several failing parts has failed once. Arguments, if any, choose tests by a
+part of their name.
 """
 
+import concurrent.futures
 import pathlib
+import re
+import subprocess
 import sys
 import time
 import unittest
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+AT_ONCE = 2
+# Those that take longest come first, so that none is left for the end.
+FIRST = ["test_13_leak", "test_11_amber", "test_07_engines", "test_08_collector", "test_10_values"]
 
 
 class Result(unittest.TextTestResult):
@@ -47,16 +57,41 @@ class Result(unittest.TextTestResult):
         self.failed.add(test.id())
 
 
-def main():
-    folder = pathlib.Path(__file__).resolve().parent
+def run_module(module, names):
+    """Runs one module in this process; its last line counts."""
     loader = unittest.TestLoader()
-    loader.testNamePatterns = [f"*{name}*" for name in sys.argv[1:]] or None
-    suite = loader.discover(str(folder), pattern="test_*.py", top_level_dir=str(folder))
+    loader.testNamePatterns = [f"*{name}*" for name in names] or None
+    suite = loader.discover(str(FOLDER), pattern=f"{module}.py", top_level_dir=str(FOLDER))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Result).run(suite)
     # What fails before a class's first test is in `failed` and not among those that ran.
     ran_and_failed = sum(1 for name in result.failed if not name.startswith(("setUp", "tearDown")))
     print(f"{max(0, result.testsRun - ran_and_failed - len(result.skipped))} passed, {len(result.failed)} failed")
-    sys.exit(1 if result.failed else 0)
+
+
+def run_apart(module, names):
+    """Runs one module in a process of its own, and gives what passed, what failed and what it printed."""
+    process = subprocess.run([sys.executable, "-B", __file__, "--module", module, *names], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+    counts = re.search(r"^(\d+) passed, (\d+) failed\n\Z", process.stdout, re.MULTILINE)
+    if not counts:
+        return 0, 1, f"{process.stdout}\n{module} did not come to its end: status {process.returncode}\n"
+    return int(counts[1]), int(counts[2]), process.stdout[: counts.start()]
+
+
+def main():
+    if sys.argv[1:2] == ["--module"]:
+        run_module(sys.argv[2], sys.argv[3:])
+        return
+    modules = sorted((path.stem for path in FOLDER.glob("test_*.py")), key=lambda name: (name not in FIRST, name))
+    passed = failed = 0
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        runs = {pool.submit(run_apart, module, sys.argv[1:]): module for module in modules}
+        for run in concurrent.futures.as_completed(runs):
+            good, bad, output = run.result()
+            passed, failed = passed + good, failed + bad
+            print(f"== {runs[run]}: {good} passed, {bad} failed\n{output}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

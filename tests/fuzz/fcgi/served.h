@@ -65,6 +65,16 @@ const char *http_error(const struct http *http)
 	return "the sink did not take it";
 }
 
+void http_append_redirect(const struct http *http, const char *path, struct text *text)
+{
+	(void)http, (void)path, (void)text;
+}
+
+void http_append_proxy(const struct http *http, struct text *text)
+{
+	(void)http, (void)text;
+}
+
 /* Whatever a name holds, a sample is a line: a measurement, and a time at its end. */
 static inline void served_check_lines(const char *bytes, size_t length)
 {

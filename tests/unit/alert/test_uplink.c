@@ -79,7 +79,7 @@ static void test_server_latest_answer_gives_samples(void **state)
 	struct latest latest;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"10.0.0.5\": {\"bash\": {\"mem\": [1795356010, 1.5]}}}");
-	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
 	assert_int_equal(latest.count, 1);
 	latest_free(&latest);
@@ -87,7 +87,7 @@ static void test_server_latest_answer_gives_samples(void **state)
 
 	/* Without the slash at the end it is the same server. */
 	sink.url[strlen(sink.url) - 1] = '\0';
-	uplink = uplink_open(sink.url, "", 2000, 2000);
+	uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
 	latest_free(&latest);
 	uplink_close(uplink);
@@ -102,7 +102,7 @@ static void test_server_latest_asks_for_latest(void **state)
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{}");
 	sink.url[strlen(sink.url) - 1] = '\0';
-	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
 	assert_int_equal(latest.count, 0);
 	assert_string_equal(asked(&sink), "GET /ressources-usage/latest\n");
@@ -119,7 +119,7 @@ static void test_server_open_token_goes_with_every_request(void **state)
 	struct text error = TEXT_EMPTY;
 	struct states *states = states_open(10000);
 	sink_open(&sink, 200, "{}");
-	struct uplink *uplink = uplink_open(sink.url, "to/ken=", 2000, 2000);
+	struct uplink *uplink = uplink_open(sink.url, "to/ken=", "environment", 2000, 2000);
 	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
 	assert_true(authorized_as(&sink, "Bearer to/ken="));
 	latest_free(&latest);
@@ -127,7 +127,7 @@ static void test_server_open_token_goes_with_every_request(void **state)
 	assert_true(authorized_as(&sink, "Bearer to/ken="));
 	uplink_close(uplink);
 
-	uplink = uplink_open(sink.url, "", 2000, 2000);
+	uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 	assert_int_equal(uplink_latest(uplink, &latest, &error), 0);
 	assert_true(authorized_as(&sink, NULL));
 	latest_free(&latest);
@@ -158,7 +158,7 @@ static void test_server_latest_failures_say_why(void **state)
 		struct latest latest;
 		struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
 		sink_open(&sink, cases[i].status, cases[i].answer);
-		struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+		struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 		assert_int_equal(uplink_latest(uplink, &latest, &error), cases[i].expected);
 		text_printf(&expected, "GET %slatest: %s", sink.url, cases[i].sentence);
 		assert_string_equal(error.data, expected.data);
@@ -175,7 +175,7 @@ static void test_server_latest_nobody_there_is_an_error(void **state)
 	struct latest latest;
 	struct text error = TEXT_EMPTY;
 	struct http_server *absent = http_server_open();
-	struct uplink *uplink = uplink_open(http_server_url(absent), "", 2000, 2000);
+	struct uplink *uplink = uplink_open(http_server_url(absent), "", "environment", 2000, 2000);
 	assert_int_equal(uplink_latest(uplink, &latest, &error), -ECONNREFUSED);
 	assert_non_null(strstr(error.data, http_server_url(absent)));
 	http_server_close(absent);
@@ -188,7 +188,7 @@ static void test_server_latest_no_answer_in_time_is_an_error(void **state)
 	(void)state;
 	struct sink sink;
 	sink_open_silent(&sink);
-	struct uplink *uplink = uplink_open(sink.url, "", 100, 100);
+	struct uplink *uplink = uplink_open(sink.url, "", "environment", 100, 100);
 	struct latest latest;
 	struct text error = TEXT_EMPTY;
 	assert_int_equal(uplink_latest(uplink, &latest, &error), -ETIMEDOUT);
@@ -204,7 +204,7 @@ static void test_server_forecasts_answer_gives_forecasts(void **state)
 	struct forecasts forecasts;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"10.0.0.5\": {\"bash\": {\"mem\": {\"probability\": 0.5, \"forecast\": 91, \"expected_at\": null}}}}");
-	struct uplink *uplink = uplink_open(sink.url, "tok", 2000, 2000);
+	struct uplink *uplink = uplink_open(sink.url, "tok", "environment", 2000, 2000);
 	assert_int_equal(uplink_forecasts(uplink, &forecasts, &error), 0);
 	assert_int_equal(forecasts.count, 1);
 	assert_string_equal(asked(&sink), "GET /ressources-usage/forecasts\n");
@@ -237,7 +237,7 @@ static void test_server_forecasts_empty_answer_asks_for_health(void **state)
 		sink_open(&sink, 200, "{}");
 		if (cases[i].health)
 			sink_answer(&sink, HEALTH, 200, cases[i].health);
-		struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+		struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 		if (uplink_forecasts(uplink, &forecasts, &error) != cases[i].expected)
 			fail_msg("case %zu: %s", i, error.data);
 		assert_int_equal(forecasts.count, 0);
@@ -268,7 +268,7 @@ static void test_server_forecasts_failures_say_why(void **state)
 		struct forecasts forecasts;
 		struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
 		sink_open(&sink, cases[i].status, cases[i].answer);
-		struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+		struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 		assert_int_equal(uplink_forecasts(uplink, &forecasts, &error), cases[i].expected);
 		text_printf(&expected, "GET %sforecasts: %s", sink.url, cases[i].sentence);
 		assert_string_equal(error.data, expected.data);
@@ -284,7 +284,7 @@ static void test_server_forecasts_have_a_time_of_their_own(void **state)
 	(void)state;
 	struct sink sink;
 	sink_open_silent(&sink);
-	struct uplink *uplink = uplink_open(sink.url, "", 60000, 100);
+	struct uplink *uplink = uplink_open(sink.url, "", "environment", 60000, 100);
 	struct forecasts forecasts;
 	struct text error = TEXT_EMPTY;
 	int64_t start_ns = clock_monotonic_ns();
@@ -330,7 +330,7 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
 	assert_string_equal(asked(&sink),
 		"PUT /ressources-usage/save-alarms\n{\"data\": ["
@@ -384,7 +384,7 @@ static void test_server_save_alarms_numbers_that_it_does_not_take_are_left_out(v
 		assert_int_equal(states_restore_series(states, &bad), 0);
 		add_series(states, "good", COLOR_RED, 0, false);
 		sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-		struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+		struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 		assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
 		text_printf(&expected, "\"bad\", \"type_data\": \"cpu\", \"color\": \"orange\", %s},\n", cases[i].expected);
 		if (!strstr(asked(&sink), expected.data))
@@ -404,7 +404,7 @@ static void test_server_save_alarms_nothing_to_report_is_reported(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 	for (unsigned i = 1; i <= 2; i++) {
 		assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
 		assert_int_equal(http_server_count(sink.http, ""), i);
@@ -428,7 +428,7 @@ static void test_server_save_alarms_many_go_in_several_requests(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY;
 	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct uplink *uplink = uplink_open(sink.url, "", 5000, 5000);
+	struct uplink *uplink = uplink_open(sink.url, "", "environment", 5000, 5000);
 	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
 	size_t requests = http_server_count(sink.http, "");
 	assert_true(requests > 4 && requests < 16);
@@ -449,7 +449,7 @@ static void test_server_save_alarms_refused_says_why(void **state)
 	struct sink sink;
 	struct text error = TEXT_EMPTY, expected = TEXT_EMPTY;
 	sink_open(&sink, 400, "{\"Response\": \"NOk\", \"error\": \"no\"}");
-	struct uplink *uplink = uplink_open(sink.url, "", 2000, 2000);
+	struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
 	assert_int_equal(uplink_save_alarms(uplink, states, &error), -EREMOTEIO);
 	text_printf(&expected, "PUT %ssave-alarms: the answer's status is 400 (no)", sink.url);
 	assert_string_equal(error.data, expected.data);

@@ -82,6 +82,7 @@ static void test_uplink_check_url_and_ip_are_looked_at(void **state)
 		struct config wanted = { 0 };
 		wanted.collector.url = (char *)(uintptr_t)cases[i].url;
 		wanted.collector.ip = (char *)(uintptr_t)cases[i].ip;
+		wanted.collector.proxy = (char[]){ "none" };
 		if ((uplink_check(&wanted, &error) == 0) != cases[i].right)
 			fail_msg("url '%s', ip '%s'", cases[i].url, cases[i].ip);
 		assert_true((error.length == 0) == cases[i].right);
@@ -178,6 +179,36 @@ static void test_uplink_put_answer_that_is_not_vigies_is_none(void **state)
 			assert_non_null(strstr(uplink_describe(uplink), ", and not from vigie"));
 		assert_int_equal(tear_down(state), 0);
 	}
+}
+
+static void test_uplink_put_redirect_is_told_with_the_url_to_use(void **state)
+{
+	(void)state;
+	expect(301, "Location: https://vigie.example/x/save-all\r\n");
+	server.body = "<html>moved</html>";
+	open_uplink(NULL);
+	assert_int_equal(put(), 301);
+	assert_non_null(strstr(uplink_describe(uplink), "/x/save-all: HTTP 301, to https://vigie.example/x/save-all, "
+	                                                "which is not followed: the URL would be https://vigie.example/x/"));
+}
+
+/* Before anything is known of the connection, too. */
+static void test_uplink_put_body_has_the_address_of_its_connection(void **state)
+{
+	(void)state;
+	expect(200, NULL);
+	open_uplink(NULL);
+	assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 1);
+	assert_memory_equal(asked(0)->body, "{\"ipaddress\":\"127.0.0.1\",", 25);
+	assert_int_equal(tear_down(state), 0);
+	/* What is configured goes over any. */
+	expect(200, NULL);
+	open_uplink("collector.ip=10.9.0.2");
+	assert_int_equal(put(), 200);
+	assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 2);
+	assert_memory_equal(asked(1)->body, "{\"ipaddress\":\"10.9.0.2\",", 24);
 }
 
 static void test_uplink_put_gzip_is_sent_where_it_is_wanted(void **state)
@@ -307,6 +338,8 @@ int main(void)
 		TEST(test_uplink_put_answers_tell_the_servers_clock),
 		TEST(test_uplink_put_refused_time_tells_the_servers_clock),
 		TEST(test_uplink_put_answer_that_is_not_vigies_is_none),
+		TEST(test_uplink_put_redirect_is_told_with_the_url_to_use),
+		TEST(test_uplink_put_body_has_the_address_of_its_connection),
 		TEST(test_uplink_put_gzip_is_sent_where_it_is_wanted),
 		TEST(test_uplink_put_server_without_gzip_is_sent_plain_from_then_on),
 		TEST(test_uplink_put_token_is_shown_and_read_again_when_it_is_refused),

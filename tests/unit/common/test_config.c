@@ -89,6 +89,7 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->collector.buffer_ticks, 60);
 	assert_int_equal(config->collector.gzip, GZIP_AUTO);
 	assert_string_equal(config->collector.ca_file, "");
+	assert_string_equal(config->collector.proxy, "environment");
 	assert_string_equal(config->collector.token_file, "");
 	assert_true(config->alert.threshold == 80);
 	assert_true(config->alert.clear == 75);
@@ -818,7 +819,7 @@ static void test_config_print_defaults_read_back(void **state)
 static const char every_option[] = "[log]\nlevel = debug\n"
                                    "[server]\nstore = x\nthreads = 12\nmax_body = 3KiB\nhosts = x.example\nhosts = y\nconnections_per_address = 18\nmemory = 17MiB\ninterval = 90s\n"
                                    "retention = 90000ms\nmax_series_per_host = 11\nmax_series = 12\nmax_points = 13\ncache = 250ms\n"
-                                   "store_timeout = 3s\nstore_queue = 2MiB\nstore_ca_file = /ca\nmanage_retention = yes\n"
+                                   "store_timeout = 3s\nstore_queue = 2MiB\nstore_ca_file = /ca\nstore_proxy = none\nmanage_retention = yes\n"
                                    "write_tokens = /w\nread_tokens = /r\nadmin_tokens = /a\n"
                                    "[sqlite]\npath = /a b/c\n"
                                    "[influxdb2]\nurl = http://i2\norg = o\nbucket = b\ntoken_file = /t2\n"
@@ -829,14 +830,14 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "cpu_scale = machine\nkernel_threads = yes\ninclude = a*\ninclude = b\n"
                                    "exclude = c\ntop = 5\nmin_cpu = 0.1\nmin_mem = 12.345\nmax_processes = 14\n"
                                    "spool = /s p\nspool_bytes = 3MiB\nspool_age = 90m\nbuffer = 15\ngzip = no\n"
-                                   "ca_file = /cc\ntoken_file = /tc\n"
-                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\ntoken_file = /ta\n"
+                                   "ca_file = /cc\nproxy = http://pc:3128\ntoken_file = /tc\n"
+                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\nproxy = none\ntoken_file = /ta\n"
                                    "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
                                    "amber_probability = 0.625\namber_clear = 0.25\nhorizon = 45s\n"
                                    "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = /l\nhook = /h\n"
                                    "hook_timeout = 2s\nstate = /s\n"
                                                                       "[forecast]\nrefresh = 30s\nurl = http://z/\nstep = 10m\nphase = 8s\ntimeout = 9s\n"
-                                   "token_file = /tf\nabove = 12.5\nhistory = 1d\nmodel = /m\nstate = /sf\n";
+                                   "proxy = socks5h://pf\ntoken_file = /tf\nabove = 12.5\nhistory = 1d\nmodel = /m\nstate = /sf\n";
 
 static void test_config_print_other_values_read_back(void **state)
 {
@@ -854,7 +855,7 @@ static void test_config_print_has_every_option(void **state)
 		"[log]", "level = debug", "[server]", "store = x", "threads = 12", "max_body = 3KiB", "hosts = x.example", "hosts = y",
 		"connections_per_address = 18", "memory = 17MiB", "interval = 90s",
 		"retention = 90s", "max_series_per_host = 11", "max_series = 12", "max_points = 13", "cache = 250ms",
-		"store_timeout = 3s", "store_queue = 2MiB", "store_ca_file = /ca", "manage_retention = yes",
+		"store_timeout = 3s", "store_queue = 2MiB", "store_ca_file = /ca", "store_proxy = none", "manage_retention = yes",
 		"write_tokens = /w", "read_tokens = /r", "admin_tokens = /a",
 		"[sqlite]", "path = /a b/c",
 		"[influxdb2]", "url = http://i2", "org = o", "bucket = b", "token_file = /t2",
@@ -863,12 +864,12 @@ static void test_config_print_has_every_option(void **state)
 		"token_file = /tv", "[collector]", "url = http://x/", "ip = 10.0.0.5", "interval = 1500ms", "timeout = 1m",
 		"cpu_scale = machine", "kernel_threads = yes", "include = a*", "include = b", "exclude = c", "top = 5",
 		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "spool = /s p",
-		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = /cc", "token_file = /tc", "[alert]", "url = https://y/",
-		"interval = 2m", "phase = 0d", "timeout = 150ms", "token_file = /ta", "threshold = 123456.789", "clear = 0.001",
+		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = /cc", "proxy = http://pc:3128", "token_file = /tc", "[alert]", "url = https://y/",
+		"interval = 2m", "phase = 0d", "timeout = 150ms", "proxy = none", "token_file = /ta", "threshold = 123456.789", "clear = 0.001",
 		"raise_after = 16", "clear_after = 17", "amber_probability = 0.625", "amber_clear = 0.25", "horizon = 45s",
 		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = /l", "hook = /h",
 		"hook_timeout = 2s", "state = /s",
-		"[forecast]", "refresh = 30s", "url = http://z/", "step = 10m", "phase = 8s", "timeout = 9s", "token_file = /tf",
+		"[forecast]", "refresh = 30s", "url = http://z/", "step = 10m", "phase = 8s", "timeout = 9s", "proxy = socks5h://pf", "token_file = /tf",
 		"above = 12.5", "history = 1d", "model = /m", "state = /sf",
 	};
 	struct text text = TEXT_EMPTY;

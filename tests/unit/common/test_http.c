@@ -780,6 +780,134 @@ static void test_http_send_cut_answer_is_told_beside_the_sink(void **state)
 
 /* ---- escaping ---- */
 
+/* What is said of the last request, beside its error. */
+static void assert_said(const struct http *http, const char *path, const char *expected)
+{
+	struct text text = TEXT_EMPTY;
+	text_append_string(&text, "");
+	http_append_redirect(http, path, &text);
+	http_append_proxy(http, &text);
+	assert_string_equal(text.data, expected);
+	text_free(&text);
+}
+
+static void test_http_send_proxy_is_asked_and_told_without_its_password(void **state)
+{
+	(void)state;
+	OPEN(proxy, OK("", "0", ""), "HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n");
+	char with_secret[96], shown[96];
+	snprintf(with_secret, sizeof(with_secret), "http://user:secret@%s", http_server_url(proxy.http) + strlen("http://"));
+	snprintf(shown, sizeof(shown), ", through the proxy %s", http_server_url(proxy.http));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	const struct http_message message = { .method = "GET", .url = "http://vigie.example/x", .proxy = with_secret };
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(http_send(http, &message, &answer), 0);
+		assert_int_equal(answer.status, i ? 407 : 200);
+		assert_memory_equal(asked(&proxy)->head, "GET http://vigie.example/x HTTP", 31);
+		assert_said(http, NULL, shown);
+		assert_true(http_is_proxied(http));
+		assert_false(http_peer_is_local(http)); /* the proxy is: of the server nothing is known */
+	}
+	/* A server on loopback is asked itself. */
+	OPEN(server, OK("", "0", ""));
+	const struct http_message near = { .method = "GET", .url = server.url, .proxy = with_secret };
+	assert_int_equal(http_send(http, &near, &answer), 0);
+	assert_memory_equal(asked(&server)->head, "GET /path?query=1 HTTP", 22);
+	assert_said(http, NULL, "");
+	assert_false(http_is_proxied(http));
+	assert_true(http_peer_is_local(http));
+	http_close(http);
+	server_close(&proxy);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_send_proxy_that_is_none_is_told_without_its_password(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *proxy, *said;
+		int result;
+	} cases[] = {
+		{ "http://user:secret@127.0.0.1:1", ", through the proxy http://127.0.0.1:1", -ECONNREFUSED },
+		{ "ftp://user:secret@h:1", ", through the proxy ftp://h:1", -ECONNREFUSED },
+		{ "http://user:sec/ret@h:1", ", through the proxy http://h:1", -EIO },
+		{ "user:secret@127.0.0.1:1", ", through the proxy 127.0.0.1:1", -ECONNREFUSED },
+	};
+	struct http *http = http_open(2000);
+	struct http_answer answer = { 0 };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(setenv("http_proxy", cases[i].proxy, 1), 0);
+		assert_int_equal(http_request(http, "GET", "http://vigie.example/", NULL, 0, &answer), cases[i].result);
+		assert_string_not_equal(http_error(http), "");
+		assert_null(strstr(http_error(http), "sec"));
+		assert_said(http, NULL, cases[i].said);
+	}
+	unsetenv("http_proxy");
+	http_close(http);
+	text_free(&answer.body);
+}
+
+#define REDIRECT(status, location) "HTTP/1.1 " status " X\r\nContent-Length: 0\r\nLocation: " location "\r\n\r\n"
+
+static void test_http_send_redirect_is_told_and_not_followed(void **state)
+{
+	(void)state;
+	OPEN(server, REDIRECT("301", "https://vigie.example/ressources-usage/path"), REDIRECT("302", "/sign-in?from=secret#x"),
+	     REDIRECT("308", "//user:secret@h:1/a/path"), REDIRECT("303", "ftp://h/a\x1b[31m"), REDIRECT("307", ""),
+	     REDIRECT("200", "http://h/"), "HTTP/1.1 301 X\r\nContent-Length: 0\r\n\r\n");
+	const char *origin = http_server_url(server.http);
+	char sign_in[160];
+	snprintf(sign_in, sizeof(sign_in), ", to %s/sign-in, which is not followed", origin);
+	const char *const expected[] = {
+		", to https://vigie.example/ressources-usage/path, which is not followed: the URL would be "
+		"https://vigie.example/ressources-usage/",
+		sign_in,
+		", to http://h:1/a/path, which is not followed: the URL would be http://h:1/a/",
+		", to ftp://h/a, which is not followed",
+		NULL, "", "",
+	};
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		assert_int_equal(http_request(http, "PUT", server.url, "{}", 2, &answer), 0);
+		if (expected[i])
+			assert_said(http, "path?query=1", expected[i]);
+	}
+	assert_int_equal(http_server_count(server.http, ""), sizeof(expected) / sizeof(expected[0]));
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+static void test_http_send_from_another_address_is_not_sent(void **state)
+{
+	(void)state;
+	OPEN(server, OK("", "0", ""));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	char ip[WIRE_IP_SIZE];
+	struct http_message message = { .method = "PUT", .url = server.url, .body = "{}", .body_length = 2 };
+	static const char *const others[] = { "", "10.9.0.2", "127.0.0.2", "::1" };
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		/* Neither over a new connection nor over one that is there. */
+		for (int used = 0; used < 2; used++) {
+			message.own_ip = others[i];
+			assert_int_equal(http_send(http, &message, &answer), -EADDRNOTAVAIL);
+			assert_string_not_equal(http_error(http), "");
+			assert_true(http_own_ip(http, ip));
+			assert_string_equal(ip, "127.0.0.1");
+			assert_int_equal(http_server_count(server.http, ""), 2 * i + (size_t)used);
+			message.own_ip = ip;
+			assert_int_equal(http_send(http, &message, &answer), 0);
+		}
+	}
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
 static void test_http_append_escaped_all_but_the_unreserved(void **state)
 {
 	(void)state;
@@ -854,6 +982,10 @@ int main(void)
 		cmocka_unit_test(test_http_send_sink_gets_nothing_of_an_error),
 		cmocka_unit_test(test_http_send_sink_fails_its_error_is_returned_and_the_next_request_works),
 		cmocka_unit_test(test_http_send_cut_answer_is_told_beside_the_sink),
+		cmocka_unit_test(test_http_send_proxy_is_asked_and_told_without_its_password),
+		cmocka_unit_test(test_http_send_proxy_that_is_none_is_told_without_its_password),
+		cmocka_unit_test(test_http_send_redirect_is_told_and_not_followed),
+		cmocka_unit_test(test_http_send_from_another_address_is_not_sent),
 		cmocka_unit_test(test_http_append_escaped_all_but_the_unreserved),
 		cmocka_unit_test(test_http_close_null_is_harmless),
 	};

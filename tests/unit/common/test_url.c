@@ -114,10 +114,55 @@ static void test_url_check_table_in_any_locale(void **state)
 	setlocale(LC_CTYPE, "C");
 }
 
+static void test_url_is_loopback_hosts_that_are_this_machine_by_their_word(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *url;
+		bool loopback;
+	} hosts[] = {
+		{ "http://127.0.0.1:8000/x", true },
+		{ "https://127.255.1.2/", true },
+		{ "http://127.1/", true }, /* as libcurl takes it */
+		{ "http://0x7f000001/", true },
+		{ "http://0.0.0.0:8000/", true },
+		{ "http://[::1]:8000/", true },
+		{ "http://[0:0:0:0:0:0:0:1]/", true },
+		{ "http://[::]/", true },
+		{ "http://[::ffff:127.0.0.1]/", true },
+		{ "http://[::ffff:7f00:2]/", true },
+		{ "http://localhost/", true },
+		{ "HTTP://LocalHost:1/", true },
+		{ "http://localhost./", true },
+		{ "http://vigie.localhost/", true },
+		{ "http://user:password@localhost/", true },
+		{ "http://localhost@10.0.0.1/", false },
+		{ "http://128.0.0.1/", false },
+		{ "http://10.127.0.1/", false },
+		{ "http://[::ffff:10.0.0.1]/", false },
+		{ "http://[::2]/", false },
+		{ "http://[2001:db8::127]/", false },
+		{ "http://localhost.example/", false },
+		{ "http://notlocalhost/", false },
+		{ "http://127.example/", false },
+		{ "http://vigie.example/127.0.0.1", false },
+		{ "http://vigie.example/http://localhost/", false },
+	};
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		if (url_is_loopback(hosts[i].url) != hosts[i].loopback)
+			fail_msg("%s: %d is not expected", hosts[i].url, !hosts[i].loopback);
+	}
+	assert_true(url_host_is_loopback("::1"));
+	assert_true(url_host_is_loopback("127.0.0.1"));
+	assert_false(url_host_is_loopback("10.0.0.1"));
+	assert_false(url_host_is_loopback(""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_url_check_table_in_any_locale),
+		cmocka_unit_test(test_url_is_loopback_hosts_that_are_this_machine_by_their_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static void test_watcher_read_right_section_gives_rules_and_token(void **state)
 		struct text token = TEXT_EMPTY, error = TEXT_EMPTY;
 		struct rules *rules;
 		struct config *config = make_config("alert.rule=process=java threshold=90");
-		struct watcher_section section = { .name = "alert", .url = URL, .token_file = cases[i].token_file };
+		struct watcher_section section = { .name = "alert", .url = URL, .token_file = cases[i].token_file, .proxy = "none" };
 		assert_int_equal(watcher_read(config, NULL, &section, &rules, &token, &error), 0);
 		config_free(config);
 		assert_string_equal(token.data, cases[i].token);
@@ -53,11 +53,11 @@ static void test_watcher_read_wrong_section_says_what_and_gives_nothing(void **s
 		int result;
 		const char *sentence;
 	} cases[] = {
-		{ { "forecast", "nowhere", "" }, NULL, -EINVAL, "[forecast] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
-		{ { "alert", URL, "/nonexistent" }, NULL, -ENOENT, "[alert] token_file: /nonexistent: No such file or directory" },
-		{ { "forecast", URL, "/dev/null" }, NULL, -EINVAL, "[forecast] token_file: /dev/null: it holds no token" },
-		{ { "forecast", URL, token_path }, "alert.clear=90", -EINVAL, "[alert] clear = 90 is over threshold = 80" },
-		{ { "alert", URL, token_path }, "alert.rule=pid=7", -EINVAL, "command line: rule: 'pid=7' is none of " },
+		{ { "forecast", "nowhere", "", "none" }, NULL, -EINVAL, "[forecast] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
+		{ { "alert", URL, "/nonexistent", "none" }, NULL, -ENOENT, "[alert] token_file: /nonexistent: No such file or directory" },
+		{ { "forecast", URL, "/dev/null", "none" }, NULL, -EINVAL, "[forecast] token_file: /dev/null: it holds no token" },
+		{ { "forecast", URL, token_path, "none" }, "alert.clear=90", -EINVAL, "[alert] clear = 90 is over threshold = 80" },
+		{ { "alert", URL, token_path, "none" }, "alert.rule=pid=7", -EINVAL, "command line: rule: 'pid=7' is none of " },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct text token = TEXT_EMPTY, error = TEXT_EMPTY;

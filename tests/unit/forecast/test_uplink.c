@@ -18,7 +18,7 @@ static void test_server_hosts_gives_addresses(void **state)
 	add_series("10.0.0.5", "a", RESOURCE_CPU);
 	add_series("nowhere", "a", RESOURCE_CPU);
 	add_series("::1", "a", RESOURCE_CPU);
-	struct uplink *client = uplink_open(server.url, "", 2000);
+	struct uplink *client = uplink_open(server.url, "", "environment", 2000);
 	assert_int_equal(uplink_hosts(client, &hosts, &error), 0);
 	assert_int_equal(hosts.count, 2);
 	assert_string_equal(hosts.ips[0], "10.0.0.5");
@@ -55,7 +55,7 @@ static void test_server_history_asks_for_maxima_and_means(void **state)
 		add_sample(a, time_ms, (double)(time_ms / 1000 % 60));
 		add_sample(b, time_ms, 1);
 	}
-	struct uplink *client = uplink_open(server.url, "", 2000);
+	struct uplink *client = uplink_open(server.url, "", "environment", 2000);
 	assert_int_equal(uplink_history(client, &query, NOW, &reader, &error), 0);
 	assert_string_equal(collected.data, "10.0.0.5/a 25/50 25/50 0/0; ");
 	assert_string_equal(server.asked.data,
@@ -78,7 +78,7 @@ static void test_server_history_broken_answer_says_which(void **state)
 	struct history_query query = { .resource = RESOURCE_CPU, .step_ms = 60000, .first = NOW / 60000, .count = 1, .above = -1 };
 	struct history_reader reader = { .user = &collected, .read = collect };
 	server.get_status = 200; /* and an empty body */
-	struct uplink *client = uplink_open(server.url, "", 2000);
+	struct uplink *client = uplink_open(server.url, "", "environment", 2000);
 	assert_int_equal(uplink_history(client, &query, NOW, &reader, &error), -EBADMSG);
 	assert_non_null(strstr(error.data, "window=16s: it is no JSON object"));
 	uplink_close(client);
@@ -99,7 +99,7 @@ static void test_server_forecasts_are_written_with_few_decimals(void **state)
 		{ "::1", "sure", RESOURCE_MEM, 1.5, 1, -1 },
 	};
 	struct text error = TEXT_EMPTY;
-	struct uplink *client = uplink_open(server.url, "", 2000);
+	struct uplink *client = uplink_open(server.url, "", "environment", 2000);
 	uplink_forecasts_begin(client);
 	for (size_t i = 0; i < sizeof(forecasts) / sizeof(forecasts[0]); i++)
 		assert_int_equal(uplink_forecasts_add(client, &forecasts[i], &error), 0);
@@ -118,7 +118,7 @@ static void test_server_forecasts_none_is_a_sign_of_life(void **state)
 {
 	(void)state;
 	struct text error = TEXT_EMPTY;
-	struct uplink *client = uplink_open(server.url, "", 2000);
+	struct uplink *client = uplink_open(server.url, "", "environment", 2000);
 	for (size_t i = 1; i <= 2; i++) {
 		uplink_forecasts_begin(client);
 		assert_int_equal(uplink_forecasts_end(client, &error), 0);
@@ -138,7 +138,7 @@ static void test_server_forecasts_many_go_in_several_requests(void **state)
 	(void)state;
 	struct text error = TEXT_EMPTY;
 	char process[WIRE_NAME_SIZE];
-	struct uplink *client = uplink_open(server.url, "", 5000);
+	struct uplink *client = uplink_open(server.url, "", "environment", 5000);
 	uplink_forecasts_begin(client);
 	for (int i = 0; i < 20000; i++) {
 		/* Escaped six times as long: the longest that there are. */
