@@ -30,6 +30,8 @@ struct option {
 
 static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
 static const char *const cpu_scales[] = { "core", "machine", NULL };
+static const char *const mem_scales[] = { "machine", "limit", NULL };
+static const char *const names[] = { "comm", "unit", "exe", NULL };
 static const char *const gzips[] = { "auto", "yes", "no", NULL };
 
 /* An option's type and where its field is: it compiles for a field that set_option() may write as that type. */
@@ -128,8 +130,12 @@ static const struct option options[] = {
 	  "time between two samples of every process" },
 	{ "collector", "timeout", FIELD(DURATION, collector.timeout_ms), "5s", 100, MINUTE, NULL,
 	  "how long one request to the server may take" },
+	{ "collector", "name", FIELD(CHOICE, collector.name), "comm", 0, 0, names,
+	  "what a process is called by: comm: the kernel's name, of 15 bytes; unit: its systemd unit or container, and comm where it has none; exe: its program's file" },
 	{ "collector", "cpu_scale", FIELD(CHOICE, collector.cpu_scale), "core", 0, 0, cpu_scales,
 	  "core: 100 is one core kept busy; machine: 100 is all of them" },
+	{ "collector", "mem_scale", FIELD(CHOICE, collector.mem_scale), "machine", 0, 0, mem_scales,
+	  "machine: 100 is the machine's memory; limit: it is the limit of the process's control group where that is less" },
 	{ "collector", "kernel_threads", FIELD(BOOLEAN, collector.kernel_threads), "no", 0, 0, NULL,
 	  "whether kernel threads are sent" },
 	{ "collector", "include", FIELD(LIST, collector.include), NULL, 0, 0, NULL,

@@ -31,6 +31,8 @@ struct config_list {
 };
 
 enum config_cpu_scale { CPU_SCALE_CORE, CPU_SCALE_MACHINE };
+enum config_mem_scale { MEM_SCALE_MACHINE, MEM_SCALE_LIMIT };
+enum config_name { NAME_COMM, NAME_UNIT, NAME_EXE };
 enum config_gzip { GZIP_AUTO, GZIP_YES, GZIP_NO };
 
 /* Strings are never NULL; "" where nothing is set. Paths of the file are absolute. */
@@ -86,7 +88,9 @@ struct config {
 		char *ip;  /* "": the one the connection to the server uses */
 		int64_t interval_ms;
 		int64_t timeout_ms;
+		int64_t name;      /* enum config_name */
 		int64_t cpu_scale; /* enum config_cpu_scale */
+		int64_t mem_scale; /* enum config_mem_scale */
 		bool kernel_threads;
 		struct config_list include; /* globs; empty: all */
 		struct config_list exclude;
