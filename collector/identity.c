@@ -8,10 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/table.h"
-
 #include "collector/cgroup.h"
 #include "collector/limits.h"
+#include "common/table.h"
 #include "common/wire.h"
 
 enum {

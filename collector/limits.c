@@ -7,9 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/table.h"
-
 #include "collector/cgroup.h"
+#include "common/table.h"
 
 /* Where the same is mounted more often, the others show no more. */
 enum { MOUNTS_MAX = 16 };

@@ -539,12 +539,17 @@ static char *path_beside(const char *file, const char *name)
 	return path;
 }
 
+int config_add_warning(struct config *config, int line, const char *sentence)
+{
+	return list_add(&config->warnings, sentence, line) ? 0 : -ENOMEM;
+}
+
 static void warn(struct parser *parser, const struct option *option, const char *missing, const char *found)
 {
 	struct text sentence = TEXT_EMPTY;
 	text_printf(&sentence, "%s:%d: %s: there is no %s: taking %s, of the working directory", parser->path, parser->line,
 	            option->key, missing, found);
-	if (text_failed(&sentence) || !list_add(&parser->config->warnings, sentence.data, parser->line))
+	if (text_failed(&sentence) || config_add_warning(parser->config, parser->line, sentence.data) != 0)
 		fail(parser, -ENOMEM, "out of memory");
 	text_free(&sentence);
 }

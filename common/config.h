@@ -152,6 +152,9 @@ int config_load(const char *path, char *const overrides[], size_t override_count
 
 void config_free(struct config *config);
 
+/* Adds a sentence for the log about a line of the file; 0: the command line. 0 or -ENOMEM. */
+int config_add_warning(struct config *config, int line, const char *sentence) __attribute__((warn_unused_result));
+
 /* Reads a duration as the file has them ("90s", "2d") in ms; false when it is none. */
 bool config_parse_duration(const char *value, double *ret_ms);
 
