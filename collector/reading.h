@@ -13,8 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* libproc2 cuts a comm off at 63 bytes; cleaning it makes none longer. */
-enum { READING_NAME_SIZE = 64 };
+/* libproc2 cuts a comm off at 63 bytes; cleaning it makes none longer. A unit's name may be longer than this:
+ * identity_apply(). */
+enum { READING_NAME_SIZE = 128 };
 
 struct process {
 	int pid;
@@ -27,6 +28,7 @@ struct process {
 	uint64_t virtual_kib; /* 0: no memory of its own */
 	uint64_t resident_kib;
 	uint64_t shared_kib; /* part of resident_kib; 0 where a name has one PID */
+	uint64_t limit_kib;  /* that its control group may have; 0: no limit, or none that counts */
 	char name[READING_NAME_SIZE]; /* clean: see wire_clean_name() */
 };
 

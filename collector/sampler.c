@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/identity.h"
 #include "collector/memory.h"
 #include "common/clock.h"
 #include "common/wire.h"
@@ -35,6 +36,7 @@ struct sampler {
 	bool kernel_threads;
 	struct memory memory;
 	struct machine_memory machine; /* as last told */
+	struct identity *identity; /* NULL: nothing beyond what libproc2 tells */
 	int64_t ticks_per_s;
 };
 
@@ -66,12 +68,24 @@ void sampler_close(struct sampler *sampler)
 	if (!sampler)
 		return;
 	procps_pids_unref(&sampler->pids);
+	identity_close(sampler->identity);
 	free(sampler);
 }
 
 void sampler_set_kernel_threads(struct sampler *sampler, bool kernel_threads)
 {
 	sampler->kernel_threads = kernel_threads;
+}
+
+int sampler_identify(struct sampler *sampler, enum config_name name, enum config_mem_scale scale)
+{
+	struct identity *identity = NULL;
+	int result = name == NAME_COMM && scale == MEM_SCALE_MACHINE ? 0 : identity_open("/proc", name, scale, &identity);
+	if (result)
+		return result;
+	identity_close(sampler->identity);
+	sampler->identity = identity;
+	return 0;
 }
 
 /* What holds for the whole reading. */
@@ -106,6 +120,7 @@ static int add_process(const struct sampler *sampler, struct pids_stack *stack, 
 	process->virtual_kib = VALUE(VIRTUAL, ul_int, stack) / 1024;
 	process->resident_kib = VALUE(RESIDENT, ul_int, stack) * sampler->memory.page_kib;
 	process->shared_kib = 0;
+	process->limit_kib = 0;
 
 	const char *command = VALUE(COMMAND, str, stack);
 	char name[WIRE_NAME_SIZE];
@@ -134,6 +149,11 @@ int sampler_read(struct sampler *sampler, struct reading *reading)
 			reading->count = 0;
 			return result;
 		}
+	}
+	int result = sampler->identity ? identity_apply(sampler->identity, reading) : 0;
+	if (result) {
+		reading->count = 0;
+		return result;
 	}
 
 	reading_sort(reading);

@@ -24,6 +24,8 @@
  * - procps_uptime(), which each reading calls, ends with
  *   uselocale(LC_GLOBAL_LOCALE): a locale of the thread alone does not last.
  *
+ * What processes are called, and limited to, beyond that: collector/identity.h.
+ *
  * One thread uses a sampler, the one that opened it.
  */
 #ifndef VIGIE_COLLECTOR_SAMPLER_H
@@ -32,6 +34,7 @@
 #include <stdbool.h>
 
 #include "collector/reading.h"
+#include "common/config.h"
 
 struct sampler;
 
@@ -45,6 +48,10 @@ void sampler_close(struct sampler *sampler);
 
 /* From the next reading on. */
 void sampler_set_kernel_threads(struct sampler *sampler, bool kernel_threads);
+
+/* Likewise; until then processes are called by their comm, and have no limit. 0, or a negative errno: it is as it was. */
+int sampler_identify(struct sampler *sampler, enum config_name name, enum config_mem_scale scale)
+	__attribute__((warn_unused_result));
 
 /*
  * Replaces the content of `reading`, sorted, its memory as memory_complete() leaves
