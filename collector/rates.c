@@ -99,19 +99,27 @@ static int32_t cpu_of(const struct rates *rates, const struct reading *reading, 
 	return in_thousandths(percent, maximum);
 }
 
+/* What 100 % of a process's memory is. */
+static double memory_of(const struct reading *reading, const struct process *process)
+{
+	bool limited = process->limit_kib && process->limit_kib < reading->memory_kib;
+	return (double)(limited ? process->limit_kib : reading->memory_kib);
+}
+
 static int32_t mem_of(const struct reading *reading, size_t start, size_t end)
 {
-	uint64_t used_kib = 0, shared_kib = 0;
+	/* Each is a part of its own process's 100 %. */
+	double used = 0, largest_shared = 0;
 	for (size_t i = start; i < end; i++) {
 		const struct process *process = &reading->processes[i];
 		uint64_t shared = end - start > 1 ? process->shared_kib : 0;
 		if (shared > process->resident_kib)
 			shared = process->resident_kib;
-		used_kib += process->resident_kib - shared;
-		if (shared > shared_kib)
-			shared_kib = shared;
+		double memory_kib = memory_of(reading, process);
+		used += (double)(process->resident_kib - shared) / memory_kib;
+		largest_shared = fmax(largest_shared, (double)shared / memory_kib);
 	}
-	return in_thousandths(100.0 * (double)(used_kib + shared_kib) / (double)reading->memory_kib, 100);
+	return in_thousandths(100.0 * (used + largest_shared), 100);
 }
 
 int rates_update(struct rates *rates, const struct reading *reading, enum config_cpu_scale scale,

@@ -13,15 +13,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* libproc2 cuts a comm off at 63 bytes; cleaning it makes none longer. */
-enum { READING_NAME_SIZE = 64 };
+/* libproc2 cuts a comm off at 63 bytes; cleaning it makes none longer. A unit's name may be longer than this:
+ * identity_apply(). */
+enum { READING_NAME_SIZE = 128 };
 
 struct process {
 	int pid;
+	int parent;  /* its PID */
+	int threads; /* those that have not ended, and the first */
+	char state;  /* of the first thread, as in /proc/PID/stat */
+	bool forked; /* it has executed no program since it began */
 	uint64_t start_ticks; /* after boot; with the PID it names a process for ever */
 	uint64_t cpu_ticks;   /* used since it began */
+	uint64_t virtual_kib; /* 0: no memory of its own */
 	uint64_t resident_kib;
 	uint64_t shared_kib; /* part of resident_kib; 0 where a name has one PID */
+	uint64_t limit_kib;  /* that its control group may have; 0: no limit, or none that counts */
 	char name[READING_NAME_SIZE]; /* clean: see wire_clean_name() */
 };
 
@@ -34,7 +41,7 @@ struct reading {
 	uint64_t boot_ticks; /* since boot, of the clock that start_ticks is of */
 	int64_t ticks_per_s;
 	int64_t cores;
-	uint64_t memory_kib; /* of the machine */
+	uint64_t memory_kib; /* of the machine: MemTotal of /proc/meminfo */
 	bool partial;        /* some processes are hidden from us */
 };
 

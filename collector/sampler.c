@@ -1,27 +1,31 @@
 #include "collector/sampler.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libproc2/pids.h>
 #include <locale.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/identity.h"
+#include "collector/memory.h"
 #include "common/clock.h"
 #include "common/wire.h"
 
 /* PF_KTHREAD of include/linux/sched.h. A parent of 2 would tell the same of all
  * but kthreadd itself, and something else in a PID namespace. */
 #define FLAG_KERNEL_THREAD 0x00200000UL
+/* PF_FORKNOEXEC, likewise. */
+#define FLAG_FORKED 0x00000040UL
 
-enum column { PID, COMMAND, BEGAN, TICKS, RESIDENT, FLAGS, COLUMN_COUNT };
+enum column { PID, COMMAND, BEGAN, TICKS, RESIDENT, FLAGS, PARENT, STATE, THREADS, VIRTUAL, COLUMN_COUNT };
 
 static enum pids_item columns[COLUMN_COUNT] = {
 	[PID] = PIDS_ID_PID,       [COMMAND] = PIDS_CMD,  [BEGAN] = PIDS_TICS_BEGAN,
 	[TICKS] = PIDS_TICS_ALL,   [RESIDENT] = PIDS_RSS, [FLAGS] = PIDS_FLAGS,
+	[PARENT] = PIDS_ID_PPID,   [STATE] = PIDS_STATE,  [THREADS] = PIDS_NLWP,
+	[VIRTUAL] = PIDS_VSIZE_BYTES,
 };
 
 /* What PIDS_VAL() gives, which takes an argument less from libproc2 4.0.5 on. */
@@ -30,7 +34,9 @@ static enum pids_item columns[COLUMN_COUNT] = {
 struct sampler {
 	struct pids_info *pids;
 	bool kernel_threads;
-	uint64_t page_kib;
+	struct memory memory;
+	struct machine_memory machine; /* as last told */
+	struct identity *identity; /* NULL: nothing beyond what libproc2 tells */
 	int64_t ticks_per_s;
 };
 
@@ -42,7 +48,8 @@ int sampler_open(bool kernel_threads, struct sampler **ret_sampler)
 	if (!sampler)
 		return -ENOMEM;
 	sampler->kernel_threads = kernel_threads;
-	sampler->page_kib = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+	sampler->memory = (struct memory){ "/proc", (uint64_t)sysconf(_SC_PAGESIZE) / 1024 };
+	sampler->machine.total_kib = (uint64_t)sysconf(_SC_PHYS_PAGES) * sampler->memory.page_kib;
 	sampler->ticks_per_s = sysconf(_SC_CLK_TCK);
 
 	/* Where there is no such locale, names over ASCII lose their accents, no more. */
@@ -61,6 +68,7 @@ void sampler_close(struct sampler *sampler)
 	if (!sampler)
 		return;
 	procps_pids_unref(&sampler->pids);
+	identity_close(sampler->identity);
 	free(sampler);
 }
 
@@ -69,8 +77,19 @@ void sampler_set_kernel_threads(struct sampler *sampler, bool kernel_threads)
 	sampler->kernel_threads = kernel_threads;
 }
 
+int sampler_identify(struct sampler *sampler, enum config_name name, enum config_mem_scale scale)
+{
+	struct identity *identity = NULL;
+	int result = name == NAME_COMM && scale == MEM_SCALE_MACHINE ? 0 : identity_open("/proc", name, scale, &identity);
+	if (result)
+		return result;
+	identity_close(sampler->identity);
+	sampler->identity = identity;
+	return 0;
+}
+
 /* What holds for the whole reading. */
-static void read_machine(const struct sampler *sampler, struct reading *reading)
+static void read_machine(struct sampler *sampler, struct reading *reading)
 {
 	struct timespec boot;
 	clock_gettime(CLOCK_BOOTTIME, &boot);
@@ -78,9 +97,10 @@ static void read_machine(const struct sampler *sampler, struct reading *reading)
 	reading->ticks_per_s = sampler->ticks_per_s;
 	reading->boot_ticks = (uint64_t)(boot.tv_sec * sampler->ticks_per_s +
 	                                 boot.tv_nsec / (1000000000 / sampler->ticks_per_s));
-	/* Both may change while the machine runs. */
+	/* Both may change while the machine runs. Where the memory is not told, it is what it was. */
 	reading->cores = sysconf(_SC_NPROCESSORS_ONLN);
-	reading->memory_kib = (uint64_t)sysconf(_SC_PHYS_PAGES) * sampler->page_kib;
+	(void)!memory_read_machine(&sampler->memory, &sampler->machine);
+	reading->memory_kib = sampler->machine.total_kib;
 }
 
 static int add_process(const struct sampler *sampler, struct pids_stack *stack, struct reading *reading)
@@ -91,38 +111,22 @@ static int add_process(const struct sampler *sampler, struct pids_stack *stack, 
 	if (!process)
 		return -ENOMEM;
 	process->pid = VALUE(PID, s_int, stack);
+	process->parent = VALUE(PARENT, s_int, stack);
+	process->threads = VALUE(THREADS, s_int, stack);
+	process->state = VALUE(STATE, s_ch, stack);
+	process->forked = VALUE(FLAGS, ul_int, stack) & FLAG_FORKED;
 	process->start_ticks = VALUE(BEGAN, ull_int, stack);
 	process->cpu_ticks = VALUE(TICKS, ull_int, stack);
-	process->resident_kib = VALUE(RESIDENT, ul_int, stack) * sampler->page_kib;
+	process->virtual_kib = VALUE(VIRTUAL, ul_int, stack) / 1024;
+	process->resident_kib = VALUE(RESIDENT, ul_int, stack) * sampler->memory.page_kib;
 	process->shared_kib = 0;
+	process->limit_kib = 0;
 
 	const char *command = VALUE(COMMAND, str, stack);
 	char name[WIRE_NAME_SIZE];
 	wire_clean_name(command, strnlen(command, READING_NAME_SIZE - 1), name);
 	memcpy(process->name, name, strlen(name) + 1);
 	return 0;
-}
-
-/*
- * Reads resident and shared pages of one process; zeros when it has ended. Both
- * are taken from here, because the two of one moment belong together.
- */
-static void read_statm(const struct sampler *sampler, struct process *process)
-{
-	char path[32], line[128];
-	unsigned long resident = 0, shared = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/statm", process->pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		ssize_t length = read(fd, line, sizeof(line) - 1);
-		close(fd);
-		line[length > 0 ? length : 0] = '\0';
-		if (sscanf(line, "%*u %lu %lu", &resident, &shared) != 2)
-			resident = shared = 0;
-	}
-	process->resident_kib = resident * sampler->page_kib;
-	process->shared_kib = shared * sampler->page_kib;
 }
 
 int sampler_read(struct sampler *sampler, struct reading *reading)
@@ -146,12 +150,13 @@ int sampler_read(struct sampler *sampler, struct reading *reading)
 			return result;
 		}
 	}
+	int result = sampler->identity ? identity_apply(sampler->identity, reading) : 0;
+	if (result) {
+		reading->count = 0;
+		return result;
+	}
 
 	reading_sort(reading);
-	for (size_t start = 0, end; start < reading->count; start = end) {
-		end = reading_group_end(reading, start);
-		for (size_t i = start; end - start > 1 && i < end; i++)
-			read_statm(sampler, &reading->processes[i]);
-	}
+	memory_complete(&sampler->memory, sampler->machine.huge_kib > 0, reading);
 	return 0;
 }

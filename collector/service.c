@@ -67,11 +67,19 @@ static int open_tick(struct service *service, struct text *ret_error)
 	return result;
 }
 
+static int identify(struct service *service)
+{
+	return sampler_identify(service->sampler, (enum config_name)service->config->collector.name,
+	                        (enum config_mem_scale)service->config->collector.mem_scale);
+}
+
 static int open_members(struct service *service, struct text *ret_error)
 {
 	struct rate *values;
 	size_t count;
 	int result = sampler_open(service->config->collector.kernel_threads, &service->sampler);
+	if (result == 0)
+		result = identify(service);
 	if (result == 0)
 		result = take_reading(service, &values, &count);
 	if (result) {
@@ -124,7 +132,10 @@ int service_reload(struct service *service, const struct config *config, struct 
 {
 	service->config = config;
 	sampler_set_kernel_threads(service->sampler, config->collector.kernel_threads);
-	int result = sender_configure(service->sender, config);
+	int result = identify(service);
+	if (result)
+		log_error("reading /proc: %s; names and limits stay as they were", strerror(-result));
+	result = sender_configure(service->sender, config);
 	if (result)
 		log_error("preparing the connection to %s: %s; the old one stays", config->collector.url, strerror(-result));
 	if (service->tick.interval_ms == config->collector.interval_ms)

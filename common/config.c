@@ -30,6 +30,8 @@ struct option {
 
 static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
 static const char *const cpu_scales[] = { "core", "machine", NULL };
+static const char *const mem_scales[] = { "machine", "limit", NULL };
+static const char *const names[] = { "comm", "unit", "exe", NULL };
 static const char *const gzips[] = { "auto", "yes", "no", NULL };
 
 /* An option's type and where its field is: it compiles for a field that set_option() may write as that type. */
@@ -130,8 +132,12 @@ static const struct option options[] = {
 	  "time between two samples of every process" },
 	{ "collector", "timeout", FIELD(DURATION, collector.timeout_ms), "5s", 100, MINUTE, NULL,
 	  "how long one request to the server may take" },
+	{ "collector", "name", FIELD(CHOICE, collector.name), "comm", 0, 0, names,
+	  "what a process is called by: comm: the kernel's name, of 15 bytes; unit: its systemd unit or container, and comm where it has none; exe: its program's file" },
 	{ "collector", "cpu_scale", FIELD(CHOICE, collector.cpu_scale), "core", 0, 0, cpu_scales,
 	  "core: 100 is one core kept busy; machine: 100 is all of them" },
+	{ "collector", "mem_scale", FIELD(CHOICE, collector.mem_scale), "machine", 0, 0, mem_scales,
+	  "machine: 100 is the machine's memory; limit: it is the limit of the process's control group where that is less" },
 	{ "collector", "kernel_threads", FIELD(BOOLEAN, collector.kernel_threads), "no", 0, 0, NULL,
 	  "whether kernel threads are sent" },
 	{ "collector", "include", FIELD(LIST, collector.include), NULL, 0, 0, NULL,
@@ -541,12 +547,17 @@ static char *path_beside(const char *file, const char *name)
 	return path;
 }
 
+int config_add_warning(struct config *config, int line, const char *sentence)
+{
+	return list_add(&config->warnings, sentence, line) ? 0 : -ENOMEM;
+}
+
 static void warn(struct parser *parser, const struct option *option, const char *missing, const char *found)
 {
 	struct text sentence = TEXT_EMPTY;
 	text_printf(&sentence, "%s:%d: %s: there is no %s: taking %s, of the working directory", parser->path, parser->line,
 	            option->key, missing, found);
-	if (text_failed(&sentence) || !list_add(&parser->config->warnings, sentence.data, parser->line))
+	if (text_failed(&sentence) || config_add_warning(parser->config, parser->line, sentence.data) != 0)
 		fail(parser, -ENOMEM, "out of memory");
 	text_free(&sentence);
 }

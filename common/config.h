@@ -31,6 +31,8 @@ struct config_list {
 };
 
 enum config_cpu_scale { CPU_SCALE_CORE, CPU_SCALE_MACHINE };
+enum config_mem_scale { MEM_SCALE_MACHINE, MEM_SCALE_LIMIT };
+enum config_name { NAME_COMM, NAME_UNIT, NAME_EXE };
 enum config_gzip { GZIP_AUTO, GZIP_YES, GZIP_NO };
 
 /* Strings are never NULL; "" where nothing is set. Paths of the file are absolute. */
@@ -87,7 +89,9 @@ struct config {
 		char *ip;  /* "": the one the connection to the server uses */
 		int64_t interval_ms;
 		int64_t timeout_ms;
+		int64_t name;      /* enum config_name */
 		int64_t cpu_scale; /* enum config_cpu_scale */
+		int64_t mem_scale; /* enum config_mem_scale */
 		bool kernel_threads;
 		struct config_list include; /* globs; empty: all */
 		struct config_list exclude;
@@ -151,6 +155,9 @@ int config_load(const char *path, char *const overrides[], size_t override_count
                 struct text *ret_error) __attribute__((warn_unused_result));
 
 void config_free(struct config *config);
+
+/* Adds a sentence for the log about a line of the file; 0: the command line. 0 or -ENOMEM. */
+int config_add_warning(struct config *config, int line, const char *sentence) __attribute__((warn_unused_result));
 
 /* Reads a duration as the file has them ("90s", "2d") in ms; false when it is none. */
 bool config_parse_duration(const char *value, double *ret_ms);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/comm.h"
 #include "common/log.h"
 
 #ifndef VIGIE_VERSION
@@ -53,8 +54,10 @@ static int load(const struct program *program, struct config **ret_config)
 	struct text error = TEXT_EMPTY;
 	struct config *config = NULL;
 	int result = config_load(program->config_path, program->overrides, program->override_count, &config, &error);
-	if (result == 0 && program->check) {
-		result = program->check(config, &error);
+	if (result == 0) {
+		result = program->check ? program->check(config, &error) : 0;
+		if (result == 0)
+			result = comm_warn(config, program->config_path);
 		if (result)
 			config_free(config);
 	}

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/glob.h"
+
 struct rule {
 	char *process; /* glob; NULL: every one */
 	char *ip;      /* glob; NULL: every one */
@@ -109,20 +111,12 @@ static bool parse_number(const struct word *word, const char *value, double *ret
 	return true;
 }
 
-/* The end of the bracket expression that begins at `at`, or `at` where that is a bracket alone. */
-static const char *pass_brackets(const char *at)
-{
-	const char *first = at + 1 + (at[1] == '!' || at[1] == '^');
-	const char *end = first[0] ? strchr(first + 1, ']') : NULL;
-	return end ? end : at;
-}
-
 /* Whether some address can be what `value` says: outside of its wildcards there is nothing else than addresses have. */
 static bool is_address_glob(const char *value)
 {
 	bool wild = false;
 	for (const char *at = value; *at; at++) {
-		const char *end = *at == '[' ? pass_brackets(at) : at;
+		const char *end = *at == '[' ? glob_pass_brackets(at) : at;
 		if (*at == '*' || *at == '?' || end > at)
 			wild = true;
 		else if (!isxdigit((unsigned char)*at) && *at != '.' && *at != ':' && *at != '\\')
@@ -210,6 +204,23 @@ static const char *read_token(struct rule *rule, struct token *token, unsigned *
 	}
 	return "is none of process=, ip=, resource=, threshold=, clear=, raise_after=, clear_after=, amber_probability=, "
 	       "amber_clear=, horizon= and mute=";
+}
+
+int rules_read_process(const char *rule, char **ret_glob)
+{
+	static const char key[] = "process";
+	*ret_glob = NULL;
+	for (const char *at = rule;;) {
+		struct token token;
+		int taken = next_token(&at, &token);
+		if (taken <= 0)
+			return taken == -ENOMEM ? taken : 0;
+		if (token.key_length == strlen(key) && strncmp(token.start, key, token.key_length) == 0) {
+			*ret_glob = token.value;
+			return 0;
+		}
+		free(token.value);
+	}
 }
 
 /* Reads one rule over the limits it inherits. */

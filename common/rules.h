@@ -47,6 +47,10 @@ int rules_open(const struct config *config, const char *source, struct rules **r
 
 void rules_free(struct rules *rules);
 
+/* The glob of process= in a line of `rule =`, to be freed with free(); NULL where it has none, or is not right before it.
+ * 0 or -ENOMEM. */
+int rules_read_process(const char *rule, char **ret_glob) __attribute__((warn_unused_result));
+
 /* The limits of a series; borrowed from `rules`. A host as a whole is WIRE_HOST_ITSELF and
  * RESOURCE_COUNT: rules for one resource are none for it. */
 const struct limits *rules_find(const struct rules *rules, const char *ip, const char *process,

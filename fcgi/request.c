@@ -271,6 +271,8 @@ static void send_head(struct connection *connection, const struct response *resp
 		            (int)strcspn(response->body.data, "\n"), response->body.data);
 	if (response->retry_after_s)
 		text_printf(&header, "Retry-After: %d\r\n", response->retry_after_s);
+	if (response->hint[0])
+		text_printf(&header, "Vigie-Hint: the kernel keeps %d bytes of a name: %s\r\n", COMM_MAX, response->hint);
 	text_append_string(&header, "\r\n");
 
 	if (!text_failed(&header))

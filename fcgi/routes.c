@@ -160,10 +160,12 @@ static void handle_route(struct service *service, struct request *request, struc
 		response_error(response, 400, "ip", "what follows %s/ is not an IPv4 or IPv6 address", route->name);
 		return;
 	}
-	if (route->kind == READ)
+	if (route->kind == READ) {
 		service_read(service, route->handler, &parameters, request, response);
-	else
+		service_hint(service, &parameters, response);
+	} else {
 		route->handler(service, &parameters, request, response);
+	}
 }
 
 void routes_handle(void *service, struct request *request, struct response *response)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/comm.h"
 #include "common/log.h"
 #include "common/proxy.h"
 #include "common/wire.h"
@@ -55,6 +56,7 @@ static void take_limits(struct service *service, const struct config *config)
 	atomic_store(&service->interval_ms, config->server.interval_ms);
 	atomic_store(&service->refresh_ms, config->forecast.refresh_ms);
 	atomic_store(&service->max_points, config->server.max_points);
+	atomic_store(&service->comms, comm_holds(config));
 	/* Who reads once an interval, like vigie-alert, gets an answer of that interval. */
 	int64_t longest_ms = config->server.interval_ms / INTERVAL_CACHES;
 	shared_reads_set_max_age(service->reads,

@@ -55,6 +55,10 @@ typedef void service_handler(struct service *service, const struct parameters *p
 void service_read(struct service *service, service_handler *handler, const struct parameters *parameters,
                   struct request *request, struct response *response);
 
+/* Where nothing was found for a name that is longer than the kernel's: the answer gets a hint, and the log a line, of so
+ * many names, once each. A name that others have sent, or collectors by another `name =`, is found. */
+void service_hint(struct service *service, const struct parameters *parameters, struct response *response);
+
 /* After a request's answer was sent: gives back its place in the gate, if it still has one. */
 void service_sent(struct service *service, struct request *request);
 

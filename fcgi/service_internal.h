@@ -16,6 +16,7 @@
 enum {
 	INTERVALS_FRESH = 3, /* what is older than so many intervals, or refreshes of forecasts, is not the latest */
 	SERVICE_AHEAD_MS = STORE_AHEAD_MS, /* how far ahead of our clock a sample may be */
+	SERVICE_LONG_NAMES = 16, /* that the log tells of */
 };
 
 /* When a service that reports to this one last did so. */
@@ -33,6 +34,8 @@ struct service {
 	struct tokens *tokens;
 	struct hosts *hosts;
 	atomic_flag misdirected; /* a request for another host came, and that was logged */
+	atomic_bool comms; /* collectors send no names that are longer than the kernel's */
+	atomic_uint long_names[SERVICE_LONG_NAMES]; /* hashes of those that were asked for in vain and logged; 0: none */
 	struct collectors *collectors;
 	pthread_mutex_t clock_lock;
 	struct sure_clock clock; /* see service_certain_ms() */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/comm.h"
 #include "common/log.h"
 #include "common/program.h"
 #include "common/text.h"
@@ -49,6 +50,15 @@ static bool read_subject(struct subject *ret_subject)
 	return false;
 }
 
+/* Nothing may have been measured under the name that is asked for. */
+static void warn_of_length(void)
+{
+	char comm[COMM_SIZE];
+	if (comm_holds(program.config) && comm_cut(process, comm))
+		log_warning("--process: the kernel keeps %d bytes of a name: %s", COMM_MAX, comm);
+}
+
+
 static int explain(const struct subject *subject)
 {
 	struct text text = TEXT_EMPTY, error = TEXT_EMPTY;
@@ -79,6 +89,7 @@ int explain_main(int argc, char *argv[])
 		exit_status = EXIT_FAILURE;
 		if (read_subject(&subject)) {
 			subject.process = process;
+			warn_of_length();
 			exit_status = explain(&subject);
 		}
 	}

@@ -226,10 +226,11 @@ int main(int argc, char *argv[])
 	if (collector < 0)
 		die("fork");
 
-	enum pids_item all_items[] = { PIDS_ID_PID, PIDS_CMD, PIDS_TICS_BEGAN, PIDS_TICS_ALL, PIDS_RSS, PIDS_FLAGS };
+	enum pids_item all_items[] = { PIDS_ID_PID, PIDS_CMD, PIDS_TICS_BEGAN, PIDS_TICS_ALL, PIDS_RSS, PIDS_FLAGS,
+		                       PIDS_ID_PPID, PIDS_STATE, PIDS_NLWP, PIDS_VSIZE_BYTES };
 	enum pids_item some_items[] = { PIDS_ID_PID, PIDS_MEM_RES, PIDS_MEM_SHR };
 	struct pids_info *all = NULL, *some = NULL;
-	if (procps_pids_new(&all, all_items, 6) < 0 || procps_pids_new(&some, some_items, 3) < 0)
+	if (procps_pids_new(&all, all_items, sizeof(all_items) / sizeof(all_items[0])) < 0 || procps_pids_new(&some, some_items, 3) < 0)
 		die("libproc2");
 	int shared_count = 0;
 	for (int i = 0; i < processes / 20; i++) {

@@ -6,6 +6,9 @@
  *   subject NAME burn THREADS PERCENT    that much of a core, each thread
  *   subject NAME copies COUNT PERCENT    children of that name, each burning so
  *   subject NAME share COUNT MIB OWN     children of that name with a region of all and memory of their own
+ *   subject NAME huge COUNT MIB          likewise with a region of explicit huge pages, and 1 MiB of memory of their own
+ *   subject NAME headless MIB PERCENT    with so much memory, burning in a thread, its first thread ended
+ *   subject NAME vfork MIB THREADS       with so much memory and a child by vfork that waits, of the last of its threads
  *   subject NAME grow FIRST LAST RATE    from so many MiB of memory to so many, RATE KiB a second
  *   subject NAME crowd ALIVE BURN SLEEP  short-lived children, so many at a time (milliseconds); an "r" for each that went
  *   subject NAME exec SECONDS PATH …     burns as one name, and then executes another program
@@ -91,9 +94,9 @@ static void touch(size_t mib, int kind)
 	memset(memory, 1, mib << 20);
 }
 
-static void share(int count, size_t mib, size_t own_mib)
+static void share(int count, size_t mib, size_t own_mib, int kind)
 {
-	volatile char *memory = mmap(NULL, mib << 20, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_SHARED, -1, 0);
+	volatile char *memory = mmap(NULL, mib << 20, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_SHARED | kind, -1, 0);
 	if (memory == MAP_FAILED)
 		exit(EXIT_FAILURE);
 	for (int i = 0; i < count; i++) {
@@ -106,6 +109,48 @@ static void share(int count, size_t mib, size_t own_mib)
 				pause();
 		}
 	}
+}
+
+static void *burn_alone(void *first_thread)
+{
+	pthread_join(*(pthread_t *)first_thread, NULL);
+	ready();
+	return burn(NULL);
+}
+
+static void headless(size_t mib)
+{
+	static pthread_t first_thread;
+	pthread_t thread;
+	first_thread = pthread_self();
+	touch(mib, MAP_PRIVATE);
+	take_name();
+	if (pthread_create(&thread, NULL, burn_alone, &first_thread) != 0)
+		exit(EXIT_FAILURE);
+	pthread_exit(NULL);
+}
+
+static void *wait_in_vfork(void *user)
+{
+	pid_t pid = vfork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		ready();
+		for (;;)
+			pause();
+	}
+	return user;
+}
+
+static void vfork_in_last(size_t mib, long threads)
+{
+	pthread_t thread;
+	touch(mib, MAP_PRIVATE);
+	take_name();
+	if (threads < 2)
+		wait_in_vfork(NULL);
+	else if (pthread_create(&thread, NULL, wait_in_vfork, NULL) != 0)
+		exit(EXIT_FAILURE);
 }
 
 /* Its size is that of the time that has passed, however seldom it runs. */
@@ -189,7 +234,14 @@ int main(int argc, char *argv[])
 			}
 		}
 	} else if (strcmp(what, "share") == 0) {
-		share((int)number[0], (size_t)number[1], (size_t)number[2]);
+		share((int)number[0], (size_t)number[1], (size_t)number[2], 0);
+	} else if (strcmp(what, "huge") == 0) {
+		share((int)number[0], (size_t)number[1], 1, MAP_HUGETLB);
+	} else if (strcmp(what, "headless") == 0) {
+		burn_percent = (double)number[1];
+		headless((size_t)number[0]);
+	} else if (strcmp(what, "vfork") == 0) {
+		vfork_in_last((size_t)number[0], number[1]);
 	} else if (strcmp(what, "grow") == 0) {
 		grow((size_t)number[0], (size_t)number[1], (size_t)number[2]);
 	} else if (strcmp(what, "crowd") == 0) {

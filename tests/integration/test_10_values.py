@@ -23,7 +23,7 @@ except ImportError:  # SQLite alone then
 CONFIG = "[server]\ninterval = 1s\ncache = 0\n{}[collector]\ninterval = 1s\n[alert]\ninterval = 1s\nphase = 500ms\n{}"
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
-MEMORY = os.sysconf("SC_PHYS_PAGES") * PAGE
+MEMORY = psutil.virtual_memory().total
 CORES = os.sysconf("SC_NPROCESSORS_ONLN")
 MIB = 1 << 20
 HIGHEST = 100 * CORES + 100 / TICKS_PER_S  # percent: all cores, and a tick

@@ -135,6 +135,44 @@ static void test_rates_update_short_interval_uses_the_time_that_passed(void **st
 	reading_free(&reading);
 }
 
+/* Of 100,000 KiB of the machine. */
+static void test_rates_update_limited_memory_is_percent_of_the_smaller(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what;
+		struct seen seen[3];
+		uint64_t limits_kib[2];
+		int expected;
+	} groups[] = {
+		{ "limited", { { 7, "a", 100500, 0, 20000, 0 } }, { 25000 }, 80000 },
+		{ "to more than there is", { { 7, "a", 100500, 0, 20000, 0 } }, { UINT64_MAX }, 20000 },
+		{ "over its limit, by pages of another group", { { 7, "a", 100500, 0, 30000, 0 } }, { 25000 }, 100000 },
+		{ "several, each of its own",
+		  { { 7, "a", 100500, 0, 5000, 0 }, { 8, "a", 100500, 0, 5000, 0 } }, { 25000, 50000 }, 30000 },
+		{ "several, and one has none",
+		  { { 7, "a", 100500, 0, 5000, 0 }, { 8, "a", 100500, 0, 5000, 0 } }, { 25000, 0 }, 25000 },
+		{ "several, the largest shared part once",
+		  { { 7, "a", 100500, 0, 5000, 4000 }, { 8, "a", 100500, 0, 5000, 4000 } }, { 25000, 50000 }, 22000 },
+	};
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		struct rates rates = { 0 };
+		struct reading reading = { 0 };
+		struct rate *values;
+		size_t count;
+		fill(&reading, groups[i].seen, 1000);
+		for (size_t j = 0; j < reading.count; j++)
+			reading.processes[j].limit_kib = groups[i].limits_kib[j];
+		assert_int_equal(rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count), 0);
+		reading.monotonic_ns += 10000000000;
+		assert_int_equal(rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count), 0);
+		if (values[0].thousandths[RESOURCE_MEM] != groups[i].expected)
+			fail_msg("%s: %d", groups[i].what, values[0].thousandths[RESOURCE_MEM]);
+		rates_free(&rates);
+		reading_free(&reading);
+	}
+}
+
 /* No wall clock comes into it. Asleep, processes use nothing and the monotonic clock stands still; the clock that they
  * are born by goes on. Ticks that are missed make one long interval. */
 static void test_rates_update_clocks_that_leap_leave_the_values_right(void **state)
@@ -211,6 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rates_update_two_readings_gives_values),
 		cmocka_unit_test(test_rates_update_short_interval_uses_the_time_that_passed),
+		cmocka_unit_test(test_rates_update_limited_memory_is_percent_of_the_smaller),
 		cmocka_unit_test(test_rates_update_clocks_that_leap_leave_the_values_right),
 		cmocka_unit_test(test_rates_update_ten_thousand_ticks_stays_in_bounds),
 	};

@@ -963,6 +963,63 @@ static void test_routes_admit_another_host_is_said_once(void **state)
 	assert_non_null(strstr(f->response.body.data, "vigie_requests_total{route=\"get-all\",status=\"421\"} 3\n"));
 }
 
+static void test_service_hint_long_name_without_samples_is_told_what_the_kernel_keeps(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *path, *query;
+		const char *hint; /* "": none */
+	} cases[] = {
+		{ "get-all", "process=victoria-metrics-prod", "victoria-metric" },
+		{ "get-all/10.0.0.5", "process=victoria-metrics-prod", "victoria-metric" },
+		{ "get-all-detailed", "process=victoria-metrics-prod", "victoria-metric" },
+		{ "latest", "process=victoria-metrics-prod", "victoria-metric" },
+		{ "query-alarm", "process=victoria-metrics-prod", "victoria-metric" },
+		{ "alarms", "process=victoria-metrics-prod", "victoria-metric" },
+		{ "forecasts", "process=victoria-metrics-prod", "victoria-metric" },
+		{ "get-all", "process=a%0d%0aX-Other:%20header%20of%20mine", "a??X-Other: hea" },
+		{ "get-all", "process=victoria-metric", "" },
+		{ "get-all", "process=a-name-of-another-client", "" },
+		{ "get-all", "process=a-name-of-another-client&ip=10.0.0.6", "a-name-of-anoth" },
+		{ "get-all", "", "" },
+		{ "hosts", "", "" },
+	};
+	save(f, "10.0.0.5", "a-name-of-another-client mem 1 5 victoria-metric mem 1 5");
+	log_set_level(LOG_LEVEL_WARNING);
+	captured_stderr_begin();
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		assert_int_equal(ask(f, "GET", cases[i].path, cases[i].query, NULL), 200);
+		assert_string_equal(f->response.hint, cases[i].hint);
+	}
+	captured_stderr_end();
+	const char *said = strstr(captured_stderr_text(), "process=victoria-metrics-prod: the kernel keeps 15 bytes of a name: "
+	                                                  "victoria-metric\n");
+	assert_non_null(said);
+	assert_null(strstr(strchr(said, '\n'), "victoria-metrics-prod"));
+	assert_null(strchr(captured_stderr_text(), '\r'));
+
+	/* The log is nobody's to fill. */
+	captured_stderr_begin();
+	for (int i = 0; i < 100; i++) {
+		char query[64];
+		snprintf(query, sizeof(query), "process=another-long-name-%d", i);
+		assert_int_equal(ask(f, "GET", "get-all", query, NULL), 200);
+		assert_string_equal(f->response.hint, "another-long-na");
+	}
+	captured_stderr_end();
+	log_set_level(LOG_LEVEL_ERROR);
+	size_t lines = 0;
+	for (const char *at = captured_stderr_text(); at = strchr(at, '\n'), at; at++)
+		lines++;
+	assert_in_range(lines, 1, SERVICE_LONG_NAMES);
+
+	/* Collectors that send longer names are told of in the configuration. */
+	f->config->collector.name = NAME_UNIT;
+	service_reload(f->service, f->config);
+	assert_int_equal(ask(f, "GET", "get-all", cases[0].query, NULL), 200);
+	assert_string_equal(f->response.hint, "");
+}
+
 /* An engine whose means take as long as a case wants, or fail. */
 static struct {
 	pthread_mutex_t lock;
@@ -1153,6 +1210,7 @@ int main(void)
 		CASE(test_routes_admit_reload_bad_file_keeps_the_tokens),
 		CASE(test_routes_admit_one_that_only_asks_is_told),
 		CASE(test_routes_admit_another_host_is_said_once),
+		CASE(test_service_hint_long_name_without_samples_is_told_what_the_kernel_keeps),
 		CASE(test_routes_same_reads_in_flight_run_once_and_health_is_answered),
 		cmocka_unit_test_setup_teardown(test_routes_failed_read_is_for_those_who_wait_and_not_kept, set_up_cached, tear_down),
 	};

@@ -1,0 +1,16 @@
+/*
+ * What fnmatch(3)'s patterns, without flags, are made of. Pure and thread-safe.
+ */
+#ifndef VIGIE_COMMON_GLOB_H
+#define VIGIE_COMMON_GLOB_H
+
+#include <stddef.h>
+
+/* The last byte of the bracket expression that begins at `at`, or `at` where that is a bracket alone. */
+const char *glob_pass_brackets(const char *at);
+
+/* The next piece of a pattern that is not at its end: a wildcard, a bracket expression, or a byte with its backslash.
+ * Returns what is behind it, and the bytes that a name has for it at least: 0 or 1. */
+const char *glob_pass_piece(const char *at, size_t *ret_least);
+
+#endif
