@@ -18,8 +18,13 @@ enum { READING_NAME_SIZE = 64 };
 
 struct process {
 	int pid;
+	int parent;  /* its PID */
+	int threads; /* those that have not ended, and the first */
+	char state;  /* of the first thread, as in /proc/PID/stat */
+	bool gone;   /* it was read before its parent, or that one's, and is not there any more */
 	uint64_t start_ticks; /* after boot; with the PID it names a process for ever */
 	uint64_t cpu_ticks;   /* used since it began */
+	uint64_t children_ticks; /* likewise, by children that it has waited for, and theirs */
 	uint64_t resident_kib;
 	uint64_t shared_kib; /* part of resident_kib; 0 where a name has one PID */
 	char name[READING_NAME_SIZE]; /* clean: see wire_clean_name() */

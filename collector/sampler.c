@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libproc2/pids.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,13 @@
  * but kthreadd itself, and something else in a PID namespace. */
 #define FLAG_KERNEL_THREAD 0x00200000UL
 
-enum column { PID, COMMAND, BEGAN, TICKS, RESIDENT, FLAGS, COLUMN_COUNT };
+enum column { PID, COMMAND, BEGAN, TICKS, RESIDENT, FLAGS, PARENT, STATE, THREADS, CHILDREN, COLUMN_COUNT };
 
 static enum pids_item columns[COLUMN_COUNT] = {
 	[PID] = PIDS_ID_PID,       [COMMAND] = PIDS_CMD,  [BEGAN] = PIDS_TICS_BEGAN,
 	[TICKS] = PIDS_TICS_ALL,   [RESIDENT] = PIDS_RSS, [FLAGS] = PIDS_FLAGS,
+	[PARENT] = PIDS_ID_PPID,   [STATE] = PIDS_STATE,  [THREADS] = PIDS_NLWP,
+	[CHILDREN] = PIDS_TICS_ALL_C, /* and its own */
 };
 
 /* What PIDS_VAL() gives, which takes an argument less from libproc2 4.0.5 on. */
@@ -91,8 +94,13 @@ static int add_process(const struct sampler *sampler, struct pids_stack *stack, 
 	if (!process)
 		return -ENOMEM;
 	process->pid = VALUE(PID, s_int, stack);
+	process->parent = VALUE(PARENT, s_int, stack);
+	process->threads = VALUE(THREADS, s_int, stack);
+	process->state = VALUE(STATE, s_ch, stack);
 	process->start_ticks = VALUE(BEGAN, ull_int, stack);
 	process->cpu_ticks = VALUE(TICKS, ull_int, stack);
+	process->children_ticks = VALUE(CHILDREN, ull_int, stack) - process->cpu_ticks;
+	process->gone = false;
 	process->resident_kib = VALUE(RESIDENT, ul_int, stack) * sampler->page_kib;
 	process->shared_kib = 0;
 
@@ -125,6 +133,28 @@ static void read_statm(const struct sampler *sampler, struct process *process)
 	process->shared_kib = shared * sampler->page_kib;
 }
 
+static int compare_pids(const void *left, const void *right)
+{
+	const struct process *a = left, *b = right;
+	return (a->pid > b->pid) - (a->pid < b->pid);
+}
+
+/* What has been waited for since it was read may be in what an ancestor's children have used, where that one was read
+ * later. PIDs are read in their order, so that a child is seldom looked at: where the numbers have begun anew. */
+static void find_gone(struct reading *reading)
+{
+	bool some = false;
+	for (size_t i = 0; i < reading->count; i++) {
+		struct process *process = &reading->processes[i];
+		const struct process wanted = { .pid = process->parent };
+		const struct process *parent =
+			some ? bsearch(&wanted, reading->processes, i, sizeof(wanted), compare_pids) : NULL;
+		if (process->parent > process->pid || (parent && parent->gone))
+			process->gone = kill(process->pid, 0) != 0 && errno == ESRCH;
+		some = some || process->gone;
+	}
+}
+
 int sampler_read(struct sampler *sampler, struct reading *reading)
 {
 	reading->count = 0;
@@ -147,6 +177,7 @@ int sampler_read(struct sampler *sampler, struct reading *reading)
 		}
 	}
 
+	find_gone(reading);
 	reading_sort(reading);
 	for (size_t start = 0, end; start < reading->count; start = end) {
 		end = reading_group_end(reading, start);
