@@ -117,6 +117,7 @@ int accounts_take_reading(struct accounts *accounts, const struct reading *readi
 	accounts->boot_ticks = reading->boot_ticks;
 	accounts->monotonic_before_ns = accounts->monotonic_ns;
 	accounts->monotonic_ns = reading->monotonic_ns;
+	accounts->partial = reading->partial;
 	accounts->open = true;
 	return 0;
 }

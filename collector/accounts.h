@@ -62,6 +62,8 @@ struct accounts {
 	char (*names)[READING_NAME_SIZE], (*names_before)[READING_NAME_SIZE]; /* by place */
 	struct ended_name *ended;     /* by name */
 	size_t ended_count, ended_capacity;
+	uint64_t debt_us;             /* as an account's, of those without a known parent */
+	bool partial;                 /* some processes are hidden */
 	bool open;                    /* the present reading is not settled yet */
 	bool lost;                    /* a record of the interval could not be kept */
 	bool given;                   /* `ended` is of the interval that is over */

@@ -133,25 +133,12 @@ static void read_statm(const struct sampler *sampler, struct process *process)
 	process->shared_kib = shared * sampler->page_kib;
 }
 
-static int compare_pids(const void *left, const void *right)
-{
-	const struct process *a = left, *b = right;
-	return (a->pid > b->pid) - (a->pid < b->pid);
-}
-
-/* What has been waited for since it was read may be in what an ancestor's children have used, where that one was read
- * later. PIDs are read in their order, so that a child is seldom looked at: where the numbers have begun anew. */
 static void find_gone(struct reading *reading)
 {
-	bool some = false;
+	reading_find_early(reading);
 	for (size_t i = 0; i < reading->count; i++) {
 		struct process *process = &reading->processes[i];
-		const struct process wanted = { .pid = process->parent };
-		const struct process *parent =
-			some ? bsearch(&wanted, reading->processes, i, sizeof(wanted), compare_pids) : NULL;
-		if (process->parent > process->pid || (parent && parent->gone))
-			process->gone = kill(process->pid, 0) != 0 && errno == ESRCH;
-		some = some || process->gone;
+		process->gone = process->gone && kill(process->pid, 0) != 0 && errno == ESRCH;
 	}
 }
 
