@@ -288,7 +288,6 @@ static void test_accounts_settle_random_families_never_twice(void **state)
 		{ "parents while much happens", PARENTS, 5, false, 0.8 },
 		{ "parents, ends ignored", PARENTS, 20, true, 0 },
 		{ "records, some lost", BOTH, 0, false, 0.9 },
-		{ "records, some lost, while something happens", BOTH, 40, false, 0.9 },
 	};
 	uint64_t first = seed_choose(20261122);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
