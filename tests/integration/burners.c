@@ -8,7 +8,8 @@
  *   burners NAME threads COUNT MS   of three threads each, of which the first ends before the others
  *   burners NAME flood COUNT MS     as many at the same time as the system has room for
  *
- * It is called NAME-p, the others NAME-c. When all have ended it prints microseconds: what they used, and itself.
+ * It is called NAME-p, the others NAME-c. When all have ended it prints microseconds: what they used by their own
+ * account, before they ended; itself; and what the kernel says of them, with their ends.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -32,10 +33,10 @@ static unsigned long long time_us(struct timeval time)
 	return (unsigned long long)time.tv_sec * 1000000 + (unsigned long long)time.tv_usec;
 }
 
-static unsigned long long own_us(void)
+static unsigned long long usage_us(int who)
 {
 	struct rusage usage;
-	getrusage(RUSAGE_SELF, &usage);
+	getrusage(who, &usage);
 	return time_us(usage.ru_utime) + time_us(usage.ru_stime);
 }
 
@@ -49,7 +50,7 @@ static void burn(long ms)
 
 static _Noreturn void leave(void)
 {
-	*used_us += own_us();
+	*used_us += usage_us(RUSAGE_SELF);
 	_exit(EXIT_SUCCESS);
 }
 
@@ -129,7 +130,7 @@ int main(int argc, char *argv[])
 	}
 	while (wait(NULL) > 0)
 		;
-	printf("%llu %llu\n", (unsigned long long)*used_us, own_us());
+	printf("%llu %llu %llu\n", (unsigned long long)*used_us, usage_us(RUSAGE_SELF), usage_us(RUSAGE_CHILDREN));
 	fflush(stdout);
 	for (;;)
 		pause();
