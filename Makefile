@@ -13,7 +13,7 @@ COMPILE = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -pthread
 
 COMMON_LIBS = -lz -lcjson -linih -lm
 LIBS_fcgi = -lfcgi -lsqlite3 -lcurl $(COMMON_LIBS)
-LIBS_collector = -lproc2 -lcurl $(COMMON_LIBS)
+LIBS_collector = -lproc2 -lmnl -lcurl $(COMMON_LIBS)
 LIBS_alert = -lcurl $(COMMON_LIBS)
 LIBS_forecast = -lcurl $(COMMON_LIBS)
 LIBS_common = -lcurl $(COMMON_LIBS)

@@ -10,7 +10,7 @@
 
 #include "common/text.h"
 
-/* In samples, but for the last. */
+/* In samples, but for the last two. */
 struct counters {
 	int64_t sent;     /* the server has them */
 	int64_t spooled;  /* had to wait, on the disk or in memory */
@@ -18,6 +18,7 @@ struct counters {
 	int64_t dropped;  /* for want of room, for their age, or damaged on the disk */
 	int64_t rejected; /* by the server */
 	int64_t missed_ticks;
+	int64_t lost_exits; /* records of threads that ended */
 };
 
 /* Appends them for the log. */

@@ -29,11 +29,18 @@ static bool reload(struct service *service)
 	return result == 0;
 }
 
+/* Until something is due; -1: nothing but the next tick. */
+static int64_t wait_ms(const struct service *service)
+{
+	int64_t send_ms = service_wait_ms(service), listen_ms = service_listen_ms(service);
+	return listen_ms < 0 || (send_ms >= 0 && send_ms < listen_ms) ? send_ms : listen_ms;
+}
+
 /* True: it was told to end. */
 static bool run(struct service *service)
 {
 	for (;;) {
-		switch (program_wait_for(&program, service_timer_fd(service), service_wait_ms(service))) {
+		switch (program_wait_for(&program, service_timer_fd(service), wait_ms(service))) {
 		case PROGRAM_STOP:
 			return true;
 		case PROGRAM_RELOAD:
@@ -47,7 +54,9 @@ static bool run(struct service *service)
 			service_take_tick(service);
 			break;
 		case PROGRAM_TIMEOUT:
-			service_send(service);
+			service_listen(service);
+			if (service_wait_ms(service) == 0)
+				service_send(service);
 			break;
 		}
 	}

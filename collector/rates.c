@@ -3,72 +3,19 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-
-enum { USED_UNKNOWN = -1 };
-
-struct usage {
-	int pid;
-	uint32_t place; /* in the reading */
-	uint64_t start_ticks;
-	uint64_t cpu_ticks;
-};
+#include <string.h>
 
 static bool reserve(struct rates *rates, size_t count)
 {
 	if (count <= rates->capacity)
 		return true;
 	size_t capacity = count + count / 4;
-	struct usage *before = realloc(rates->before, capacity * sizeof(*before));
-	if (before)
-		rates->before = before;
-	struct usage *now = realloc(rates->now, capacity * sizeof(*now));
-	if (now)
-		rates->now = now;
-	int64_t *used = realloc(rates->used, capacity * sizeof(*used));
-	if (used)
-		rates->used = used;
 	struct rate *values = realloc(rates->values, capacity * sizeof(*values));
-	if (values)
-		rates->values = values;
-	if (!before || !now || !used || !values)
+	if (!values)
 		return false;
+	rates->values = values;
 	rates->capacity = capacity;
 	return true;
-}
-
-static int compare_pids(const void *left, const void *right)
-{
-	const struct usage *a = left, *b = right;
-	return (a->pid > b->pid) - (a->pid < b->pid);
-}
-
-static void list_by_pid(struct rates *rates, const struct reading *reading)
-{
-	for (size_t i = 0; i < reading->count; i++) {
-		const struct process *process = &reading->processes[i];
-		rates->now[i] = (struct usage){ process->pid, (uint32_t)i, process->start_ticks, process->cpu_ticks };
-	}
-	if (reading->count > 1)
-		qsort(rates->now, reading->count, sizeof(*rates->now), compare_pids);
-}
-
-/* The ticks each process used since the last reading, by merging the two. */
-static void count_used(struct rates *rates, size_t count)
-{
-	size_t b = 0;
-	for (size_t i = 0; i < count; i++) {
-		const struct usage *now = &rates->now[i];
-		while (b < rates->before_count && rates->before[b].pid < now->pid)
-			b++;
-		const struct usage *before = b < rates->before_count && rates->before[b].pid == now->pid ? &rates->before[b] : NULL;
-
-		int64_t used = USED_UNKNOWN;
-		if (before && before->start_ticks == now->start_ticks)
-			used = now->cpu_ticks > before->cpu_ticks ? (int64_t)(now->cpu_ticks - before->cpu_ticks) : 0;
-		else if (now->start_ticks >= rates->before_boot_ticks)
-			used = (int64_t)now->cpu_ticks; /* born since */
-		rates->used[now->place] = used;
-	}
 }
 
 static int32_t in_thousandths(double percent, double maximum)
@@ -76,21 +23,22 @@ static int32_t in_thousandths(double percent, double maximum)
 	return (int32_t)lrint(fmin(fmin(percent, maximum) * 1000, INT32_MAX));
 }
 
+/* Of the processes of a name, start == end: none, and of those that ended, NULL: none. */
 static int32_t cpu_of(const struct rates *rates, const struct reading *reading, size_t start, size_t end,
-                      enum config_cpu_scale scale)
+                      const struct ended_name *ended, enum config_cpu_scale scale)
 {
-	int64_t used = 0;
-	bool known = false;
+	int64_t used_us = ended ? (int64_t)accounts_ended_us(ended) : 0;
+	bool known = ended != NULL;
 	for (size_t i = start; i < end; i++) {
-		if (rates->used[i] != USED_UNKNOWN) {
-			used += rates->used[i];
+		if (rates->accounts.used_us[i] != ACCOUNTS_UNKNOWN) {
+			used_us += rates->accounts.used_us[i];
 			known = true;
 		}
 	}
 	if (!known)
 		return RATE_MISSING;
 	double seconds = (double)(reading->monotonic_ns - rates->before_ns) / 1e9;
-	double percent = 100.0 * (double)used / (double)reading->ticks_per_s / seconds;
+	double percent = 100.0 * (double)used_us / 1e6 / seconds;
 	/* A reading takes its time, and a process may be looked at later in it than in
 	 * the last one: more than all cores is that, not use. */
 	double maximum = 100.0 * (double)reading->cores;
@@ -122,32 +70,67 @@ static int32_t mem_of(const struct reading *reading, size_t start, size_t end)
 	return in_thousandths(100.0 * (used + largest_shared), 100);
 }
 
+int rates_begin(struct rates *rates, const struct reading *reading)
+{
+	if (!reserve(rates, reading->count + ACCOUNTS_NAMES))
+		return -ENOMEM;
+	int result = accounts_take_reading(&rates->accounts, reading);
+	rates->begun = result == 0;
+	return result;
+}
+
+void rates_take_exit(struct rates *rates, const struct exit_record *record, int64_t now_ns)
+{
+	accounts_take_exit(&rates->accounts, record, now_ns);
+}
+
+void rates_trust_exits(struct rates *rates)
+{
+	rates->trusted = true;
+}
+
+/* The names of the reading and of those that ended, both by name, as one list. */
+static size_t list_values(struct rates *rates, const struct reading *reading, enum config_cpu_scale scale)
+{
+	const struct accounts *accounts = &rates->accounts;
+	size_t count = 0, start = 0, e = 0;
+	while (start < reading->count || e < accounts->ended_count) {
+		const struct ended_name *ended = e < accounts->ended_count ? &accounts->ended[e] : NULL;
+		const char *name = start < reading->count ? reading->processes[start].name : NULL;
+		int order = !name ? 1 : !ended ? -1 : strcmp(name, ended->name);
+		size_t end = order <= 0 ? reading_group_end(reading, start) : start;
+		if (order >= 0)
+			e++;
+		else
+			ended = NULL;
+
+		struct rate *value = &rates->values[count];
+		_Static_assert(RESOURCE_COUNT == 2, "each is measured");
+		value->name = order <= 0 ? name : ended->name;
+		value->thousandths[RESOURCE_CPU] = cpu_of(rates, reading, start, end, ended, scale);
+		value->thousandths[RESOURCE_MEM] = start < end ? mem_of(reading, start, end) : RATE_MISSING;
+		/* A name that had nothing but processes that ended without use to speak of is not worth a series. */
+		if (start < end || value->thousandths[RESOURCE_CPU] > 0)
+			count++;
+		start = end;
+	}
+	return count;
+}
+
 int rates_update(struct rates *rates, const struct reading *reading, enum config_cpu_scale scale,
                  struct rate **ret_values, size_t *ret_count)
 {
-	if (!reserve(rates, reading->count))
-		return -ENOMEM;
-	list_by_pid(rates, reading);
+	int result = rates->begun ? 0 : rates_begin(rates, reading);
+	if (result)
+		return result;
+	/* What ended before the first reading counts for nothing. */
+	rates->by_exits = accounts_settle(&rates->accounts, rates->trusted && rates->before_ns);
+	rates->begun = rates->trusted = false;
 
 	size_t names = 0;
-	if (rates->before_ns && reading->monotonic_ns > rates->before_ns) {
-		count_used(rates, reading->count);
-		for (size_t start = 0, end; start < reading->count; start = end) {
-			end = reading_group_end(reading, start);
-			struct rate *value = &rates->values[names++];
-			value->name = reading->processes[start].name;
-			_Static_assert(RESOURCE_COUNT == 2, "each is measured");
-			value->thousandths[RESOURCE_CPU] = cpu_of(rates, reading, start, end, scale);
-			value->thousandths[RESOURCE_MEM] = mem_of(reading, start, end);
-		}
-	}
-
-	struct usage *oldest = rates->before;
-	rates->before = rates->now;
-	rates->now = oldest;
-	rates->before_count = reading->count;
+	if (rates->before_ns && reading->monotonic_ns > rates->before_ns)
+		names = list_values(rates, reading, scale);
 	rates->before_ns = reading->monotonic_ns;
-	rates->before_boot_ticks = reading->boot_ticks;
 	*ret_values = rates->values;
 	*ret_count = names;
 	return 0;
@@ -155,9 +138,7 @@ int rates_update(struct rates *rates, const struct reading *reading, enum config
 
 void rates_free(struct rates *rates)
 {
-	free(rates->before);
-	free(rates->now);
-	free(rates->used);
+	accounts_free(&rates->accounts);
 	free(rates->values);
 	*rates = (struct rates){ 0 };
 }

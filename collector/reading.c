@@ -16,6 +16,29 @@ struct process *reading_add(struct reading *reading)
 	return &reading->processes[reading->count++];
 }
 
+static int compare_pids(const void *left, const void *right)
+{
+	const struct process *a = left, *b = right;
+	return (a->pid > b->pid) - (a->pid < b->pid);
+}
+
+void reading_find_early(struct reading *reading)
+{
+	int parent = 0; /* of the last one */
+	bool early = false;
+	for (size_t i = 0; i < reading->count; i++) {
+		struct process *process = &reading->processes[i];
+		if (process->parent != parent) {
+			const struct process wanted = { .pid = process->parent };
+			const struct process *found =
+				i > 0 ? bsearch(&wanted, reading->processes, i, sizeof(wanted), compare_pids) : NULL;
+			parent = process->parent;
+			early = parent != 0 && (!found || found->gone);
+		}
+		process->gone = early;
+	}
+}
+
 static int compare_processes(const void *left, const void *right)
 {
 	const struct process *a = left, *b = right;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <libproc2/pids.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,13 +20,14 @@
 /* PF_FORKNOEXEC, likewise. */
 #define FLAG_FORKED 0x00000040UL
 
-enum column { PID, COMMAND, BEGAN, TICKS, RESIDENT, FLAGS, PARENT, STATE, THREADS, VIRTUAL, COLUMN_COUNT };
+enum column { PID, COMMAND, BEGAN, TICKS, RESIDENT, FLAGS, PARENT, STATE, THREADS, VIRTUAL, CHILDREN, COLUMN_COUNT };
 
 static enum pids_item columns[COLUMN_COUNT] = {
 	[PID] = PIDS_ID_PID,       [COMMAND] = PIDS_CMD,  [BEGAN] = PIDS_TICS_BEGAN,
 	[TICKS] = PIDS_TICS_ALL,   [RESIDENT] = PIDS_RSS, [FLAGS] = PIDS_FLAGS,
 	[PARENT] = PIDS_ID_PPID,   [STATE] = PIDS_STATE,  [THREADS] = PIDS_NLWP,
 	[VIRTUAL] = PIDS_VSIZE_BYTES,
+	[CHILDREN] = PIDS_TICS_ALL_C, /* and its own */
 };
 
 /* What PIDS_VAL() gives, which takes an argument less from libproc2 4.0.5 on. */
@@ -115,8 +117,10 @@ static int add_process(const struct sampler *sampler, struct pids_stack *stack, 
 	process->threads = VALUE(THREADS, s_int, stack);
 	process->state = VALUE(STATE, s_ch, stack);
 	process->forked = VALUE(FLAGS, ul_int, stack) & FLAG_FORKED;
+	process->gone = false;
 	process->start_ticks = VALUE(BEGAN, ull_int, stack);
 	process->cpu_ticks = VALUE(TICKS, ull_int, stack);
+	process->children_ticks = VALUE(CHILDREN, ull_int, stack) - process->cpu_ticks;
 	process->virtual_kib = VALUE(VIRTUAL, ul_int, stack) / 1024;
 	process->resident_kib = VALUE(RESIDENT, ul_int, stack) * sampler->memory.page_kib;
 	process->shared_kib = 0;
@@ -127,6 +131,15 @@ static int add_process(const struct sampler *sampler, struct pids_stack *stack, 
 	wire_clean_name(command, strnlen(command, READING_NAME_SIZE - 1), name);
 	memcpy(process->name, name, strlen(name) + 1);
 	return 0;
+}
+
+static void find_gone(struct reading *reading)
+{
+	reading_find_early(reading);
+	for (size_t i = 0; i < reading->count; i++) {
+		struct process *process = &reading->processes[i];
+		process->gone = process->gone && kill(process->pid, 0) != 0 && errno == ESRCH;
+	}
 }
 
 int sampler_read(struct sampler *sampler, struct reading *reading)
@@ -156,6 +169,7 @@ int sampler_read(struct sampler *sampler, struct reading *reading)
 		return result;
 	}
 
+	find_gone(reading);
 	reading_sort(reading);
 	memory_complete(&sampler->memory, sampler->machine.huge_kib > 0, reading);
 	return 0;

@@ -139,7 +139,11 @@ static void note_back(struct sender *sender)
 static enum delivery_outcome deliver(struct sender *sender, const struct sender_state *state, struct batch *batch,
                                      int64_t end_ns, struct delivery_tally *ret_tally)
 {
-	const struct uplink_report report = { .partial = state->partial, .counters = &sender->counters };
+	const struct uplink_report report = {
+		.partial = state->partial,
+		.by_exits = state->by_exits,
+		.counters = &sender->counters,
+	};
 	enum delivery_outcome outcome = delivery_send(&sender->delivery, batch, &report, end_ns, ret_tally);
 	if (outcome == DELIVERY_DONE || outcome == DELIVERY_REJECTED)
 		note_back(sender);
@@ -213,6 +217,7 @@ void sender_send(struct sender *sender, const struct sender_state *state, int64_
 	int64_t interval_ns = sender->interval_ms * 1000000;
 	int64_t end_ns = begun_ns + interval_ns * 9 / 10;
 	sender->counters.missed_ticks = state->missed_ticks;
+	sender->counters.lost_exits = state->lost_exits;
 	backlog_expire(sender->backlog, &sender->clock, clock_moment());
 	if (sender->fresh && send_fresh(sender, state, end_ns))
 		replay(sender, state, SENDER_REPLAY, begun_ns + interval_ns / 2, end_ns);

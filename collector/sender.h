@@ -33,7 +33,9 @@ struct sender;
 /* What the collector says of itself, beside the sender's own counters. */
 struct sender_state {
 	bool partial; /* some processes are hidden from it */
+	bool by_exits; /* the CPU of ended processes is known by their records; otherwise by their parents */
 	int64_t missed_ticks;
+	int64_t lost_exits;
 };
 
 /* 0 or -ENOMEM. Sends nothing yet; `config` is not kept. */

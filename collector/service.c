@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/exit_records.h"
 #include "collector/filter.h"
 #include "collector/rates.h"
 #include "collector/sampler.h"
@@ -17,12 +18,16 @@
 enum {
 	FIRST_TICK_MS = 2000, /* from the first reading to the first values, at least */
 	FLUSH_MS = 3000,      /* for what is on no disk when the program is told to end */
+	LISTEN_MS = 500,      /* between two looks at what has ended: 6,000 threads a second fit into the kernel's buffer */
 };
 
 #define COUNTERS_NS (3600 * INT64_C(1000000000)) /* how often they are logged */
 
 struct service {
 	const struct config *config; /* borrowed */
+	struct exit_records *exits; /* NULL: the kernel has none for us */
+	int64_t lost_exits;
+	int64_t listened_ns;
 	struct sampler *sampler;
 	struct reading reading;
 	struct rates rates;
@@ -36,6 +41,7 @@ struct service {
 	struct trouble measuring, filtering;
 	bool folding;          /* the last tick had names over max_processes, and that was logged */
 	bool partial;          /* likewise, processes that are hidden */
+	bool losing;           /* likewise, what has ended */
 };
 
 int service_check(const struct config *config, struct text *ret_error)
@@ -43,18 +49,56 @@ int service_check(const struct config *config, struct text *ret_error)
 	return uplink_check(config, ret_error);
 }
 
+/* Takes the records of what has ended; whether none was lost since it was last asked. */
+static bool take_exits(struct service *service)
+{
+	struct exit_record record;
+	int64_t now_ns = clock_monotonic_ns();
+	while (exit_records_next(service->exits, &record))
+		rates_take_exit(&service->rates, &record, now_ns);
+	service->listened_ns = now_ns;
+	return exit_records_lost(service->exits) == service->lost_exits;
+}
+
+static void note_lost(struct service *service)
+{
+	int64_t lost = service->exits ? exit_records_lost(service->exits) : 0;
+	bool losing = lost > service->lost_exits;
+	if (losing && !service->losing)
+		log_warning("%lld threads have ended too fast to be told of each; the CPU of ended processes comes from their "
+		            "parents meanwhile", (long long)(lost - service->lost_exits));
+	service->losing = losing;
+	service->lost_exits = lost;
+}
+
+/* The order is that of collector/accounts.h. */
 static int take_reading(struct service *service, struct rate **ret_values, size_t *ret_count)
 {
 	int result = sampler_read(service->sampler, &service->reading);
 	if (result == 0)
-		result = rates_update(&service->rates, &service->reading,
-		                      (enum config_cpu_scale)service->config->collector.cpu_scale, ret_values, ret_count);
+		result = rates_begin(&service->rates, &service->reading);
+	if (result)
+		return result;
+	if (service->exits && take_exits(service))
+		rates_trust_exits(&service->rates);
+	note_lost(service);
+	result = rates_update(&service->rates, &service->reading,
+	                      (enum config_cpu_scale)service->config->collector.cpu_scale, ret_values, ret_count);
 	if (result)
 		return result;
 	if (service->reading.partial && !service->partial)
 		log_warning("some processes are hidden from this user (hidepid): the view is partial");
 	service->partial = service->reading.partial;
 	return 0;
+}
+
+/* That there are none is no failure: in a container, or without the right, it is as it should be. */
+static void open_exits(struct service *service)
+{
+	int result = exit_records_open(&service->exits);
+	if (result)
+		log_info("the CPU of processes that end between two ticks comes from their parents: the kernel's exit records: %s",
+		         strerror(-result));
 }
 
 static int open_tick(struct service *service, struct text *ret_error)
@@ -77,6 +121,7 @@ static int open_members(struct service *service, struct text *ret_error)
 {
 	struct rate *values;
 	size_t count;
+	open_exits(service);
 	int result = sampler_open(service->config->collector.kernel_threads, &service->sampler);
 	if (result == 0)
 		result = identify(service);
@@ -125,6 +170,7 @@ void service_close(struct service *service)
 	rates_free(&service->rates);
 	reading_free(&service->reading);
 	sampler_close(service->sampler);
+	exit_records_close(service->exits);
 	free(service);
 }
 
@@ -188,10 +234,26 @@ int64_t service_wait_ms(const struct service *service)
 	return due_ns > now_ns ? (due_ns - now_ns) / 1000000 + 1 : 0;
 }
 
+int64_t service_listen_ms(const struct service *service)
+{
+	if (!service->exits)
+		return -1;
+	int64_t due_ns = service->listened_ns + LISTEN_MS * INT64_C(1000000), now_ns = clock_monotonic_ns();
+	return due_ns > now_ns ? (due_ns - now_ns) / 1000000 + 1 : 0;
+}
+
+void service_listen(struct service *service)
+{
+	if (service_listen_ms(service) == 0)
+		(void)take_exits(service); /* what was lost is asked at the tick */
+}
+
 static struct sender_state state_of(const struct service *service)
 {
 	return (struct sender_state){
 		.partial = service->partial,
+		.by_exits = service->rates.by_exits,
+		.lost_exits = service->lost_exits,
 		.missed_ticks = service->missed_before + service->tick.missed,
 	};
 }

@@ -41,6 +41,12 @@ void service_take_tick(struct service *service);
 /* How long to wait until service_send() is due; -1: nothing is to be sent. */
 int64_t service_wait_ms(const struct service *service);
 
+/* How long to wait until service_listen() is due; -1: it never is. */
+int64_t service_listen_ms(const struct service *service);
+
+/* Takes what the kernel has told of processes that ended, where it is due, so that its buffer does not overflow. */
+void service_listen(struct service *service);
+
 /* Sends the values of the last tick, and some of what waits; logs the counters once an hour. */
 void service_send(struct service *service);
 

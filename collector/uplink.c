@@ -210,6 +210,7 @@ static void append_collector(const struct uplink *uplink, const struct uplink_re
 	text_append_string(body, ",\"interval_s\":");
 	json_append_seconds(body, uplink->interval_ms);
 	text_printf(body, ",\"state\":\"run\",\"partial\":%s", report->partial ? "true" : "false");
+	text_printf(body, ",\"ended_cpu\":\"%s\"", report->by_exits ? "exit_records" : "waited_children");
 	int64_t offset_ms;
 	if (server_clock_offset_ms(uplink->clock, clock_moment(), &offset_ms)) {
 		text_append_string(body, ",\"clock_offset_s\":");
@@ -218,9 +219,10 @@ static void append_collector(const struct uplink *uplink, const struct uplink_re
 	const struct counters *counters = report->counters;
 	text_printf(body,
 	            ",\"counters\":{\"sent\":%lld,\"spooled\":%lld,\"replayed\":%lld,\"dropped\":%lld,"
-	            "\"rejected\":%lld,\"missed_ticks\":%lld}}",
+	            "\"rejected\":%lld,\"missed_ticks\":%lld,\"lost_exits\":%lld}}",
 	            (long long)counters->sent, (long long)counters->spooled, (long long)counters->replayed,
-	            (long long)counters->dropped, (long long)counters->rejected, (long long)counters->missed_ticks);
+	            (long long)counters->dropped, (long long)counters->rejected, (long long)counters->missed_ticks,
+	            (long long)counters->lost_exits);
 }
 
 /* One PUT, and another where the server may only have disliked how it was sent. */

@@ -27,6 +27,7 @@ struct uplink;
 /* What the collector says of itself in each body. */
 struct uplink_report {
 	bool partial; /* some processes are hidden from it */
+	bool by_exits; /* the CPU of ended processes is known by their records; otherwise by their parents */
 	const struct counters *counters;
 };
 

@@ -14,6 +14,7 @@
 static const char *const counter_names[COLLECTOR_COUNTERS] = {
 	[COLLECTOR_SENT] = "sent",       [COLLECTOR_SPOOLED] = "spooled",   [COLLECTOR_REPLAYED] = "replayed",
 	[COLLECTOR_DROPPED] = "dropped", [COLLECTOR_REJECTED] = "rejected", [COLLECTOR_MISSED_TICKS] = "missed_ticks",
+	[COLLECTOR_LOST_EXITS] = "lost_exits",
 };
 
 const char *collector_report_counter_name(enum collector_report_counter counter)
@@ -53,6 +54,7 @@ struct collector_report collector_report_read(const struct cJSON *object)
 	read_string(object, "hostname", report.hostname, sizeof(report.hostname));
 	read_string(object, "version", report.version, sizeof(report.version));
 	read_string(object, "state", report.state, sizeof(report.state));
+	read_string(object, "ended_cpu", report.ended_cpu, sizeof(report.ended_cpu));
 	const cJSON *offset = cJSON_GetObjectItemCaseSensitive(object, "clock_offset_s");
 	report.clock_offset_known = cJSON_IsNumber(offset) && isfinite(offset->valuedouble);
 	report.clock_offset_s = report.clock_offset_known ? offset->valuedouble : 0;

@@ -8,7 +8,7 @@
 
 struct cJSON;
 
-/* Counted since its start: samples, by what became of them, and intervals. */
+/* Counted since its start: samples, by what became of them, intervals, and threads that ended. */
 enum collector_report_counter {
 	COLLECTOR_SENT,
 	COLLECTOR_SPOOLED,
@@ -16,6 +16,7 @@ enum collector_report_counter {
 	COLLECTOR_DROPPED,
 	COLLECTOR_REJECTED,
 	COLLECTOR_MISSED_TICKS,
+	COLLECTOR_LOST_EXITS,
 	COLLECTOR_COUNTERS
 };
 
@@ -24,6 +25,7 @@ struct collector_report {
 	char hostname[256];
 	char version[64];
 	char state[16];
+	char ended_cpu[16]; /* where the CPU of ended processes comes from */
 	double clock_offset_s;
 	bool clock_offset_known;
 	double interval_s; /* between its samples; 0: not said */

@@ -330,7 +330,8 @@ static void append_line(struct text *text, const char *name, const struct host_r
 
 static void append_counters(struct text *text, const struct host_report *hosts, size_t count)
 {
-	static const char samples[] = "vigie_collector_samples_total", ticks[] = "vigie_collector_missed_ticks_total";
+	static const char samples[] = "vigie_collector_samples_total", ticks[] = "vigie_collector_missed_ticks_total",
+			  exits[] = "vigie_collector_lost_exits_total";
 	append_help(text, samples, "counter", "Samples by what became of them, as each host's collector says.");
 	for (size_t i = 0; i < count; i++) {
 		for (int j = 0; j < COLLECTOR_MISSED_TICKS; j++) {
@@ -343,6 +344,11 @@ static void append_counters(struct text *text, const struct host_report *hosts, 
 	for (size_t i = 0; i < count; i++) {
 		if (hosts[i].report.counters[COLLECTOR_MISSED_TICKS] >= 0)
 			append_line(text, ticks, &hosts[i], NULL, hosts[i].report.counters[COLLECTOR_MISSED_TICKS]);
+	}
+	append_help(text, exits, "counter", "Threads whose end each host's collector was not told of.");
+	for (size_t i = 0; i < count; i++) {
+		if (hosts[i].report.counters[COLLECTOR_LOST_EXITS] >= 0)
+			append_line(text, exits, &hosts[i], NULL, hosts[i].report.counters[COLLECTOR_LOST_EXITS]);
 	}
 }
 

@@ -75,6 +75,7 @@ static void append_host(struct text *body, struct service *service, const struct
 	else
 		text_append_string(body, "null");
 	text_printf(body, ", \"partial\": %s", report->partial < 0 ? "null" : report->partial ? "true" : "false");
+	append_text_or_null(body, "ended_cpu", report->ended_cpu);
 	append_counters(body, report);
 	text_append_char(body, '}');
 }

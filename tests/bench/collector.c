@@ -226,7 +226,7 @@ int main(int argc, char *argv[])
 	if (collector < 0)
 		die("fork");
 
-	enum pids_item all_items[] = { PIDS_ID_PID, PIDS_CMD, PIDS_TICS_BEGAN, PIDS_TICS_ALL, PIDS_RSS, PIDS_FLAGS,
+	enum pids_item all_items[] = { PIDS_ID_PID, PIDS_CMD, PIDS_TICS_BEGAN, PIDS_TICS_ALL, PIDS_TICS_ALL_C, PIDS_RSS, PIDS_FLAGS,
 		                       PIDS_ID_PPID, PIDS_STATE, PIDS_NLWP, PIDS_VSIZE_BYTES };
 	enum pids_item some_items[] = { PIDS_ID_PID, PIDS_MEM_RES, PIDS_MEM_SHR };
 	struct pids_info *all = NULL, *some = NULL;

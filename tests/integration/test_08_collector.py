@@ -327,7 +327,7 @@ class SmallBodyTest(unittest.TestCase):
 # What collector/sampler.c uses of libproc2/pids.h as it is from 4.0.5 on: PIDS_VAL() takes an argument less.
 NEWER_LIBPROC2 = """
 enum pids_item { PIDS_CMD, PIDS_FLAGS, PIDS_ID_PID, PIDS_ID_PPID, PIDS_NLWP, PIDS_RSS, PIDS_STATE, PIDS_TICS_ALL,
-                 PIDS_TICS_BEGAN, PIDS_VSIZE_BYTES };
+                 PIDS_TICS_ALL_C, PIDS_TICS_BEGAN, PIDS_VSIZE_BYTES };
 enum pids_fetch_type { PIDS_FETCH_TASKS_ONLY };
 struct pids_result {
 	enum pids_item item;

@@ -1,0 +1,95 @@
+/*
+ * The CPU accounts: what each process of a reading has used since the reading before, and what those have used that
+ * ended meanwhile. Pure.
+ *
+ * Of those that ended, in one of two ways:
+ *
+ * By exit records, by name. What is read is /proc first and the records then, so that whoever was in the last reading
+ * and is not in this one has its record here. One whose process the present reading still has came after it was read:
+ * what that used since is counted at once, and the account is closed (`recorded`). So a record, less what was counted of
+ * its process, is counted when it is taken, under the name of the last reading that saw the process, or its own; the CPU
+ * of a zombie is that of its record, never that of the reading.
+ *
+ * By the children that processes have waited for, under their parent's name (collector/waited.h): where there are no
+ * records, and in an interval that lost some. The records of that interval then count for nothing.
+ *
+ * The owner releases the memory, which is used again from reading to reading, with accounts_free().
+ */
+#ifndef VIGIE_COLLECTOR_ACCOUNTS_H
+#define VIGIE_COLLECTOR_ACCOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collector/exit_records.h"
+#include "collector/reading.h"
+
+enum {
+	ACCOUNTS_UNKNOWN = -1, /* used, of who began before the last reading and was not in it */
+	ACCOUNTS_NAMES = 1024, /* of ended processes in an interval; further ones make the records of it incomplete */
+};
+
+/* A process of a reading. */
+struct account {
+	int pid;
+	int parent;
+	uint32_t place; /* in the reading */
+	bool dead;      /* a zombie, all threads of it */
+	bool gone;      /* as in struct process; then its having been waited for is counted already */
+	bool recorded;  /* it has ended, and its record was taken */
+	uint64_t start_ticks;
+	uint64_t cpu_us;
+	uint64_t children_us;
+	uint64_t counted_us;  /* of its own, in this reading and before */
+	uint64_t recorded_us; /* by a record that came after it was read */
+	uint64_t late_us;     /* of children, by records that came while this reading was taken */
+	uint64_t debt_us;     /* of children, counted, that may be in children_us from the next reading on */
+	int64_t balance_us;   /* for collector/waited.h */
+};
+
+/* What the ended processes of a name have used. */
+struct ended_name {
+	char name[READING_NAME_SIZE];
+	uint64_t sampled_us, run_us;
+};
+
+/* All zeros: before the first reading. */
+struct accounts {
+	struct account *before, *now; /* by PID; of the last reading and of the present one */
+	size_t before_count, count, capacity;
+	int64_t *used_us;             /* by place in the present reading; ACCOUNTS_UNKNOWN */
+	char (*names)[READING_NAME_SIZE], (*names_before)[READING_NAME_SIZE]; /* by place */
+	struct ended_name *ended;     /* by name */
+	size_t ended_count, ended_capacity;
+	uint64_t debt_us;             /* as an account's, of those without a known parent */
+	bool partial;                 /* some processes are hidden */
+	bool open;                    /* the present reading is not settled yet */
+	bool lost;                    /* a record of the interval could not be kept */
+	bool given;                   /* `ended` is of the interval that is over */
+	int64_t monotonic_ns, monotonic_before_ns;
+	uint64_t boot_ticks;
+};
+
+/* Takes the next reading, which is not kept: `used_us` is then what each of its processes has used. 0, or -ENOMEM: it
+ * then counts as not taken. */
+int accounts_take_reading(struct accounts *accounts, const struct reading *reading) __attribute__((warn_unused_result));
+
+/* Takes the record of a process that has ended: between two readings, or after one, before it is settled. `now_ns` is
+ * monotonic. */
+void accounts_take_exit(struct accounts *accounts, const struct exit_record *record, int64_t now_ns);
+
+/* The end of the interval: `complete` when there are records and none was lost. Then `ended` is what ended processes
+ * have used, until the next record is taken; otherwise it is empty, and `used_us` has it, with the parents. Returns
+ * whether it was by records. */
+bool accounts_settle(struct accounts *accounts, bool complete);
+
+/* What the processes of that name have used that have ended. */
+uint64_t accounts_ended_us(const struct ended_name *ended);
+
+/* A process of a reading, by its PID; NULL: it has none. */
+struct account *accounts_find(struct account *accounts, size_t count, int pid);
+
+void accounts_free(struct accounts *accounts);
+
+#endif

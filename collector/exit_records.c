@@ -1,0 +1,296 @@
+#include "collector/exit_records.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/acct.h>
+#include <linux/capability.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/taskstats.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	VERSION_MIN = 12,   /* AGROUP, ac_tgid, ac_tgetime */
+	LEADERS = 64,       /* first threads that have ended before their process, whose names are remembered */
+	KTHREADD = 2,       /* the parent of kernel threads */
+	MESSAGE_SIZE = 16 << 10,
+};
+
+struct leader {
+	int pid;
+	char name[EXIT_NAME_SIZE];
+};
+
+struct exit_records {
+	struct mnl_socket *socket;
+	uint32_t lost_before; /* the socket's count when it was opened */
+	struct leader leaders[LEADERS];
+	size_t next_leader;
+	union {
+		char bytes[MESSAGE_SIZE];
+		struct nlmsghdr header;
+	} message;
+};
+
+/* Without libcap, which takes as many lines. The bounding set stays where CAP_SETPCAP is missing too: nobody who has
+ * neither gets one back but by executing a program. */
+static void drop_capability(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	(void)prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN);
+	if (syscall(SYS_capget, &header, data) != 0)
+		return;
+	uint32_t others = ~(uint32_t)CAP_TO_MASK(CAP_NET_ADMIN);
+	struct __user_cap_data_struct *word = &data[CAP_TO_INDEX(CAP_NET_ADMIN)];
+	word->effective &= others;
+	word->permitted &= others;
+	word->inheritable &= others; /* and with it the ambient one */
+	(void)syscall(SYS_capset, &header, data);
+}
+
+/* ---- Requests */
+
+static struct nlmsghdr *begin_request(struct exit_records *records, uint16_t type, uint8_t command)
+{
+	struct nlmsghdr *header = mnl_nlmsg_put_header(records->message.bytes);
+	header->nlmsg_type = type;
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	struct genlmsghdr *generic = mnl_nlmsg_put_extra_header(header, sizeof(*generic));
+	generic->cmd = command;
+	generic->version = 1;
+	return header;
+}
+
+/* Sends a request; `take` sees what comes before its end. The kernel has answered when sending returns. */
+static int request(struct exit_records *records, const struct nlmsghdr *header, mnl_cb_t take, void *user)
+{
+	if (mnl_socket_sendto(records->socket, header, header->nlmsg_len) < 0)
+		return -errno;
+	int more = MNL_CB_OK;
+	while (more > MNL_CB_STOP) {
+		ssize_t length = mnl_socket_recvfrom(records->socket, records->message.bytes, MESSAGE_SIZE);
+		if (length < 0)
+			return -errno;
+		more = mnl_cb_run(records->message.bytes, (size_t)length, 0, 0, take, user);
+	}
+	return more < 0 ? -errno : 0;
+}
+
+static int take_family_attribute(const struct nlattr *attribute, void *user)
+{
+	uint16_t *family = user;
+	if (mnl_attr_get_type(attribute) == CTRL_ATTR_FAMILY_ID && mnl_attr_validate(attribute, MNL_TYPE_U16) >= 0)
+		*family = mnl_attr_get_u16(attribute);
+	return MNL_CB_OK;
+}
+
+static int take_family(const struct nlmsghdr *header, void *user)
+{
+	return mnl_attr_parse(header, sizeof(struct genlmsghdr), take_family_attribute, user);
+}
+
+/* "0-3": as the kernel has it, and as it takes it. */
+static void list_processors(char *list, size_t size)
+{
+	snprintf(list, size, "0-%ld", sysconf(_SC_NPROCESSORS_CONF) - 1);
+	FILE *file = fopen("/sys/devices/system/cpu/possible", "re");
+	if (!file)
+		return;
+	char line[256];
+	if (fgets(line, sizeof(line), file))
+		snprintf(list, size, "%.*s", (int)strcspn(line, "\n"), line);
+	fclose(file);
+}
+
+static int listen_to_family(struct exit_records *records)
+{
+	uint16_t family = 0;
+	struct nlmsghdr *header = begin_request(records, GENL_ID_CTRL, CTRL_CMD_GETFAMILY);
+	mnl_attr_put_strz(header, CTRL_ATTR_FAMILY_NAME, TASKSTATS_GENL_NAME);
+	int result = request(records, header, take_family, &family);
+	if (result)
+		return result;
+	char processors[256];
+	list_processors(processors, sizeof(processors));
+	header = begin_request(records, family, TASKSTATS_CMD_GET);
+	mnl_attr_put_strz(header, TASKSTATS_CMD_ATTR_REGISTER_CPUMASK, processors);
+	return request(records, header, NULL, NULL);
+}
+
+/* ---- Records */
+
+struct found {
+	struct taskstats thread, group;
+	bool has_thread, has_group;
+};
+
+/* Of a kernel that knows fewer members, or more. */
+static int take_statistics(const struct nlattr *attribute, void *user)
+{
+	if (mnl_attr_get_type(attribute) == TASKSTATS_TYPE_STATS) {
+		struct taskstats *statistics = user;
+		size_t length = mnl_attr_get_payload_len(attribute);
+		memcpy(statistics, mnl_attr_get_payload(attribute), length < sizeof(*statistics) ? length : sizeof(*statistics));
+	}
+	return MNL_CB_OK;
+}
+
+static int take_aggregate(const struct nlattr *attribute, void *user)
+{
+	struct found *found = user;
+	switch (mnl_attr_get_type(attribute)) {
+	case TASKSTATS_TYPE_AGGR_PID:
+		found->has_thread = true;
+		return mnl_attr_parse_nested(attribute, take_statistics, &found->thread);
+	case TASKSTATS_TYPE_AGGR_TGID:
+		found->has_group = true;
+		return mnl_attr_parse_nested(attribute, take_statistics, &found->group);
+	default:
+		return MNL_CB_OK;
+	}
+}
+
+static int take_record(const struct nlmsghdr *header, void *user)
+{
+	return mnl_attr_parse(header, sizeof(struct genlmsghdr), take_aggregate, user);
+}
+
+static void copy_name(const char *comm, char name[static EXIT_NAME_SIZE])
+{
+	_Static_assert(TS_COMM_LEN <= EXIT_NAME_SIZE, "it fits");
+	size_t length = strnlen(comm, TS_COMM_LEN - 1);
+	memcpy(name, comm, length);
+	name[length] = '\0';
+}
+
+static const char *find_leader(const struct exit_records *records, int pid)
+{
+	for (size_t i = 1; i <= LEADERS; i++) {
+		const struct leader *leader = &records->leaders[(records->next_leader + LEADERS - i) % LEADERS];
+		if (leader->pid == pid)
+			return leader->name;
+	}
+	return NULL;
+}
+
+/* False: it is no process's end. */
+static bool read_end(struct exit_records *records, const struct found *found, struct exit_record *ret_record)
+{
+	const struct taskstats *thread = &found->thread, *whole = found->has_group ? &found->group : thread;
+	if (!found->has_thread || thread->version < VERSION_MIN)
+		return false;
+	bool leads = thread->ac_pid == thread->ac_tgid;
+	if (!(thread->ac_flag & AGROUP)) {
+		if (leads) {
+			struct leader *leader = &records->leaders[records->next_leader];
+			records->next_leader = (records->next_leader + 1) % LEADERS;
+			leader->pid = (int)thread->ac_pid;
+			copy_name(thread->ac_comm, leader->name);
+		}
+		return false;
+	}
+	const char *name = leads ? NULL : find_leader(records, (int)thread->ac_tgid);
+	*ret_record = (struct exit_record){
+		.pid = (int)thread->ac_tgid,
+		.parent = (int)thread->ac_ppid,
+		/* A program that a kernel thread has started has had memory. */
+		.kernel_thread = thread->ac_ppid == KTHREADD && thread->hiwater_vm == 0,
+		.lived_us = thread->ac_tgetime,
+		.sampled_us = whole->ac_utime + whole->ac_stime,
+		.run_us = whole->cpu_run_virtual_total / 1000,
+	};
+	copy_name(name ? name : thread->ac_comm, ret_record->name);
+	return true;
+}
+
+bool exit_records_next(struct exit_records *records, struct exit_record *ret_record)
+{
+	for (;;) {
+		ssize_t length = mnl_socket_recvfrom(records->socket, records->message.bytes, MESSAGE_SIZE);
+		if (length < 0 && errno == EINTR)
+			continue;
+		if (length < 0)
+			return false;
+		struct found found = { 0 };
+		(void)mnl_cb_run(records->message.bytes, (size_t)length, 0, 0, take_record, &found);
+		if (read_end(records, &found, ret_record))
+			return true;
+	}
+}
+
+int64_t exit_records_lost(const struct exit_records *records)
+{
+	uint32_t values[SK_MEMINFO_VARS] = { 0 };
+	socklen_t size = sizeof(values);
+	if (getsockopt(mnl_socket_get_fd(records->socket), SOL_SOCKET, SO_MEMINFO, values, &size) != 0)
+		return 0;
+	return values[SK_MEMINFO_DROPS] - records->lost_before;
+}
+
+/* ---- Opening */
+
+/* Whether records arrive, and have what is needed: that of a child which has ended must be there. */
+static int try_with_child(struct exit_records *records)
+{
+	pid_t child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0)
+		_exit(EXIT_SUCCESS);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+	struct exit_record record;
+	while (exit_records_next(records, &record)) {
+		if (record.pid == child)
+			return 0;
+	}
+	return -ENOMSG;
+}
+
+static int open_members(struct exit_records *records)
+{
+	records->socket = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!records->socket)
+		return -errno;
+	/* The kernel doubles what it is asked for. */
+	int size = EXIT_RECORDS_BUFFER / 2, on = 1, fd = mnl_socket_get_fd(records->socket);
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0 ||
+	    mnl_socket_setsockopt(records->socket, NETLINK_NO_ENOBUFS, &on, sizeof(on)) != 0 ||
+	    mnl_socket_bind(records->socket, 0, MNL_SOCKET_AUTOPID) != 0)
+		return -errno;
+	int result = listen_to_family(records);
+	if (result)
+		return result;
+	records->lost_before = (uint32_t)exit_records_lost(records);
+	return try_with_child(records);
+}
+
+int exit_records_open(struct exit_records **ret_records)
+{
+	struct exit_records *records = calloc(1, sizeof(*records));
+	int result = records ? open_members(records) : -ENOMEM;
+	drop_capability();
+	if (result)
+		exit_records_close(records);
+	else
+		*ret_records = records;
+	return result;
+}
+
+void exit_records_close(struct exit_records *records)
+{
+	if (!records)
+		return;
+	if (records->socket)
+		mnl_socket_close(records->socket);
+	free(records);
+}
