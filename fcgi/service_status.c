@@ -63,6 +63,7 @@ static void append_host(struct text *body, struct service *service, const struct
 	append_sharers(body, service, host->ip);
 	append_text_or_null(body, "version", report->version);
 	append_text_or_null(body, "state", report->state);
+	append_text_or_null(body, "ended_cpu", report->ended_cpu);
 	text_append_string(body, ", \"interval_s\": ");
 	if (report->interval_s > 0)
 		json_append_number(body, report->interval_s);
@@ -75,7 +76,6 @@ static void append_host(struct text *body, struct service *service, const struct
 	else
 		text_append_string(body, "null");
 	text_printf(body, ", \"partial\": %s", report->partial < 0 ? "null" : report->partial ? "true" : "false");
-	append_text_or_null(body, "ended_cpu", report->ended_cpu);
 	append_counters(body, report);
 	text_append_char(body, '}');
 }

@@ -29,7 +29,7 @@ static const char *groups(const struct query *query)
 	assert_int_equal(grouping_build(&dictionary, query, &grouping), 0);
 	told[0] = '\0';
 	for (uint32_t i = 0; i < 6; i++) {
-		int32_t group = grouping_find(&grouping, i);
+		int32_t group = grouping_find(&grouping, i, 0);
 		if (group == GROUPING_NONE)
 			continue;
 		assert_true((size_t)group < grouping.count);
