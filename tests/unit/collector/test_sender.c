@@ -97,7 +97,7 @@ static void test_sender_send_fresh_batch_has_the_contracts_body(void **state)
 	expect(200, NULL);
 	open_sender(NULL, NULL);
 	add(1795356870);
-	send_now(&(struct sender_state){ .partial = true, .missed_ticks = 7 });
+	send_now(&(struct sender_state){ .partial = true, .by_exits = true, .missed_ticks = 7, .lost_exits = 3 });
 
 	assert_int_equal(requests(), 2);
 	assert_ptr_equal(asked(0), http_server_last(server.http, "GET /ressources-usage/health HTTP/1.1\r\n"));
@@ -120,8 +120,10 @@ static void test_sender_send_fresh_batch_has_the_contracts_body(void **state)
 	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(collector, "version")), VIGIE_VERSION);
 	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(collector, "state")), "run");
 	assert_true(cJSON_IsTrue(cJSON_GetObjectItem(collector, "partial")));
+	assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(collector, "ended_cpu")), "exit_records");
+	assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(collector, "interval_s")) == 10);
 	char *counters = cJSON_PrintUnformatted(cJSON_GetObjectItem(collector, "counters"));
-	assert_string_equal(counters, "{\"sent\":0,\"spooled\":0,\"replayed\":0,\"dropped\":0,\"rejected\":0,\"missed_ticks\":7}");
+	assert_string_equal(counters, "{\"sent\":0,\"spooled\":0,\"replayed\":0,\"dropped\":0,\"rejected\":0,\"missed_ticks\":7,\"lost_exits\":3}");
 	free(counters);
 	cJSON_Delete(body);
 	assert_int_equal(sender_waiting(sender), 0);

@@ -308,8 +308,8 @@ static void test_body_parse_samples_empty_data_brings_a_report(void **state)
 	char *copy;
 	const char *json = "{\"ipaddress\": \"2001-DB8--1\", \"data\": [], \"collector\": {\"hostname\": \"h\\u0000\xe2\x82\xac\", "
 			   "\"version\": \"1.2\", \"state\": \"stopped, and much longer than it may be\", "
-			   "\"clock_offset_s\": -2.5, \"partial\": true, \"more\": [1, {}], \"counters\": {\"sent\": 5e9, "
-			   "\"missed_ticks\": 1, \"replayed\": 0, \"dropped\": -0, \"rejected\": 3.5, \"spooled\": 2, \"x\": []}}}";
+			   "\"clock_offset_s\": -2.5, \"partial\": true, \"interval_s\": 60, \"more\": [1, {}], \"counters\": {\"sent\": 5e9, "
+			   "\"lost_exits\": 4, \"missed_ticks\": 1, \"replayed\": 0, \"dropped\": -0, \"rejected\": 3.5, \"spooled\": 2, \"x\": []}}}";
 	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
 	assert_int_equal(body.batch.count, 0);
 	assert_string_equal(body.ip, "2001:db8::1");
@@ -318,12 +318,13 @@ static void test_body_parse_samples_empty_data_brings_a_report(void **state)
 	assert_string_equal(body.report.version, "1.2");
 	assert_string_equal(body.report.state, "stopped, and mu");
 	assert_int_equal(body.report.partial, 1);
-	static const double counters[COLLECTOR_COUNTERS] = { 5e9, 2, 0, 0, 3.5, 1 };
+	assert_true(body.report.interval_s == 60);
+	static const double counters[COLLECTOR_COUNTERS] = { 5e9, 2, 0, 0, 3.5, 1, 4 };
 	assert_memory_equal(body.report.counters, counters, sizeof(counters));
 	body_free(&body);
 	free(copy);
 
-	json = "{\"ipaddress\": \"::1\", \"data\": [], \"collector\": {\"hostname\": 1, \"clock_offset_s\": 1e999, \"partial\": 1, "
+	json = "{\"ipaddress\": \"::1\", \"data\": [], \"collector\": {\"hostname\": 1, \"clock_offset_s\": 1e999, \"partial\": 1, \"interval_s\": 3601, "
 	       "\"state\": \"fourteen bytes\xe2\x82\xac\", \"counters\": {\"sent\": -1, \"spooled\": \"1\", \"replayed\": null, "
 	       "\"dropped\": 1e999, \"rejected\": 7, \"Missed_ticks\": 1}}}";
 	assert_int_equal(parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error), 0);
@@ -331,6 +332,7 @@ static void test_body_parse_samples_empty_data_brings_a_report(void **state)
 	assert_string_equal(body.report.state, "fourteen bytes");
 	assert_false(body.report.clock_offset_known);
 	assert_int_equal(body.report.partial, -1);
+	assert_true(body.report.interval_s == 0);
 	for (int i = 0; i < COLLECTOR_COUNTERS; i++)
 		assert_true(body.report.counters[i] == (i == COLLECTOR_REJECTED ? 7 : -1));
 	body_free(&body);

@@ -92,6 +92,77 @@ static void test_reports_find_older_than_the_retention_says_nothing(void **state
 	text_free(&text);
 }
 
+/* A report with an interval at a time in minutes; whether it makes the address one that is shared. */
+static bool report_at(const char *hostname, double interval_s, int minutes)
+{
+	struct collector_report report = collector_report_empty();
+	snprintf(report.hostname, sizeof(report.hostname), "%s", hostname);
+	report.interval_s = interval_s;
+	return collectors_keep(collectors, "10.0.0.5", &report, NOW + minutes * 60000, NOW - RETENTION);
+}
+
+static size_t sharers_at(int minutes)
+{
+	char hostnames[COLLECTORS_SHARERS][COLLECTORS_HOSTNAME_SIZE];
+	return collectors_find_sharers(collectors, "10.0.0.5", NOW + minutes * 60000, hostnames);
+}
+
+static void test_reports_in_turns_share_an_address_for_a_while(void **state)
+{
+	(void)state;
+	assert_false(report_at("a", 10, 0));
+	assert_false(report_at("b", 10, 1)); /* renamed */
+	assert_int_equal(sharers_at(1), 0);
+	assert_true(report_at("a", 10, 2));
+	assert_false(report_at("b", 10, 3)); /* said already */
+	assert_int_equal(sharers_at(3), 2);
+	char ips[1][WIRE_IP_SIZE];
+	assert_int_equal(collectors_list_shared(collectors, NOW + 180000, ips, 1), 1);
+	assert_string_equal(ips[0], "10.0.0.5");
+	assert_int_equal(sharers_at(14), 0);
+	assert_int_equal(collectors_list_shared(collectors, NOW + 14 * 60000, ips, 1), 0);
+	assert_false(report_at("b", 10, 15));
+	assert_false(report_at("a", 10, 30)); /* not in turns: once in a quarter of an hour */
+	assert_false(report_at("b", 10, 31));
+	assert_true(report_at("a", 10, 32));
+}
+
+static void test_reports_in_turns_of_slow_hosts(void **state)
+{
+	(void)state;
+	assert_false(report_at("a", 3600, 0));
+	assert_false(report_at("b", 3600, 30));
+	assert_true(report_at("a", 3600, 60));
+	assert_false(report_at("b", 3600, 90));
+	assert_int_equal(sharers_at(200), 2);
+}
+
+static void test_intervals_are_told_when_they_are_unusual_and_now_and_then(void **state)
+{
+	(void)state;
+	report_at("a", 10, 0);
+	assert_false(collectors_tell_interval(collectors, "10.0.0.5", 10000, NOW));
+	report_at("a", 60, 1);
+	assert_true(collectors_tell_interval(collectors, "10.0.0.5", 10000, NOW));
+	assert_false(collectors_tell_interval(collectors, "10.0.0.5", 10000, NOW + COLLECTORS_TELL_MS - 1));
+	assert_true(collectors_tell_interval(collectors, "10.0.0.5", 10000, NOW + COLLECTORS_TELL_MS));
+	report_at("a", 10, 2);
+	assert_true(collectors_tell_interval(collectors, "10.0.0.5", 10000, NOW + COLLECTORS_TELL_MS));
+	assert_false(collectors_tell_interval(collectors, "10.0.0.5", 10000, NOW + 3 * COLLECTORS_TELL_MS));
+
+	/* What the store knew counts until the host has reported, and no longer. */
+	collectors_learn_interval(collectors, "10.0.0.6", 60000, NOW);
+	collectors_learn_interval(collectors, "10.0.0.5", 60000, NOW);
+	assert_int_equal(collectors_find_interval(collectors, "10.0.0.6"), 60000);
+	assert_int_equal(collectors_find_interval(collectors, "10.0.0.5"), 10000);
+	assert_int_equal(collectors_find_interval(collectors, "10.0.0.7"), 0);
+	char ips[1][WIRE_IP_SIZE];
+	int64_t longest_ms;
+	assert_int_equal(collectors_list_slower(collectors, 10000, ips, 1, &longest_ms), 1);
+	assert_string_equal(ips[0], "10.0.0.6");
+	assert_int_equal(longest_ms, 60000);
+}
+
 static void test_reports_append_metrics_says_what_collectors_said(void **state)
 {
 	(void)state;
@@ -119,6 +190,9 @@ static void test_reports_append_metrics_says_what_collectors_said(void **state)
 		"# HELP vigie_collector_missed_ticks_total Intervals that each host's collector has missed.\n"
 		"# TYPE vigie_collector_missed_ticks_total counter\n"
 		"vigie_collector_missed_ticks_total{" HOST "} 5000000\n"
+		"# HELP vigie_collector_lost_exits_total Threads whose end each host's collector was not told of.\n"
+		"# TYPE vigie_collector_lost_exits_total counter\n"
+		"vigie_collector_lost_exits_total{" HOST "} 6000000\n"
 		"# HELP vigie_collector_clock_offset_seconds How far each host's clock is from the server's, as its collector says.\n"
 		"# TYPE vigie_collector_clock_offset_seconds gauge\n"
 		"vigie_collector_clock_offset_seconds{" HOST "} -0.25\n"
@@ -218,6 +292,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_reports_find_last_report_of_a_host),
 		CASE(test_reports_find_older_than_the_retention_says_nothing),
+		CASE(test_reports_in_turns_share_an_address_for_a_while),
+		CASE(test_reports_in_turns_of_slow_hosts),
+		CASE(test_intervals_are_told_when_they_are_unusual_and_now_and_then),
 		CASE(test_reports_append_metrics_says_what_collectors_said),
 		CASE(test_reports_keep_no_more_hosts_than_there_is_room),
 		CASE(test_reports_keep_clock_set_back_old_ones_go_all_the_same),

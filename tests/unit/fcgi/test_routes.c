@@ -233,7 +233,8 @@ static void test_routes_hosts_with_what_their_collectors_said(void **state)
 	save(f, "10.0.0.5", "bash mem 20 1 java mem 20 1");
 	assert_int_equal(ask(f, "PUT", "save-all", "", "{\"ipaddress\": \"10.0.0.7\", \"data\": [], \"collector\": {}}"), 200);
 	snprintf(wanted, sizeof(wanted),
-	         "{\"10.0.0.5\": {\"last_seen\": %lld, \"processes\": 2, \"hostname\": \"h1\", \"version\": null, \"state\": null, "
+	         "{\"10.0.0.5\": {\"last_seen\": %lld, \"processes\": 2, \"hostname\": \"h1\", \"shared_by\": null, \"version\": null, \"state\": null, "
+	         "\"ended_cpu\": null, \"interval_s\": null, \"at_series_limit\": false, "
 	         "\"clock_offset_s\": 0.5, \"partial\": false, \"counters\": null}}",
 	         (long long)(f->now_ms / 1000 - 20));
 	get(f, "hosts", "", wanted);
@@ -244,7 +245,8 @@ static void test_routes_hosts_with_what_their_collectors_said(void **state)
 	assert_int_equal(ask(f, "PUT", "save-all", "", "{\"ipaddress\": \"10.0.0.5\", \"data\": [], \"collector\": {\"hostname\": \"h\\\"2\", "
 	                     "\"partial\": true, \"clock_offset_s\": -1.25, \"counters\": {\"sent\": 12345678, \"missed_ticks\": 0}}}"), 200);
 	snprintf(wanted, sizeof(wanted),
-	         "{\"10.0.0.5\": {\"last_seen\": %lld, \"processes\": 2, \"hostname\": \"h\\\"2\", \"version\": null, \"state\": null, "
+	         "{\"10.0.0.5\": {\"last_seen\": %lld, \"processes\": 2, \"hostname\": \"h\\\"2\", \"shared_by\": null, \"version\": null, \"state\": null, "
+	         "\"ended_cpu\": null, \"interval_s\": null, \"at_series_limit\": false, "
 	         "\"clock_offset_s\": -1.25, \"partial\": true, \"counters\": {\"sent\": 12345678, \"missed_ticks\": 0}}}",
 	         (long long)(f->now_ms / 1000 - 20));
 	get(f, "hosts", "", wanted);
@@ -285,7 +287,7 @@ static void test_routes_health_and_metrics_are_answered(void **state)
 	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 200);
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
 	assert_non_null(strstr(f->response.body.data, "\"alert\": {\"status\": \"ok\", \"last_report\": 1"));
-	assert_non_null(strstr(f->response.body.data, "\"forecast\": {\"status\": \"unknown\", \"last_report\": null}}\n"));
+	assert_non_null(strstr(f->response.body.data, "\"forecast\": {\"status\": \"unknown\", \"last_report\": null}, \"shared_addresses\": []}\n"));
 
 	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
 	assert_string_equal(f->response.content_type, "text/plain; version=0.0.4; charset=utf-8");
