@@ -142,14 +142,15 @@ class NameTest(unittest.TestCase):
         self.addCleanup(self.server.shutdown)
         self.url = f"http://127.0.0.1:{self.server.server_port}{PREFIX}"
 
-    def collect(self, ip, *settings, url=None):
-        """Starts a collector; its log, as a path."""
+    def collect(self, ip, *settings, url=None, around=()):
+        """Starts a collector, by the command `around`; its log, as a path."""
         path = self.folder / f"{ip}.log"
-        command = [str(BUILD / "vigie-collector")]
+        command = [*around, str(BUILD / "vigie-collector")]
         for setting in (f"url={url or self.url}", "interval=1s", "spool=", f"ip={ip}", *settings):
             command += ["--set", f"collector.{setting}"]
         with open(path, "wb") as log:
             process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], cwd=self.folder,
+                                       env=dict(os.environ, **({"ASAN_OPTIONS": "detect_leaks=0"} if around else {})),
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.addCleanup(self.end, process, path)
         return path
@@ -184,6 +185,14 @@ class UnitTest(NameTest):
             self.wait_for("10.22.0.2", loose, *names)
             self.assertNotIn(comm, self.server.latest["10.22.0.2"])
             self.assertFalse(set(names) & set(self.server.latest["10.22.0.1"]))
+
+    def test_process_is_looked_up_once_and_not_in_each_tick(self):
+        trace = self.folder / "trace"
+        # -D: the collector keeps its process number. The leak checker cannot be traced.
+        self.collect("10.22.0.4", "name=unit", "mem_scale=limit",
+                     around=("strace", "-D", "-f", "-s", "200", "-e", "trace=openat", "-o", str(trace)))
+        wait_until(lambda: trace.exists() and trace.read_text().count('"/proc/meminfo"') >= 4, 20, "four readings")
+        self.assertEqual(trace.read_text().count('"/proc/1/cgroup"'), 1)
 
     def test_program_s_file_is_the_name_also_once_it_is_removed(self):
         comm, name = unique("renamed"), f"program-of-a-long-name-{os.getpid()}"

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "common/comm.h"
 #include "common/config.h"
 #include "common/rules.h"
 
@@ -46,6 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	result = rules_open(config, NULL, &rules, &error);
 	assert(result == 0 ? error.length == 0 : result == -EINVAL && error.length > 0);
 	if (result == 0) {
+		int warned = comm_warn(config, NULL);
+		assert(warned == 0 && config->warnings.count <= count);
 		check(rules, process);
 		rules_free(rules);
 	}
