@@ -107,6 +107,7 @@ class WriteTest(ServerTest):
         self.assertAlmostEqual(host.pop("last_seen"), time.time(), delta=5)
         self.assertEqual(host, {"processes": 2, "hostname": "mast", "version": "9.9", "state": "run",
                                 "clock_offset_s": -1.5, "partial": True,
+                                "shared_by": None, "ended_cpu": None, "interval_s": None, "at_series_limit": False,
                                 "counters": {"sent": 5000000000, "dropped": 0}})
         metrics = self.vigie.get("metrics").body.decode()
         for name, value in (('samples_total', 5000000000), ('clock_offset_seconds', -1.5), ('partial', 1)):

@@ -22,7 +22,7 @@ OUTAGE_S = 24
 NAME = "vigie-collector"
 BLOCK = 4096  # what a file of the spool counts as
 COUNTERS = re.compile(r"samples sent (\d+), spooled (\d+), replayed (\d+), dropped (\d+), rejected (\d+); "
-                      r"ticks missed (\d+); (\d+) intervals wait")
+                      r"ticks missed (\d+), exits lost \d+; (\d+) intervals wait")
 
 
 class Collector:
@@ -294,7 +294,7 @@ class RemoteTest(CollectorTest):
             self.assertEqual(json.loads(gzip.decompress(body))["ipaddress"], "10.8.1.1")
         report = json.loads(gzip.decompress(puts[-1][3]))["collector"]
         self.assertEqual(report["clock_offset_s"], 0)
-        self.assertEqual(set(report["counters"]), {"sent", "spooled", "replayed", "dropped", "rejected", "missed_ticks"})
+        self.assertEqual(set(report["counters"]), {"sent", "spooled", "replayed", "dropped", "rejected", "missed_ticks", "lost_exits"})
         self.assertNotIn("secret", trusting.log())
 
     def test_stranger_is_sent_nothing(self):
