@@ -16,7 +16,7 @@ interval = 1s
 cache = 0
 [collector]
 interval = 1s
-include = vigie-no-such-process
+include = vigie-no-such
 [alert]
 interval = 1s
 phase = 500ms
