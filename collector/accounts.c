@@ -21,13 +21,7 @@ static bool reserve(struct accounts *accounts, size_t count)
 	int64_t *used_us = realloc(accounts->used_us, capacity * sizeof(*used_us));
 	if (used_us)
 		accounts->used_us = used_us;
-	char(*names)[READING_NAME_SIZE] = realloc(accounts->names, capacity * sizeof(*names));
-	if (names)
-		accounts->names = names;
-	char(*names_before)[READING_NAME_SIZE] = realloc(accounts->names_before, capacity * sizeof(*names_before));
-	if (names_before)
-		accounts->names_before = names_before;
-	if (!before || !now || !used_us || !names || !names_before)
+	if (!before || !now || !used_us)
 		return false;
 	accounts->capacity = capacity;
 	return true;
@@ -50,8 +44,20 @@ static uint64_t more_than(uint64_t value, uint64_t other)
 	return value > other ? value - other : 0;
 }
 
+/* 0 or -ENOMEM. */
+static int keep_names(struct text *names, const struct reading *reading)
+{
+	text_reset(names);
+	for (size_t i = 0; i < reading->count; i++) {
+		text_append_string(names, reading->processes[i].name);
+		text_append_char(names, '\0');
+	}
+	return text_failed(names) ? -ENOMEM : 0;
+}
+
 static void list_by_pid(struct accounts *accounts, const struct reading *reading)
 {
+	uint32_t name = 0;
 	uint64_t tick_us = 1000000 / (uint64_t)reading->ticks_per_s;
 	for (size_t i = 0; i < reading->count; i++) {
 		const struct process *process = &reading->processes[i];
@@ -59,13 +65,14 @@ static void list_by_pid(struct accounts *accounts, const struct reading *reading
 			.pid = process->pid,
 			.parent = process->parent,
 			.place = (uint32_t)i,
+			.name = name,
 			.dead = (process->state == 'Z' || process->state == 'X') && process->threads <= 1,
 			.gone = process->gone,
 			.start_ticks = process->start_ticks,
 			.cpu_us = process->cpu_ticks * tick_us,
 			.children_us = process->children_ticks * tick_us,
 		};
-		memcpy(accounts->names[i], process->name, sizeof(process->name));
+		name += (uint32_t)strlen(process->name) + 1;
 	}
 	accounts->count = reading->count;
 	if (reading->count > 1)
@@ -100,7 +107,8 @@ static void forget_ended(struct accounts *accounts)
 
 int accounts_take_reading(struct accounts *accounts, const struct reading *reading)
 {
-	if (!reserve(accounts, reading->count))
+	/* In the place of the oldest ones, which nobody asks for any more. */
+	if (!reserve(accounts, reading->count) || keep_names(&accounts->names_before, reading) != 0)
 		return -ENOMEM;
 	if (accounts->given)
 		forget_ended(accounts);
@@ -108,9 +116,9 @@ int accounts_take_reading(struct accounts *accounts, const struct reading *readi
 	accounts->before = accounts->now;
 	accounts->before_count = accounts->count;
 	accounts->now = oldest;
-	char(*oldest_names)[READING_NAME_SIZE] = accounts->names_before;
+	struct text names = accounts->names_before;
 	accounts->names_before = accounts->names;
-	accounts->names = oldest_names;
+	accounts->names = names;
 
 	list_by_pid(accounts, reading);
 	count_used(accounts, accounts->boot_ticks);
@@ -210,10 +218,10 @@ void accounts_take_exit(struct accounts *accounts, const struct exit_record *rec
 	if (before && now && before->start_ticks == now->start_ticks)
 		before = NULL;
 	if (before && !before->recorded) {
-		end_account(accounts, before, accounts->names_before[before->place], record);
+		end_account(accounts, before, accounts->names_before.data + before->name, record);
 		note_late(accounts, record, before->children_us);
 	} else if (now && !now->recorded) {
-		end_account(accounts, now, accounts->names[now->place], record);
+		end_account(accounts, now, accounts->names.data + now->name, record);
 		now->recorded_us = record->run_us;
 	} else {
 		/* Who began before a reading that has not seen it (it is hidden, or a kernel thread) has used an unknown part
@@ -268,8 +276,8 @@ void accounts_free(struct accounts *accounts)
 	free(accounts->before);
 	free(accounts->now);
 	free(accounts->used_us);
-	free(accounts->names);
-	free(accounts->names_before);
+	text_free(&accounts->names);
+	text_free(&accounts->names_before);
 	free(accounts->ended);
 	*accounts = (struct accounts){ 0 };
 }

@@ -24,6 +24,7 @@
 
 #include "collector/exit_records.h"
 #include "collector/reading.h"
+#include "common/text.h"
 
 enum {
 	ACCOUNTS_UNKNOWN = -1, /* used, of who began before the last reading and was not in it */
@@ -35,6 +36,7 @@ struct account {
 	int pid;
 	int parent;
 	uint32_t place; /* in the reading */
+	uint32_t name;  /* where its name begins in the names of its reading */
 	bool dead;      /* a zombie, all threads of it */
 	bool gone;      /* as in struct process; then its having been waited for is counted already */
 	bool recorded;  /* it has ended, and its record was taken */
@@ -59,7 +61,7 @@ struct accounts {
 	struct account *before, *now; /* by PID; of the last reading and of the present one */
 	size_t before_count, count, capacity;
 	int64_t *used_us;             /* by place in the present reading; ACCOUNTS_UNKNOWN */
-	char (*names)[READING_NAME_SIZE], (*names_before)[READING_NAME_SIZE]; /* by place */
+	struct text names, names_before; /* of the two readings, a NUL behind each */
 	struct ended_name *ended;     /* by name */
 	size_t ended_count, ended_capacity;
 	uint64_t debt_us;             /* as an account's, of those without a known parent */
