@@ -182,34 +182,48 @@ static void release_name(struct dictionary *dictionary, struct dictionary_name *
 	free(name);
 }
 
-struct dictionary_series *dictionary_add_series(struct dictionary *dictionary, struct dictionary_host *host,
-                                                const char *process, uint32_t number)
+/* The name of a process, added where it is not there; released again by release_name() where nothing comes of it. NULL:
+ * out of memory. */
+static struct dictionary_name *find_or_add_name(struct dictionary *dictionary, const char *process)
 {
 	struct dictionary_name *name = dictionary_find_name(dictionary, process);
-	if (!name)
-		name = add_name(dictionary, process);
-	if (!name)
-		return NULL;
+	return name ? name : add_name(dictionary, process);
+}
 
+/* A series of a host and a name under a number that is still to be taken. NULL: out of memory. */
+static struct dictionary_series *make_series(struct dictionary *dictionary, struct dictionary_host *host,
+                                             struct dictionary_name *name, uint32_t number)
+{
 	struct dictionary_series *series = calloc(1, sizeof(*series));
-	if (!series || !claim_number(&dictionary->series, &number))
-		goto fail;
+	if (!series)
+		return NULL;
 	series->key.host = host->number;
 	series->key.name = name->number;
 	series->number = number;
 	HASH_ADD(hh, dictionary->series_by_key, key, sizeof(series->key), series);
-	if (!series->hh.tbl)
-		goto fail;
-	take_number(&dictionary->series, number, series);
+	if (!series->hh.tbl) {
+		free(series);
+		return NULL;
+	}
 	DL_APPEND(host->series, series);
 	host->series_count++;
 	name->series_count++;
 	return series;
+}
 
-fail:
-	free(series);
-	release_name(dictionary, name);
-	return NULL;
+struct dictionary_series *dictionary_add_series(struct dictionary *dictionary, struct dictionary_host *host,
+                                                const char *process, uint32_t number)
+{
+	struct dictionary_name *name = find_or_add_name(dictionary, process);
+	if (!name)
+		return NULL;
+	struct dictionary_series *series =
+		claim_number(&dictionary->series, &number) ? make_series(dictionary, host, name, number) : NULL;
+	if (series)
+		take_number(&dictionary->series, number, series);
+	else
+		release_name(dictionary, name);
+	return series;
 }
 
 struct dictionary_series *dictionary_find_dead(struct dictionary_host *host, int64_t before_ms)
@@ -232,32 +246,18 @@ struct dictionary_series *dictionary_find_dead(struct dictionary_host *host, int
 struct dictionary_series *dictionary_replace_series(struct dictionary *dictionary, struct dictionary_host *host,
                                                     struct dictionary_series *old, const char *process)
 {
-	struct dictionary_name *name = dictionary_find_name(dictionary, process);
-	if (!name)
-		name = add_name(dictionary, process);
+	struct dictionary_name *name = find_or_add_name(dictionary, process);
 	if (!name)
 		return NULL;
-	struct dictionary_series *series = calloc(1, sizeof(*series));
-	if (!series)
-		goto fail;
-	series->key.host = host->number;
-	series->key.name = name->number;
-	series->number = old->number;
+	struct dictionary_series *series = make_series(dictionary, host, name, old->number);
+	if (!series) {
+		release_name(dictionary, name);
+		return NULL;
+	}
 	series->born_ms = old->last_ms + 1;
-	HASH_ADD(hh, dictionary->series_by_key, key, sizeof(series->key), series);
-	if (!series->hh.tbl)
-		goto fail;
-	name->series_count++;
-	host->series_count++;
-	DL_APPEND(host->series, series);
 	dictionary_remove_series(dictionary, old);
 	take_number(&dictionary->series, series->number, series);
 	return series;
-
-fail:
-	free(series);
-	release_name(dictionary, name);
-	return NULL;
 }
 
 void dictionary_remove_host(struct dictionary *dictionary, struct dictionary_host *host)
