@@ -70,6 +70,7 @@ struct dictionary {
 	struct dictionary_host *host_by_ip;
 	struct dictionary_series *series_by_key;
 	struct dictionary_name *name_by_text;
+	uint32_t limited; /* the number of the host that was found at its limit last; 0: none was */
 };
 
 void dictionary_free(struct dictionary *dictionary);

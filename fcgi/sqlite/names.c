@@ -148,36 +148,14 @@ int names_hosts(struct names *names, int64_t from_ms, struct store_hosts *ret_ho
 
 /* ---- of the thread that appends ---- */
 
-static size_t count_samples(const struct batch *const batches[], size_t count)
-{
-	size_t samples = 0;
-	for (size_t i = 0; i < count; i++)
-		samples += batches[i]->count;
-	return samples;
-}
-
-/* A host of these samples that is at its limit. */
-static const struct dictionary_host *find_limited(const struct names *names, const struct placed placed[], size_t count)
-{
-	uint32_t before = 0;
-	for (size_t i = 0; i < count; i++) {
-		uint32_t number = placed[i].series->key.host;
-		const struct dictionary_host *host = number == before ? NULL : dictionary_host_at(&names->dictionary, number);
-		if (host && host->at_limit)
-			return host;
-		before = number;
-	}
-	return NULL;
-}
-
 int names_place(struct names *names, const struct batch *const batches[], size_t count, struct placed placed[])
 {
 	pthread_rwlock_wrlock(&names->lock);
 	int result = placement_place(&names->dictionary, &names->limits, batches, count, placed);
 	bool full = names->dictionary.series.used >= names->limits.series;
-	const struct dictionary_host *limited = result == 0 && !names->host_limited ? find_limited(names, placed, count_samples(batches, count)) : NULL;
+	const struct dictionary_host *limited = dictionary_host_at(&names->dictionary, names->dictionary.limited);
 	pthread_rwlock_unlock(&names->lock);
-	if (limited)
+	if (limited && !names->host_limited)
 		log_warning("store %s: host %s has as many process names as server.max_series_per_host (%lld) allows; a new one takes "
 		            "the place of one that is gone, and counts as \"other\" where none is; \"hosts\" shows which hosts have",
 		            names->database->path, limited->ip, (long long)names->limits.series_per_host);

@@ -47,6 +47,7 @@ static int find_series(struct dictionary *dictionary, const struct placement_lim
 		return 0;
 	if (host->series_count >= limits->series_per_host || dictionary->series.used >= limits->series) {
 		host->at_limit = true;
+		dictionary->limited = host->number;
 		struct dictionary_series *dead = dictionary_find_dead(host, time_ms);
 		if (dead) {
 			*series = dictionary_replace_series(dictionary, host, dead, process);
