@@ -45,9 +45,12 @@ static int find_series(struct dictionary *dictionary, const struct placement_lim
 		*series = dictionary_find_series(dictionary, host, process);
 	if (*series)
 		return 0;
-	if (host->series_count >= limits->series_per_host || dictionary->series.used >= limits->series) {
+	bool full = host->series_count >= limits->series_per_host;
+	if (full) {
 		host->at_limit = true;
 		dictionary->limited = host->number;
+	}
+	if (full || dictionary->series.used >= limits->series) {
 		struct dictionary_series *dead = dictionary_find_dead(host, time_ms);
 		if (dead) {
 			*series = dictionary_replace_series(dictionary, host, dead, process);

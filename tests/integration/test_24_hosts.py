@@ -115,6 +115,18 @@ class LimitTest(HostsTest):
         self.assertEqual(names["other"], [None, 5])
 
 
+class LimitOfAllTest(unittest.TestCase):
+    def test_limit_of_all_hosts_is_not_taken_for_that_of_one(self):
+        vigie = Vigie("--server", config="[server]\ncache = 0\nmax_series = 20\n").start()
+        self.addCleanup(vigie.stop)
+        self.assertEqual(vigie.save("10.5.0.1", *(sample(f"name-{i}", "cpu", 1) for i in range(30))).status, 200)
+        self.assertEqual(len(vigie.get("get-all/10.5.0.1").json()), 21)
+        self.assertFalse(vigie.get("hosts").json()["10.5.0.1"]["at_series_limit"])
+        lines = "\n".join(vigie.logs().values()).splitlines()
+        self.assertEqual([line for line in lines if "max_series_per_host" in line], [])
+        self.assertEqual(len([line for line in lines if "server.max_series (20)" in line]), 1)
+
+
 class RestartedTest(unittest.TestCase):
     """Over restarts of the server."""
 
