@@ -64,48 +64,76 @@ static const char *copy_string(char **at, const char *string)
 	return copy;
 }
 
-/* Puts the rows of one host, which are freed, in the place of those that `rows` has of it. 0, -ENOMEM or -ENOBUFS. */
-static int replace_host(struct store_rows *rows, const char *ip, struct store_rows *of_host)
+/* Appends a row, its strings to where `at` is; there is room for both. */
+static void copy_row(struct store_rows *rows, const struct store_row *row, char **at)
 {
-	size_t count = 0, most = rows->count + of_host->count;
-	struct store_rows both = {
-		.items = malloc((most + 1) * sizeof(*both.items)),
-		.strings = malloc(strings_size(rows) + strings_size(of_host) + 1),
-	};
-	int result = both.items && both.strings ? budget_hold(&both.share, most * sizeof(*both.items)) : -ENOMEM;
-	char *at = both.strings;
-	for (size_t i = 0; result == 0 && i < most; i++) {
-		const struct store_row *row = i < rows->count ? &rows->items[i] : &of_host->items[i - rows->count];
-		if (i < rows->count && strcmp(row->key.ip, ip) == 0)
-			continue;
-		both.items[count] = *row;
-		both.items[count].key.ip = copy_string(&at, row->key.ip);
-		both.items[count++].key.process = copy_string(&at, row->key.process);
-	}
-	both.count = count;
-	store_rows_free(of_host);
-	store_rows_free(result ? &both : rows);
-	if (result == 0)
-		*rows = both;
-	return result;
+	struct store_row *copy = &rows->items[rows->count++];
+	*copy = *row;
+	copy->key.ip = copy_string(at, row->key.ip);
+	copy->key.process = copy_string(at, row->key.process);
 }
 
-/* Reads each of the slower hosts as far back as its own interval wants. */
+/* Whether a row is of one of the hosts, of which `last` is the one that a row was found to be of last. */
+static bool is_of(const struct store_row *row, char ips[][WIRE_IP_SIZE], size_t count, size_t *last)
+{
+	if (strcmp(row->key.ip, ips[*last]) == 0)
+		return true;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(row->key.ip, ips[i]) == 0) {
+			*last = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Puts the rows of hosts, of_host[count], in the place of those that `rows` has of them. 0, -ENOMEM or -ENOBUFS. */
+static int replace_hosts(struct store_rows *rows, char ips[][WIRE_IP_SIZE], const struct store_rows of_host[], size_t count)
+{
+	size_t most = rows->count, size = strings_size(rows), last = 0;
+	for (size_t i = 0; i < count; i++) {
+		most += of_host[i].count;
+		size += strings_size(&of_host[i]);
+	}
+	struct store_rows all = { .items = malloc((most + 1) * sizeof(*all.items)), .strings = malloc(size + 1) };
+	int result = all.items && all.strings ? budget_hold(&all.share, most * sizeof(*all.items)) : -ENOMEM;
+	if (result) {
+		store_rows_free(&all);
+		return result;
+	}
+	char *at = all.strings;
+	for (size_t i = 0; i < rows->count; i++) {
+		if (!is_of(&rows->items[i], ips, count, &last))
+			copy_row(&all, &rows->items[i], &at);
+	}
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < of_host[i].count; j++)
+			copy_row(&all, &of_host[i].items[j], &at);
+	}
+	store_rows_free(rows);
+	*rows = all;
+	return 0;
+}
+
+/* Reads each of the slower hosts as far back as its own interval wants. On failure `rows` is freed. */
 static int read_slower(struct service *service, struct query *query, int64_t now_ms, char ips[][WIRE_IP_SIZE],
                        size_t count, struct store_rows *rows, struct response *response)
 {
+	struct store_rows of_host[ONE_BY_ONE];
+	size_t have = 0;
 	int result = 0;
-	for (size_t i = 0; i < count && result == 0; i++) {
-		struct store_rows of_host;
-		query->ip = ips[i];
-		query->from_ms = now_ms - INTERVALS_FRESH * collectors_find_interval(service->collectors, ips[i]);
-		result = read_store(service, query, &of_host, response);
-		if (result)
-			break;
-		result = replace_host(rows, ips[i], &of_host);
+	for (; have < count && result == 0; have += result == 0) {
+		query->ip = ips[have];
+		query->from_ms = now_ms - INTERVALS_FRESH * collectors_find_interval(service->collectors, ips[have]);
+		result = read_store(service, query, &of_host[have], response);
+	}
+	if (result == 0 && count) {
+		result = replace_hosts(rows, ips, of_host, count);
 		if (result)
 			service_answer_failure(result, response);
 	}
+	while (have > 0)
+		store_rows_free(&of_host[--have]);
 	if (result)
 		store_rows_free(rows);
 	return result;
@@ -138,15 +166,17 @@ static void drop_stale(struct service *service, int64_t now_ms, struct store_row
 static int read_usage(struct service *service, struct query *query, int64_t now_ms, struct store_rows *ret_rows,
                       struct response *response)
 {
-	int64_t usual_ms = atomic_load(&service->interval_ms), longest_ms;
+	int64_t usual_ms = atomic_load(&service->interval_ms), longest_ms = usual_ms;
 	char slower[ONE_BY_ONE][WIRE_IP_SIZE];
+	size_t count = 0;
 	int result = learn_intervals(service, now_ms, response);
 	if (result)
 		return result;
-	size_t count = collectors_list_slower(service->collectors, usual_ms, slower, ONE_BY_ONE, &longest_ms);
 	if (query->ip) {
 		int64_t interval_ms = collectors_find_interval(service->collectors, query->ip);
 		longest_ms = interval_ms > usual_ms ? interval_ms : usual_ms;
+	} else {
+		count = collectors_list_slower(service->collectors, usual_ms, slower, ONE_BY_ONE, &longest_ms);
 	}
 	bool one_by_one = !query->ip && count <= ONE_BY_ONE;
 	query->from_ms = now_ms - INTERVALS_FRESH * (one_by_one ? usual_ms : longest_ms);
