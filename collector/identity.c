@@ -1,7 +1,6 @@
 #include "collector/identity.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "collector/cgroup.h"
+#include "collector/kernel_file.h"
 #include "collector/limits.h"
 #include "common/table.h"
 #include "common/wire.h"
@@ -119,13 +119,7 @@ static void read_content(struct identity *identity, int pid)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "%s/%d/cgroup", identity->proc, pid);
-	size_t length = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	for (ssize_t got = 1; fd >= 0 && got > 0 && length < CONTENT_SIZE - 1; length += got > 0 ? (size_t)got : 0)
-		got = read(fd, identity->content + length, CONTENT_SIZE - 1 - length);
-	if (fd >= 0)
-		close(fd);
-	identity->content[length] = '\0';
+	(void)kernel_file_read(path, identity->content, CONTENT_SIZE);
 }
 
 /* The name that is asked for; "" where the process has none. */

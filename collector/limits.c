@@ -1,13 +1,12 @@
 #include "collector/limits.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "collector/cgroup.h"
+#include "collector/kernel_file.h"
 #include "common/table.h"
 
 /* Where the same is mounted more often, the others show no more. */
@@ -146,13 +145,9 @@ static uint64_t read_limit(const struct limits_group *group)
 {
 	char path[4096], line[32];
 	int length = snprintf(path, sizeof(path), "%s/%s", group->folder, files[group->version]);
-	int fd = length < (int)sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	if (fd < 0)
+	if (length >= (int)sizeof(path) || kernel_file_read(path, line, sizeof(line)) != 0)
 		return 0;
-	ssize_t got = read(fd, line, sizeof(line) - 1);
-	close(fd);
 	unsigned long long bytes;
-	line[got > 0 ? got : 0] = '\0';
 	if (sscanf(line, "%llu", &bytes) != 1)
 		return 0;
 	return bytes < 1024 ? 1 : bytes / 1024;

@@ -2,11 +2,11 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "collector/kernel_file.h"
 
 /* meminfo and status have some 1,500 bytes; status has more where a process is in many groups. */
 enum { FOLDER_SIZE = 128, FILE_SIZE = 16384 };
@@ -15,21 +15,11 @@ struct statm {
 	unsigned long size, resident, shared; /* pages */
 };
 
-/* Reads a file as a string: a file of /proc is given whole by one read that has room for it. 0, or a negative errno
- * and an empty string. */
 static int read_file(const char *folder, const char *name, char *text, size_t size)
 {
 	char path[FOLDER_SIZE + 16];
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	text[0] = '\0';
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ssize_t length = read(fd, text, size - 1);
-	int result = length < 0 ? -errno : 0;
-	close(fd);
-	text[length > 0 ? length : 0] = '\0';
-	return result;
+	return kernel_file_read(path, text, size);
 }
 
 /* The number of a line "key:   number …"; 0 when there is none. */
