@@ -20,14 +20,19 @@ def unique(name):
     return f"{name}-{suffix}"
 
 
-def build():
-    """Until the end of the present module's tests; from its setUpModule()."""
-    global SUBJECT
+def compile_program(source, name):
+    """A program of this folder, until the end of the present module's tests; from its setUpModule()."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-subject-"))
     unittest.addModuleCleanup(shutil.rmtree, folder, True)
-    SUBJECT = folder / "vt-parent"
-    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-pthread", "-o", SUBJECT,
-                    ROOT / "tests" / "integration" / "subject.c"], check=True)
+    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-pthread", "-o", folder / name,
+                    ROOT / "tests" / "integration" / source], check=True)
+    return folder / name
+
+
+def build():
+    """subject.c, likewise."""
+    global SUBJECT
+    SUBJECT = compile_program("subject.c", "vt-parent")
 
 
 def arguments(name, *words):
@@ -35,14 +40,19 @@ def arguments(name, *words):
     return [str(SUBJECT), name.hex(), *(str(word) for word in words)]
 
 
-@contextlib.contextmanager
 def subject(name, *words, processes=1):
     """Starts subject.c and gives it once it, or each of its children, does what it is to do."""
-    process = subprocess.Popen(arguments(name, *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    return running(arguments(name, *words), processes)
+
+
+@contextlib.contextmanager
+def running(command, processes=1):
+    """The same by a command that becomes subject.c."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     try:
         for _ in range(processes):
             if process.stdout.read(1) != b"r":
-                raise AssertionError(f"{name} did not start")
+                raise AssertionError(f"{command} did not start")
         yield process
     finally:
         process.kill()

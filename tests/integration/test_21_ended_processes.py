@@ -10,8 +10,9 @@ import tempfile
 import time
 import unittest
 
+import subjects
 from subjects import unique
-from vigie import BUILD, PREFIX, ROOT, SANITIZER_WORDS, Vigie, is_sanitized, wait_until
+from vigie import BUILD, PREFIX, SANITIZER_WORDS, Vigie, is_sanitized, wait_until
 
 RECORDS, PARENTS = "exit_records", "waited_children"
 FIRST_NAMESPACES = {"pid": 0xeffffffc, "user": 0xeffffffd}  # include/linux/proc_ns.h
@@ -23,11 +24,7 @@ CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 
 def setUpModule():
     global BURNERS
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-burners-"))
-    unittest.addModuleCleanup(shutil.rmtree, folder, True)
-    BURNERS = folder / "burners"
-    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-pthread", "-o", BURNERS,
-                    ROOT / "tests" / "integration" / "burners.c"], check=True)
+    BURNERS = subjects.compile_program("burners.c", "burners")
 
 
 def capabilities(pid):

@@ -84,20 +84,11 @@ def set_limit(folder, mib):
     (file if file.exists() else folder / "memory.max").write_text(str(mib * MIB))
 
 
-@contextlib.contextmanager
 def running(command, folder=None):
     """A process of subject.c, in a control group from before it executes its program."""
     if folder:
         command = ["sh", "-c", 'echo $$ > "$0"/cgroup.procs && exec "$@"', str(folder), *command]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    try:
-        if process.stdout.read(1) != b"r":
-            raise AssertionError(f"{command} did not start")
-        yield process
-    finally:
-        process.kill()
-        process.stdout.close()
-        process.wait()
+    return subjects.running(command)
 
 
 class Server(http.server.ThreadingHTTPServer):
