@@ -209,12 +209,12 @@ class OutageTest(EngineTest):
         self.assert_unavailable(vigie.save("10.8.1.1", sample(name, "mem", 1, at)))
         self.assert_unavailable(vigie.get("get-all"))
         self.assert_failing(vigie)
-        self.assertEqual([line for line in engine.lines if name in line], [])
+        self.assertEqual([line for line in engine.lines if f",process={name} " in line], [])
         return at
 
     def assert_works(self, vigie, engine, name, at):
         self.assert_saved(vigie.save("10.8.1.1", sample(name, "mem", 1, at)))
-        self.assertEqual([line for line in engine.lines if name in line],
+        self.assertEqual([line for line in engine.lines if f",process={name} " in line],
                          [f"mem_usage_percent,ip=10.8.1.1,process={name} value=1 {at * 1000:.0f}"])
         self.assertEqual(vigie.get("get-all").json(), {})
 
