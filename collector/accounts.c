@@ -1,11 +1,15 @@
 #include "collector/accounts.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "collector/waited.h"
 #include "common/wire.h"
+
+/* Four times what the samples of one process are off by, at the usual 250 ticks a second: half a tick at most. */
+enum { SAMPLING_US = 8000 };
 
 static bool reserve(struct accounts *accounts, size_t count)
 {
@@ -164,7 +168,7 @@ static struct ended_name *find_ended(struct accounts *accounts, const char *name
 	return place;
 }
 
-static void add_ended(struct accounts *accounts, const char *name, uint64_t sampled_us, uint64_t run_us)
+static void add_ended(struct accounts *accounts, const char *name, uint64_t sampled_us, uint64_t run_us, bool unseen)
 {
 	struct ended_name *ended = find_ended(accounts, name);
 	if (!ended) {
@@ -173,6 +177,7 @@ static void add_ended(struct accounts *accounts, const char *name, uint64_t samp
 	}
 	ended->sampled_us += sampled_us;
 	ended->run_us += run_us;
+	ended->unseen += unseen;
 }
 
 /* The name of an ended process: that of the last reading that has seen it; NULL: none has. */
@@ -183,7 +188,7 @@ static void add_under_its_name(struct accounts *accounts, const char *seen, cons
 	char clean[WIRE_NAME_SIZE];
 	if (!seen)
 		wire_clean_name(record->name, strlen(record->name), clean);
-	add_ended(accounts, seen ? seen : clean, sampled_us, run_us);
+	add_ended(accounts, seen ? seen : clean, sampled_us, run_us, !seen);
 }
 
 /* Of a process that a reading has seen: as /proc counts, less what was counted. */
@@ -236,8 +241,8 @@ void accounts_take_exit(struct accounts *accounts, const struct exit_record *rec
 
 uint64_t accounts_ended_us(const struct ended_name *ended)
 {
-	/* Ticks sample right on average, of many, and running time is exact, of long ones: see collector/exit_records.h. */
-	return larger(ended->sampled_us, ended->run_us);
+	double more_us = (double)more_than(ended->sampled_us, ended->run_us);
+	return more_us > SAMPLING_US * sqrt((double)ended->unseen) ? ended->sampled_us : ended->run_us;
 }
 
 /* Where the interval's records count, they have all that ended processes used, the zombies among them. */

@@ -28,7 +28,7 @@
 
 enum {
 	ACCOUNTS_UNKNOWN = -1, /* used, of who began before the last reading and was not in it */
-	ACCOUNTS_NAMES = 1024, /* of ended processes in an interval; further ones make the records of it incomplete */
+	ACCOUNTS_NAMES = 2048, /* of ended processes in an interval; further ones make the records of it incomplete */
 };
 
 /* A process of a reading. */
@@ -54,6 +54,7 @@ struct account {
 struct ended_name {
 	char name[READING_NAME_SIZE];
 	uint64_t sampled_us, run_us;
+	uint64_t unseen; /* processes that no reading has seen */
 };
 
 /* All zeros: before the first reading. */
@@ -86,7 +87,11 @@ void accounts_take_exit(struct accounts *accounts, const struct exit_record *rec
  * whether it was by records. */
 bool accounts_settle(struct accounts *accounts, bool complete);
 
-/* What the processes of that name have used that have ended. */
+/*
+ * What the processes of that name have used that have ended: the time they ran for as far as it is known, or what ticks
+ * have sampled where that is more by far. The former is exact or too little, what ticks sample of n processes is off by
+ * chance, by some milliseconds times the root of n, and more where the cores are busy (collector/exit_records.h).
+ */
 uint64_t accounts_ended_us(const struct ended_name *ended);
 
 /* A process of a reading, by its PID; NULL: it has none. */

@@ -93,6 +93,9 @@ void rates_trust_exits(struct rates *rates)
 static size_t list_values(struct rates *rates, const struct reading *reading, enum config_cpu_scale scale)
 {
 	const struct accounts *accounts = &rates->accounts;
+	/* What is less than a tick of /proc's clock shows as 0 of a process that lives; a name that only had such is not worth
+	 * a series. */
+	uint64_t least_us = 1000000 / (uint64_t)reading->ticks_per_s;
 	size_t count = 0, start = 0, e = 0;
 	while (start < reading->count || e < accounts->ended_count) {
 		const struct ended_name *ended = e < accounts->ended_count ? &accounts->ended[e] : NULL;
@@ -103,15 +106,14 @@ static size_t list_values(struct rates *rates, const struct reading *reading, en
 			e++;
 		else
 			ended = NULL;
+		if (order > 0 && accounts_ended_us(ended) < least_us)
+			continue;
 
-		struct rate *value = &rates->values[count];
+		struct rate *value = &rates->values[count++];
 		_Static_assert(RESOURCE_COUNT == 2, "each is measured");
 		value->name = order <= 0 ? name : ended->name;
 		value->thousandths[RESOURCE_CPU] = cpu_of(rates, reading, start, end, ended, scale);
 		value->thousandths[RESOURCE_MEM] = start < end ? mem_of(reading, start, end) : RATE_MISSING;
-		/* A name that had nothing but processes that ended without use to speak of is not worth a series. */
-		if (start < end || value->thousandths[RESOURCE_CPU] > 0)
-			count++;
 		start = end;
 	}
 	return count;

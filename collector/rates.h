@@ -54,7 +54,7 @@ void rates_trust_exits(struct rates *rates);
  * Takes the next reading, sorted, where rates_begin() has not, and gives the values of each name, by name, borrowed
  * until the next call or the end of the reading. The first reading gives none: CPU takes two. A name's CPU is
  * RATE_MISSING when all of its PIDs began before the last reading and were not in it; its memory is when all of them
- * have ended, and such a name is left out where its CPU is less than half a thousandth.
+ * have ended, and such a name is left out where it has used less than a tick of /proc's clock.
  * 0, or -ENOMEM: the reading then counts as not taken.
  */
 int rates_update(struct rates *rates, const struct reading *reading, enum config_cpu_scale scale,

@@ -306,9 +306,160 @@ static void test_accounts_settle_random_families_never_twice(void **state)
 	}
 }
 
+/* ---- Families, by hand. Times are in ticks; two readings, at 1,000 and 2,000. */
+
+struct seen {
+	int pid, parent;
+	uint64_t start, cpu, children;
+	bool zombie;
+};
+
+struct ended {
+	int pid;
+	const char *name;
+	uint64_t sampled, run, lived;
+	bool late; /* it came while the second reading was taken */
+};
+
+enum { SEEN_MAX = 6, ENDED_MAX = 6 };
+
+static const struct {
+	const char *what;
+	struct seen before[SEEN_MAX], now[SEEN_MAX];
+	struct ended ended[ENDED_MAX];
+	bool lost;
+	const char *expected; /* what the PIDs have used, and the names of those that ended */
+} families[] = {
+	{ "who was never seen", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } },
+	  { { 7, "cc", 10, 9, 50, false }, { 8, "cc", 10, 10, 50, false }, { 9, "ld", 0, 3, 5, false } }, false,
+	  "1:0 cc:19 ld:3 " },
+	{ "much more sampled than known", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } },
+	  { { 7, "cc", 10, 2, 50, false } }, false, "1:0 cc:10 " },
+	{ "who was seen counts for the rest, by its running time", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
+	  { { 1, 0, 0, 0, 50, false } }, { { 7, "other", 90, 50, 1500, false } }, false, "1:0 p7:20 " },
+	{ "a zombie is its record's", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
+	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 50, 0, true } }, { { 7, "x", 50, 50, 1500, false } }, false, "1:0 7:0 p7:20 " },
+	{ "a zombie that was never seen alive", { { 1, 0, 0, 0, 0, false } },
+	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 1100, 50, 0, true } }, { { 7, "x", 50, 50, 100, false } }, false, "1:0 7:0 x:50 " },
+	{ "a record that came after its process was read", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
+	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 50, 0, false } }, { { 7, "x", 55, 55, 1500, true } }, false,
+	  "1:0 7:20 p7:5 " },
+	{ "a PID that came back", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
+	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 1900, 4, 0, false } },
+	  { { 7, "a", 40, 40, 1500, false }, { 7, "b", 5, 5, 10, false }, { 7, "c", 6, 6, 100, true } }, false,
+	  "1:0 7:4 b:5 p7:12 " },
+	{ "who is older than a reading that has not seen it", { { 1, 0, 0, 0, 0, false } }, { { 1, 0, 0, 0, 0, false } },
+	  { { 7, "hidden", 900, 900, 1800, false } }, false, "1:0 " },
+	{ "records that are not all there count for nothing", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
+	  { { 1, 0, 0, 0, 50, false } }, { { 7, "x", 50, 50, 1500, false }, { 8, "y", 9, 9, 10, false } }, true, "1:20 " },
+
+	{ "the parent of who was never seen", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } }, { { 0 } }, true, "1:9 " },
+	{ "the parent of who was seen", { { 1, 0, 0, 5, 0, false }, { 7, 1, 10, 300, 40, false } },
+	  { { 1, 0, 0, 5, 350, false } }, { { 0 } }, true, "1:10 " },
+	{ "a grandchild reaches its grandparent with its parent",
+	  { { 1, 0, 0, 5, 0, false }, { 7, 1, 10, 300, 0, false }, { 8, 7, 10, 100, 0, false } },
+	  { { 1, 0, 0, 5, 420, false } }, { { 0 } }, true, "1:20 " },
+	{ "a grandchild that its parent has waited for", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 0, 0, false }, { 8, 7, 10, 100, 0, false } },
+	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 0, 130, false } }, { { 0 } }, true, "1:0 7:30 " },
+	{ "an orphan that its parent's parent has inherited", { { 1, 0, 0, 0, 0, false }, { 6, 1, 10, 0, 0, false }, { 7, 6, 10, 0, 0, false }, { 8, 7, 10, 900, 0, false } },
+	  { { 1, 0, 0, 0, 910, false }, { 6, 1, 10, 0, 0, false } }, { { 0 } }, true, "1:10 6:0 " },
+	{ "a zombie is seen itself", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 10, 0, false } },
+	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 15, 0, true } }, { { 0 } }, true, "1:0 7:5 " },
+	{ "who ignores its children", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 100, 0, false } },
+	  { { 1, 0, 0, 0, 0, false } }, { { 0 } }, true, "1:0 " },
+	{ "a parent that was born since", { { 1, 0, 0, 0, 0, false } },
+	  { { 1, 0, 0, 0, 0, false }, { 9, 1, 1500, 3, 80, false } }, { { 0 } }, true, "1:0 9:83 " },
+	{ "a parent that is older, but was not seen", { { 1, 0, 0, 0, 0, false } },
+	  { { 1, 0, 0, 0, 0, false }, { 9, 1, 500, 3, 80, false } }, { { 0 } }, true, "1:0 9:? " },
+};
+
+static void take_family(const struct seen *seen, uint64_t at_ticks)
+{
+	reading.count = 0;
+	for (; seen->pid; seen++) {
+		struct process *process = reading_add(&reading);
+		*process = (struct process){
+			.pid = seen->pid,
+			.parent = seen->parent,
+			.threads = 1,
+			.state = seen->zombie ? 'Z' : 'S',
+			.start_ticks = seen->start,
+			.cpu_ticks = seen->cpu,
+			.children_ticks = seen->children,
+		};
+		snprintf(process->name, sizeof(process->name), "p%d", seen->pid);
+	}
+	reading.monotonic_ns = (int64_t)at_ticks * TICK_NS;
+	reading.boot_ticks = at_ticks;
+	reading.ticks_per_s = 1000000 / TICK_US;
+	assert_int_equal(accounts_take_reading(&accounts, &reading), 0);
+}
+
+static void take_ended(const struct ended *ended, bool late)
+{
+	for (; ended->pid; ended++) {
+		struct exit_record record = {
+			.pid = ended->pid,
+			.lived_us = ended->lived * TICK_US,
+			.sampled_us = ended->sampled * TICK_US,
+			.run_us = ended->run * TICK_US,
+		};
+		snprintf(record.name, sizeof(record.name), "%s", ended->name);
+		if (ended->late == late)
+			accounts_take_exit(&accounts, &record, INT64_C(2000) * TICK_NS);
+	}
+}
+
+static void test_accounts_settle_families_by_hand(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		char text[256] = "";
+		size_t used = 0;
+		take_family(families[i].before, 1000);
+		(void)accounts_settle(&accounts, true);
+		take_ended(families[i].ended, false);
+		take_family(families[i].now, 2000);
+		take_ended(families[i].ended, true);
+		assert_int_equal(accounts_settle(&accounts, !families[i].lost), !families[i].lost);
+		for (size_t j = 0; j < reading.count; j++) {
+			int64_t used_us = accounts.used_us[j];
+			used += (size_t)snprintf(text + used, sizeof(text) - used, used_us < 0 ? "%d:? " : "%d:%d ",
+			                         reading.processes[j].pid, (int)(used_us / TICK_US));
+		}
+		for (size_t j = 0; j < accounts.ended_count; j++)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s:%d ", accounts.ended[j].name,
+			                         (int)(accounts_ended_us(&accounts.ended[j]) / TICK_US));
+		if (strcmp(text, families[i].expected) != 0)
+			fail_msg("%s: '%s' instead of '%s'", families[i].what, text, families[i].expected);
+		end();
+	}
+}
+
+static void test_accounts_settle_too_many_names_counts_by_parents(void **state)
+{
+	(void)state;
+	take_family((struct seen[]){ { 1, 0, 0, 0, 0, false }, { 0 } }, 1000);
+	(void)accounts_settle(&accounts, true);
+	for (int i = 0; i <= ACCOUNTS_NAMES; i++) {
+		struct exit_record record = { .pid = 100 + i, .run_us = 10 };
+		snprintf(record.name, sizeof(record.name), "n%d", i);
+		accounts_take_exit(&accounts, &record, INT64_C(1500) * TICK_NS);
+	}
+	take_family((struct seen[]){ { 1, 0, 0, 0, 3, false }, { 0 } }, 2000);
+	assert_false(accounts_settle(&accounts, true));
+	assert_int_equal(accounts.ended_count, 0);
+	assert_int_equal(accounts.used_us[0], 3 * TICK_US);
+	take_family((struct seen[]){ { 1, 0, 0, 0, 3, false }, { 0 } }, 3000);
+	assert_true(accounts_settle(&accounts, true));
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_accounts_settle_families_by_hand),
+		cmocka_unit_test(test_accounts_settle_too_many_names_counts_by_parents),
 		cmocka_unit_test(test_accounts_settle_random_families_never_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

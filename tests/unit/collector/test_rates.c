@@ -208,6 +208,47 @@ static void test_rates_update_clocks_that_leap_leave_the_values_right(void **sta
 	}
 }
 
+/* An ended process has CPU under its name, among those of others, and no memory. */
+static void test_rates_update_what_ended_has_its_name(void **state)
+{
+	(void)state;
+	static const struct exit_record ended[] = {
+		{ .pid = 20, .sampled_us = 500000, .run_us = 500000, .name = "aaa" },
+		{ .pid = 21, .sampled_us = 1000000, .run_us = 1000000, .name = "b\n" },
+		{ .pid = 22, .sampled_us = 250000, .run_us = 250000, .name = "b?" },
+		{ .pid = 23, .sampled_us = 0, .run_us = 9999, .name = "nothing" },
+		{ .pid = 24, .sampled_us = 90000000, .run_us = 90000000, .name = "z" },
+		{ .pid = 7, .sampled_us = 4000000, .run_us = 4000000, .name = "a", .lived_us = 999000000 },
+	};
+	struct rates rates = { 0 };
+	struct reading reading = { 0 };
+	struct rate *values;
+	size_t count;
+	char text[256];
+	rates_take_exit(&rates, &ended[0], 0); /* before the first reading */
+	fill(&reading, (struct seen[]){ { 7, "old", 50, 300, 0, 0 }, { 8, "a", 50, 0, 0, 0 }, { 9, "b?", 50, 0, 10, 0 }, { 0 } }, 1000);
+	assert_int_equal(rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count), 0);
+	assert_int_equal(count, 0);
+	for (size_t i = 0; i < sizeof(ended) / sizeof(ended[0]); i++)
+		rates_take_exit(&rates, &ended[i], (int64_t)1009e9);
+	fill(&reading, (struct seen[]){ { 8, "a", 50, 100, 20, 0 }, { 9, "b?", 50, 0, 10, 0 }, { 0 } }, 1010);
+	assert_int_equal(rates_begin(&rates, &reading), 0);
+	rates_trust_exits(&rates);
+	assert_int_equal(rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count), 0);
+	describe(values, count, text, sizeof(text));
+	assert_string_equal(text, "a 10000 20;aaa 5000 -1;b? 12500 10;old 10000 -1;z 200000 -1;");
+	assert_true(rates.by_exits);
+
+	/* Nothing of it is left. */
+	fill(&reading, (struct seen[]){ { 8, "a", 50, 100, 20, 0 }, { 0 } }, 1020);
+	assert_int_equal(rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count), 0);
+	describe(values, count, text, sizeof(text));
+	assert_string_equal(text, "a 0 20;");
+	assert_false(rates.by_exits);
+	rates_free(&rates);
+	reading_free(&reading);
+}
+
 /* Processes of 50 ms come and go: no value is negative or over what the cores can
  * give, and the memory in use does not grow. */
 static void test_rates_update_ten_thousand_ticks_stays_in_bounds(void **state)
@@ -251,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_rates_update_short_interval_uses_the_time_that_passed),
 		cmocka_unit_test(test_rates_update_limited_memory_is_percent_of_the_smaller),
 		cmocka_unit_test(test_rates_update_clocks_that_leap_leave_the_values_right),
+		cmocka_unit_test(test_rates_update_what_ended_has_its_name),
 		cmocka_unit_test(test_rates_update_ten_thousand_ticks_stays_in_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
