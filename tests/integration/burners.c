@@ -6,10 +6,12 @@
  *   burners NAME orphans COUNT MS   each of another that ends first
  *   burners NAME long COUNT MS      at the same time, with a pause as long as what they burn
  *   burners NAME threads COUNT MS   of three threads each, of which the first ends before the others
+ *   burners NAME plain COUNT MS     without looking at the clock, as programs do: the kernel has to know what they used
  *   burners NAME flood COUNT MS     as many at the same time as the system has room for
  *
  * It is called NAME-p, the others NAME-c. When all have ended it prints microseconds: what they used by their own
- * account, before they ended; itself; and what the kernel says of them, with their ends.
+ * account, before they ended (of those that do not know it: the kernel's); itself; and the kernel's account of
+ * them, which has their ends.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,6 +48,21 @@ static void burn(long ms)
 	do
 		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
 	while (time.tv_sec * 1000 + time.tv_nsec / 1000000 < ms);
+}
+
+/* As long on average, but for the speed of the moment. */
+static void burn_blindly(unsigned long turns)
+{
+	for (volatile unsigned long turn = 0; turn < turns; turn++)
+		;
+}
+
+static unsigned long count_turns(long ms)
+{
+	enum { TRIED = 20000000 };
+	unsigned long long begun_us = usage_us(RUSAGE_SELF);
+	burn_blindly(TRIED);
+	return TRIED / (unsigned long)(usage_us(RUSAGE_SELF) - begun_us) * (unsigned long)ms * 1000;
 }
 
 static _Noreturn void leave(void)
@@ -115,6 +132,7 @@ int main(int argc, char *argv[])
 	const char *kind = argv[2];
 	int count = atoi(argv[3]), running = 0;
 	int at_once = strcmp(kind, "long") == 0 ? count : strcmp(kind, "flood") == 0 ? AT_ONCE : 1;
+	unsigned long turns = strcmp(kind, "plain") == 0 ? count_turns(atol(argv[4])) : 0;
 	used_us = mmap(NULL, sizeof(*used_us), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -123,13 +141,19 @@ int main(int argc, char *argv[])
 	snprintf(name, sizeof(name), "%s-c", argv[1]);
 
 	for (int i = 0; i < count; i++) {
-		if (start() == 0)
+		if (start() == 0) {
+			burn_blindly(turns);
+			if (turns)
+				_exit(EXIT_SUCCESS);
 			burn_as(kind, atol(argv[4]));
+		}
 		for (running++; running >= at_once && wait(NULL) > 0; running--)
 			;
 	}
 	while (wait(NULL) > 0)
 		;
+	if (turns)
+		*used_us = usage_us(RUSAGE_CHILDREN);
 	printf("%llu %llu %llu\n", (unsigned long long)*used_us, usage_us(RUSAGE_SELF), usage_us(RUSAGE_CHILDREN));
 	fflush(stdout);
 	for (;;)

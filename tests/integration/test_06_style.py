@@ -21,6 +21,7 @@ LIBRARIES = {
     r"uthash\.h": {"common/table.h"},
     r"xxhash\.h": {"common/table.c"},
     r"libproc2/.*": {"collector/sampler.c"},
+    r"libmnl/.*": {"collector/exit_records.c"},
     r"zlib\.h": {"collector/batch_file.c", "common/gzip.c", "fcgi/inflate.c", "forecast/prior.c"},
 }
 

@@ -44,11 +44,11 @@ def may_enter():
 
 
 def results(process):
-    """Seconds: what burners.c's processes say that they have used, what it has itself, and the kernel of the former."""
+    """Seconds: what burners.c's processes say that they have used, what it has itself, and the former with their ends."""
     return [int(word) / 1e6 for word in process.stdout.readline().split()]
 
 
-KINDS = {"short": (700, 5), "nested": (70, 5), "orphans": (150, 6), "long": (3, 500), "threads": (40, 6)}
+KINDS = {"short": (600, 5), "nested": (70, 5), "orphans": (100, 10), "long": (3, 500), "threads": (40, 6), "plain": (150, 5)}
 
 
 class EndedTest(unittest.TestCase):
@@ -66,9 +66,9 @@ class EndedTest(unittest.TestCase):
                     for word in ("--set", f"collector.{setting}")]
         with open(log, "wb") as target:
             process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *around, BUILD / "vigie-collector", *settings],
-                                       cwd=folder, stdin=subprocess.DEVNULL, stdout=target, stderr=target, pass_fds=[keep] if keep else [])
+                                       cwd=folder, stdin=subprocess.DEVNULL, stdout=target, stderr=target,
+                                       pass_fds=[keep] if keep else [])
         self.addCleanup(self.end, process, log)
-        wait_until(lambda: ip in self.hosts(), 15, lambda: f"{ip} sends: {log.read_text()}")
         return process, log
 
     def end(self, process, log):
@@ -102,11 +102,13 @@ class EndedTest(unittest.TestCase):
     def wait_for_ticks(self, ips, count=2):
         """So that what has been used until now is counted."""
         after = time.time() + count - 1
-        wait_until(lambda: all(self.hosts()[ip]["last_seen"] > after for ip in ips), 15, "the next ticks are there")
+        wait_until(lambda: all(self.hosts().get(ip, {"last_seen": 0})["last_seen"] > after for ip in ips), 20,
+                   "the next ticks are there")
 
-    def assert_part(self, used, expected, part, what):
-        self.assertGreaterEqual(used, expected * (1 - part), what)
-        self.assertLessEqual(used, expected * (1 + part), what)
+    def assert_between(self, used, least, most, part, what):
+        """But for a part, and what the ticks of the kernel's clock leave out of each of several sums."""
+        self.assertGreaterEqual(used, least * (1 - part) - 0.03, what)
+        self.assertLessEqual(used, most * (1 + part) + 0.03, what)
 
     def test_both_ways_count_what_was_used_once(self):
         ways = {PARENTS: "10.21.0.2"}
@@ -114,10 +116,11 @@ class EndedTest(unittest.TestCase):
         if may_listen():
             ways[RECORDS] = "10.21.0.1"
             collector, _ = self.collect(ways[RECORDS])
-            own = capabilities("self")
-            self.assertEqual(capabilities(collector.pid), {name: own[name] & ~CAP_NET_ADMIN for name in CAPABILITIES})
         inside = self.start_inside() if may_enter() else None
         self.wait_for_ticks(ways.values())
+        if RECORDS in ways:
+            own = capabilities("self")
+            self.assertEqual(capabilities(collector.pid), {name: own[name] & ~CAP_NET_ADMIN for name in CAPABILITIES})
         for way, ip in ways.items():
             host = self.hosts()[ip]
             self.assertEqual((host["ended_cpu"], host["counters"]["lost_exits"]), (way, 0))
@@ -127,15 +130,18 @@ class EndedTest(unittest.TestCase):
         self.wait_for_ticks(ways.values(), 3)
         for way, ip in ways.items():
             used = self.used(ip)
-            for kind, (children_s, own_s, _) in expected.items():
+            for kind, (children_s, own_s, ends_s) in expected.items():
                 name = running[kind][1]
                 parent_s, child_s = used.get(f"{name}-p", 0), used.get(f"{name}-c", 0)
+                # What ticks sample of these is off by up to a fourth on busy cores; the time that they are known to have run
+                # for would be half of it.
+                part = 0.35 if kind == "plain" and way == RECORDS else 0.05
                 with self.subTest(way=way, kind=kind):
-                    said = f"{child_s:.3f} and {parent_s:.3f} s of {children_s:.3f} and {own_s:.3f} s"
-                    self.assert_part(child_s + parent_s, children_s + own_s, 0.05, said)
+                    said = f"{child_s:.3f} and {parent_s:.3f} s of {children_s:.3f} ({ends_s:.3f}) and {own_s:.3f} s"
+                    self.assert_between(child_s + parent_s, children_s + own_s, ends_s + own_s, part, said)
                     # Who lives long is mostly seen while it lives.
                     if way == RECORDS:
-                        self.assert_part(child_s, children_s, 0.05, said)
+                        self.assert_between(child_s, children_s, ends_s, part, said)
                     elif kind != "long":
                         self.assertGreater(parent_s, 0.8 * children_s, said)
             self.assertEqual(self.hosts()[ip]["counters"]["lost_exits"], 0)
@@ -146,7 +152,7 @@ class EndedTest(unittest.TestCase):
         """A collector in a PID namespace, where the kernel tells it nothing, with burners of its own."""
         name, reader, writer = unique("inner"), *os.pipe()
         self.addCleanup(os.close, reader)
-        script = f'(sleep 4; exec "{BURNERS}" {name} short 200 5 >&{writer}) & exec "$@"'
+        script = f'(sleep 5; exec "{BURNERS}" {name} short 200 5 >&{writer}) & exec "$@"'
         self.collect("10.21.0.3", *OWN_PIDS, "sh", "-c", script, "sh", keep=writer)
         os.close(writer)
         return name, reader
@@ -154,9 +160,9 @@ class EndedTest(unittest.TestCase):
     def check_inside(self, name, reader):
         host = self.hosts()["10.21.0.3"]
         self.assertEqual((host["ended_cpu"], host["counters"]["lost_exits"]), (PARENTS, 0))
-        children_s, own_s, _ = [int(word) / 1e6 for word in os.read(reader, 100).split()]
+        children_s, own_s, ends_s = [int(word) / 1e6 for word in os.read(reader, 100).split()]
         self.wait_for_ticks(["10.21.0.3"], 3)
-        self.assert_part(self.used("10.21.0.3")[f"{name}-p"], children_s + own_s, 0.05, name)
+        self.assert_between(self.used("10.21.0.3")[f"{name}-p"], children_s + own_s, ends_s + own_s, 0.05, name)
 
     def test_flood_of_ends_costs_a_bounded_buffer_and_is_counted(self):
         if not may_listen():
@@ -166,7 +172,7 @@ class EndedTest(unittest.TestCase):
         self.wait_for_ticks([ip])
         collector.send_signal(signal.SIGSTOP)
         process, name = self.burn("flood", 4500, 0)
-        _, own_s, children_s = results(process)
+        _, own_s, ends_s = results(process)
         # A tick that is late is of more time than the next is away.
         time.sleep(1.02 - time.time() % 1)
         collector.send_signal(signal.SIGCONT)
@@ -179,7 +185,7 @@ class EndedTest(unittest.TestCase):
         wait_until(lambda: self.hosts()[ip]["ended_cpu"] == RECORDS, 10, "the records are whole again")
         used = self.used(ip)
         self.assertNotIn(f"{name}-c", used)
-        self.assert_part(used[f"{name}-p"], children_s + own_s, 0.05, name)
+        self.assert_between(used[f"{name}-p"], ends_s + own_s, ends_s + own_s, 0.05, name)
         if not is_sanitized():
             status = pathlib.Path(f"/proc/{collector.pid}/status").read_text()
             self.assertLess(int(re.search(r"RssAnon:\s+(\d+) kB", status)[1]), 4096)
