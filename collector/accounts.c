@@ -1,15 +1,11 @@
 #include "collector/accounts.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "collector/waited.h"
 #include "common/wire.h"
-
-/* Four times what the samples of one process are off by, at the usual 250 ticks a second: half a tick at most. */
-enum { SAMPLING_US = 8000 };
 
 static bool reserve(struct accounts *accounts, size_t count)
 {
@@ -62,7 +58,7 @@ static int keep_names(struct text *names, const struct reading *reading)
 static void list_by_pid(struct accounts *accounts, const struct reading *reading)
 {
 	uint32_t name = 0;
-	uint64_t tick_us = 1000000 / (uint64_t)reading->ticks_per_s;
+	uint64_t tick_us = accounts->tick_us = 1000000 / (uint64_t)reading->ticks_per_s;
 	for (size_t i = 0; i < reading->count; i++) {
 		const struct process *process = &reading->processes[i];
 		accounts->now[i] = (struct account){
@@ -83,6 +79,16 @@ static void list_by_pid(struct accounts *accounts, const struct reading *reading
 		qsort(accounts->now, reading->count, sizeof(*accounts->now), compare_pids);
 }
 
+/* Whether a process that no reading had seen has ended while the last one was taken, which its record counts for. */
+static bool ended_late(const struct accounts *accounts, int pid)
+{
+	for (size_t i = 0; i < accounts->late_count; i++) {
+		if (accounts->late[i] == pid)
+			return true;
+	}
+	return false;
+}
+
 /* What each process used since the last reading, by merging the two. */
 static void count_used(struct accounts *accounts, uint64_t boot_before_ticks)
 {
@@ -91,15 +97,23 @@ static void count_used(struct accounts *accounts, uint64_t boot_before_ticks)
 		struct account *now = &accounts->now[i];
 		while (b < accounts->before_count && accounts->before[b].pid < now->pid)
 			b++;
-		const struct account *before = b < accounts->before_count ? &accounts->before[b] : NULL;
+		struct account *before = b < accounts->before_count ? &accounts->before[b] : NULL;
 
 		bool same = before && before->pid == now->pid && before->start_ticks == now->start_ticks;
 		bool known = same || now->start_ticks >= boot_before_ticks; /* or born since */
+		if (same)
+			before->later = (uint32_t)i + 1;
 		uint64_t counted_us = same ? before->counted_us : 0;
 		accounts->used_us[now->place] = known ? (int64_t)more_than(now->cpu_us, counted_us) : ACCOUNTS_UNKNOWN;
-		/* A zombie's record counts for it, unless there is none. */
-		now->counted_us = now->dead && known ? counted_us : now->cpu_us;
-		now->recorded = now->dead && same && before->recorded;
+		now->recorded = same && before->recorded;
+		now->recorded_us = same ? before->recorded_us : 0;
+		/* Its record counts for who has ended, unless there is none. */
+		now->counted_us = (now->dead || now->recorded) && known ? counted_us : now->cpu_us;
+		if (now->dead && !same && ended_late(accounts, now->pid)) {
+			now->recorded = true;
+			now->counted_us = now->cpu_us + accounts->tick_us;
+			accounts->used_us[now->place] = 0;
+		}
 	}
 }
 
@@ -126,6 +140,7 @@ int accounts_take_reading(struct accounts *accounts, const struct reading *readi
 
 	list_by_pid(accounts, reading);
 	count_used(accounts, accounts->boot_ticks);
+	accounts->late_count = 0;
 	accounts->boot_ticks = reading->boot_ticks;
 	accounts->monotonic_before_ns = accounts->monotonic_ns;
 	accounts->monotonic_ns = reading->monotonic_ns;
@@ -168,49 +183,50 @@ static struct ended_name *find_ended(struct accounts *accounts, const char *name
 	return place;
 }
 
-static void add_ended(struct accounts *accounts, const char *name, uint64_t sampled_us, uint64_t run_us, bool unseen)
+static void add_ended(struct accounts *accounts, const char *name, const struct exit_record *record, uint64_t counted_us)
 {
 	struct ended_name *ended = find_ended(accounts, name);
 	if (!ended) {
 		accounts->lost = true;
 		return;
 	}
-	ended->sampled_us += sampled_us;
-	ended->run_us += run_us;
-	ended->unseen += unseen;
+	uint64_t rest_us = more_than(record->run_us, counted_us);
+	/* Of who was seen, what ticks have sampled says nothing of its rest. */
+	ended->sampled_us += counted_us ? rest_us : record->sampled_us;
+	ended->run_us += rest_us;
+	ended->run_max_us += counted_us ? rest_us : record->run_max_us;
 }
 
-/* The name of an ended process: that of the last reading that has seen it; NULL: none has. */
-static void add_under_its_name(struct accounts *accounts, const char *seen, const struct exit_record *record,
-                               uint64_t sampled_us, uint64_t run_us)
+static uint64_t choose_used(uint64_t sampled_us, uint64_t run_us, uint64_t run_max_us)
+{
+	uint64_t at_least_us = sampled_us > run_us ? sampled_us : run_us;
+	return at_least_us < run_max_us ? at_least_us : run_max_us;
+}
+
+/* Of a process that a reading has seen: as /proc counts, less what was counted, under the name that was seen last. */
+static void end_account(struct accounts *accounts, struct account *account, const char *name,
+                        const struct exit_record *record)
+{
+	account->recorded = true;
+	account->recorded_us = more_than(record->run_us, account->counted_us);
+	add_ended(accounts, name, record, account->counted_us);
+}
+
+static void end_unseen(struct accounts *accounts, const struct exit_record *record)
 {
 	_Static_assert((int)EXIT_NAME_SIZE <= (int)READING_NAME_SIZE, "cleaning makes none longer");
 	char clean[WIRE_NAME_SIZE];
-	if (!seen)
-		wire_clean_name(record->name, strlen(record->name), clean);
-	add_ended(accounts, seen ? seen : clean, sampled_us, run_us, !seen);
-}
-
-/* Of a process that a reading has seen: as /proc counts, less what was counted. */
-static void end_account(struct accounts *accounts, struct account *account, const char *seen,
-                        const struct exit_record *record)
-{
-	uint64_t rest_us = more_than(record->run_us, account->counted_us);
-	account->recorded = true;
-	add_under_its_name(accounts, seen, record, rest_us, rest_us);
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-/* What came while a reading was taken may have been waited for after the parent was read. */
-static void note_late(struct accounts *accounts, const struct exit_record *record, uint64_t children_us)
-{
-	struct account *parent = accounts->open ? accounts_find(accounts->now, accounts->count, record->parent) : NULL;
-	if (parent)
-		parent->late_us += larger(record->sampled_us, record->run_us) + children_us;
+	wire_clean_name(record->name, strlen(record->name), clean);
+	add_ended(accounts, clean, record, 0);
+	if (accounts->open && accounts->late_count < ACCOUNTS_LATE)
+		accounts->late[accounts->late_count++] = record->pid;
+	else if (accounts->open)
+		accounts->lost = true;
+	struct account *parent = accounts_find(accounts->now, accounts->count, record->parent);
+	if (!parent && accounts->open)
+		parent = accounts_find(accounts->before, accounts->before_count, record->parent);
+	*(parent ? &parent->charged_us : &accounts->charged_us) +=
+		choose_used(record->sampled_us, record->run_us, record->run_max_us);
 }
 
 void accounts_take_exit(struct accounts *accounts, const struct exit_record *record, int64_t now_ns)
@@ -220,46 +236,40 @@ void accounts_take_exit(struct accounts *accounts, const struct exit_record *rec
 	struct account *now = accounts_find(accounts->now, accounts->count, record->pid);
 	struct account *before =
 		accounts->open ? accounts_find(accounts->before, accounts->before_count, record->pid) : NULL;
-	if (before && now && before->start_ticks == now->start_ticks)
+	if (before && before->later)
 		before = NULL;
-	if (before && !before->recorded) {
+	/* Who began before a reading that has not seen it (it is hidden, or a kernel thread) has used an unknown part since. */
+	int64_t since_ns = now_ns - (accounts->open ? accounts->monotonic_before_ns : accounts->monotonic_ns);
+	if (before && !before->recorded)
 		end_account(accounts, before, accounts->names_before.data + before->name, record);
-		note_late(accounts, record, before->children_us);
-	} else if (now && !now->recorded) {
+	else if (now && !now->recorded)
 		end_account(accounts, now, accounts->names.data + now->name, record);
-		now->recorded_us = record->run_us;
-	} else {
-		/* Who began before a reading that has not seen it (it is hidden, or a kernel thread) has used an unknown part
-		 * since. */
-		int64_t since_ns = now_ns - (accounts->open ? accounts->monotonic_before_ns : accounts->monotonic_ns);
-		if (record->kernel_thread || (int64_t)(record->lived_us * 1000) > since_ns)
-			return;
-		add_under_its_name(accounts, NULL, record, record->sampled_us, record->run_us);
-		note_late(accounts, record, 0);
-	}
+	else if (!record->kernel_thread && (int64_t)(record->lived_us * 1000) <= since_ns)
+		end_unseen(accounts, record);
 }
 
 uint64_t accounts_ended_us(const struct ended_name *ended)
 {
-	double more_us = (double)more_than(ended->sampled_us, ended->run_us);
-	return more_us > SAMPLING_US * sqrt((double)ended->unseen) ? ended->sampled_us : ended->run_us;
+	return choose_used(ended->sampled_us, ended->run_us, ended->run_max_us);
 }
 
-/* Where the interval's records count, they have all that ended processes used, the zombies among them. */
+/* Where the interval's records count, they have all that ended processes used, also of those that are there still. */
 static void settle_account(struct accounts *accounts, struct account *account, bool complete)
 {
-	if (account->dead) {
-		if (complete && accounts->used_us[account->place] != ACCOUNTS_UNKNOWN)
-			accounts->used_us[account->place] = 0;
-		account->recorded = true;
-		account->counted_us = larger(account->counted_us, account->cpu_us);
-	} else if (complete) {
-		account->counted_us = larger(account->counted_us, account->recorded_us);
-	}
+	int64_t *used_us = &accounts->used_us[account->place];
+	bool read_ended = account->dead || (account->recorded && account->counted_us < account->cpu_us);
 	if (complete) {
-		account->debt_us = account->late_us;
-		account->gone = false;
+		if (read_ended && *used_us != ACCOUNTS_UNKNOWN)
+			*used_us = 0;
+		/* A zombie that no reading saw alive was taken for one that none has seen: /proc rounds what it used. */
+		if (account->dead && !account->recorded)
+			account->counted_us = account->cpu_us + accounts->tick_us;
+		account->counted_us += account->recorded_us;
+	} else if (account->counted_us < account->cpu_us) {
+		account->counted_us = account->cpu_us;
 	}
+	account->recorded = account->recorded || account->dead;
+	account->recorded_us = 0;
 }
 
 bool accounts_settle(struct accounts *accounts, bool complete)
@@ -269,8 +279,9 @@ bool accounts_settle(struct accounts *accounts, bool complete)
 		settle_account(accounts, &accounts->now[i], complete);
 	if (!complete) {
 		forget_ended(accounts);
-		waited_count(accounts);
+		accounts->late_count = 0;
 	}
+	waited_count(accounts, complete);
 	accounts->open = false;
 	accounts->given = true;
 	return complete;

@@ -28,7 +28,9 @@
 
 enum {
 	ACCOUNTS_UNKNOWN = -1, /* used, of who began before the last reading and was not in it */
-	ACCOUNTS_NAMES = 2048, /* of ended processes in an interval; further ones make the records of it incomplete */
+	/* Further ones make the records of an interval incomplete: */
+	ACCOUNTS_NAMES = 2048, /* of ended processes */
+	ACCOUNTS_LATE = 1024,  /* processes that no reading saw and that ended while one was taken */
 };
 
 /* A process of a reading. */
@@ -40,21 +42,21 @@ struct account {
 	bool dead;      /* a zombie, all threads of it */
 	bool gone;      /* as in struct process; then its having been waited for is counted already */
 	bool recorded;  /* it has ended, and its record was taken */
+	uint32_t later; /* its account in the present reading + 1; 0: it has ended. Of an account of the last reading */
 	uint64_t start_ticks;
 	uint64_t cpu_us;
 	uint64_t children_us;
-	uint64_t counted_us;  /* of its own, in this reading and before */
-	uint64_t recorded_us; /* by a record that came after it was read */
-	uint64_t late_us;     /* of children, by records that came while this reading was taken */
+	uint64_t counted_us;  /* of its own, until this reading is settled */
+	uint64_t recorded_us; /* what its record has more, which is counted where the interval's records are */
+	uint64_t charged_us;  /* likewise, of children that no reading has seen */
 	uint64_t debt_us;     /* of children, counted, that may be in children_us from the next reading on */
-	int64_t balance_us;   /* for collector/waited.h */
+	uint64_t balance_us, owed_us; /* for collector/waited.h */
 };
 
-/* What the ended processes of a name have used. */
+/* What the ended processes of a name have used, as struct exit_record tells it. */
 struct ended_name {
 	char name[READING_NAME_SIZE];
-	uint64_t sampled_us, run_us;
-	uint64_t unseen; /* processes that no reading has seen */
+	uint64_t sampled_us, run_us, run_max_us;
 };
 
 /* All zeros: before the first reading. */
@@ -65,13 +67,15 @@ struct accounts {
 	struct text names, names_before; /* of the two readings, a NUL behind each */
 	struct ended_name *ended;     /* by name */
 	size_t ended_count, ended_capacity;
-	uint64_t debt_us;             /* as an account's, of those without a known parent */
+	uint64_t charged_us, debt_us; /* as an account's, of those without a known parent */
+	int late[ACCOUNTS_LATE];      /* PIDs, until the next reading */
+	size_t late_count;
 	bool partial;                 /* some processes are hidden */
 	bool open;                    /* the present reading is not settled yet */
 	bool lost;                    /* a record of the interval could not be kept */
 	bool given;                   /* `ended` is of the interval that is over */
 	int64_t monotonic_ns, monotonic_before_ns;
-	uint64_t boot_ticks;
+	uint64_t boot_ticks, tick_us; /* the latter: of /proc's clock */
 };
 
 /* Takes the next reading, which is not kept: `used_us` is then what each of its processes has used. 0, or -ENOMEM: it
@@ -87,11 +91,8 @@ void accounts_take_exit(struct accounts *accounts, const struct exit_record *rec
  * whether it was by records. */
 bool accounts_settle(struct accounts *accounts, bool complete);
 
-/*
- * What the processes of that name have used that have ended: the time they ran for as far as it is known, or what ticks
- * have sampled where that is more by far. The former is exact or too little, what ticks sample of n processes is off by
- * chance, by some milliseconds times the root of n, and more where the cores are busy (collector/exit_records.h).
- */
+/* What the processes of that name have used that have ended: what ticks have sampled, within what the time that they ran
+ * for is known to be. */
 uint64_t accounts_ended_us(const struct ended_name *ended);
 
 /* A process of a reading, by its PID; NULL: it has none. */

@@ -15,25 +15,29 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	VERSION_MIN = 12,   /* AGROUP, ac_tgid, ac_tgetime */
-	LEADERS = 64,       /* first threads that have ended before their process, whose names are remembered */
+	UNFINISHED = 64,    /* processes of which threads have ended, that are remembered */
 	KTHREADD = 2,       /* the parent of kernel threads */
 	MESSAGE_SIZE = 16 << 10,
 };
 
-struct leader {
+/* What the threads of a process had that ended before its last one. */
+struct unfinished {
 	int pid;
-	char name[EXIT_NAME_SIZE];
+	uint64_t missing_us, missing_max_us; /* of their run times */
+	char name[EXIT_NAME_SIZE];           /* empty while the first thread runs */
 };
 
 struct exit_records {
 	struct mnl_socket *socket;
 	uint32_t lost_before; /* the socket's count when it was opened */
-	struct leader leaders[LEADERS];
-	size_t next_leader;
+	uint64_t clock_tick_us; /* of the kernel's clock, at which it brings run times up to date */
+	struct unfinished unfinished[UNFINISHED];
+	size_t next_unfinished;
 	union {
 		char bytes[MESSAGE_SIZE];
 		struct nlmsghdr header;
@@ -172,14 +176,43 @@ static void copy_name(const char *comm, char name[static EXIT_NAME_SIZE])
 	name[length] = '\0';
 }
 
-static const char *find_leader(const struct exit_records *records, int pid)
+/* NULL: no thread of it has ended, or others have since. */
+static struct unfinished *find_unfinished(struct exit_records *records, int pid)
 {
-	for (size_t i = 1; i <= LEADERS; i++) {
-		const struct leader *leader = &records->leaders[(records->next_leader + LEADERS - i) % LEADERS];
-		if (leader->pid == pid)
-			return leader->name;
+	for (size_t i = 1; i <= UNFINISHED; i++) {
+		struct unfinished *unfinished = &records->unfinished[(records->next_unfinished + UNFINISHED - i) % UNFINISHED];
+		if (unfinished->pid == pid)
+			return unfinished;
 	}
 	return NULL;
+}
+
+static void remember_thread(struct exit_records *records, const struct taskstats *thread, struct exit_record *record)
+{
+	struct unfinished *unfinished = find_unfinished(records, record->pid);
+	if (!unfinished) {
+		unfinished = &records->unfinished[records->next_unfinished];
+		records->next_unfinished = (records->next_unfinished + 1) % UNFINISHED;
+		*unfinished = (struct unfinished){ .pid = record->pid };
+	}
+	unfinished->missing_us += record->run_us;
+	unfinished->missing_max_us += record->run_max_us;
+	if (thread->ac_pid == thread->ac_tgid)
+		copy_name(thread->ac_comm, unfinished->name);
+}
+
+/*
+ * What a thread's run time lacks: that since it was last brought up to date, by a tick or when the thread left its core. Who
+ * never waited has had a core all its life but for the time that it stood in the queue; who did wait lacks no more than
+ * that.
+ */
+static void find_missing(const struct exit_records *records, const struct taskstats *thread, uint64_t *ret_us,
+                         uint64_t *ret_max_us)
+{
+	uint64_t known_us = (thread->cpu_run_virtual_total + thread->cpu_delay_total) / 1000;
+	uint64_t left_us = thread->ac_etime > known_us ? thread->ac_etime - known_us : 0;
+	*ret_max_us = left_us < records->clock_tick_us ? left_us : records->clock_tick_us;
+	*ret_us = thread->nvcsw == 0 ? *ret_max_us : 0;
 }
 
 /* False: it is no process's end. */
@@ -188,27 +221,23 @@ static bool read_end(struct exit_records *records, const struct found *found, st
 	const struct taskstats *thread = &found->thread, *whole = found->has_group ? &found->group : thread;
 	if (!found->has_thread || thread->version < VERSION_MIN)
 		return false;
-	bool leads = thread->ac_pid == thread->ac_tgid;
+	struct exit_record record = { .pid = (int)thread->ac_tgid };
+	find_missing(records, thread, &record.run_us, &record.run_max_us);
 	if (!(thread->ac_flag & AGROUP)) {
-		if (leads) {
-			struct leader *leader = &records->leaders[records->next_leader];
-			records->next_leader = (records->next_leader + 1) % LEADERS;
-			leader->pid = (int)thread->ac_pid;
-			copy_name(thread->ac_comm, leader->name);
-		}
+		remember_thread(records, thread, &record);
 		return false;
 	}
-	const char *name = leads ? NULL : find_leader(records, (int)thread->ac_tgid);
-	*ret_record = (struct exit_record){
-		.pid = (int)thread->ac_tgid,
-		.parent = (int)thread->ac_ppid,
-		/* A program that a kernel thread has started has had memory. */
-		.kernel_thread = thread->ac_ppid == KTHREADD && thread->hiwater_vm == 0,
-		.lived_us = thread->ac_tgetime,
-		.sampled_us = whole->ac_utime + whole->ac_stime,
-		.run_us = whole->cpu_run_virtual_total / 1000,
-	};
-	copy_name(name ? name : thread->ac_comm, ret_record->name);
+	const struct unfinished *before = found->has_group ? find_unfinished(records, record.pid) : NULL;
+	uint64_t run_us = whole->cpu_run_virtual_total / 1000;
+	record.parent = (int)thread->ac_ppid;
+	/* A program that a kernel thread has started has had memory. */
+	record.kernel_thread = thread->ac_ppid == KTHREADD && thread->hiwater_vm == 0;
+	record.lived_us = thread->ac_tgetime;
+	record.sampled_us = whole->ac_utime + whole->ac_stime;
+	record.run_us += run_us + (before ? before->missing_us : 0);
+	record.run_max_us += run_us + (before ? before->missing_max_us : 0);
+	copy_name(before && before->name[0] ? before->name : thread->ac_comm, record.name);
+	*ret_record = record;
 	return true;
 }
 
@@ -261,6 +290,10 @@ static int open_members(struct exit_records *records)
 	records->socket = mnl_socket_open2(NETLINK_GENERIC, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!records->socket)
 		return -errno;
+	struct timespec tick;
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) != 0)
+		return -errno;
+	records->clock_tick_us = (uint64_t)tick.tv_nsec / 1000;
 	/* The kernel doubles what it is asked for. */
 	int size = EXIT_RECORDS_BUFFER / 2, on = 1, fd = mnl_socket_get_fd(records->socket);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0 ||

@@ -36,7 +36,7 @@ struct exit_record {
 	bool kernel_thread;
 	uint64_t lived_us;
 	uint64_t sampled_us; /* CPU as ticks have sampled it */
-	uint64_t run_us;     /* CPU as /proc/PID/stat counts it, without the end */
+	uint64_t run_us, run_max_us; /* CPU as /proc/PID/stat counts it: at least and at most */
 	char name[EXIT_NAME_SIZE]; /* the first thread's comm, raw */
 };
 

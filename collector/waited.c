@@ -2,6 +2,11 @@
 
 enum { ANCESTORS_MAX = 4096 }; /* PIDs that come back may make a circle of parents */
 
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 typedef struct account *choice(struct accounts *accounts, struct account *account);
 
 /* Of the nearest ancestor of a process, by the accounts of one reading, what is chosen for it; NULL: there is none.
@@ -23,8 +28,7 @@ static struct account *find_ancestor(struct accounts *all, struct account *accou
 /* The account in the present reading of one of the last reading; NULL: it has ended. */
 static struct account *still_there(struct accounts *accounts, struct account *before)
 {
-	struct account *now = accounts_find(accounts->now, accounts->count, before->pid);
-	return now && now->start_ticks == before->start_ticks ? now : NULL;
+	return before->later ? &accounts->now[before->later - 1] : NULL;
 }
 
 static struct account *not_gone(struct accounts *accounts, struct account *now)
@@ -33,22 +37,19 @@ static struct account *not_gone(struct accounts *accounts, struct account *now)
 	return now->gone ? NULL : now;
 }
 
-/* What each has grown by. */
+/* What each has grown by, and what it owes since the last reading. */
 static void begin_balances(struct accounts *accounts)
 {
 	for (size_t i = 0; i < accounts->count; i++) {
 		struct account *now = &accounts->now[i];
-		bool known = accounts->used_us[now->place] != ACCOUNTS_UNKNOWN;
-		now->balance_us = known ? (int64_t)now->children_us : 0;
+		now->balance_us = accounts->used_us[now->place] != ACCOUNTS_UNKNOWN ? now->children_us : 0;
 	}
 	for (size_t i = 0; i < accounts->before_count; i++) {
 		const struct account *before = &accounts->before[i];
 		struct account *now = still_there(accounts, &accounts->before[i]);
 		if (now) {
-			now->balance_us -= (int64_t)before->children_us;
-			if (now->balance_us < 0)
-				now->balance_us = 0;
-			now->balance_us -= (int64_t)before->debt_us;
+			now->balance_us -= smaller(now->balance_us, before->children_us);
+			now->owed_us = before->debt_us;
 		}
 	}
 }
@@ -64,18 +65,24 @@ static void charge(struct accounts *accounts, struct account *heir, int pid, uin
 }
 
 /* `debt_us` is then what was counted of those that vanished in this interval. */
-static void take_counted(struct accounts *accounts)
+static void take_counted(struct accounts *accounts, bool by_records)
 {
 	int pid;
 	for (size_t i = 0; i < accounts->before_count; i++) {
 		struct account *before = &accounts->before[i];
-		if (still_there(accounts, before))
+		struct account *now = still_there(accounts, before);
+		uint64_t charged_us = by_records ? before->charged_us : 0;
+		if (now) {
+			now->debt_us += charged_us;
 			continue;
+		}
 		struct account *heir = find_ancestor(accounts, accounts->before, accounts->before_count, before->parent,
 		                                     still_there, &pid);
 		/* What it owed arrives with it, wherever that is. */
 		uint64_t own_us = before->gone ? 0 : before->counted_us + before->children_us;
-		charge(accounts, heir, pid, own_us + before->debt_us);
+		if (by_records)
+			own_us += before->recorded_us;
+		charge(accounts, heir, pid, own_us + before->debt_us + charged_us);
 	}
 	for (size_t i = 0; i < accounts->count; i++) {
 		struct account *now = &accounts->now[i];
@@ -84,56 +91,84 @@ static void take_counted(struct accounts *accounts)
 		struct account *heir = find_ancestor(accounts, accounts->now, accounts->count, now->parent, not_gone, &pid);
 		charge(accounts, heir, pid, now->counted_us + now->children_us);
 	}
-	for (size_t i = 0; i < accounts->count; i++)
-		accounts->now[i].balance_us -= (int64_t)accounts->now[i].debt_us;
+	for (size_t i = 0; i < accounts->count; i++) {
+		struct account *now = &accounts->now[i];
+		now->debt_us += by_records ? now->charged_us : 0;
+		now->charged_us = 0;
+	}
+	charge(accounts, NULL, 1, by_records ? accounts->charged_us : 0);
+	accounts->charged_us = 0;
 }
 
-static int64_t smaller(int64_t a, int64_t b)
+/* Takes up to `wanted_us` from what an account has; returns what is still lacking. */
+static uint64_t take_from(struct account *account, uint64_t wanted_us)
 {
-	return a < b ? a : b;
-}
-
-/* Takes up to `wanted_us` from what an account has; returns what it still lacks. */
-static int64_t take_from(struct account *account, int64_t wanted_us)
-{
-	int64_t taken_us = account->balance_us > 0 ? smaller(account->balance_us, wanted_us) : 0;
+	uint64_t taken_us = smaller(account->balance_us, wanted_us);
 	account->balance_us -= taken_us;
 	return wanted_us - taken_us;
 }
 
-/* What an account lacks is taken from those above it; what they lack too, of what vanished now, stays a debt. */
-static void share_shortage(struct accounts *accounts, struct account *account)
+static struct account *now_there(struct accounts *accounts, struct account *account)
 {
-	int64_t shortage_us = account->balance_us < 0 ? -account->balance_us : 0;
-	const struct account *below = account;
-	for (int i = 0; i < ANCESTORS_MAX && shortage_us > 0; i++) {
-		struct account *above = accounts_find(accounts->now, accounts->count, below->parent);
-		if (!above)
-			break;
-		shortage_us = take_from(above, shortage_us);
-		below = above;
-	}
-	if (account->balance_us < 0)
-		account->balance_us = 0;
-	account->debt_us = (uint64_t)smaller((int64_t)account->debt_us, shortage_us);
+	(void)accounts;
+	return account;
 }
 
-void waited_count(struct accounts *accounts)
+/* The same from those above an account, by the accounts of one reading. */
+static uint64_t take_from_above(struct accounts *all, struct account *accounts, size_t count, const struct account *account,
+                                choice *find_now, uint64_t wanted_us)
 {
-	int64_t owed_us = (int64_t)accounts->debt_us; /* for the second time */
-	accounts->debt_us = 0;
-	begin_balances(accounts);
-	take_counted(accounts);
-	for (size_t i = 0; i < accounts->count; i++)
-		share_shortage(accounts, &accounts->now[i]);
-	int64_t shortage_us = owed_us + (int64_t)accounts->debt_us;
-	for (size_t i = 0; i < accounts->count && shortage_us > 0; i++)
-		shortage_us = take_from(&accounts->now[i], shortage_us);
-	accounts->debt_us = (uint64_t)smaller((int64_t)accounts->debt_us, shortage_us);
+	const struct account *below = account;
+	for (int i = 0; i < ANCESTORS_MAX && below && wanted_us > 0; i++) {
+		struct account *above = accounts_find(accounts, count, below->parent);
+		struct account *now = above ? find_now(all, above) : NULL;
+		if (now)
+			wanted_us = take_from(now, wanted_us);
+		below = above;
+	}
+	return wanted_us;
+}
 
+/* The same from those that are above an account or were: they may have inherited whom it had. */
+static uint64_t take_from_family(struct accounts *accounts, struct account *account, uint64_t wanted_us)
+{
+	if (wanted_us == 0)
+		return 0;
+	wanted_us = take_from_above(accounts, accounts->now, accounts->count, account, now_there, wanted_us);
+	const struct account *before = accounts_find(accounts->before, accounts->before_count, account->pid);
+	return take_from_above(accounts, accounts->before, accounts->before_count, before, still_there, wanted_us);
+}
+
+static uint64_t take_from_anybody(struct accounts *accounts, uint64_t wanted_us)
+{
+	for (size_t i = 0; i < accounts->count && wanted_us > 0; i++)
+		wanted_us = take_from(&accounts->now[i], wanted_us);
+	return wanted_us;
+}
+
+void waited_count(struct accounts *accounts, bool by_records)
+{
+	begin_balances(accounts);
+	/* What was owed has arrived by now, but for what /proc's rounding hides, for ever. */
 	for (size_t i = 0; i < accounts->count; i++) {
+		struct account *now = &accounts->now[i];
+		uint64_t lacking_us = take_from(now, now->owed_us);
+		now->owed_us = smaller(lacking_us, accounts->tick_us);
+		(void)take_from_family(accounts, now, lacking_us - now->owed_us);
+	}
+	uint64_t owed_us = accounts->debt_us;
+	accounts->debt_us = 0;
+	take_counted(accounts, by_records);
+	for (size_t i = 0; i < accounts->count; i++) {
+		struct account *now = &accounts->now[i];
+		now->debt_us = take_from_family(accounts, now, take_from(now, now->debt_us)) + now->owed_us;
+	}
+	owed_us = smaller(take_from_anybody(accounts, owed_us), accounts->tick_us);
+	accounts->debt_us = take_from_anybody(accounts, accounts->debt_us) + owed_us;
+
+	for (size_t i = 0; i < accounts->count && !by_records; i++) {
 		const struct account *now = &accounts->now[i];
 		if (accounts->used_us[now->place] != ACCOUNTS_UNKNOWN)
-			accounts->used_us[now->place] += now->balance_us;
+			accounts->used_us[now->place] += (int64_t)now->balance_us;
 	}
 }

@@ -9,14 +9,17 @@
  * a debt of the parent for one more reading, by which the growth must be there. Who ignores SIGCHLD never gets it.
  *
  * So no CPU is counted twice in the sum, and none is negative; an ancestor may have too little for an interval or two.
+ *
+ * Where ended processes are counted by their records, the same is done with all that was counted so, and only the debts
+ * are left: the next interval may lose records.
  */
 #ifndef VIGIE_COLLECTOR_WAITED_H
 #define VIGIE_COLLECTOR_WAITED_H
 
 #include "collector/accounts.h"
 
-/* Adds to used_us what each process of the present reading has waited for that was not counted before, and leaves the
- * debts. */
-void waited_count(struct accounts *accounts);
+/* Adds to used_us what each process of the present reading has waited for that was not counted before, unless it is
+ * `by_records`, and leaves the debts. */
+void waited_count(struct accounts *accounts, bool by_records);
 
 #endif

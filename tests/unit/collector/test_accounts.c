@@ -93,6 +93,7 @@ static void end_process(int pid)
 			.lived_us = (clock_ticks - process->start_ticks) * TICK_US,
 			.sampled_us = process->own_us,
 			.run_us = process->own_us,
+			.run_max_us = process->own_us,
 		};
 		snprintf(record->name, sizeof(record->name), "p%d", pid % 20);
 	}
@@ -288,6 +289,9 @@ static void test_accounts_settle_random_families_never_twice(void **state)
 		{ "parents while much happens", PARENTS, 5, false, 0.8 },
 		{ "parents, ends ignored", PARENTS, 20, true, 0 },
 		{ "records, some lost", BOTH, 0, false, 0.9 },
+		{ "records, some lost while something happens", BOTH, 100, false, 0.9 },
+		{ "records, some lost while much happens", BOTH, 5, false, 0.8 },
+		{ "records, some lost, ends ignored", BOTH, 20, true, 0 },
 	};
 	uint64_t first = seed_choose(20261122);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -317,7 +321,7 @@ struct seen {
 struct ended {
 	int pid;
 	const char *name;
-	uint64_t sampled, run, lived;
+	uint64_t sampled, run, most, lived;
 	bool late; /* it came while the second reading was taken */
 };
 
@@ -331,27 +335,30 @@ static const struct {
 	const char *expected; /* what the PIDs have used, and the names of those that ended */
 } families[] = {
 	{ "who was never seen", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } },
-	  { { 7, "cc", 10, 9, 50, false }, { 8, "cc", 10, 10, 50, false }, { 9, "ld", 0, 3, 5, false } }, false,
-	  "1:0 cc:19 ld:3 " },
-	{ "much more sampled than known", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } },
-	  { { 7, "cc", 10, 2, 50, false } }, false, "1:0 cc:10 " },
+	  { { 7, "cc", 10, 9, 10, 50, false }, { 8, "cc", 10, 10, 10, 50, false }, { 9, "ld", 0, 3, 3, 5, false } }, false,
+	  "1:0 cc:20 ld:3 " },
+	{ "what ticks have sampled, within what is known", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } },
+	  { { 7, "cc", 10, 2, 12, 50, false }, { 8, "ld", 10, 2, 6, 50, false }, { 9, "as", 0, 2, 6, 50, false } }, false,
+	  "1:0 as:2 cc:10 ld:6 " },
+	{ "samples of several are right together", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } },
+	  { { 7, "cc", 8, 2, 6, 50, false }, { 8, "cc", 0, 2, 6, 50, false } }, false, "1:0 cc:8 " },
 	{ "who was seen counts for the rest, by its running time", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
-	  { { 1, 0, 0, 0, 50, false } }, { { 7, "other", 90, 50, 1500, false } }, false, "1:0 p7:20 " },
+	  { { 1, 0, 0, 0, 50, false } }, { { 7, "other", 90, 50, 90, 1500, false } }, false, "1:0 p7:20 " },
 	{ "a zombie is its record's", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
-	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 50, 0, true } }, { { 7, "x", 50, 50, 1500, false } }, false, "1:0 7:0 p7:20 " },
+	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 50, 0, true } }, { { 7, "x", 50, 50, 50, 1500, false } }, false, "1:0 7:0 p7:20 " },
 	{ "a zombie that was never seen alive", { { 1, 0, 0, 0, 0, false } },
-	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 1100, 50, 0, true } }, { { 7, "x", 50, 50, 100, false } }, false, "1:0 7:0 x:50 " },
+	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 1100, 50, 0, true } }, { { 7, "x", 50, 50, 50, 100, false } }, false, "1:0 7:0 x:50 " },
 	{ "a record that came after its process was read", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
-	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 50, 0, false } }, { { 7, "x", 55, 55, 1500, true } }, false,
+	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 50, 0, false } }, { { 7, "x", 55, 55, 55, 1500, true } }, false,
 	  "1:0 7:20 p7:5 " },
 	{ "a PID that came back", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
 	  { { 1, 0, 0, 0, 0, false }, { 7, 1, 1900, 4, 0, false } },
-	  { { 7, "a", 40, 40, 1500, false }, { 7, "b", 5, 5, 10, false }, { 7, "c", 6, 6, 100, true } }, false,
+	  { { 7, "a", 40, 40, 40, 1500, false }, { 7, "b", 5, 5, 5, 10, false }, { 7, "c", 6, 6, 6, 100, true } }, false,
 	  "1:0 7:4 b:5 p7:12 " },
 	{ "who is older than a reading that has not seen it", { { 1, 0, 0, 0, 0, false } }, { { 1, 0, 0, 0, 0, false } },
-	  { { 7, "hidden", 900, 900, 1800, false } }, false, "1:0 " },
+	  { { 7, "hidden", 900, 900, 900, 1800, false } }, false, "1:0 " },
 	{ "records that are not all there count for nothing", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
-	  { { 1, 0, 0, 0, 50, false } }, { { 7, "x", 50, 50, 1500, false }, { 8, "y", 9, 9, 10, false } }, true, "1:20 " },
+	  { { 1, 0, 0, 0, 50, false } }, { { 7, "x", 50, 50, 50, 1500, false }, { 8, "y", 9, 9, 9, 10, false } }, true, "1:20 " },
 
 	{ "the parent of who was never seen", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } }, { { 0 } }, true, "1:9 " },
 	{ "the parent of who was seen", { { 1, 0, 0, 5, 0, false }, { 7, 1, 10, 300, 40, false } },
@@ -403,6 +410,7 @@ static void take_ended(const struct ended *ended, bool late)
 			.lived_us = ended->lived * TICK_US,
 			.sampled_us = ended->sampled * TICK_US,
 			.run_us = ended->run * TICK_US,
+			.run_max_us = ended->most * TICK_US,
 		};
 		snprintf(record.name, sizeof(record.name), "%s", ended->name);
 		if (ended->late == late)
@@ -442,7 +450,7 @@ static void test_accounts_settle_too_many_names_counts_by_parents(void **state)
 	take_family((struct seen[]){ { 1, 0, 0, 0, 0, false }, { 0 } }, 1000);
 	(void)accounts_settle(&accounts, true);
 	for (int i = 0; i <= ACCOUNTS_NAMES; i++) {
-		struct exit_record record = { .pid = 100 + i, .run_us = 10 };
+		struct exit_record record = { .pid = 100 + i, .run_us = 10, .run_max_us = 10 };
 		snprintf(record.name, sizeof(record.name), "n%d", i);
 		accounts_take_exit(&accounts, &record, INT64_C(1500) * TICK_NS);
 	}

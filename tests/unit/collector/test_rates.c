@@ -213,12 +213,12 @@ static void test_rates_update_what_ended_has_its_name(void **state)
 {
 	(void)state;
 	static const struct exit_record ended[] = {
-		{ .pid = 20, .sampled_us = 500000, .run_us = 500000, .name = "aaa" },
-		{ .pid = 21, .sampled_us = 1000000, .run_us = 1000000, .name = "b\n" },
-		{ .pid = 22, .sampled_us = 250000, .run_us = 250000, .name = "b?" },
-		{ .pid = 23, .sampled_us = 0, .run_us = 9999, .name = "nothing" },
-		{ .pid = 24, .sampled_us = 90000000, .run_us = 90000000, .name = "z" },
-		{ .pid = 7, .sampled_us = 4000000, .run_us = 4000000, .name = "a", .lived_us = 999000000 },
+		{ .pid = 20, .sampled_us = 500000, .run_us = 500000, .run_max_us = 500000, .name = "aaa" },
+		{ .pid = 21, .sampled_us = 1000000, .run_us = 1000000, .run_max_us = 1000000, .name = "b\n" },
+		{ .pid = 22, .sampled_us = 250000, .run_us = 250000, .run_max_us = 250000, .name = "b?" },
+		{ .pid = 23, .sampled_us = 0, .run_us = 9999, .run_max_us = 9999, .name = "nothing" },
+		{ .pid = 24, .sampled_us = 90000000, .run_us = 90000000, .run_max_us = 90000000, .name = "z" },
+		{ .pid = 7, .sampled_us = 4000000, .run_us = 4000000, .run_max_us = 4000000, .name = "a", .lived_us = 999000000 },
 	};
 	struct rates rates = { 0 };
 	struct reading reading = { 0 };
