@@ -149,12 +149,13 @@ static uint64_t take_from_anybody(struct accounts *accounts, uint64_t wanted_us)
 void waited_count(struct accounts *accounts, bool by_records)
 {
 	begin_balances(accounts);
-	/* What was owed has arrived by now, but for what /proc's rounding hides, for ever. */
+	/* What was owed has arrived by now, but for what /proc's rounding hides, until something else does. */
 	for (size_t i = 0; i < accounts->count; i++) {
 		struct account *now = &accounts->now[i];
 		uint64_t lacking_us = take_from(now, now->owed_us);
-		now->owed_us = smaller(lacking_us, accounts->tick_us);
-		(void)take_from_family(accounts, now, lacking_us - now->owed_us);
+		uint64_t hidden_us = now->dead ? 0 : smaller(lacking_us, accounts->tick_us);
+		hidden_us += take_from_family(accounts, now, lacking_us - hidden_us);
+		now->owed_us = smaller(hidden_us, accounts->tick_us);
 	}
 	uint64_t owed_us = accounts->debt_us;
 	accounts->debt_us = 0;
