@@ -33,6 +33,12 @@ enum {
 	ACCOUNTS_LATE = 1024,  /* processes that no reading saw and that ended while one was taken */
 };
 
+/* What was counted of processes that ended, and may be in what others have waited for from the next reading on. */
+struct account_debt {
+	uint64_t own_us;    /* of its living children: nobody else can wait for them */
+	uint64_t family_us; /* of those that it or one above it has inherited */
+};
+
 /* A process of a reading. */
 struct account {
 	int pid;
@@ -49,8 +55,10 @@ struct account {
 	uint64_t counted_us;  /* of its own, until this reading is settled */
 	uint64_t recorded_us; /* what its record has more, which is counted where the interval's records are */
 	uint64_t charged_us;  /* likewise, of children that no reading has seen */
-	uint64_t debt_us;     /* of children, counted, that may be in children_us from the next reading on */
-	uint64_t balance_us, owed_us; /* for collector/waited.h */
+	struct account_debt debt;
+	/* For collector/waited.h: */
+	struct account_debt owed;
+	uint64_t balance_us;
 };
 
 /* What the ended processes of a name have used, as struct exit_record tells it. */
@@ -67,7 +75,7 @@ struct accounts {
 	struct text names, names_before; /* of the two readings, a NUL behind each */
 	struct ended_name *ended;     /* by name */
 	size_t ended_count, ended_capacity;
-	uint64_t charged_us, debt_us; /* as an account's, of those without a known parent */
+	uint64_t charged_us, debt_us; /* as an account's, of those without a known parent: anybody may have waited for them */
 	int late[ACCOUNTS_LATE];      /* PIDs, until the next reading */
 	size_t late_count;
 	bool partial;                 /* some processes are hidden */

@@ -49,55 +49,64 @@ static void begin_balances(struct accounts *accounts)
 		struct account *now = still_there(accounts, &accounts->before[i]);
 		if (now) {
 			now->balance_us -= smaller(now->balance_us, before->children_us);
-			now->owed_us = before->debt_us;
+			now->owed = before->debt;
 		}
 	}
 }
 
-/* Puts down what was counted of one that vanished where it may have been waited for. What has no known ancestor is taken
- * from anybody. */
-static void charge(struct accounts *accounts, struct account *heir, int pid, uint64_t counted_us)
+/* Puts down what was counted of children of `pid` that vanished, with `heir` or, where there is none that is known, with
+ * all. */
+static void charge(struct accounts *accounts, struct account *heir, int pid, int parent, uint64_t counted_us)
 {
-	if (heir)
-		heir->debt_us += counted_us;
+	if (heir && pid == parent && !heir->dead)
+		heir->debt.own_us += counted_us;
+	else if (heir)
+		heir->debt.family_us += counted_us;
 	else if (pid && !accounts->partial)
 		accounts->debt_us += counted_us;
 }
 
-/* `debt_us` is then what was counted of those that vanished in this interval. */
-static void take_counted(struct accounts *accounts, bool by_records)
+static void charge_vanished(struct accounts *accounts, const struct account *before, bool by_records)
 {
 	int pid;
+	struct account *heir =
+		find_ancestor(accounts, accounts->before, accounts->before_count, before->parent, still_there, &pid);
+	uint64_t counted_us = before->gone ? 0 : before->counted_us + before->children_us;
+	if (by_records)
+		counted_us += before->recorded_us + before->charged_us;
+	/* What it owed arrives with it, wherever that is. */
+	charge(accounts, heir, pid, before->parent, counted_us + before->debt.own_us);
+	charge(accounts, heir, pid, 0, before->debt.family_us);
+}
+
+static void charge_gone(struct accounts *accounts, const struct account *now)
+{
+	int pid;
+	struct account *heir = find_ancestor(accounts, accounts->now, accounts->count, now->parent, not_gone, &pid);
+	charge(accounts, heir, pid, now->parent, now->counted_us + now->children_us);
+}
+
+/* The debts are then what was counted of those that vanished in this interval. */
+static void take_counted(struct accounts *accounts, bool by_records)
+{
+	accounts->debt_us = by_records && !accounts->partial ? accounts->charged_us : 0;
+	accounts->charged_us = 0;
 	for (size_t i = 0; i < accounts->before_count; i++) {
 		struct account *before = &accounts->before[i];
 		struct account *now = still_there(accounts, before);
-		uint64_t charged_us = by_records ? before->charged_us : 0;
-		if (now) {
-			now->debt_us += charged_us;
-			continue;
-		}
-		struct account *heir = find_ancestor(accounts, accounts->before, accounts->before_count, before->parent,
-		                                     still_there, &pid);
-		/* What it owed arrives with it, wherever that is. */
-		uint64_t own_us = before->gone ? 0 : before->counted_us + before->children_us;
+		if (!now)
+			charge_vanished(accounts, before, by_records);
+		else if (by_records)
+			charge(accounts, now, now->pid, now->pid, before->charged_us);
+	}
+	for (size_t i = 0; i < accounts->count; i++) {
+		struct account *now = &accounts->now[i];
+		if (now->gone)
+			charge_gone(accounts, now);
 		if (by_records)
-			own_us += before->recorded_us;
-		charge(accounts, heir, pid, own_us + before->debt_us + charged_us);
-	}
-	for (size_t i = 0; i < accounts->count; i++) {
-		struct account *now = &accounts->now[i];
-		if (!now->gone)
-			continue;
-		struct account *heir = find_ancestor(accounts, accounts->now, accounts->count, now->parent, not_gone, &pid);
-		charge(accounts, heir, pid, now->counted_us + now->children_us);
-	}
-	for (size_t i = 0; i < accounts->count; i++) {
-		struct account *now = &accounts->now[i];
-		now->debt_us += by_records ? now->charged_us : 0;
+			charge(accounts, now, now->pid, now->pid, now->charged_us);
 		now->charged_us = 0;
 	}
-	charge(accounts, NULL, 1, by_records ? accounts->charged_us : 0);
-	accounts->charged_us = 0;
 }
 
 /* Takes up to `wanted_us` from what an account has; returns what is still lacking. */
@@ -129,9 +138,10 @@ static uint64_t take_from_above(struct accounts *all, struct account *accounts, 
 	return wanted_us;
 }
 
-/* The same from those that are above an account or were: they may have inherited whom it had. */
+/* The same from an account and, what it lacks, from those that are above it or were: they may have inherited whom it had. */
 static uint64_t take_from_family(struct accounts *accounts, struct account *account, uint64_t wanted_us)
 {
+	wanted_us = take_from(account, wanted_us);
 	if (wanted_us == 0)
 		return 0;
 	wanted_us = take_from_above(accounts, accounts->now, accounts->count, account, now_there, wanted_us);
@@ -146,24 +156,45 @@ static uint64_t take_from_anybody(struct accounts *accounts, uint64_t wanted_us)
 	return wanted_us;
 }
 
+/* What was owed has arrived by now, but for what /proc's rounding hides, until something else does. */
+static void pay_owed(struct accounts *accounts)
+{
+	for (size_t i = 0; i < accounts->count; i++) {
+		struct account *now = &accounts->now[i];
+		uint64_t lacking_us = take_from(now, now->owed.own_us);
+		now->owed.own_us = now->dead ? 0 : smaller(lacking_us, accounts->tick_us);
+	}
+	for (size_t i = 0; i < accounts->count; i++) {
+		struct account *now = &accounts->now[i];
+		uint64_t lacking_us = take_from_family(accounts, now, now->owed.family_us);
+		now->owed.family_us = smaller(lacking_us, accounts->tick_us);
+	}
+}
+
+/* What lacks stays a debt. */
+static void pay_debts(struct accounts *accounts)
+{
+	for (size_t i = 0; i < accounts->count; i++) {
+		struct account *now = &accounts->now[i];
+		now->debt.own_us = take_from(now, now->debt.own_us);
+	}
+	for (size_t i = 0; i < accounts->count; i++) {
+		struct account *now = &accounts->now[i];
+		now->debt.family_us = take_from_family(accounts, now, now->debt.family_us) + now->owed.family_us;
+	}
+	for (size_t i = 0; i < accounts->count; i++) {
+		struct account *now = &accounts->now[i];
+		now->debt.own_us = take_from_family(accounts, now, now->debt.own_us) + now->owed.own_us;
+	}
+}
+
 void waited_count(struct accounts *accounts, bool by_records)
 {
-	begin_balances(accounts);
-	/* What was owed has arrived by now, but for what /proc's rounding hides, until something else does. */
-	for (size_t i = 0; i < accounts->count; i++) {
-		struct account *now = &accounts->now[i];
-		uint64_t lacking_us = take_from(now, now->owed_us);
-		uint64_t hidden_us = now->dead ? 0 : smaller(lacking_us, accounts->tick_us);
-		hidden_us += take_from_family(accounts, now, lacking_us - hidden_us);
-		now->owed_us = smaller(hidden_us, accounts->tick_us);
-	}
 	uint64_t owed_us = accounts->debt_us;
-	accounts->debt_us = 0;
+	begin_balances(accounts);
+	pay_owed(accounts);
 	take_counted(accounts, by_records);
-	for (size_t i = 0; i < accounts->count; i++) {
-		struct account *now = &accounts->now[i];
-		now->debt_us = take_from_family(accounts, now, take_from(now, now->debt_us)) + now->owed_us;
-	}
+	pay_debts(accounts);
 	owed_us = smaller(take_from_anybody(accounts, owed_us), accounts->tick_us);
 	accounts->debt_us = take_from_anybody(accounts, accounts->debt_us) + owed_us;
 

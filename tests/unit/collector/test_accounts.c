@@ -254,7 +254,8 @@ static double run(uint64_t seed, enum way way, unsigned busy)
 	begin(seed);
 	for (int tick = 0; tick < 60; tick++) {
 		take_tick(way, busy);
-		if (counted_us > truth_us)
+		/* /proc rounds what children have used. */
+		if (counted_us > truth_us + TICK_US)
 			fail_msg("seed %llu, tick %d: %llu us counted of %llu", (unsigned long long)seed, tick,
 			         (unsigned long long)counted_us, (unsigned long long)truth_us);
 	}
@@ -265,7 +266,7 @@ static double run(uint64_t seed, enum way way, unsigned busy)
 		take_records();
 		count(way != PARENTS);
 	}
-	assert_true(counted_us <= truth_us);
+	assert_true(counted_us <= truth_us + TICK_US);
 	double part = (double)counted_us / (double)truth_us;
 	end();
 	return part;
