@@ -5,10 +5,9 @@
  * Of those that ended, in one of two ways:
  *
  * By exit records, by name. What is read is /proc first and the records then, so that whoever was in the last reading
- * and is not in this one has its record here. One whose process the present reading still has came after it was read:
- * what that used since is counted at once, and the account is closed (`recorded`). So a record, less what was counted of
- * its process, is counted when it is taken, under the name of the last reading that saw the process, or its own; the CPU
- * of a zombie is that of its record, never that of the reading.
+ * and is not in this one has its record here. A record, less what was counted of its process, is counted when it is taken,
+ * under the name of the last reading that saw the process, or its own, and closes the account (`recorded`): the present
+ * reading may still have the process, as a zombie or before it is one, and what that shows counts no more.
  *
  * By the children that processes have waited for, under their parent's name (collector/waited.h): where there are no
  * records, and in an interval that lost some. The records of that interval then count for nothing.
@@ -46,7 +45,7 @@ struct account {
 	uint32_t place; /* in the reading */
 	uint32_t name;  /* where its name begins in the names of its reading */
 	bool dead;      /* a zombie, all threads of it */
-	bool gone;      /* as in struct process; then its having been waited for is counted already */
+	bool gone;      /* as in struct process: its having been waited for is counted with this reading */
 	bool recorded;  /* it has ended, and its record was taken */
 	uint32_t later; /* its account in the present reading + 1; 0: it has ended. Of an account of the last reading */
 	uint64_t start_ticks;

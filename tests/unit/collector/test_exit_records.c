@@ -107,11 +107,47 @@ static void test_exit_records_next_tells_each_process_once(void **state)
 		assert_string_equal(found.name, cases[i].name);
 		assert_int_equal(found.parent, getpid());
 		assert_false(found.kernel_thread);
-		/* It lacks what came after the last tick, of each thread. */
+		/* What a thread that waited had after its last tick may be missing. */
 		assert_in_range(found.run_us, cases[i].least_us - 12000, cases[i].most_us);
+		assert_in_range(found.run_max_us, cases[i].least_us - 1000, cases[i].most_us + 12000);
+		assert_true(found.run_us <= found.run_max_us);
 		assert_in_range(found.sampled_us, cases[i].least_us / 2, cases[i].most_us * 2);
 		assert_in_range(found.lived_us, cases[i].least_us / 2, 60000000);
 	}
+}
+
+static void spin(unsigned long rounds)
+{
+	for (volatile unsigned long i = 0; i < rounds; i++)
+		;
+}
+
+/* Of who never waited the run time is exact, also where a tick of the kernel's clock is longer than the life, and the
+ * process has not looked at a clock, which brings it up to date: against what wait4(2) says, which has the end too. */
+static void test_exit_records_next_knows_lives_shorter_than_a_tick(void **state)
+{
+	(void)state;
+	if (!records)
+		skip();
+	enum { COUNT = 100, ROUNDS = 1000000 };
+	uint64_t run_us = 0, true_us = 0;
+	pid_t children[COUNT];
+	struct exit_record record;
+	for (int i = 0; i < COUNT; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			spin(ROUNDS);
+			_exit(0);
+		}
+		struct rusage usage;
+		assert_int_equal(wait4(children[i], NULL, 0, &usage), children[i]);
+		true_us += (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+	}
+	while (exit_records_next(records, &record)) {
+		for (int i = 0; i < COUNT; i++)
+			run_us += children[i] == record.pid ? record.run_us : 0;
+	}
+	assert_in_range(run_us, true_us - true_us / 5, true_us + true_us / 50);
 }
 
 static void test_exit_records_lost_counts_what_did_not_fit(void **state)
@@ -157,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_records_next_tells_each_process_once),
+		cmocka_unit_test(test_exit_records_next_knows_lives_shorter_than_a_tick),
 		cmocka_unit_test(test_exit_records_lost_counts_what_did_not_fit),
 		cmocka_unit_test(test_exit_records_open_has_given_the_right_up),
 	};
