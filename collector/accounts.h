@@ -74,6 +74,8 @@ struct accounts {
 	struct text names, names_before; /* of the two readings, a NUL behind each */
 	struct ended_name *ended;     /* by name */
 	size_t ended_count, ended_capacity;
+	struct ended_name sure;       /* the sums of those of which the run time is known, under no name, and … */
+	uint64_t sure_count;          /* … how many they are */
 	uint64_t charged_us, debt_us; /* as an account's, of those without a known parent: anybody may have waited for them */
 	int late[ACCOUNTS_LATE];      /* PIDs, until the next reading */
 	size_t late_count;
@@ -98,9 +100,9 @@ void accounts_take_exit(struct accounts *accounts, const struct exit_record *rec
  * whether it was by records. */
 bool accounts_settle(struct accounts *accounts, bool complete);
 
-/* What the processes of that name have used that have ended: what ticks have sampled, within what the time that they ran
- * for is known to be. */
-uint64_t accounts_ended_us(const struct ended_name *ended);
+/* What the processes of that name have used that have ended: the time that they are known to have run for, or, where ticks
+ * have sampled right in that interval, what they say within what is known. */
+uint64_t accounts_ended_us(const struct accounts *accounts, const struct ended_name *ended);
 
 /* A process of a reading, by its PID; NULL: it has none. */
 struct account *accounts_find(struct account *accounts, size_t count, int pid);

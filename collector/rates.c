@@ -27,7 +27,7 @@ static int32_t in_thousandths(double percent, double maximum)
 static int32_t cpu_of(const struct rates *rates, const struct reading *reading, size_t start, size_t end,
                       const struct ended_name *ended, enum config_cpu_scale scale)
 {
-	int64_t used_us = ended ? (int64_t)accounts_ended_us(ended) : 0;
+	int64_t used_us = ended ? (int64_t)accounts_ended_us(&rates->accounts, ended) : 0;
 	bool known = ended != NULL;
 	for (size_t i = start; i < end; i++) {
 		if (rates->accounts.used_us[i] != ACCOUNTS_UNKNOWN) {
@@ -106,7 +106,7 @@ static size_t list_values(struct rates *rates, const struct reading *reading, en
 			e++;
 		else
 			ended = NULL;
-		if (order > 0 && accounts_ended_us(ended) < least_us)
+		if (order > 0 && accounts_ended_us(accounts, ended) < least_us)
 			continue;
 
 		struct rate *value = &rates->values[count++];

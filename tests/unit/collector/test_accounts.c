@@ -202,7 +202,7 @@ static void count(bool complete)
 		}
 	}
 	for (size_t i = 0; i < accounts.ended_count; i++)
-		counted_us += accounts_ended_us(&accounts.ended[i]);
+		counted_us += accounts_ended_us(&accounts, &accounts.ended[i]);
 }
 
 enum way { RECORDS, PARENTS, BOTH };
@@ -336,11 +336,13 @@ static const struct {
 	const char *expected; /* what the PIDs have used, and the names of those that ended */
 } families[] = {
 	{ "who was never seen", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } },
-	  { { 7, "cc", 10, 9, 10, 50, false }, { 8, "cc", 10, 10, 10, 50, false }, { 9, "ld", 0, 3, 3, 5, false } }, false,
+	  { { 7, "cc", 10, 9, 10, 50, false }, { 8, "cc", 10, 10, 10, 50, false }, { 9, "ld", 3, 3, 3, 5, false } }, false,
 	  "1:0 cc:20 ld:3 " },
 	{ "what ticks have sampled, within what is known", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } },
 	  { { 7, "cc", 10, 2, 12, 50, false }, { 8, "ld", 10, 2, 6, 50, false }, { 9, "as", 0, 2, 6, 50, false } }, false,
 	  "1:0 as:2 cc:10 ld:6 " },
+	{ "ticks that are wrong of what is known are not asked", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } },
+	  { { 7, "cc", 10, 2, 12, 50, false }, { 8, "ld", 3, 40, 40, 50, false } }, false, "1:0 cc:2 ld:40 " },
 	{ "samples of several are right together", { { 1, 0, 0, 5, 0, false } }, { { 1, 0, 0, 5, 9, false } },
 	  { { 7, "cc", 8, 2, 6, 50, false }, { 8, "cc", 0, 2, 6, 50, false } }, false, "1:0 cc:8 " },
 	{ "who was seen counts for the rest, by its running time", { { 1, 0, 0, 0, 0, false }, { 7, 1, 10, 30, 0, false } },
@@ -438,7 +440,7 @@ static void test_accounts_settle_families_by_hand(void **state)
 		}
 		for (size_t j = 0; j < accounts.ended_count; j++)
 			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s:%d ", accounts.ended[j].name,
-			                         (int)(accounts_ended_us(&accounts.ended[j]) / TICK_US));
+			                         (int)(accounts_ended_us(&accounts, &accounts.ended[j]) / TICK_US));
 		if (strcmp(text, families[i].expected) != 0)
 			fail_msg("%s: '%s' instead of '%s'", families[i].what, text, families[i].expected);
 		end();
