@@ -308,7 +308,10 @@ class NameTest(unittest.TestCase):
                     self.check(vigie, set(HOSTILE.values()))
 
     def check(self, vigie, names):
-        stored = wait_until(lambda: (lambda all: all if names <= set(all) else None)(vigie.get("get-all").json()),
+        def measured(answer):
+            return names <= {name for name, (mem, _) in answer.items() if mem is not None} and answer
+
+        stored = wait_until(lambda: measured(vigie.get("get-all").json()),
                             40, lambda: f"{names - set(vigie.get('get-all').json())} come back")
         for name in names:
             mem, cpu = stored[name]
