@@ -166,8 +166,9 @@ static void test_exit_records_next_knows_lives_shorter_than_a_tick(void **state)
 	struct spent idle = spend(0), busy = spend(2000000);
 	assert_true(busy.true_us > idle.true_us && busy.run_us > idle.run_us);
 	uint64_t true_us = busy.true_us - idle.true_us;
-	/* Some may have waited all the same, for their memory: the rest are exact. Without that it is about a half. */
-	assert_in_range(busy.run_us - idle.run_us, true_us * 7 / 10, true_us + true_us / 10);
+	/* Some may have waited all the same, for their memory, and a virtual machine for its host: the rest are exact. Without
+	 * that it is about a half. */
+	assert_in_range(busy.run_us - idle.run_us, true_us * 7 / 10, true_us * 13 / 10);
 }
 
 static void test_exit_records_lost_counts_what_did_not_fit(void **state)
