@@ -133,7 +133,7 @@ $(BUILD)/vigie-$(1): $(call objects,$(1)) $(BUILD)/libcommon.a
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
 
-$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcollector.a $(BUILD)/libcommon.a
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcollector.a $(BUILD)/libfcgi.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(COMPILE) $(LDFLAGS) $^ -o $@ $(LIBS_collector) $(LIBS_fcgi)
 

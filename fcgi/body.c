@@ -47,8 +47,8 @@ static int parse_report(const cJSON *object, struct body *body, struct body_erro
 	return 0;
 }
 
-/* Reads the value of a member of the body, but for `data`. */
-static int parse_member(struct parsing *parsing, const char *key)
+/* Reads the value of a member of the body that holds no samples. */
+static int parse_other(struct parsing *parsing, const char *key)
 {
 	struct body *body = parsing->body;
 	const cJSON *value;
@@ -59,7 +59,24 @@ static int parse_member(struct parsing *parsing, const char *key)
 		return 0;
 	if (strcmp(key, "ipaddress") == 0 && (!cJSON_IsString(value) || !wire_ip_parse(value->valuestring, body->ip)))
 		return body_refuse(parsing->error, 400, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
+	if (strcmp(key, "timestamp") == 0)
+		return body_read_tick_time(parsing, value);
 	return strcmp(key, "collector") == 0 ? parse_report(value, body, parsing->error) : 0;
+}
+
+/* Reads the value of a member of the body. */
+static int parse_member(struct parsing *parsing, const char *key)
+{
+	bool is_data = strcmp(key, "data") == 0;
+	if (!is_data && !(parsing->kind->of_one_host && strcmp(key, "processes") == 0))
+		return parse_other(parsing, key);
+	if (is_data ? parsing->is_tick : parsing->has_data)
+		return body_refuse(parsing->error, 400, key, "a body has either data or processes");
+	if (is_data)
+		parsing->has_data = true;
+	else
+		parsing->is_tick = true;
+	return is_data ? body_parse_data(parsing) : body_parse_processes(parsing);
 }
 
 /* Reads the object that a body is. */
@@ -68,7 +85,6 @@ static int parse_members(struct parsing *parsing)
 	struct json_reader *reader = &parsing->reader;
 	struct body *body = parsing->body;
 	struct body_keys keys = { .count = 0 };
-	bool has_data = false;
 	if (!json_reader_enter(reader, '{')) {
 		if (reader->at == reader->end)
 			return body_fail_reading(parsing, -EBADMSG);
@@ -76,27 +92,27 @@ static int parse_members(struct parsing *parsing)
 	}
 	int more = json_reader_next(reader, '}');
 	for (; more == 1; more = json_reader_next(reader, '}')) {
-		const char *key;
-		int result = json_reader_key(reader, &key);
+		char *read;
+		int result = json_reader_key(reader, &read);
 		if (result)
 			return body_fail_reading(parsing, result);
-		key = body_keep_string(body, NULL, key); /* longer than until the next member */
+		const char *key = body_keep_string(body, NULL, read); /* longer than until the next member */
 		if (!key)
 			return -ENOMEM;
 		result = body_see_key(&keys, key);
 		if (result)
 			return body_refuse_key(parsing->error, result, "", key);
-		bool is_data = strcmp(key, "data") == 0;
-		result = is_data ? body_parse_data(parsing) : parse_member(parsing, key);
+		result = parse_member(parsing, key);
 		if (result)
 			return result;
-		has_data = has_data || is_data;
 	}
 	if (more || !json_reader_at_end(reader))
 		return body_fail_reading(parsing, -EBADMSG);
 	if (parsing->kind->of_one_host && !body->ip[0])
 		return body_refuse(parsing->error, 400, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
-	return has_data ? 0 : body_refuse(parsing->error, 400, "data", "data is not an array");
+	if (parsing->is_tick)
+		return body_date_tick(parsing);
+	return parsing->has_data ? 0 : body_refuse(parsing->error, 400, "data", "data is not an array");
 }
 
 static int parse(char *json, size_t length, const struct body_kind *kind, const struct body_times *times,

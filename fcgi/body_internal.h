@@ -1,6 +1,6 @@
 /*
- * What the parts of body.h share: body.c reads the object that a body is, body_items.c the items of its `data`, and
- * body_values.c what they are made of.
+ * What the parts of body.h share: body.c reads the object that a body is, body_items.c the items of its `data`,
+ * body_tick.c the `processes` of a tick, and body_values.c what they are made of.
  */
 #ifndef VIGIE_FCGI_BODY_INTERNAL_H
 #define VIGIE_FCGI_BODY_INTERNAL_H
@@ -16,7 +16,9 @@ enum { BODY_KEYS_MAX = 64 };
 /* 2^31 rows of ten seconds: the year 2650. */
 #define BODY_TIME_MAX_S 21474836470.0
 
-#define BODY_NO_TIME "timestamp is not a number of seconds since 1970"
+#define BODY_TIME_BAD "timestamp is not a number of seconds since 1970"
+#define BODY_TIME_MISSING "timestamp is missing"
+#define BODY_KEY_TWICE "this key is there twice"
 
 /* One body that is being parsed. */
 struct parsing {
@@ -28,18 +30,35 @@ struct parsing {
 	struct body_error *error;
 	size_t capacity; /* of the samples */
 	size_t index;    /* of the item of `data` */
+
+	bool has_data;
+	bool is_tick; /* it has `processes` */
+	enum { TICK_TIME_UNTOLD, TICK_TIME_BAD, TICK_TIME_GIVEN } tick_time;
+	int64_t tick_ms;
 };
 
 /* What the three bodies differ in. */
 struct body_kind {
 	int (*parse_item)(struct parsing *parsing, const cJSON *object); /* appends the samples of an item of `data` */
-	bool of_one_host; /* it has the members `ipaddress` and `collector` */
+	bool of_one_host; /* it has the members `ipaddress` and `collector`, and may be a tick */
 };
 
 extern const struct body_kind body_kind_samples, body_kind_alarms, body_kind_forecasts;
 
 /* Reads the value of `data`, item by item. 0 or a negative errno. */
 int body_parse_data(struct parsing *parsing);
+
+/* ---- body_tick.c ---- */
+
+/* Reads the value of `processes`, process by process; the samples have no time yet. 0 or a negative errno. */
+int body_parse_processes(struct parsing *parsing);
+
+/* Takes the body's `timestamp`, which stands before or behind `processes`; it is looked at where that has samples. 0 or
+ * -EINVAL. */
+int body_read_tick_time(struct parsing *parsing, const cJSON *value);
+
+/* Gives the samples of a tick its time, once the body has been read. 0 or -EINVAL. */
+int body_date_tick(struct parsing *parsing);
 
 /* ---- body_values.c ---- */
 
@@ -80,7 +99,10 @@ const char *body_time_fault(const struct body_times *times, int64_t time_ms);
 /* A string of the batch: that of the sample before where it is the same, otherwise a copy. NULL: out of memory. */
 const char *body_keep_string(struct body *body, const char *before, const char *string);
 
-/* Appends a sample, whose strings are those of the item that it is of. 0 or -ENOMEM. */
+/* Appends a sample, whose strings live as long as the body. 0 or -ENOMEM. */
+int body_append_sample(struct parsing *parsing, const struct sample *sample);
+
+/* The same of one whose strings are those of the item that it is of. */
 int body_add_sample(struct parsing *parsing, const struct sample *base, enum metric metric, double value);
 
 /* Counts what the samples hold in the budget. 0 or -ENOBUFS. */

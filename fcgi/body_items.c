@@ -84,7 +84,7 @@ static int parse_item(const struct parsing *parsing, const struct item *item, st
 		return refuse_item(error, 400, index, "type_data", "type_data is neither \"cpu\" nor \"mem\"");
 	sample->time_ms = parsing->times->now_ms;
 	if (item->timestamp && !body_read_time(item->timestamp, &sample->time_ms))
-		return refuse_item(error, 400, index, "timestamp", BODY_NO_TIME);
+		return refuse_item(error, 400, index, "timestamp", BODY_TIME_BAD);
 	const char *sentence = body_time_fault(parsing->times, sample->time_ms);
 	return sentence ? refuse_item(error, 409, index, "timestamp", sentence) : 0;
 }
@@ -100,7 +100,7 @@ static int parse_sample(struct parsing *parsing, const cJSON *object)
 	if (result)
 		return result;
 	if (!item.timestamp)
-		return refuse_item(error, 400, parsing->index, "timestamp", "timestamp is missing");
+		return refuse_item(error, 400, parsing->index, "timestamp", BODY_TIME_MISSING);
 	if (!body_read_number(item.value, &value))
 		return refuse_item(error, 400, parsing->index, "value", "value is not a number of 0 or more");
 	result = parse_item(parsing, &item, &sample);

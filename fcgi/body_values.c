@@ -51,7 +51,7 @@ int body_refuse_key(struct body_error *error, int result, const char *prefix, co
 	char field[sizeof(error->field)];
 	snprintf(field, sizeof(field), "%s%s", prefix, key);
 	if (result == -EEXIST)
-		return body_refuse(error, 400, field, "this key is there twice");
+		return body_refuse(error, 400, field, BODY_KEY_TWICE);
 	return body_refuse(error, 400, field, "this object has too many keys");
 }
 
@@ -142,22 +142,24 @@ static int reserve_sample(struct parsing *parsing)
 	return 0;
 }
 
+int body_append_sample(struct parsing *parsing, const struct sample *sample)
+{
+	int result = reserve_sample(parsing);
+	if (result == 0)
+		parsing->body->batch.samples[parsing->body->batch.count++] = *sample;
+	return result;
+}
+
 int body_add_sample(struct parsing *parsing, const struct sample *base, enum metric metric, double value)
 {
-	struct batch *batch = &parsing->body->batch;
-	int result = reserve_sample(parsing);
-	if (result)
-		return result;
+	const struct batch *batch = &parsing->body->batch;
 	const struct sample *before = batch->count ? &batch->samples[batch->count - 1] : NULL;
 	struct sample sample = *base;
 	sample.metric = metric;
 	sample.value = value;
 	sample.process = body_keep_string(parsing->body, before ? before->process : NULL, base->process);
 	sample.ip = base->ip == parsing->body->ip ? base->ip : body_keep_string(parsing->body, before ? before->ip : NULL, base->ip);
-	if (!sample.process || !sample.ip)
-		return -ENOMEM;
-	batch->samples[batch->count++] = sample;
-	return 0;
+	return sample.process && sample.ip ? body_append_sample(parsing, &sample) : -ENOMEM;
 }
 
 int body_count_samples(struct parsing *parsing)

@@ -94,7 +94,7 @@ int json_reader_value(struct json_reader *reader, const cJSON **ret_value)
 	return 0;
 }
 
-int json_reader_key(struct json_reader *reader, const char **ret_key)
+int json_reader_key(struct json_reader *reader, char **ret_key)
 {
 	const cJSON *key;
 	if (peek(reader) != '"')

@@ -45,7 +45,7 @@ int json_reader_next(struct json_reader *reader, char closing) __attribute__((wa
 
 /* Reads the key of a member, up to its value. It may be changed, and is good until json_reader_next().
  * 0, -EBADMSG or -ENOMEM. */
-int json_reader_key(struct json_reader *reader, const char **ret_key) __attribute__((warn_unused_result));
+int json_reader_key(struct json_reader *reader, char **ret_key) __attribute__((warn_unused_result));
 
 /* Reads a value as a whole. It may be changed, and is good until json_reader_next(). 0, -EBADMSG or -ENOMEM. */
 int json_reader_value(struct json_reader *reader, const struct cJSON **ret_value) __attribute__((warn_unused_result));

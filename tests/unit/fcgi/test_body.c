@@ -462,6 +462,228 @@ static void test_body_parse_samples_first_bad_item_counts_before_what_follows(vo
 	refuse(body_parse_samples, "{\"ipaddress\": \"x\", \"data\": [0]}", 400, "ipaddress");
 }
 
+#define TICK_HEAD "{\"ipaddress\": \"10.0.0.5\", \"timestamp\": 1795356000.1234, \"processes\": "
+
+/* A tick with these processes. */
+static const char *tick(const char *processes)
+{
+	static char json[8192];
+	snprintf(json, sizeof(json), TICK_HEAD "{%s}}", processes);
+	return json;
+}
+
+/* The body is taken; its samples are "NAME mem VALUE, NAME cpu VALUE, …", all of one time and host. */
+static void take_tick(const char *json, const char *samples)
+{
+	struct body body;
+	struct body_error error;
+	char *copy;
+	struct text text = TEXT_EMPTY;
+	if (parse_bytes(body_parse_samples, json, strlen(json), &body, &copy, &error))
+		fail_msg("refused (%s %s): %s", error.field, error.sentence, json);
+	text_append_string(&text, "");
+	for (size_t i = 0; i < body.batch.count; i++) {
+		const struct sample *sample = &body.batch.samples[i];
+		text_printf(&text, "%s%s %s %.17g", i ? ", " : "", sample->process, wire_resource_name(sample->resource), sample->value);
+		assert_int_equal(sample->time_ms, NOW + 123);
+		assert_string_equal(sample->ip, "10.0.0.5");
+		assert_int_equal(sample->metric, METRIC_USAGE);
+	}
+	assert_string_equal(text.data, samples);
+	text_free(&text);
+	body_free(&body);
+	free(copy);
+}
+
+static void test_body_parse_samples_tick_is_taken(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *processes, *samples;
+	} cases[] = {
+		{ "", "" },
+		{ "\"bash\": [0.5, 0], \"java\": [31.5, null], \"top\": [null, 7e1]",
+		  "bash mem 0.5, bash cpu 0, java mem 31.5, top cpu 70" },
+		{ "\"top\": [1, 2], \"bash\": [3, 4], \"java\": [5, 6]", /* in any order */
+		  "top mem 1, top cpu 2, bash mem 3, bash cpu 4, java mem 5, java cpu 6" },
+		{ " \"a\"\n:\t[ 1 , 2 ] , \"b\":[3,4]", "a mem 1, a cpu 2, b mem 3, b cpu 4" },
+		{ "\"\\u00e9\\\"\\\\\": [-0, 1e12], \"\xe2\x82\xac\": [1e-400, 0.33333333333333331]",
+		  "\xc3\xa9\"\\ mem 0, \xc3\xa9\"\\ cpu 1000000000000, \xe2\x82\xac mem 0, \xe2\x82\xac cpu 0.33333333333333331" },
+		/* Names that are made the same are as two items of `data` for one series: the later counts. */
+		{ "\"a\\u0001\": [1, 2], \"a\\u0002\": [3, 4], \"\": [5, null], \"?\": [6, null]",
+		  "a? mem 1, a? cpu 2, a? mem 3, a? cpu 4, ? mem 5, ? mem 6" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		take_tick(tick(cases[i].processes), cases[i].samples);
+	static const char *const orders[] = {
+		"{\"processes\": {\"a\": [1, 2]}, \"timestamp\": 1795356000.1234, \"ipaddress\": \"10.0.0.5\"}",
+		"\xef\xbb\xbf{\"x\": 1, \"timestamp\": 1795356000.1234, \"processes\": {\"a\": [1, 2]}, \"ipaddress\": \"10-0-0-5\", \"collector\": {}}",
+	};
+	for (size_t i = 0; i < COUNT_OF(orders); i++)
+		take_tick(orders[i], "a mem 1, a cpu 2");
+}
+
+static void test_body_parse_samples_bad_processes_are_named(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *processes, *field;
+	} cases[] = {
+		{ "\"a\": 1", "processes.a" },
+		{ "\"a\": null", "processes.a" },
+		{ "\"a\": {}", "processes.a" },
+		{ "\"a\": []", "processes.a" },
+		{ "\"a\": [1]", "processes.a" },
+		{ "\"a\": [1, 2, 3]", "processes.a" },
+		{ "\"a\": [1, 2, null]", "processes.a" },
+		{ "\"a\": [null, null]", "processes.a" },
+		{ "\"java\": [\"1\", 2]", "processes.java[0]" },
+		{ "\"java\": [1, -1]", "processes.java[1]" },
+		{ "\"java\": [1, -5e-324]", "processes.java[1]" },
+		{ "\"java\": [1, 1e999]", "processes.java[1]" },
+		{ "\"java\": [1, 1000000000000.1]", "processes.java[1]" },
+		{ "\"java\": [true, 2]", "processes.java[0]" },
+		{ "\"java\": [1, [2]]", "processes.java[1]" },
+		{ "\"java\": [1, {}]", "processes.java[1]" },
+		{ "\"b\": [1, 2], \"a\": [1, 2], \"b\": [1, 2]", "processes.b" },
+		{ "\"a\": [1, 2], \"a\": [1, 2]", "processes.a" },
+		{ "\"a\": [1, 2], \"\\u0061\": [1, 2]", "processes.a" },
+		{ "\"a\": [1, 2], \"b\\u0001\": [1, 2], \"c\": [1, 2], \"b\\u0001\": [1, 2]", "processes.b\001" },
+		{ "\"a\": [1, 2], \"b\\u0001\": [1, 2], \"a\": [1, 2]", "processes.a" },
+		{ "\"\": [1, 2], \"\": [1, 2]", "processes." },
+		{ "\"c\": [1, 2], \"a\": [1, -1], \"c\": [1, 2]", "processes.a[1]" }, /* the first counts */
+		{ "\"a b.c\": [1, -1]", "processes.a b.c[1]" },
+		{ "\"a\": [1, 2] \"b\": [1, 2]", "" },
+		{ "\"a\": [1, 2],", "" },
+		{ "\"a\" [1, 2]", "" },
+		{ "\"a\": [1, 2,]", "" },
+		{ "\"a\": [1 2]", "" },
+		{ "\"a\": [1, NaN]", "" },
+		{ "\"a\": [.5, 1]", "" },
+		{ "a: [1, 2]", "" },
+		{ "1: [1, 2]", "" },
+		{ "[1, 2]", "" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		refuse(body_parse_samples, tick(cases[i].processes), 400, cases[i].field);
+
+	/* Of a long name as much as the place has room for. */
+	char name[512], processes[1024], field[64];
+	memset(name, 'x', sizeof(name));
+	name[255] = '\0';
+	snprintf(processes, sizeof(processes), "\"%s\": [1, -1]", name);
+	snprintf(field, sizeof(field), "processes.%.50s[1]", name);
+	refuse(body_parse_samples, tick(processes), 400, field);
+	memcpy(name + 48, "\xe2\x82\xac", 3);
+	snprintf(processes, sizeof(processes), "\"%s\": [1, -1]", name);
+	snprintf(field, sizeof(field), "processes.%.48s[1]", name);
+	refuse(body_parse_samples, tick(processes), 400, field);
+	memset(name, 'x', 256);
+	name[256] = '\0';
+	snprintf(processes, sizeof(processes), "\"%s\": [1, 1]", name);
+	snprintf(field, sizeof(field), "processes.%.50s", name);
+	refuse(body_parse_samples, tick(processes), 400, field);
+}
+
+static void test_body_parse_samples_what_is_around_the_processes_is_checked(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *members, *field;
+		int status;
+	} cases[] = {
+		{ "\"processes\": []", "processes", 400 },
+		{ "\"processes\": null", "processes", 400 },
+		{ "\"processes\": 1", "processes", 400 },
+		{ "\"processes\": {\"a\": [1, 2]}", "timestamp", 400 },
+		{ "\"processes\": {\"a\": [1, 2]}, \"timestamp\": null", "timestamp", 400 },
+		{ "\"timestamp\": \"1795356000\", \"processes\": {\"a\": [1, 2]}", "timestamp", 400 },
+		{ "\"timestamp\": 0, \"processes\": {\"a\": [1, -2]}", "timestamp", 400 },
+		{ "\"timestamp\": 1795356060.001, \"processes\": {\"a\": [1, -2]}", "timestamp", 409 },
+		{ "\"processes\": {\"a\": [1, 2]}, \"timestamp\": 1795183199.999", "timestamp", 409 },
+		{ "\"timestamp\": 1795183199.999, \"processes\": {\"a\": [1, 2]}, \"processes\": {}", "timestamp", 409 },
+		{ "\"timestamp\": 1795356000, \"processes\": {\"a\": [1, 2]}, \"processes\": {}", "processes", 400 },
+		{ "\"timestamp\": 1795356000, \"processes\": {}, \"timestamp\": 1795356000", "timestamp", 400 },
+		{ "\"processes\": {}, \"data\": []", "data", 400 },
+		{ "\"data\": [], \"processes\": {}", "processes", 400 },
+		{ "\"data\": [], \"processes\": 1", "processes", 400 },
+	};
+	char json[512];
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		snprintf(json, sizeof(json), "{\"ipaddress\": \"10.0.0.5\", %s}", cases[i].members);
+		refuse(body_parse_samples, json, cases[i].status, cases[i].field);
+	}
+	refuse(body_parse_samples, "{\"timestamp\": 1795356000, \"processes\": {\"a\": [1, 2]}}", 400, "ipaddress");
+
+	/* Of an empty tick no time is wrong; and of `data`, and of what has no ticks, these members are others. */
+	static const struct {
+		parser *parse;
+		const char *json;
+	} taken[] = {
+		{ body_parse_samples, "{\"ipaddress\": \"::1\", \"processes\": {}, \"collector\": {}}" },
+		{ body_parse_samples, "{\"ipaddress\": \"::1\", \"timestamp\": 1, \"processes\": { } }" },
+		{ body_parse_samples, "{\"ipaddress\": \"::1\", \"timestamp\": {}, \"data\": [{" SAMPLE "}]}" },
+		{ body_parse_samples, "{\"ipaddress\": \"::1\", \"data\": [{" SAMPLE "}], \"timestamp\": -1}" },
+		{ body_parse_alarms, "{\"processes\": 1, \"timestamp\": \"\", \"data\": []}" },
+		{ body_parse_forecasts, "{\"data\": [], \"processes\": {\"a\": [1]}}" },
+	};
+	for (size_t i = 0; i < COUNT_OF(taken); i++) {
+		struct body body;
+		struct body_error error;
+		char *copy;
+		if (parse_bytes(taken[i].parse, taken[i].json, strlen(taken[i].json), &body, &copy, &error))
+			fail_msg("refused (%s %s): %s", error.field, error.sentence, taken[i].json);
+		body_free(&body);
+		free(copy);
+	}
+}
+
+static void test_body_parse_samples_every_truncation_of_a_tick_is_refused(void **state)
+{
+	(void)state;
+	const char *json = tick("\"a\\u00e9\\\"\": [0.125, null], \"b\": [1e1, 2]");
+	for (size_t length = 0; length < strlen(json); length++)
+		refuse_bytes(body_parse_samples, json, length, 400, "");
+}
+
+/* Many names, in an order at random: what is there twice is found, and what is not is taken. */
+static void test_body_parse_samples_processes_in_any_order_are_known_apart(void **state)
+{
+	(void)state;
+	enum { NAMES = 5000 };
+	static int order[NAMES + 1];
+	srand(seed_take());
+	for (int i = 0; i < NAMES; i++)
+		order[i] = i;
+	for (int i = NAMES - 1; i > 0; i--) {
+		int j = rand() % (i + 1), kept = order[i];
+		order[i] = order[j];
+		order[j] = kept;
+	}
+	order[NAMES] = rand() % NAMES;
+	for (int twice = 0; twice <= 1; twice++) {
+		struct text json = TEXT_EMPTY;
+		char field[64];
+		text_append_string(&json, TICK_HEAD "{");
+		for (int i = 0; i < NAMES + twice; i++)
+			text_printf(&json, "%s\"p%d\": [%d, null]", i ? "," : "", order[i], order[i]);
+		text_append_string(&json, "}}");
+		struct body body;
+		struct body_error error;
+		snprintf(field, sizeof(field), "processes.p%d", order[NAMES]);
+		if (twice) {
+			refuse_bytes(body_parse_samples, json.data, json.length, 400, field);
+		} else {
+			assert_int_equal(body_parse_samples(json.data, json.length, &times, &body, &error), 0);
+			assert_int_equal(body.batch.count, NAMES);
+			for (int i = 0; i < NAMES; i++)
+				assert_true(body.batch.samples[i].value == order[i] && atoi(body.batch.samples[i].process + 1) == order[i]);
+			body_free(&body);
+		}
+		text_free(&json);
+	}
+}
+
 /* `count` times `piece`; the caller frees it. */
 static char *repeat(const char *before, const char *piece, size_t count, const char *after)
 {
@@ -486,6 +708,7 @@ static void test_body_parse_samples_trees_that_would_be_huge_cost_little(void **
 		{ "{\"data\": [{\"x\": [", "0]}]}", "" },
 		{ "{\"x\": [", "0]}", "" },
 		{ "{\"collector\": {\"x\": [", "0]}}", "" },
+		{ "{\"processes\": {\"x\": [", "0]}}", "" },
 		{ "[", "0]", "" },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -797,7 +1020,10 @@ static void test_body_parse_random_damage_is_answered(void **state)
 		struct body body;
 		struct body_error error;
 		char json[8192], *copy;
-		strcpy(json, with_item(item("1795356000", "0.5", "\"\\\\\\u0000\xe2\x82\xac\"", "\"mem\"")));
+		if (i % 2)
+			strcpy(json, tick("\"b\": [0.5, 1e1], \"\\\\\\u0000\xe2\x82\xac\": [null, -0], \"a\": [1, 2]"));
+		else
+			strcpy(json, with_item(item("1795356000", "0.5", "\"\\\\\\u0000\xe2\x82\xac\"", "\"mem\"")));
 		size_t length = strlen(json);
 		for (int j = rand() % 5; j >= 0; j--)
 			json[(size_t)rand() % length] = bytes[(size_t)rand() % sizeof(bytes)];
@@ -845,6 +1071,14 @@ static void test_body_parse_any_allocation_fails_is_out_of_memory(void **state)
 	fail_allocations(body_parse_samples, json.data, json.length);
 	fail_allocations(body_parse_alarms, json.data, json.length);
 	fail_allocations(body_parse_forecasts, json.data, json.length);
+	for (int order = -1; order <= 1; order += 2) { /* with the table of names, and without */
+		text_reset(&json);
+		text_append_string(&json, TICK_HEAD "{");
+		for (int i = 0; i < 4000; i++)
+			text_printf(&json, "%s\"p%d\": [1, 2]", i ? "," : "", 10000 + order * i);
+		text_append_string(&json, "}}");
+		fail_allocations(body_parse_samples, json.data, json.length);
+	}
 	text_free(&json);
 }
 
@@ -889,6 +1123,11 @@ int main(void)
 		cmocka_unit_test(test_body_parse_samples_keys_that_are_not_known_are_passed_over),
 		cmocka_unit_test(test_body_parse_samples_data_may_come_first),
 		cmocka_unit_test(test_body_parse_samples_first_bad_item_counts_before_what_follows),
+		cmocka_unit_test(test_body_parse_samples_tick_is_taken),
+		cmocka_unit_test(test_body_parse_samples_bad_processes_are_named),
+		cmocka_unit_test(test_body_parse_samples_what_is_around_the_processes_is_checked),
+		cmocka_unit_test(test_body_parse_samples_every_truncation_of_a_tick_is_refused),
+		cmocka_unit_test(test_body_parse_samples_processes_in_any_order_are_known_apart),
 		cmocka_unit_test(test_body_parse_samples_trees_that_would_be_huge_cost_little),
 		cmocka_unit_test(test_body_parse_samples_budget_is_kept_and_given_back),
 		cmocka_unit_test(test_body_parse_samples_times_are_taken_up_to_the_limits),
