@@ -86,7 +86,7 @@ size_t batch_samples(const struct batch *batch, size_t first, size_t count)
 	return samples;
 }
 
-void batch_append_json(const struct batch *batch, size_t first, size_t count, struct text *text)
+static void append_data(const struct batch *batch, const char *at, size_t count, struct text *text)
 {
 	struct text start = TEXT_EMPTY; /* what all items start with */
 	text_append_string(&start, "{\"timestamp\":");
@@ -95,8 +95,8 @@ void batch_append_json(const struct batch *batch, size_t first, size_t count, st
 
 	struct packed_values values;
 	const char *name;
-	const char *at = skip(batch, first);
 	const char *comma = "";
+	text_append_string(text, "\"data\":[");
 	for (size_t i = 0; i < count; i++) {
 		at = unpack(at, &values, &name);
 		for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
@@ -113,7 +113,44 @@ void batch_append_json(const struct batch *batch, size_t first, size_t count, st
 			comma = ",";
 		}
 	}
+	text_append_char(text, ']');
 	if (text_failed(&start))
 		text->failed = true;
 	text_free(&start);
+}
+
+static void append_processes(const struct batch *batch, const char *at, size_t count, struct text *text)
+{
+	struct packed_values values;
+	const char *name;
+	const char *comma = "";
+	text_append_string(text, "\"timestamp\":");
+	json_append_seconds(text, batch->stamp.time_ms);
+	text_append_string(text, ",\"processes\":{");
+	for (size_t i = 0; i < count; i++) {
+		at = unpack(at, &values, &name);
+		if (values.thousandths[RESOURCE_MEM] == RATE_MISSING && values.thousandths[RESOURCE_CPU] == RATE_MISSING)
+			continue;
+		text_append_string(text, comma);
+		json_append_string(text, name);
+		for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
+			text_append_string(text, resource ? "," : ":[");
+			if (values.thousandths[resource] == RATE_MISSING)
+				text_append_string(text, "null");
+			else
+				json_append_number(text, values.thousandths[resource] / 1000.0);
+		}
+		text_append_char(text, ']');
+		comma = ",";
+	}
+	text_append_char(text, '}');
+}
+
+void batch_append_json(const struct batch *batch, size_t first, size_t count, bool by_process, struct text *text)
+{
+	const char *at = skip(batch, first);
+	if (by_process)
+		append_processes(batch, at, count, text);
+	else
+		append_data(batch, at, count, text);
 }

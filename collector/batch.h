@@ -36,7 +36,8 @@ void batch_forget_done(struct batch *batch);
 /* How many samples the `count` names from the `first` on have. */
 size_t batch_samples(const struct batch *batch, size_t first, size_t count);
 
-/* Appends their samples as the items of save-all's "data", with commas between. */
-void batch_append_json(const struct batch *batch, size_t first, size_t count, struct text *text);
+/* Appends their samples as the members of save-all's body that hold samples, without a comma behind: "data", or, by
+ * process, "timestamp" and "processes". */
+void batch_append_json(const struct batch *batch, size_t first, size_t count, bool by_process, struct text *text);
 
 #endif

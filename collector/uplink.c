@@ -29,6 +29,7 @@ struct uplink {
 	struct server_clock *clock;
 	enum config_gzip gzip;
 	bool plain_only; /* the server has refused what was compressed, and not the same plain */
+	bool takes_processes; /* its last answer to a body has offered the form by process */
 	bool greeted;    /* it has answered */
 	bool local;      /* it is on this machine */
 
@@ -177,6 +178,8 @@ static long request(struct uplink *uplink, const char *method, const char *name,
 		return 0;
 	if (is_vigies(answer)) {
 		learn(uplink, begun);
+		if (body && (answer->status == 200 || answer->status == 400)) /* others may be nginx's, which knows of no form */
+			uplink->takes_processes = answer->offers_processes;
 		return answer->status;
 	}
 	/* Nothing is thrown away, and no clock set, on the word of a stranger. */
@@ -242,8 +245,9 @@ static long put(struct uplink *uplink, const struct text *body, int64_t timeout_
 	return status;
 }
 
-long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, const struct uplink_report *report,
-                int64_t timeout_ms)
+/* Sends a batch in one of the two forms of a body, made anew where the connection has another own address. */
+static long put_batch(struct uplink *uplink, const struct batch *batch, size_t count, bool by_process,
+                      const struct uplink_report *report, int64_t timeout_ms)
 {
 	struct text body = TEXT_EMPTY;
 	long status = 0;
@@ -252,15 +256,25 @@ long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, 
 		text_reset(&body);
 		text_append_string(&body, "{\"ipaddress\":");
 		json_append_string(&body, uplink->ip);
-		text_append_string(&body, ",\"data\":[");
-		batch_append_json(batch, batch->done, count, &body);
-		text_append_string(&body, "],");
+		text_append_char(&body, ',');
+		batch_append_json(batch, batch->done, count, by_process, &body);
+		text_append_char(&body, ',');
 		append_collector(uplink, report, &body);
 		text_append_char(&body, '}');
 		status = put(uplink, &body, timeout_ms);
 	}
-	/* Of 2,000 processes it is 400 KiB, for a moment every ten seconds. */
+	/* Of 2,000 processes it is 400 KiB, or 40 KiB by process, for a moment every ten seconds. */
 	text_free(&body);
+	return status;
+}
+
+long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, const struct uplink_report *report,
+                int64_t timeout_ms)
+{
+	bool by_process = uplink->takes_processes;
+	long status = put_batch(uplink, batch, count, by_process, report, timeout_ms);
+	if (by_process && status == 400 && !uplink->takes_processes) /* an older server is in its place by now */
+		status = put_batch(uplink, batch, count, false, report, timeout_ms);
 	return status;
 }
 

@@ -5,7 +5,11 @@
  *
  * The own address is collector.ip, or that of the connection which a body goes over, whenever the
  * body was measured: a host has one address at a time, and one that has no connection is nobody's. Through a proxy that is the
- * connection to the proxy. The hostname is the present one, too. Bodies are compressed when the server is on another machine, or
+ * connection to the proxy. The hostname is the present one, too.
+ *
+ * Samples are sent by process (save-all's `processes`) once an answer to a body has offered that, and as `data`
+ * otherwise: a server that has been put back to an older version refuses the one, and is sent the other at once.
+ * Bodies are compressed when the server is on another machine, or
  * as collector.gzip says; a server that refuses one is sent it plain, and from then
  * on all of them if that helps. The token is read again when the server refuses it
  * and its file has changed. One thread uses an uplink.

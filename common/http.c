@@ -268,6 +268,8 @@ static int perform(struct http *http, struct http_answer *ret_answer)
 		ret_answer->retry_after_s = retry_after > 0 ? (int64_t)retry_after : 0; /* a date may have passed */
 	const char *date = header_of(curl, "Date");
 	ret_answer->date_s = date ? (int64_t)curl_getdate(date, NULL) : -1;
+	const char *accept = header_of(curl, WIRE_ACCEPT);
+	ret_answer->offers_processes = accept && strcmp(accept, WIRE_ACCEPT_PROCESSES) == 0;
 	read_addresses(http);
 	read_location(http);
 	return 0;
@@ -286,6 +288,7 @@ int http_send(struct http *http, const struct http_message *message, struct http
 	ret_answer->status = 0;
 	ret_answer->retry_after_s = -1;
 	ret_answer->date_s = -1;
+	ret_answer->offers_processes = false;
 	http->error[0] = '\0';
 	http->message = message;
 	http->answer = ret_answer;

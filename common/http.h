@@ -23,6 +23,7 @@ struct http_answer {
 	long status;          /* of HTTP */
 	int64_t retry_after_s; /* of the Retry-After header, perhaps cut to six hours; -1: none */
 	int64_t date_s;        /* of the Date header, since 1970; -1: none */
+	bool offers_processes; /* WIRE_ACCEPT_PROCESSES is what its header WIRE_ACCEPT says */
 	struct text body;     /* the caller keeps it from request to request and frees it */
 };
 

@@ -27,6 +27,10 @@ enum {
  * finite. The lowest is 0. */
 #define WIRE_VALUE_MAX 1e12
 
+/* The header of an answer to save-all that offers its other form: a body with `processes` in the place of `data`. */
+#define WIRE_ACCEPT "Vigie-Accept"
+#define WIRE_ACCEPT_PROCESSES "processes"
+
 /* The process name that stands for all processes of a host, in alarms about the host. */
 #define WIRE_HOST_ITSELF "*"
 

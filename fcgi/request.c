@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/wire.h"
 #include "fcgi/inflate.h"
 #include "fcgi/outbox.h"
 
@@ -271,6 +272,8 @@ static void send_head(struct connection *connection, const struct response *resp
 		            (int)strcspn(response->body.data, "\n"), response->body.data);
 	if (response->retry_after_s)
 		text_printf(&header, "Retry-After: %d\r\n", response->retry_after_s);
+	if (response->accept)
+		text_printf(&header, WIRE_ACCEPT ": %s\r\n", response->accept);
 	if (response->hint[0])
 		text_printf(&header, "Vigie-Hint: the kernel keeps %d bytes of a name: %s\r\n", COMM_MAX, response->hint);
 	text_append_string(&header, "\r\n");

@@ -56,6 +56,7 @@ struct response {
 	bool authenticate;        /* the WWW-Authenticate header: a bearer token is wanted */
 	int refusal;              /* of one that only asks: the status that it is told, with the body, in headers; 0: none */
 	int retry_after_s;        /* the Retry-After header; 0: none */
+	const char *accept;       /* the header WIRE_ACCEPT, a constant; NULL: none */
 	char hint[COMM_SIZE];     /* the Vigie-Hint header: the name that was meant, perhaps; "": none */
 	struct text body;
 	struct budget_share share; /* of the body, for who counts it */

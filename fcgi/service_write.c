@@ -135,6 +135,7 @@ void service_save_all(struct service *service, const struct parameters *paramete
 {
 	(void)parameters;
 	struct body body;
+	response->accept = WIRE_ACCEPT_PROCESSES; /* of a refusal, too: it is not for the form */
 	if (!save(service, request, body_parse_samples, &body, response))
 		return;
 	if (body.has_report)

@@ -51,17 +51,25 @@ static void write_file(const void *bytes, size_t size)
 	close(fd);
 }
 
-/* Whatever a batch holds, it is sent as JSON. */
+/* Whatever a batch holds, it is sent as JSON, in either form. */
 static void check_json(const struct batch *batch)
 {
-	struct text json = TEXT_EMPTY;
-	text_append_char(&json, '[');
-	batch_append_json(batch, 0, batch->count, &json);
-	text_append_char(&json, ']');
-	cJSON *tree = text_failed(&json) ? NULL : cJSON_ParseWithOpts(json.data, NULL, true);
-	assert(tree && (size_t)cJSON_GetArraySize(tree) == batch_samples(batch, 0, batch->count));
-	cJSON_Delete(tree);
-	text_free(&json);
+	for (int by_process = 0; by_process <= 1; by_process++) {
+		struct text json = TEXT_EMPTY;
+		text_append_char(&json, '{');
+		batch_append_json(batch, 0, batch->count, by_process, &json);
+		text_append_char(&json, '}');
+		cJSON *tree = text_failed(&json) ? NULL : cJSON_ParseWithOpts(json.data, NULL, true);
+		assert(tree);
+		size_t samples = (size_t)cJSON_GetArraySize(cJSON_GetObjectItem(tree, "data"));
+		const cJSON *process, *value;
+		cJSON_ArrayForEach(process, cJSON_GetObjectItem(tree, "processes"))
+			cJSON_ArrayForEach(value, process)
+				samples += cJSON_IsNumber(value);
+		assert(samples == batch_samples(batch, 0, batch->count));
+		cJSON_Delete(tree);
+		text_free(&json);
+	}
 }
 
 /* What is put behind it is what it is. */

@@ -278,8 +278,8 @@ static void test_batch_forget_done_leaves_the_rest(void **state)
 	assert_true(batch_is_sound(batch));
 	assert_int_equal(batch_samples(batch, 0, 1), 1);
 	struct text rest = TEXT_EMPTY, expected = TEXT_EMPTY;
-	batch_append_json(batch, 0, 1, &rest);
-	batch_append_json(whole, 2, 1, &expected);
+	batch_append_json(batch, 0, 1, false, &rest);
+	batch_append_json(whole, 2, 1, false, &expected);
 	assert_string_equal(rest.data, expected.data);
 	text_free(&rest);
 	text_free(&expected);

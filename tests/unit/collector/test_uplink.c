@@ -279,6 +279,110 @@ static void test_uplink_put_server_without_gzip_is_sent_plain_from_then_on(void 
 	assert_int_equal(requests(), 1);
 }
 
+#define OFFER "Vigie-Accept: processes\r\n"
+
+/* Whether a request had the batch by process, or as items of `data`. */
+static bool was_by_process(size_t request)
+{
+	cJSON *body = cJSON_Parse(asked(request)->body);
+	char *data = cJSON_PrintUnformatted(cJSON_GetObjectItem(body, "data"));
+	char *processes = cJSON_PrintUnformatted(cJSON_GetObjectItem(body, "processes"));
+	assert_true(!data != !processes);
+	assert_non_null(cJSON_GetObjectItem(body, "ipaddress"));
+	assert_non_null(cJSON_GetObjectItem(body, "collector"));
+	if (processes) {
+		assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(body, "timestamp")) == 1795356010);
+		assert_string_equal(processes, "{\"bash\":[1.25,12.5],\"a \\\"b\":[null,0.001],\"caf\xc3\xa9\":[100,null]}");
+	} else {
+		assert_null(cJSON_GetObjectItem(body, "timestamp"));
+	}
+	bool by_process = processes != NULL;
+	free(data);
+	free(processes);
+	cJSON_Delete(body);
+	return by_process;
+}
+
+static void open_uplink_for_forms(void)
+{
+	static const struct rate values[] = {
+		{ "bash", { 1250, 12500 } },
+		{ "a \"b", { RATE_MISSING, 1 } },
+		{ "caf\xc3\xa9", { 100000, RATE_MISSING } },
+		{ "nothing", { RATE_MISSING, RATE_MISSING } },
+	};
+	const struct stamp stamp = { .time_ms = 1795356010000 };
+	open_uplink("collector.ip=10.0.0.5");
+	free(batch);
+	batch = batch_pack(&stamp, values, sizeof(values) / sizeof(values[0]));
+	assert_non_null(batch);
+}
+
+static void test_uplink_put_form_is_the_one_that_is_offered(void **state)
+{
+	(void)state;
+	expect(200, NULL);
+	open_uplink_for_forms();
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(put(), 200);
+	expect(200, OFFER);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(put(), 200);
+	assert_false(was_by_process(0)); /* the answer is not known before it comes */
+	assert_true(was_by_process(1));
+	/* What nginx answers in its place says nothing. */
+	static const int of_nginx[] = { 401, 413, 502, 503 };
+	for (size_t i = 0; i < sizeof(of_nginx) / sizeof(of_nginx[0]); i++) {
+		expect(of_nginx[i], NULL);
+		assert_int_equal(put(), of_nginx[i]);
+		assert_int_equal(requests(), 1);
+		assert_true(was_by_process(0));
+	}
+	/* Nor does a stranger. */
+	expect(400, NULL);
+	server.body = "<html>";
+	assert_int_equal(put(), 0);
+	/* A server that takes the form refuses what is in it. */
+	expect(400, OFFER);
+	assert_int_equal(put(), 400);
+	assert_int_equal(requests(), 1);
+	assert_true(was_by_process(0));
+	/* One that answers without the offer may not take the next. */
+	expect(200, NULL);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(put(), 200);
+	assert_true(was_by_process(0));
+	assert_false(was_by_process(1));
+	/* Other words offer something else. */
+	expect(200, "Vigie-Accept: process\r\n");
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(put(), 200);
+	assert_false(was_by_process(1));
+}
+
+static void test_uplink_put_older_server_is_sent_the_same_batch_as_data(void **state)
+{
+	(void)state;
+	expect(200, OFFER);
+	open_uplink_for_forms();
+	assert_int_equal(put(), 200);
+	expect(200, NULL);
+	server.bad = "\"processes\":";
+	server.bad_status = 400;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 3);
+	assert_true(was_by_process(0));
+	assert_false(was_by_process(1));
+	assert_false(was_by_process(2));
+	/* What is wrong with the batch itself is told. */
+	expect(200, OFFER);
+	assert_int_equal(put(), 200);
+	expect(400, NULL);
+	assert_int_equal(put(), 400);
+	assert_int_equal(requests(), 2);
+}
+
 static void test_uplink_put_token_is_shown_and_read_again_when_it_is_refused(void **state)
 {
 	(void)state;
@@ -342,6 +446,8 @@ int main(void)
 		TEST(test_uplink_put_body_has_the_address_of_its_connection),
 		TEST(test_uplink_put_gzip_is_sent_where_it_is_wanted),
 		TEST(test_uplink_put_server_without_gzip_is_sent_plain_from_then_on),
+		TEST(test_uplink_put_form_is_the_one_that_is_offered),
+		TEST(test_uplink_put_older_server_is_sent_the_same_batch_as_data),
 		TEST(test_uplink_put_token_is_shown_and_read_again_when_it_is_refused),
 		TEST(test_uplink_is_local_before_the_first_answer_as_the_url_says),
 	};
