@@ -86,6 +86,27 @@ class WriteTest(ServerTest):
     def test_empty_data_is_ok(self):
         self.save("10.1.0.7")
 
+    def test_tick_is_read_back(self):
+        at = round(time.time() - 5, 3)
+        tick = {"ipaddress": "10.1.0.11", "timestamp": at, "processes": {"bash": [0.012, 0], "java": [31.5, None], "top": [None, 2]},
+                "collector": {"hostname": "mast"}}
+        for processes, field in (({**tick["processes"], "java": [31.5, "x"]}, "processes.java[1]"),
+                                 ({**tick["processes"], "java": [None, None]}, "processes.java"), ([], "processes")):
+            answer = self.vigie.put("save-all", {**tick, "processes": processes})
+            self.assert_refused(answer, 400, field)
+            self.assertEqual(answer.headers["Vigie-Accept"], "processes")
+        self.assert_refused(self.vigie.put("save-all", {**tick, "timestamp": at + 90}), 409, "timestamp")
+        self.assert_refused(self.vigie.put("save-all", {**tick, "data": []}), 400, "data")
+        self.assertEqual(self.json_of("get-all/10.1.0.11"), {})
+        answer = self.vigie.put("save-all", tick)
+        self.assertEqual((answer.status, answer.json()), (200, {"Response": "Ok"}))
+        self.assertEqual(answer.headers["Vigie-Accept"], "processes")
+        self.assertEqual(self.json_of("get-all/10.1.0.11"), tick["processes"])
+        # Both forms mean the same sample.
+        self.save("10.1.0.11", sample("bash", "mem", 7, at))
+        self.assertEqual(self.json_of("get-all-detailed?ip=10.1.0.11&timestamps=1"), {"bash": [[at, 7]], "java": [[at, 31.5]]})
+        self.assertEqual(self.json_of("hosts?ip=10.1.0.11")["10.1.0.11"]["hostname"], "mast")
+
     def test_the_same_sample_twice_is_one_with_the_later_value(self):
         at = time.time() - 5
         self.save("10.1.0.8", sample("a", "mem", 10, at))

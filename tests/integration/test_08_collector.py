@@ -259,6 +259,71 @@ class Recorder(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class ChangingServer(http.server.BaseHTTPRequestHandler):
+    """Stands before a server, and plays it as it was before it knew ticks while its own server's `old` says so. Keeps what
+    it was sent, as (form, status), in its server's `puts`."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
+        headers = {name: value for name, value in self.headers.items() if name == "Content-Encoding"}
+        form, old = None, self.server.old
+        if body:
+            members = json.loads(gzip.decompress(body) if headers else body)
+            form = "processes" if "processes" in members else "data"
+        if old and form == "processes":
+            status, answer, accept = 400, b'{"Response": "NOk", "error": "data is not an array", "field": "data"}', None
+        else:
+            given = self.server.vigie.request(self.command, self.path, body, headers)
+            status, answer, accept = given.status, given.body, given.headers["Vigie-Accept"]
+        if form:
+            self.server.puts.append((form, status))
+        self.send_response(status)
+        if accept and not old:
+            self.send_header("Vigie-Accept", accept)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_GET = do_PUT = answer
+
+    def log_message(self, *_):
+        pass
+
+
+class FormTest(CollectorTest):
+    """Ticks are sent to a server that takes them, and items of `data` to one that does not."""
+
+    def test_server_that_is_upgraded_and_downgraded_has_everything(self):
+        with Vigie("--server", config=QUICK) as vigie:
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), ChangingServer)
+            server.vigie, server.old, server.puts = vigie, True, []
+            threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+            self.addCleanup(server.server_close)
+            self.addCleanup(server.shutdown)
+            collector = self.collector(f"http://127.0.0.1:{server.server_port}{PREFIX}", "10.8.4.1", "gzip=yes").start()
+
+            def wait_for(*puts):
+                wait_until(lambda: tuple(server.puts[-len(puts):]) == puts, 15, lambda: f"{server.puts} {collector.log()}")
+
+            old, new, refused = ("data", 200), ("processes", 200), ("processes", 400)
+            wait_for(old, old)
+            for _ in range(2):
+                server.old = False
+                wait_for(new, new)
+                server.old = True
+                # It is sent plain, too: the server might have disliked that.
+                wait_for(new, refused, refused, old, old)
+            self.assertEqual(collector.batches(), [])
+            sent, spooled, _, dropped, rejected, missed, waiting = collector.counters()
+            self.assertEqual((spooled, dropped, rejected, waiting), (0, 0, 0, 0), collector.log())
+            times = self.times(vigie, "10.8.4.1")
+            self.assert_no_hole(times, missed)
+            self.assertGreaterEqual(len(times), 10)
+            self.assertIn(sent - 2 * len(times), (-2, 0, 2))  # one may be on its way
+
+
 class RemoteTest(CollectorTest):
     """What goes over a network: TLS, compressed bodies, a token, one connection."""
 

@@ -378,6 +378,27 @@ static void test_routes_head_works_where_get_does(void **state)
 		assert_int_equal(ask(f, "HEAD", paths[i], "", NULL), 200);
 }
 
+static void test_routes_save_all_tick_is_stored_and_offered(void **state)
+{
+	struct fixture *f = *state;
+	char body[512];
+	for (int bad = 1; bad >= 0; bad--) {
+		snprintf(body, sizeof(body),
+		         "{\"ipaddress\": \"10.0.0.5\", \"timestamp\": %.3f, \"processes\": {\"bash\": [0.5, 0], \"java\": [31.5, %s]}, "
+		         "\"collector\": {\"hostname\": \"x\"}}", (double)f->now_ms / 1000, bad ? "-1" : "null");
+		assert_int_equal(ask(f, "PUT", "save-all", "", body), bad ? 400 : 200);
+		assert_string_equal(f->response.accept, "processes");
+		if (bad)
+			assert_non_null(strstr(f->response.body.data, "\"field\": \"processes.java[1]\""));
+		get(f, "get-all", "", bad ? "{}" : "{\"bash\": [0.5, 0], \"java\": [31.5, null]}");
+		assert_null(f->response.accept);
+	}
+	assert_int_equal(ask(f, "GET", "hosts", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "\"hostname\": \"x\""));
+	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 200);
+	assert_null(f->response.accept);
+}
+
 static void test_routes_save_all_bad_batches_leave_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -1192,6 +1213,7 @@ int main(void)
 		CASE(test_routes_health_stays_failing_until_a_write_works),
 		CASE(test_routes_wrong_requests_get_their_status),
 		CASE(test_routes_head_works_where_get_does),
+		CASE(test_routes_save_all_tick_is_stored_and_offered),
 		CASE(test_routes_save_all_bad_batches_leave_nothing),
 		cmocka_unit_test_setup_teardown(test_routes_get_all_detailed_too_many_points_says_how_to_narrow, set_up_few_points, tear_down),
 		cmocka_unit_test_setup_teardown(test_routes_save_all_no_room_for_a_host_is_to_be_sent_again, set_up_few_series, tear_down),
