@@ -1,6 +1,6 @@
 /*
  * A tick's values, packed to wait in memory or in the spool: 8 bytes and its name
- * for each process, a tenth of the JSON that is made of it when it is sent.
+ * for each process, in whatever form of JSON they are sent then.
  *
  * Pure. The caller frees a batch with free().
  */
