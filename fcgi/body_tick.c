@@ -93,30 +93,51 @@ static int read_name(struct parsing *parsing, const char **ret_key, const char *
 	return 0;
 }
 
-/* Appends the samples of one process: [mem, cpu], null for a missing one. */
+#define NOT_A_PAIR "the values of a process are not [mem, cpu]"
+
+/* Reads the value of a process and a resource: a number, or null where there is none. 0 or a negative errno. */
+static int read_value(struct parsing *parsing, const char *key, int resource, bool *ret_missing, double *ret_number)
+{
+	const cJSON *value = NULL;
+	double number = 0;
+	if (!json_reader_plain_number(&parsing->reader, &number)) {
+		int result = json_reader_value(&parsing->reader, &value);
+		if (result)
+			return body_fail_reading(parsing, result);
+	}
+	bool missing = value && cJSON_IsNull(value);
+	if (!missing && !(value ? body_read_number(value, &number) : number <= WIRE_VALUE_MAX))
+		return refuse_process(parsing->error, key, resource, "it is neither a number of 0 or more nor null");
+	*ret_missing = missing;
+	*ret_number = number;
+	return 0;
+}
+
+/* Reads [mem, cpu] and appends the samples of the process. */
 static int add_values(struct parsing *parsing, const char *key, const char *process)
 {
+	struct json_reader *reader = &parsing->reader;
 	struct sample sample = { .ip = parsing->body->ip, .process = process, .metric = METRIC_USAGE };
 	size_t before = parsing->body->batch.count;
-	const cJSON *values, *value;
-	int result = json_reader_value(&parsing->reader, &values), resource = 0;
-	if (result)
-		return body_fail_reading(parsing, result);
-	if (!cJSON_IsArray(values))
-		return refuse_process(parsing->error, key, -1, "the values of a process are not [mem, cpu]");
-	cJSON_ArrayForEach(value, values) {
-		if (resource == RESOURCE_COUNT)
-			break;
-		bool missing = cJSON_IsNull(value);
-		if (!missing && !body_read_number(value, &sample.value))
-			return refuse_process(parsing->error, key, resource, "it is neither a number of 0 or more nor null");
-		sample.resource = (enum resource)resource++;
-		result = missing ? 0 : body_append_sample(parsing, &sample);
+	const cJSON *value;
+	if (!json_reader_enter(reader, '[')) {
+		int result = json_reader_value(reader, &value);
+		return result ? body_fail_reading(parsing, result) : refuse_process(parsing->error, key, -1, NOT_A_PAIR);
+	}
+	for (int resource = 0; resource <= RESOURCE_COUNT; resource++) {
+		bool missing = true;
+		int more = json_reader_next(reader, ']');
+		if (more < 0)
+			return body_fail_reading(parsing, more);
+		if (more != (resource < RESOURCE_COUNT))
+			return refuse_process(parsing->error, key, -1, NOT_A_PAIR);
+		sample.resource = (enum resource)resource;
+		int result = more ? read_value(parsing, key, resource, &missing, &sample.value) : 0;
+		if (result == 0 && !missing)
+			result = body_append_sample(parsing, &sample);
 		if (result)
 			return result;
 	}
-	if (value || resource < RESOURCE_COUNT)
-		return refuse_process(parsing->error, key, -1, "the values of a process are not [mem, cpu]");
 	if (parsing->body->batch.count == before)
 		return refuse_process(parsing->error, key, -1, "a process has neither mem nor cpu");
 	return 0;

@@ -3,7 +3,8 @@
  * value that is wanted: the tree of a whole document, of which two bytes cost eighty,
  * never stands.
  *
- * What cJSON takes for JSON is taken here: white space is all up to 0x20, a byte order
+ * Short keys without escapes, and plain numbers where whoever reads expects one, are read here, without a tree of their
+ * own. What cJSON takes for JSON is taken here: white space is all up to 0x20, a byte order
  * mark may stand at the beginning. Pure but for memory; one thread uses a reader.
  */
 #ifndef VIGIE_FCGI_JSON_READER_H
@@ -46,6 +47,12 @@ int json_reader_next(struct json_reader *reader, char closing) __attribute__((wa
 /* Reads the key of a member, up to its value. It may be changed, and is good until json_reader_next().
  * 0, -EBADMSG or -ENOMEM. */
 int json_reader_key(struct json_reader *reader, char **ret_key) __attribute__((warn_unused_result));
+
+/*
+ * Reads a number of at most 15 digits without sign and exponent, as nearly all are: exactly what cJSON makes of it.
+ * False: something else is next, for json_reader_value() to read.
+ */
+bool json_reader_plain_number(struct json_reader *reader, double *ret_number);
 
 /* Reads a value as a whole. It may be changed, and is good until json_reader_next(). 0, -EBADMSG or -ENOMEM. */
 int json_reader_value(struct json_reader *reader, const struct cJSON **ret_value) __attribute__((warn_unused_result));

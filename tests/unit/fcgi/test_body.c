@@ -556,7 +556,9 @@ static void test_body_parse_samples_bad_processes_are_named(void **state)
 		{ "\"a\": [1, 2] \"b\": [1, 2]", "" },
 		{ "\"a\": [1, 2],", "" },
 		{ "\"a\" [1, 2]", "" },
-		{ "\"a\": [1, 2,]", "" },
+		{ "\"a\": [1, 2,]", "processes.a" },
+		{ "\"a\": [1,]", "" },
+		{ "\"a\": [1, 2}", "" },
 		{ "\"a\": [1 2]", "" },
 		{ "\"a\": [1, NaN]", "" },
 		{ "\"a\": [.5, 1]", "" },
@@ -708,7 +710,7 @@ static void test_body_parse_samples_trees_that_would_be_huge_cost_little(void **
 		{ "{\"data\": [{\"x\": [", "0]}]}", "" },
 		{ "{\"x\": [", "0]}", "" },
 		{ "{\"collector\": {\"x\": [", "0]}}", "" },
-		{ "{\"processes\": {\"x\": [", "0]}}", "" },
+		{ "{\"processes\": {\"x\": [", "0]}}", "processes.x" },
 		{ "[", "0]", "" },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -1082,6 +1084,69 @@ static void test_body_parse_any_allocation_fails_is_out_of_memory(void **state)
 	text_free(&json);
 }
 
+/* Reads what `json` begins with; false: it is left to cJSON, and nothing is taken but the space before it. */
+static bool read_plain(const char *json, double *ret_number, const char **ret_rest)
+{
+	struct json_reader reader = json_reader_open(json, strlen(json));
+	bool plain = json_reader_plain_number(&reader, ret_number);
+	*ret_rest = reader.at;
+	json_reader_close(&reader);
+	return plain;
+}
+
+static void test_json_reader_plain_number_is_what_strtod_makes_of_it(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *json, *rest;
+		bool plain;
+	} cases[] = {
+		{ "0", "", true },
+		{ " \n12.5,1", ",1", true },
+		{ "0.001]", "]", true },
+		{ "999999999999999 ", " ", true },
+		{ "0.00000000000001}", "}", true },
+		{ "12345678901234.5", "", true },
+		{ "9999999999999999", "9999999999999999", false }, /* 16 digits */
+		{ "0.0000000000000001", "0.0000000000000001", false },
+		{ "-1", "-1", false },
+		{ "-0", "-0", false },
+		{ "1e3", "1e3", false },
+		{ "1E3", "1E3", false },
+		{ "1.5e-3", "1.5e-3", false },
+		{ "1.", "1.", false },
+		{ ".5", ".5", false },
+		{ "1.2.3", "1.2.3", false },
+		{ "1-2", "1-2", false },
+		{ "null", "null", false },
+		{ "\"1\"", "\"1\"", false },
+		{ "", "", false },
+	};
+	double number;
+	const char *rest;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		assert_int_equal(read_plain(cases[i].json, &number, &rest), cases[i].plain);
+		assert_string_equal(rest, cases[i].rest);
+		if (cases[i].plain)
+			assert_true(number == strtod(cases[i].json, NULL));
+	}
+	srand(seed_take());
+	for (int i = 0; i < 200000; i++) {
+		char json[32];
+		int length = 1 + rand() % 15, point = rand() % 16;
+		for (int j = 0; j < length; j++)
+			json[j] = (char)('0' + rand() % 10);
+		if (point > 0 && point < length) {
+			memmove(json + point + 1, json + point, (size_t)(length - point));
+			json[point] = '.';
+			length++;
+		}
+		json[length] = '\0';
+		if (!read_plain(json, &number, &rest) || number != strtod(json, NULL))
+			fail_msg("%s", json);
+	}
+}
+
 static void test_arena_allocate_any_size_is_aligned_and_apart(void **state)
 {
 	(void)state;
@@ -1139,6 +1204,7 @@ int main(void)
 		cmocka_unit_test(test_body_parse_forecasts_bad_items_are_named),
 		cmocka_unit_test(test_body_parse_random_damage_is_answered),
 		cmocka_unit_test(test_body_parse_any_allocation_fails_is_out_of_memory),
+		cmocka_unit_test(test_json_reader_plain_number_is_what_strtod_makes_of_it),
 		cmocka_unit_test(test_arena_allocate_any_size_is_aligned_and_apart),
 	};
 	body_init();
