@@ -7,6 +7,9 @@
  * bodies, and the tree of one item. A key that is there twice in the body, in an item,
  * in `collector` or in its counters is refused: which of the two counts, nobody said.
  * Pure but for memory; one thread uses a body.
+ *
+ * The samples of save-all come in one of two forms: `data`, an array of items with all that a sample is, or a tick, which
+ * has one `timestamp` and the object `processes` of [mem, cpu] by name, null for a missing one.
  */
 #ifndef VIGIE_FCGI_BODY_H
 #define VIGIE_FCGI_BODY_H

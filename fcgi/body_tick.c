@@ -20,15 +20,16 @@ struct tick_names {
 	struct tick_name *table;
 };
 
-/* The place of a process, or of one of its values (-1: the process itself). A long name is cut so that the place is whole. */
-static int refuse_process(struct body_error *error, const char *key, int value, const char *sentence)
+/* The places of the values of a process. */
+static const char *const places[RESOURCE_COUNT] = { [RESOURCE_MEM] = "[0]", [RESOURCE_CPU] = "[1]" };
+
+/* Tells what is wrong with a process ("") or with one of its values. A long name is cut, so that its place is whole. */
+static int refuse_process(struct body_error *error, const char *key, const char *place, const char *sentence)
 {
 	enum { ROOM = sizeof(error->field) - sizeof(PREFIX "[0]") };
-	char field[sizeof(error->field)], index[sizeof("[0]")] = "";
+	char field[sizeof(error->field)];
 	size_t length = wire_utf8_check(key, strnlen(key, ROOM));
-	if (value >= 0)
-		snprintf(index, sizeof(index), "[%d]", value % 10);
-	snprintf(field, sizeof(field), PREFIX "%.*s%s", (int)length, key, index);
+	snprintf(field, sizeof(field), PREFIX "%.*s%s", (int)length, key, place);
 	return body_refuse(error, 400, field, "%s", sentence);
 }
 
@@ -71,8 +72,8 @@ static int note_name(struct tick_names *names, struct body *body, const char *ke
 	return result ? result : table_name(names, body, key);
 }
 
-/* Gives the name of a process as it was sent, and as it is stored: the same where that was clean. Both live as long as the
- * body. 0 or a negative errno. */
+/* Gives the name of a process as it was sent, and as it is stored: the same string where that was clean. Both live as
+ * long as the body. 0 or a negative errno. */
 static int read_name(struct parsing *parsing, const char **ret_key, const char **ret_process)
 {
 	char *sent;
@@ -84,7 +85,7 @@ static int read_name(struct parsing *parsing, const char **ret_key, const char *
 		return -ENOMEM;
 	const char *process = body_clean_process(sent);
 	if (!process)
-		return refuse_process(parsing->error, key, -1, "the name of a process is not one of at most 255 bytes");
+		return refuse_process(parsing->error, key, "", "the name of a process is not one of at most 255 bytes");
 	process = body_keep_string(parsing->body, key, process);
 	if (!process)
 		return -ENOMEM;
@@ -107,7 +108,7 @@ static int read_value(struct parsing *parsing, const char *key, int resource, bo
 	}
 	bool missing = value && cJSON_IsNull(value);
 	if (!missing && !(value ? body_read_number(value, &number) : number <= WIRE_VALUE_MAX))
-		return refuse_process(parsing->error, key, resource, "it is neither a number of 0 or more nor null");
+		return refuse_process(parsing->error, key, places[resource], "it is neither a number of 0 or more nor null");
 	*ret_missing = missing;
 	*ret_number = number;
 	return 0;
@@ -122,7 +123,7 @@ static int add_values(struct parsing *parsing, const char *key, const char *proc
 	const cJSON *value;
 	if (!json_reader_enter(reader, '[')) {
 		int result = json_reader_value(reader, &value);
-		return result ? body_fail_reading(parsing, result) : refuse_process(parsing->error, key, -1, NOT_A_PAIR);
+		return result ? body_fail_reading(parsing, result) : refuse_process(parsing->error, key, "", NOT_A_PAIR);
 	}
 	for (int resource = 0; resource <= RESOURCE_COUNT; resource++) {
 		bool missing = true;
@@ -130,7 +131,7 @@ static int add_values(struct parsing *parsing, const char *key, const char *proc
 		if (more < 0)
 			return body_fail_reading(parsing, more);
 		if (more != (resource < RESOURCE_COUNT))
-			return refuse_process(parsing->error, key, -1, NOT_A_PAIR);
+			return refuse_process(parsing->error, key, "", NOT_A_PAIR);
 		sample.resource = (enum resource)resource;
 		int result = more ? read_value(parsing, key, resource, &missing, &sample.value) : 0;
 		if (result == 0 && !missing)
@@ -139,7 +140,7 @@ static int add_values(struct parsing *parsing, const char *key, const char *proc
 			return result;
 	}
 	if (parsing->body->batch.count == before)
-		return refuse_process(parsing->error, key, -1, "a process has neither mem nor cpu");
+		return refuse_process(parsing->error, key, "", "a process has neither mem nor cpu");
 	return 0;
 }
 
@@ -151,7 +152,7 @@ static int parse_process(struct parsing *parsing, struct tick_names *names)
 	if (result == 0) {
 		result = note_name(names, parsing->body, key, process);
 		if (result == -EEXIST)
-			result = refuse_process(parsing->error, key, -1, BODY_KEY_TWICE);
+			result = refuse_process(parsing->error, key, "", BODY_KEY_TWICE);
 	}
 	if (result == 0)
 		result = add_values(parsing, key, process);

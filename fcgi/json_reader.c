@@ -144,7 +144,9 @@ static bool is_digit(char byte)
 
 bool json_reader_plain_number(struct json_reader *reader, double *ret_number)
 {
-	static const double powers[DIGITS_MAX] = { 1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14 };
+	static const double powers[DIGITS_MAX] = {
+		1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14,
+	};
 	int64_t digits = 0;
 	size_t count = 0, whole = 0; /* digits, in all and before the point; 0: there is no point */
 	peek(reader);

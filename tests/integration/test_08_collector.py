@@ -247,23 +247,25 @@ class Recorder(http.server.BaseHTTPRequestHandler):
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.requests.append((self.command, self.path, dict(self.headers), body))
-        answer = b'{"Response": "Ok"}'
-        self.send_response(200)
+        self.reply(200, b'{"Response": "Ok"}')
+
+    do_GET = do_PUT = answer
+
+    def reply(self, status, answer, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
-
-    do_GET = do_PUT = answer
 
     def log_message(self, *_):
         pass
 
 
-class ChangingServer(http.server.BaseHTTPRequestHandler):
-    """Stands before a server, and plays it as it was before it knew ticks while its own server's `old` says so. Keeps what
-    it was sent, as (form, status), in its server's `puts`."""
-
-    protocol_version = "HTTP/1.1"
+class ChangingServer(Recorder):
+    """Stands before a server, and plays it as it was before it knew ticks while `old` of its own server says so. Keeps the
+    forms of the bodies, and how they were answered, in its server's `puts`."""
 
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
@@ -273,23 +275,15 @@ class ChangingServer(http.server.BaseHTTPRequestHandler):
             members = json.loads(gzip.decompress(body) if headers else body)
             form = "processes" if "processes" in members else "data"
         if old and form == "processes":
-            status, answer, accept = 400, b'{"Response": "NOk", "error": "data is not an array", "field": "data"}', None
+            status, answer, offer = 400, b'{"Response": "NOk", "error": "data is not an array", "field": "data"}', None
         else:
             given = self.server.vigie.request(self.command, self.path, body, headers)
-            status, answer, accept = given.status, given.body, given.headers["Vigie-Accept"]
+            status, answer, offer = given.status, given.body, given.headers["Vigie-Accept"]
         if form:
             self.server.puts.append((form, status))
-        self.send_response(status)
-        if accept and not old:
-            self.send_header("Vigie-Accept", accept)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+        self.reply(status, answer, **({"Vigie_Accept": offer} if offer and not old else {}))
 
     do_GET = do_PUT = answer
-
-    def log_message(self, *_):
-        pass
 
 
 class FormTest(CollectorTest):
@@ -298,7 +292,7 @@ class FormTest(CollectorTest):
     def test_server_that_is_upgraded_and_downgraded_has_everything(self):
         with Vigie("--server", config=QUICK) as vigie:
             server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), ChangingServer)
-            server.vigie, server.old, server.puts = vigie, True, []
+            server.vigie, server.old, server.puts, server.connections = vigie, True, [], 0
             threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
             self.addCleanup(server.server_close)
             self.addCleanup(server.shutdown)
