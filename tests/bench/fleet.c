@@ -3,11 +3,12 @@
  * PUT what real ones would: names and values of a recorded machine, stamped with the
  * boundary, in gzip.
  *
- *   fleet HOSTS PROCESSES SECONDS URL [plain]
+ *   fleet HOSTS PROCESSES SECONDS URL [data|tick|plain]
  *
  * URL is http://A.B.C.D:PORT/ressources-usage/. RECORDING in the environment is the
  * recorded machine (tests/bench/hour.json.gz); its names are extended to PROCESSES, of
- * which those beyond the recorded ones mostly use no CPU. `plain` sends without gzip.
+ * which those beyond the recorded ones mostly use no CPU. `tick` sends the tick form of
+ * save-all, `plain` the other one without gzip.
  *
  * Prints one JSON object. A PUT's latency counts from when its turn came, whether or not
  * this program was late; one that is not answered with 200 within 5 s is a failure, and
@@ -82,7 +83,7 @@ static struct points machines[MACHINES];
 static struct host *hosts;
 static int *order; /* of the hosts in a tick */
 static int host_count, process_count, poll_fd;
-static bool plain;
+static bool plain, tick_form;
 static struct sockaddr_in server;
 static double *first_ms, *latencies_ms;
 static size_t first_count, latency_count, failures;
@@ -139,18 +140,31 @@ static double recorded_value(const struct series *series, int resource, size_t a
 	return cJSON_GetArrayItem(point, 1)->valuedouble;
 }
 
-static void append_point(struct text *text, int64_t time_s, double value, const struct series *series, size_t copy,
-                         const char *resource)
+static void append_name(struct text *text, const struct series *series, size_t copy)
 {
 	char name[128];
 	if (copy)
 		snprintf(name, sizeof(name), "%s-%zu", series->name, copy);
 	else
 		snprintf(name, sizeof(name), "%s", series->name);
+	json_append_string(text, name);
+}
+
+static void append_point(struct text *text, int64_t time_s, double value, const struct series *series, size_t copy,
+                         const char *resource)
+{
 	text_printf(text, "%s{\"timestamp\":%lld,\"value\":%.8g,\"process_name\":", text->length ? "," : "",
 	            (long long)time_s, value);
-	json_append_string(text, name);
+	append_name(text, series, copy);
 	text_printf(text, ",\"type_data\":\"%s\"}", resource);
+}
+
+static void append_pair(struct text *text, double mem, double cpu, const struct series *series, size_t copy)
+{
+	if (text->length)
+		text_append_string(text, ",");
+	append_name(text, series, copy);
+	text_printf(text, ":[%.8g,%.8g]", mem, cpu);
 }
 
 static void deflate_points(struct points *points)
@@ -184,10 +198,15 @@ static void make_points(int64_t time_s)
 			const struct series *series = &recorded[i % recorded_count];
 			size_t copy = i / recorded_count, at = m * 7 + copy * 3 + (size_t)tick;
 			double cpu = copy && (at + i) % 10 ? 0 : recorded_value(series, 1, at);
-			append_point(&points->text, time_s, recorded_value(series, 0, at), series, copy, "mem");
-			append_point(&points->text, time_s, cpu, series, copy, "cpu");
+			double mem = recorded_value(series, 0, at);
+			if (tick_form) {
+				append_pair(&points->text, mem, cpu, series, copy);
+			} else {
+				append_point(&points->text, time_s, mem, series, copy, "mem");
+				append_point(&points->text, time_s, cpu, series, copy, "cpu");
+			}
 		}
-		text_append_string(&points->text, "]}");
+		text_append_string(&points->text, tick_form ? "}}" : "]}");
 		if (text_failed(&points->text))
 			die("memory");
 		if (!plain)
@@ -202,21 +221,23 @@ static char *put_number(char *at, size_t number, int bytes)
 	return at;
 }
 
-static void make_request(struct host *host, int number)
+static void make_request(struct host *host, int number, int64_t time_s)
 {
 	const struct points *points = &machines[number % MACHINES];
-	char head[HEAD_SIZE];
+	char head[HEAD_SIZE], samples[64] = "\"data\":[";
+	if (tick_form)
+		snprintf(samples, sizeof(samples), "\"timestamp\":%lld,\"processes\":{", (long long)time_s);
 	size_t head_size = (size_t)snprintf(
 		head, sizeof(head),
 		"{\"ipaddress\":\"10.%d.%d.%d\",\"collector\":{\"hostname\":\"host-%d\",\"version\":\"%s\",\"state\":\"run\","
 		"\"partial\":false,\"clock_offset_s\":0,\"counters\":{\"sent\":%d,\"spooled\":0,\"replayed\":0,\"dropped\":0,"
-		"\"rejected\":0,\"missed_ticks\":0}},\"data\":[",
-		1 + (number >> 16), number >> 8 & 255, number & 255, number, VIGIE_VERSION, tick * process_count * 2);
+		"\"rejected\":0,\"missed_ticks\":0}},%s",
+		1 + (number >> 16), number >> 8 & 255, number & 255, number, VIGIE_VERSION, tick * process_count * 2, samples);
 	size_t body_size = plain ? head_size + points->text.length : 10 + 5 + head_size + points->deflated_size + 8;
 
 	host->out = allocate(body_size + 512, 1);
-	int start = snprintf(host->out, 512, "PUT /ressources-usage/save-all HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\n"
-	                     "Content-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n", "vigie",
+	int start = snprintf(host->out, 512, "PUT /ressources-usage/save-all HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n"
+	                     "Content-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n",
 	                     plain ? "" : "Content-Encoding: gzip\r\n", body_size);
 	char *at = host->out + start;
 	if (plain) {
@@ -326,7 +347,7 @@ static void read_more(struct host *host)
 	}
 }
 
-static void send_turn(int number, int64_t due_ns, int64_t now_ns)
+static void send_turn(int number, int64_t time_s, int64_t due_ns, int64_t now_ns)
 {
 	struct host *host = &hosts[number];
 	host->due_ns = due_ns;
@@ -336,7 +357,7 @@ static void send_turn(int number, int64_t due_ns, int64_t now_ns)
 		failures++;
 		return;
 	}
-	make_request(host, number);
+	make_request(host, number, time_s);
 	host->busy = true;
 	write_more(host);
 }
@@ -388,7 +409,7 @@ static void make_hosts(void)
 	qsort(order, (size_t)host_count, sizeof(*order), compare_offsets);
 }
 
-static void run_tick(int64_t boundary_ns)
+static void run_tick(int64_t time_s, int64_t boundary_ns)
 {
 	int64_t checked_ns = 0;
 	for (int next = 0;;) {
@@ -402,7 +423,7 @@ static void run_tick(int64_t boundary_ns)
 		if (due_ns <= now_ns) {
 			if (next == host_count)
 				break;
-			send_turn(order[next++], due_ns, now_ns);
+			send_turn(order[next++], time_s, due_ns, now_ns);
 			/* Turns of one millisecond come together; answers are not left to wait for them. */
 			if (next % 8 == 0)
 				attend(0);
@@ -429,13 +450,14 @@ int main(int argc, char *argv[])
 	char address[16];
 	int port, seconds;
 	if (argc < 5 || sscanf(argv[4], "http://%15[0-9.]:%d/", address, &port) != 2) {
-		fprintf(stderr, "usage: fleet HOSTS PROCESSES SECONDS URL [plain]\n");
+		fprintf(stderr, "usage: fleet HOSTS PROCESSES SECONDS URL [data|tick|plain]\n");
 		return EXIT_FAILURE;
 	}
 	host_count = atoi(argv[1]);
 	process_count = atoi(argv[2]);
 	seconds = atoi(argv[3]);
 	plain = argc > 5 && strcmp(argv[5], "plain") == 0;
+	tick_form = argc > 5 && strcmp(argv[5], "tick") == 0;
 	int ticks = seconds / INTERVAL_S;
 	if (host_count < 1 || host_count > 100000 || process_count < 1 || ticks < 1) {
 		fprintf(stderr, "fleet: a host, a process and %d seconds at least\n", INTERVAL_S);
@@ -459,8 +481,9 @@ int main(int argc, char *argv[])
 	int64_t first_s = clock_wall_ms() / 1000 / INTERVAL_S * INTERVAL_S + INTERVAL_S;
 	int64_t first_ns = clock_monotonic_ns() + (first_s * 1000 - clock_wall_ms()) * 1000000;
 	for (tick = 0; tick < ticks; tick++) {
-		make_points(first_s + tick * INTERVAL_S);
-		run_tick(first_ns + tick * INTERVAL_S * SECOND_NS);
+		int64_t time_s = first_s + tick * INTERVAL_S;
+		make_points(time_s);
+		run_tick(time_s, first_ns + tick * INTERVAL_S * SECOND_NS);
 	}
 
 	struct rusage usage;

@@ -3,7 +3,8 @@
 --   HOSTS   hosts the bodies are of (100)
 --   TICKS   ticks of ten seconds, the newest now, gone through again and again (2000)
 --   PAUSE   milliseconds each connection waits before a request (0)
---   STYLE   vigie: JSON for save-all; influx: the same points as line protocol
+--   NOW     the time of the newest tick, seconds since 1970 (the present)
+--   STYLE   vigie: JSON for save-all; tick: the same in the tick form; influx: the same points as line protocol
 --   MERGED  bodies in one request (1), of line protocol; 0: each line is a request
 --
 -- The points of a tick are made beforehand and shared by all hosts; a request puts a host's address in front of them
@@ -14,7 +15,7 @@ local hosts = tonumber(os.getenv("HOSTS") or 100)
 local ticks = tonumber(os.getenv("TICKS") or 2000)
 local pause = tonumber(os.getenv("PAUSE") or 0)
 local merged = tonumber(os.getenv("MERGED") or 1)
-local influx = os.getenv("STYLE") == "influx"
+local influx, tick_form = os.getenv("STYLE") == "influx", os.getenv("STYLE") == "tick"
 local processes = 150
 
 -- Like a real machine: most processes use no CPU, memory has three decimals.
@@ -27,6 +28,7 @@ local function address(host)
 end
 
 local point = '{"timestamp": %d.0, "value": %s, "process_name": "%s", "type_data": "%s"}'
+local pair = '"%s": [%s, %s]'
 local line = "%s_usage_percent,ip=%s,process=%s value=%s %d000"
 
 -- The points of one tick; `ip` only for line protocol.
@@ -39,12 +41,16 @@ local function points(time, ip)
 		if influx then
 			parts[#parts + 1] = string.format(line, "mem", ip, name, mem, time)
 			parts[#parts + 1] = string.format(line, "cpu", ip, name, cpu, time)
+		elseif tick_form then
+			parts[#parts + 1] = string.format(pair, name, mem, cpu)
 		else
 			parts[#parts + 1] = string.format(point, time, mem, name, "mem")
 			parts[#parts + 1] = string.format(point, time, cpu, name, "cpu")
 		end
 	end
-	return table.concat(parts, influx and "\n" or ", ")
+	local all = table.concat(parts, influx and "\n" or ", ")
+	return tick_form and string.format('"timestamp": %d.0, "processes": {%s}', time, all)
+		or influx and all or '"data": [' .. all .. "]"
 end
 
 local blocks, heads = {}, {}
@@ -67,9 +73,9 @@ end
 
 function init(args)
 	math.randomseed(4711)
-	local now = math.floor(os.time() / 10) * 10
+	local now = math.floor((tonumber(os.getenv("NOW")) or os.time()) / 10) * 10
 	for host = 1, hosts do
-		heads[host] = '{"ipaddress": "' .. address(host) .. '", "data": ['
+		heads[host] = '{"ipaddress": "' .. address(host) .. '", '
 	end
 	if influx then
 		ticks = math.max(1, math.floor(ticks / hosts))
@@ -88,7 +94,7 @@ end
 
 local function next_body()
 	local host, block = at % hosts + 1, math.floor(at / hosts) + 1
-	local body = influx and blocks[at + 1] or heads[host] .. blocks[block] .. "]}"
+	local body = influx and blocks[at + 1] or heads[host] .. blocks[block] .. "}"
 	at = (at + 1) % count
 	return body
 end
