@@ -31,7 +31,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/
 TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_budget %/test_shared_reads %/test_tokens %/test_outbox %/test_hook,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test check check-unit check-integration check-asan check-tsan bench forecast-bench prior benches install clean help
+.PHONY: all run test check check-unit check-integration check-asan check-tsan bench store-bench forecast-bench prior benches install clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -63,10 +63,16 @@ check-tsan:                             ## the tests of the threads under TSan
 	+$(MAKE) --no-print-directory check-unit BUILD=$(BUILD)/tsan UNIT_TESTS='$(TSAN_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)' \
 		CFLAGS='-O1 -g -fsanitize=thread'
 
-bench:                                  ## install what is missing, and print the measured figures (some minutes)
+bench:                                  ## install what is missing, and print the measured figures (three quarters of an hour)
 	deploy/install-deps bench
 	+$(MAKE) --no-print-directory all benches
+	BUILD=$(BUILD) tests/bench/store
 	BUILD=$(BUILD) tests/bench/run
+
+store-bench:                            ## print those of the store alone, beside another version's, BEFORE=its build (20 minutes)
+	deploy/install-deps bench
+	+$(MAKE) --no-print-directory all benches
+	BUILD=$(BUILD) tests/bench/store
 
 forecast-bench: all                     ## print how well crossings of the limit are seen coming (some minutes)
 	BUILD=$(BUILD) tests/bench/forecast
@@ -74,7 +80,7 @@ forecast-bench: all                     ## print how well crossings of the limit
 prior: all                              ## learn the model that is built in anew
 	BUILD=$(BUILD) forecast/make_prior forecast/builtin.model
 
-benches: $(BENCHES)
+benches: $(BENCHES) $(BUILD)/bench/clock.so
 
 install: all                            ## install the programs and their manual under DESTDIR and PREFIX
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man5' '$(DESTDIR)$(PREFIX)/share/man/man8'
@@ -136,6 +142,10 @@ $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcollector.a $(BUILD)/libfcgi.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)
 	$(COMPILE) $(LDFLAGS) $^ -o $@ $(LIBS_collector) $(LIBS_fcgi)
+
+$(BUILD)/bench/%.so: tests/bench/preload/%.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) -shared -fPIC $< -o $@
 
 # Fuzzing, see tests/fuzz/README.md.
 SECONDS = 10
