@@ -18,7 +18,6 @@
  * All hosts send a tick before the next one begins, as they do in life, a few of them at a time.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -30,6 +29,7 @@
 #include <unistd.h>
 
 #include "common/wire.h"
+#include "tests/bench/dying.h"
 
 enum {
 	INTERVAL_S = 10,
@@ -38,20 +38,6 @@ enum {
 	HEAD_SIZE = 512,  /* of a request, and of what stands in a body around its samples */
 	ANSWER_SIZE = 1024,
 };
-
-static void die(const char *what)
-{
-	fprintf(stderr, "day: %s: %s\n", what, strerror(errno));
-	exit(EXIT_FAILURE);
-}
-
-static void *allocate(size_t count, size_t size)
-{
-	void *memory = calloc(count ? count : 1, size);
-	if (!memory)
-		die("memory");
-	return memory;
-}
 
 /* ---- The values */
 

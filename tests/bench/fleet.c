@@ -41,6 +41,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/text.h"
+#include "tests/bench/dying.h"
 
 enum {
 	INTERVAL_S = 10,
@@ -89,20 +90,6 @@ static double *first_ms, *latencies_ms;
 static size_t first_count, latency_count, failures;
 static int64_t late_ns;
 static int tick;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "fleet: %s: %s\n", what, strerror(errno));
-	exit(EXIT_FAILURE);
-}
-
-static void *allocate(size_t count, size_t size)
-{
-	void *memory = calloc(count ? count : 1, size);
-	if (!memory)
-		die("memory");
-	return memory;
-}
 
 /* ---- What is sent */
 
