@@ -12,7 +12,7 @@ WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wformat=2 $(
 COMPILE = $(CC) -std=c11 $(CPPFLAGS) $(WARNINGS) $(CFLAGS) -pthread
 
 COMMON_LIBS = -lz -lcjson -linih -lm
-LIBS_fcgi = -lfcgi -lsqlite3 -lcurl $(COMMON_LIBS)
+LIBS_fcgi = -lfcgi -lsqlite3 -lzstd -lcurl $(COMMON_LIBS)
 LIBS_collector = -lproc2 -lmnl -lcurl $(COMMON_LIBS)
 LIBS_alert = -lcurl $(COMMON_LIBS)
 LIBS_forecast = -lcurl $(COMMON_LIBS)

@@ -4,33 +4,25 @@
 #include <math.h>
 #include <stdlib.h>
 
-static void append_varint(struct text *row, uint64_t number)
+enum packing_code packing_code_of(double value, uint64_t *ret_thousandths)
 {
-	char bytes[10];
-	size_t length = 0;
-	for (; number >= 0x80; number >>= 7)
-		bytes[length++] = (char)((number & 0x7f) | 0x80);
-	bytes[length++] = (char)number;
-	text_append(row, bytes, length);
-}
-
-/* The shortest code that gives exactly this value back. */
-static enum packing_code code_of(const struct packing_entry *entry, enum resource resource)
-{
-	double value = entry->value[resource];
-	if (!entry->present[resource])
-		return PACKING_ABSENT;
+	*ret_thousandths = 0;
 	if (value == 0)
 		return PACKING_ZERO;
-	if (value < 1e12 && (double)(uint64_t)llrint(value * 1000) / 1000 == value)
-		return PACKING_THOUSANDTHS;
+	if (value > 0 && value < 1e12) {
+		uint64_t thousandths = (uint64_t)llrint(value * 1000);
+		if ((double)thousandths / 1000 == value) {
+			*ret_thousandths = thousandths;
+			return PACKING_THOUSANDTHS;
+		}
+	}
 	return PACKING_DOUBLE;
 }
 
-static void append_value(struct text *row, double value, enum packing_code code)
+static void append_value(struct text *row, double value, enum packing_code code, uint64_t thousandths)
 {
 	if (code == PACKING_THOUSANDTHS) {
-		append_varint(row, (uint64_t)llrint(value * 1000));
+		varint_append(row, thousandths);
 	} else if (code == PACKING_DOUBLE) {
 		uint64_t bits;
 		memcpy(&bits, &value, 8);
@@ -48,15 +40,17 @@ void packing_encode(const struct packing_entry entries[], size_t count, struct t
 		if (i == section_end) {
 			while (section_end < count && entries[section_end].offset_ms == entry->offset_ms)
 				section_end++;
-			append_varint(row, entry->offset_ms);
-			append_varint(row, section_end - i);
+			varint_append(row, entry->offset_ms);
+			varint_append(row, section_end - i);
 			before = 0;
 		}
-		enum packing_code mem = code_of(entry, RESOURCE_MEM);
-		enum packing_code cpu = code_of(entry, RESOURCE_CPU);
-		append_varint(row, (uint64_t)(entry->series - before) << 4 | (unsigned)cpu << 2 | (unsigned)mem);
-		append_value(row, entry->value[RESOURCE_MEM], mem);
-		append_value(row, entry->value[RESOURCE_CPU], cpu);
+		enum packing_code codes[RESOURCE_COUNT];
+		uint64_t thousandths[RESOURCE_COUNT] = { 0 };
+		for (int j = 0; j < RESOURCE_COUNT; j++)
+			codes[j] = entry->present[j] ? packing_code_of(entry->value[j], &thousandths[j]) : PACKING_ABSENT;
+		varint_append(row, (uint64_t)(entry->series - before) << 4 | (unsigned)codes[RESOURCE_CPU] << 2 | (unsigned)codes[RESOURCE_MEM]);
+		for (int j = 0; j < RESOURCE_COUNT; j++)
+			append_value(row, entry->value[j], codes[j], thousandths[j]);
 		before = entry->series;
 	}
 }

@@ -8,7 +8,7 @@
  *     varint  (difference to the number before) << 4 | code of cpu << 2 | code of mem
  *     the value of mem, then that of cpu, each as its code says:
  *       0 absent   1 zero   2 varint, thousandths   3 a double, 8 bytes, little endian
- * A varint is LEB128: seven bits a byte, the lowest first.
+ * A varint is one of varint.h.
  *
  * Most processes use no CPU in ten seconds (no byte), and a series follows its
  * neighbour (one byte for both codes): a sample takes 1 to 2 bytes.
@@ -27,6 +27,7 @@
 
 #include "common/text.h"
 #include "common/wire.h"
+#include "fcgi/sqlite/varint.h"
 
 enum { PACKING_SPAN_MS = 10000 }; /* what a row spans: a time that is further from its start is a damaged one */
 
@@ -40,6 +41,9 @@ struct packing_entry {
 	bool present[RESOURCE_COUNT];
 	double value[RESOURCE_COUNT];
 };
+
+/* The shortest code that gives exactly this value back, and its thousandths, 0 where they do not give it back. */
+enum packing_code packing_code_of(double value, uint64_t *ret_thousandths);
 
 /* Appends the row of entries[count], sorted by (offset_ms, series), no pair twice. */
 void packing_encode(const struct packing_entry entries[], size_t count, struct text *row);
@@ -56,7 +60,7 @@ int packing_newest(const void *row, size_t length, uint32_t *ret_offset_ms, size
 
 /* Reads a row entry by entry; inline, because a read goes over millions of them. */
 struct packing_reader {
-	const unsigned char *at, *end;
+	struct varint_bytes bytes;
 	uint64_t left; /* entries of the section */
 	struct packing_entry entry;
 };
@@ -64,23 +68,7 @@ struct packing_reader {
 static inline struct packing_reader packing_read(const void *row, size_t length)
 {
 	const unsigned char *bytes = row; /* NULL: the blob is empty */
-	return (struct packing_reader){ .at = bytes, .end = length ? bytes + length : bytes };
-}
-
-static inline bool packing_varint(struct packing_reader *reader, uint64_t *ret_number)
-{
-	uint64_t number = 0;
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		if (reader->at == reader->end)
-			return false;
-		unsigned char byte = *reader->at++;
-		number |= (uint64_t)(byte & 0x7f) << shift;
-		if (!(byte & 0x80)) {
-			*ret_number = number;
-			return true;
-		}
-	}
-	return false;
+	return (struct packing_reader){ .bytes = { bytes, length ? bytes + length : bytes } };
 }
 
 static inline bool packing_value(struct packing_reader *reader, enum resource resource, unsigned code)
@@ -91,16 +79,16 @@ static inline bool packing_value(struct packing_reader *reader, enum resource re
 	entry->present[resource] = code != PACKING_ABSENT;
 	entry->value[resource] = 0;
 	if (code == PACKING_THOUSANDTHS) {
-		if (!packing_varint(reader, &bits))
+		if (!varint_take(&reader->bytes, &bits))
 			return false;
 		entry->value[resource] = (double)bits / 1000;
 	} else if (code == PACKING_DOUBLE) {
-		if (reader->end - reader->at < 8)
+		if (reader->bytes.end - reader->bytes.at < 8)
 			return false;
-		memcpy(&bits, reader->at, 8);
+		memcpy(&bits, reader->bytes.at, 8);
 		bits = le64toh(bits);
 		memcpy(&entry->value[resource], &bits, 8);
-		reader->at += 8;
+		reader->bytes.at += 8;
 	}
 	return true;
 }
@@ -110,15 +98,15 @@ static inline int packing_next(struct packing_reader *reader)
 {
 	uint64_t number;
 	while (reader->left == 0) {
-		if (reader->at == reader->end)
+		if (reader->bytes.at == reader->bytes.end)
 			return 0;
-		if (!packing_varint(reader, &number) || !packing_varint(reader, &reader->left))
+		if (!varint_take(&reader->bytes, &number) || !varint_take(&reader->bytes, &reader->left))
 			return -1;
 		reader->entry.offset_ms = (uint32_t)number;
 		reader->entry.series = 0;
 	}
 	reader->left--;
-	if (!packing_varint(reader, &number))
+	if (!varint_take(&reader->bytes, &number))
 		return -1;
 	reader->entry.series += (uint32_t)(number >> 4);
 	return packing_value(reader, RESOURCE_MEM, number & 3) && packing_value(reader, RESOURCE_CPU, number >> 2 & 3) ? 1 : -1;

@@ -22,6 +22,7 @@ LIBRARIES = {
     r"xxhash\.h": {"common/table.c"},
     r"libproc2/.*": {"collector/sampler.c"},
     r"libmnl/.*": {"collector/exit_records.c"},
+    r"zstd(_errors)?\.h": {"fcgi/sqlite/frame.c"},
     r"zlib\.h": {"collector/batch_file.c", "common/gzip.c", "fcgi/inflate.c", "forecast/prior.c"},
 }
 
