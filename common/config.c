@@ -94,6 +94,8 @@ static const struct option options[] = {
 
 	{ "sqlite", "path", FIELD(PATH, sqlite.path), "vigie.db", 0, 0, NULL,
 	  "the database file" },
+	{ "sqlite", "detail", FIELD(DURATION, sqlite.detail_ms), "0", 0, 3660 * DAY, NULL,
+	  "how long samples are kept as they came, at most the retention; of what is older their count, mean and highest value of each 5 minutes are; 0: as long as the retention" },
 
 	{ "influxdb2", "url", FIELD(STRING, influxdb2.url), "http://localhost:8086", 0, 0, NULL,
 	  "the InfluxDB 2 server" },

@@ -64,6 +64,7 @@ struct config {
 	} server;
 	struct {
 		char *path;
+		int64_t detail_ms; /* 0: the retention */
 	} sqlite;
 	struct {
 		char *url;

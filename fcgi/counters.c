@@ -16,6 +16,9 @@ static const struct {
 	[COUNTER_SHARED] = { "vigie_shared_reads_total", "Reads answered with another's answer." },
 	[COUNTER_SERIES_FOLDED] = { "vigie_series_folded_total", "Samples counted as \"other\" because of a series limit." },
 	[COUNTER_EXPIRED_ROWS] = { "vigie_expired_rows_total", "Rows deleted because they are older than the retention." },
+	[COUNTER_SEALED_HOURS] = { "vigie_sealed_hours_total", "Hours of hosts that were sealed." },
+	[COUNTER_MERGED_HOURS] = { "vigie_merged_hours_total", "Of those, hours that had been sealed before, with the samples that came later." },
+	[COUNTER_TOO_LATE] = { "vigie_too_late_samples_total", "Samples not stored because of their hour the summaries alone are kept." },
 	[COUNTER_UNUSABLE_VALUES] = { "vigie_unusable_values_total", "Stored values left out of answers because they cannot be right." },
 };
 

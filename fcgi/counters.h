@@ -20,6 +20,9 @@ enum counter {
 	COUNTER_SHARED,          /* reads answered with another's answer */
 	COUNTER_SERIES_FOLDED,   /* samples that count as "other" because of a series limit */
 	COUNTER_EXPIRED_ROWS,    /* rows deleted by the retention */
+	COUNTER_SEALED_HOURS,    /* hours of hosts sealed, each host's by itself */
+	COUNTER_MERGED_HOURS,    /* of those: that were sealed before, with what came late */
+	COUNTER_TOO_LATE,        /* samples that came when their hour had its summaries alone */
 	COUNTER_UNUSABLE_VALUES, /* values left out of answers: see store_leave_out() */
 	COUNTER_COUNT
 };

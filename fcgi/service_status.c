@@ -149,6 +149,22 @@ static void append_shared(struct text *body, struct service *service)
 	text_append_char(body, ']');
 }
 
+/* The hours that answers are made without: for people as well. */
+static void append_damaged(struct text *body, struct service *service)
+{
+	struct store_damaged damaged[STORE_DAMAGED_MAX];
+	size_t count = service->ops->damaged ? service->ops->damaged(service->store, clock_wall_ms(), damaged) : 0;
+	text_append_string(body, ", \"damaged_hours\": [");
+	for (size_t i = 0; i < count; i++) {
+		text_append_string(body, i ? ", {\"ip\": " : "{\"ip\": ");
+		json_append_string(body, damaged[i].ip);
+		text_append_string(body, ", \"hour\": ");
+		json_append_seconds(body, damaged[i].hour_ms);
+		text_append_char(body, '}');
+	}
+	text_append_char(body, ']');
+}
+
 void service_health(struct service *service, const struct parameters *parameters, struct request *request,
                     struct response *response)
 {
@@ -160,8 +176,10 @@ void service_health(struct service *service, const struct parameters *parameters
 	response->status = store ? 200 : 503;
 	text_printf(body, "{\"status\": \"%s\", \"version\": \"%s\", \"uptime_s\": %lld", store ? "ok" : "failing",
 	            VIGIE_VERSION, (long long)((clock_monotonic_ns() - service->started_ns) / 1000000000));
-	text_printf(body, ", \"store\": {\"engine\": \"%s\", \"status\": \"%s\"}", service->ops->name,
+	text_printf(body, ", \"store\": {\"engine\": \"%s\", \"status\": \"%s\"", service->ops->name,
 	            store ? "ok" : "failing");
+	append_damaged(body, service);
+	text_append_char(body, '}');
 	append_sign_of_life(body, "alert", &service->alert, service_alert_is_alive(service));
 	append_sign_of_life(body, "forecast", &service->forecast, service_forecast_is_alive(service));
 	append_shared(body, service);

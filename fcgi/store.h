@@ -3,7 +3,7 @@
  * store_<engine>.c. What else knows the engine is in the same folder.
  *
  * A store may be called by any number of threads at once, append() by as many at a
- * time as the table says. Every function of the table but backup() is required. They return 0 or a negative
+ * time as the table says. Every function of the table but backup() and damaged() is required. They return 0 or a negative
  * errno, and leave their outputs untouched on failure:
  *   -ENOMEM, -EIO (the engine failed: its words are in the log), -ENOSPC,
  *   -EINVAL (append: the engine refuses a sample; any read: it refuses the query, and works
@@ -116,6 +116,14 @@ struct store_hosts {
 	char *strings;
 };
 
+/* An hour of a host that cannot be read: answers are made without it. */
+struct store_damaged {
+	char ip[WIRE_IP_SIZE];
+	int64_t hour_ms; /* its start */
+};
+
+enum { STORE_DAMAGED_MAX = 20 }; /* that are told */
+
 struct store_ops {
 	const char *name; /* the value of `store =` */
 	unsigned appends; /* calls of append() at a time; at least 1 */
@@ -158,6 +166,10 @@ struct store_ops {
 	/* Whether the store works, as far as is known without waiting: 0, or the negative
 	 * errno of what failed last. */
 	int (*health)(struct store *store);
+
+	/* The hours that were found damaged, while they are within the retention at `now_ms`. Returns how many. NULL: the
+	 * engine finds none. */
+	size_t (*damaged)(struct store *store, int64_t now_ms, struct store_damaged ret_damaged[static STORE_DAMAGED_MAX]);
 };
 
 /* The start of the step that holds `time_ms`, which may be before 1970. */

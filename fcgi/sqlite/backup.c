@@ -38,6 +38,8 @@ static int copy(const char *path, const char *target, struct text *error)
 		code = sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_busy_timeout(connection, PATIENCE_MS);
+	if (code == SQLITE_OK) /* of the copy, see database.c */
+		code = sqlite3_exec(connection, "PRAGMA auto_vacuum = INCREMENTAL", NULL, NULL, NULL);
 	if (code == SQLITE_OK) /* what is no database of ours has no such table */
 		code = sqlite3_exec(connection, "SELECT 1 FROM sample LIMIT 1", NULL, NULL, NULL);
 	if (code == SQLITE_OK)

@@ -143,13 +143,15 @@ void database_checkpoint(struct database *database)
 }
 
 /* Without memory-mapped reads: a file that shrinks or cannot be read would be a
- * SIGBUS. `create` is SQLITE_OPEN_CREATE for the appending connection, 0 for readers. */
+ * SIGBUS. `create` is SQLITE_OPEN_CREATE for the appending connection, 0 for readers. A new file can give pages back that are
+ * free; the log's mode makes its first page, and then it is too late. */
 static int open_connection(const char *path, int create, sqlite3 **ret_connection)
 {
 	int code = sqlite3_open_v2(path, ret_connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | create, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(*ret_connection,
 		                    "PRAGMA busy_timeout = 5000;" /* another connection that opens holds a lock for a moment */
+		                    "PRAGMA auto_vacuum = INCREMENTAL;"
 		                    "PRAGMA journal_mode = WAL;"
 		                    "PRAGMA synchronous = FULL;"
 		                    "PRAGMA temp_store = MEMORY;"
@@ -266,9 +268,13 @@ static int open_file(struct database *database)
 	if (code == SQLITE_OK)
 		code = schema_open(database->appending, &found);
 	if (found.foreign) {
-		log_error("store %s: is a database of another program or of another version of vigie", database->path);
+		log_error("store %s: is a database %s", database->path,
+		          found.newer ? "that a newer version of vigie has made" : "of another program");
 		return -EINVAL;
 	}
+	if (code == SQLITE_OK && found.older)
+		log_info("store %s: was made by an older version of vigie, and is taken over; that cannot use it any more",
+		         database->path);
 	int piece = GROWTH;
 	if (code == SQLITE_OK)
 		code = sqlite3_file_control(database->appending, "main", SQLITE_FCNTL_CHUNK_SIZE, &piece);

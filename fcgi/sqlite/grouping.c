@@ -152,6 +152,13 @@ int grouping_order(const struct dictionary *dictionary, const struct query *quer
 	return result;
 }
 
+char *grouping_take_strings(struct grouping *grouping)
+{
+	char *strings = grouping->strings;
+	grouping->strings = NULL;
+	return strings;
+}
+
 void grouping_free(struct grouping *grouping)
 {
 	free(grouping->born_of);

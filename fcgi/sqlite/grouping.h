@@ -32,10 +32,19 @@ int grouping_order(const struct dictionary *dictionary, const struct query *quer
 
 void grouping_free(struct grouping *grouping);
 
+/* Moves what the keys point into to the caller, who frees it. */
+char *grouping_take_strings(struct grouping *grouping);
+
 /* Samples of one time and group come in this order. */
 static inline uint32_t grouping_find_order(const struct grouping *grouping, uint32_t series)
 {
 	return grouping->order_of ? grouping->order_of[series] : 0;
+}
+
+/* What is older, of a series' number, is of another series. */
+static inline int64_t grouping_find_birth(const struct grouping *grouping, uint32_t series)
+{
+	return grouping->born_of ? grouping->born_of[series] : 0;
 }
 
 /* The group of an entry, whose series may be younger than the grouping. */

@@ -17,7 +17,7 @@ struct loading {
 	struct database *database;
 	struct dictionary *dictionary;
 	int64_t host_lag_ms, latest_ms;
-	sqlite3_stmt *hosts, *series, *births, *newest_key, *newest, *find;
+	sqlite3_stmt *hosts, *series, *births, *newest_key, *newest, *find, *sealed;
 	bool *found; /* by host number */
 };
 
@@ -124,6 +124,20 @@ static bool is_settled(const struct loading *loading, const struct dictionary_ho
 	return host->seen_ms == 0 || (exact && host->seen_ms <= loading->latest_ms);
 }
 
+/* The newest row of a host, of this time, is found. It may be one that came late for a sealed hour: of what is sealed the
+ * table knows. */
+static int note_row(struct loading *loading, struct dictionary_host *host, int64_t row_ms)
+{
+	int code = SQLITE_DONE;
+	if (host->seen_ms > row_ms && host->seen_ms <= loading->latest_ms) {
+		sqlite3_bind_int64(loading->sealed, 1, placement_hour_key(METRIC_USAGE, host->seen_ms, host->number));
+		code = sqlite3_step(loading->sealed);
+		sqlite3_reset(loading->sealed);
+	}
+	host->last_ms = code == SQLITE_ROW ? host->seen_ms : row_ms;
+	return database_result(loading->database, code, loading->database->appending, "open");
+}
+
 /* Goes back over the newest rows until each of the `missing` hosts has been met, or too many that were met before.
  * Tells the time before which others may still be. */
 static int scan_newest(struct loading *loading, uint32_t missing, int64_t *ret_before_ms)
@@ -145,7 +159,9 @@ static int scan_newest(struct loading *loading, uint32_t missing, int64_t *ret_b
 		if (packing_newest(sqlite3_column_blob(loading->newest, 1), (size_t)sqlite3_column_bytes(loading->newest, 1),
 		                   &offset_ms, &entries))
 			return database_damaged(database, DATABASE_APPENDING, "row %lld of its samples is damaged", (long long)key);
-		host->last_ms = placement_start_ms(key) + offset_ms;
+		int result = note_row(loading, host, placement_start_ms(key) + offset_ms);
+		if (result)
+			return result;
 		loading->found[host->number] = true;
 		missing--;
 	}
@@ -172,10 +188,8 @@ static int find_last(struct loading *loading, struct dictionary_host *host, int6
 		                                 placement_key(METRIC_USAGE, time_ms, host->number), &offset_ms, &entries);
 		if (found < 0)
 			return found;
-		if (found) {
-			host->last_ms = time_ms + offset_ms;
-			break;
-		}
+		if (found)
+			return note_row(loading, host, time_ms + offset_ms);
 	}
 	return 0;
 }
@@ -217,6 +231,7 @@ int loading_run(struct database *database, struct dictionary *dictionary, int64_
 		{ &loading.newest_key, "SELECT coalesce(max(key), 0) FROM sample" },
 		{ &loading.newest, "SELECT key, data FROM sample WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT ?3" },
 		{ &loading.find, DATABASE_FIND },
+		{ &loading.sealed, "SELECT 1 FROM summary WHERE key = ?1" },
 	};
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
 	if (result == 0)

@@ -26,7 +26,7 @@ struct names {
 	pthread_rwlock_t lock;
 	struct dictionary dictionary;
 
-	/* Of the one thread that appends: */
+	/* Of the thread that has the lock of hours.h: */
 	sqlite3_stmt *put_host, *put_series, *put_birth, *delete_host, *delete_series, *delete_birth;
 	bool host_limited; /* a host was at its limit: said */
 	bool full; /* it has as many series as it may: said */
@@ -146,7 +146,17 @@ int names_hosts(struct names *names, int64_t from_ms, struct store_hosts *ret_ho
 	return result;
 }
 
-/* ---- of the thread that appends ---- */
+bool names_find_ip(struct names *names, uint32_t number, char ret_ip[static WIRE_IP_SIZE])
+{
+	pthread_rwlock_rdlock(&names->lock);
+	const struct dictionary_host *host = dictionary_host_at(&names->dictionary, number);
+	if (host)
+		memcpy(ret_ip, host->ip, WIRE_IP_SIZE);
+	pthread_rwlock_unlock(&names->lock);
+	return host;
+}
+
+/* ---- of the thread that has the appending connection and its lock ---- */
 
 int names_place(struct names *names, const struct batch *const batches[], size_t count, struct placed placed[])
 {
@@ -184,14 +194,19 @@ static int put_series(struct names *names, struct dictionary_series *series, int
 	return database_run(names->put_birth);
 }
 
+static int run_put_host(struct names *names, const struct dictionary_host *host, int64_t seen_ms)
+{
+	sqlite3_bind_int64(names->put_host, 1, host->number);
+	sqlite3_bind_text(names->put_host, 2, host->ip, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(names->put_host, 3, seen_ms);
+	return database_run(names->put_host);
+}
+
 static int put_host(struct names *names, struct dictionary_host *host, int64_t seen_ms)
 {
 	host->seen_ms = seen_ms;
 	host->stored = true;
-	sqlite3_bind_int64(names->put_host, 1, host->number);
-	sqlite3_bind_text(names->put_host, 2, host->ip, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(names->put_host, 3, host->seen_ms);
-	return database_run(names->put_host);
+	return run_put_host(names, host, seen_ms);
 }
 
 /* The later of a host's newest sample and another one, of those that do not count as of a clock that is wrong. */
@@ -237,6 +252,28 @@ int names_write(struct names *names, const struct placed placed[], size_t count,
 			return database_result(names->database, code, names->database->appending, "write a name");
 	}
 	return 0;
+}
+
+/* Whether the table lacks a host's newest sample, which is before `end_ms`. */
+static bool lacks_newest(const struct dictionary_host *host, int64_t end_ms)
+{
+	return host && host->stored && host->last_ms && host->last_ms < end_ms && host->seen_ms != host->last_ms;
+}
+
+int names_seal(struct names *names, uint32_t number, int64_t end_ms)
+{
+	const struct dictionary_host *host = dictionary_host_at(&names->dictionary, number);
+	if (!lacks_newest(host, end_ms))
+		return 0;
+	return database_result(names->database, run_put_host(names, host, host->last_ms), names->database->appending,
+	                       "write a name");
+}
+
+void names_sealed(struct names *names, uint32_t number, int64_t end_ms)
+{
+	struct dictionary_host *host = dictionary_host_at(&names->dictionary, number);
+	if (lacks_newest(host, end_ms))
+		host->seen_ms = host->last_ms;
 }
 
 /* Whether no row within the retention can have the series' number any more. */

@@ -39,7 +39,10 @@ int names_group(struct names *names, const struct query *query, bool ordered, st
 int names_hosts(struct names *names, int64_t from_ms, struct store_hosts *ret_hosts, uint32_t **ret_numbers)
 	__attribute__((warn_unused_result));
 
-/* ---- of the thread that appends ---- */
+/* The address of a host. False when no host has the number. */
+bool names_find_ip(struct names *names, uint32_t number, char ret_ip[static WIRE_IP_SIZE]);
+
+/* ---- of the thread that has the appending connection and its lock ---- */
 
 /* Gives every sample its numbers, new ones to names that are new, see placement_place(). */
 int names_place(struct names *names, const struct batch *const batches[], size_t count, struct placed placed[])
@@ -56,6 +59,13 @@ int names_write(struct names *names, const struct placed placed[], size_t count,
  * all expired at `reached_ms`, and their host with its last one. Rows that the deletions have not reached
  * yet may still have their numbers; they are older than any window. */
 int names_expire(struct names *names, int64_t reached_ms) __attribute__((warn_unused_result));
+
+/* Within a transaction, for a host whose rows before `end_ms` are being sealed: the table is told its newest sample where that
+ * is one of them, since no start looks for it there. 0 or what database_result() gives. */
+int names_seal(struct names *names, uint32_t host, int64_t end_ms) __attribute__((warn_unused_result));
+
+/* That transaction is committed. */
+void names_sealed(struct names *names, uint32_t host, int64_t end_ms);
 
 /* The transaction is committed, or rolled back: what the dictionary makes of it. */
 void names_committed(struct names *names, const struct placed placed[], size_t count, int64_t latest_ms);

@@ -1,7 +1,6 @@
 #include "fcgi/sqlite/packing.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 enum packing_code packing_code_of(double value, uint64_t *ret_thousandths)
@@ -9,13 +8,9 @@ enum packing_code packing_code_of(double value, uint64_t *ret_thousandths)
 	*ret_thousandths = 0;
 	if (value == 0)
 		return PACKING_ZERO;
-	if (value > 0 && value < 1e12) {
-		uint64_t thousandths = (uint64_t)llrint(value * 1000);
-		if ((double)thousandths / 1000 == value) {
-			*ret_thousandths = thousandths;
-			return PACKING_THOUSANDTHS;
-		}
-	}
+	if (packing_find_thousandths(value, ret_thousandths))
+		return PACKING_THOUSANDTHS;
+	*ret_thousandths = 0;
 	return PACKING_DOUBLE;
 }
 

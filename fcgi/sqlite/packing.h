@@ -58,11 +58,37 @@ int packing_merge(const void *row, size_t length, const struct packing_entry ent
 int packing_newest(const void *row, size_t length, uint32_t *ret_offset_ms, size_t *ret_entries)
 	__attribute__((warn_unused_result));
 
+/* A value as a row has it: of PACKING_THOUSANDTHS these, of PACKING_DOUBLE its bits; otherwise 0. */
+struct packing_number {
+	enum packing_code code;
+	uint64_t bits;
+};
+
+static inline double packing_number_value(const struct packing_number *number)
+{
+	double value = (double)number->bits / 1000;
+	if (number->code == PACKING_DOUBLE)
+		memcpy(&value, &number->bits, sizeof(value));
+	return value;
+}
+
+/* Whether whole thousandths give exactly this value back: they are in ret_thousandths then. What has a packing_code below
+ * PACKING_DOUBLE has some. */
+static inline bool packing_find_thousandths(double value, uint64_t *ret_thousandths)
+{
+	if (!(value >= 0 && value < 1e12))
+		return false;
+	uint64_t thousandths = (uint64_t)(value * 1000 + 0.5);
+	*ret_thousandths = thousandths;
+	return (double)thousandths / 1000 == value;
+}
+
 /* Reads a row entry by entry; inline, because a read goes over millions of them. */
 struct packing_reader {
 	struct varint_bytes bytes;
 	uint64_t left; /* entries of the section */
 	struct packing_entry entry;
+	struct packing_number numbers[RESOURCE_COUNT]; /* of the entry */
 };
 
 static inline struct packing_reader packing_read(const void *row, size_t length)
@@ -71,30 +97,23 @@ static inline struct packing_reader packing_read(const void *row, size_t length)
 	return (struct packing_reader){ .bytes = { bytes, length ? bytes + length : bytes } };
 }
 
-static inline bool packing_value(struct packing_reader *reader, enum resource resource, unsigned code)
+static inline bool packing_take_number(struct varint_bytes *bytes, unsigned code, struct packing_number *ret_number)
 {
-	struct packing_entry *entry = &reader->entry;
-	uint64_t bits;
-
-	entry->present[resource] = code != PACKING_ABSENT;
-	entry->value[resource] = 0;
-	if (code == PACKING_THOUSANDTHS) {
-		if (!varint_take(&reader->bytes, &bits))
+	*ret_number = (struct packing_number){ .code = (enum packing_code)code };
+	if (code == PACKING_THOUSANDTHS)
+		return varint_take(bytes, &ret_number->bits);
+	if (code == PACKING_DOUBLE) {
+		if (bytes->end - bytes->at < 8)
 			return false;
-		entry->value[resource] = (double)bits / 1000;
-	} else if (code == PACKING_DOUBLE) {
-		if (reader->bytes.end - reader->bytes.at < 8)
-			return false;
-		memcpy(&bits, reader->bytes.at, 8);
-		bits = le64toh(bits);
-		memcpy(&entry->value[resource], &bits, 8);
-		reader->bytes.at += 8;
+		memcpy(&ret_number->bits, bytes->at, 8);
+		ret_number->bits = le64toh(ret_number->bits);
+		bytes->at += 8;
 	}
 	return true;
 }
 
-/* 1: reader->entry is the next entry; 0: the row is at its end; -1: the row is damaged. */
-static inline int packing_next(struct packing_reader *reader)
+/* As packing_next(), but that the entry's values are in reader->numbers alone. */
+static inline int packing_next_numbers(struct packing_reader *reader)
 {
 	uint64_t number;
 	while (reader->left == 0) {
@@ -109,7 +128,19 @@ static inline int packing_next(struct packing_reader *reader)
 	if (!varint_take(&reader->bytes, &number))
 		return -1;
 	reader->entry.series += (uint32_t)(number >> 4);
-	return packing_value(reader, RESOURCE_MEM, number & 3) && packing_value(reader, RESOURCE_CPU, number >> 2 & 3) ? 1 : -1;
+	return packing_take_number(&reader->bytes, number & 3, &reader->numbers[RESOURCE_MEM]) &&
+	       packing_take_number(&reader->bytes, number >> 2 & 3, &reader->numbers[RESOURCE_CPU]) ? 1 : -1;
+}
+
+/* 1: reader->entry is the next entry; 0: the row is at its end; -1: the row is damaged. */
+static inline int packing_next(struct packing_reader *reader)
+{
+	int more = packing_next_numbers(reader);
+	for (int i = 0; i < RESOURCE_COUNT && more == 1; i++) {
+		reader->entry.present[i] = reader->numbers[i].code != PACKING_ABSENT;
+		reader->entry.value[i] = packing_number_value(&reader->numbers[i]);
+	}
+	return more;
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fcgi/sqlite/block.h"
 #include "fcgi/sqlite/dictionary.h"
 #include "fcgi/sqlite/packing.h"
 #include "fcgi/sample.h"
@@ -28,9 +29,25 @@ static inline int64_t placement_key(enum metric metric, int64_t time_ms, uint32_
 	return (int64_t)metric << PLACEMENT_METRIC_SHIFT | time_ms / PLACEMENT_ROW_MS << PLACEMENT_HOST_BITS | host;
 }
 
+/* Of a sealed hour of a host. */
+static inline int64_t placement_hour_key(enum metric metric, int64_t time_ms, uint32_t host)
+{
+	return (int64_t)metric << PLACEMENT_METRIC_SHIFT | time_ms / BLOCK_MS << PLACEMENT_HOST_BITS | host;
+}
+
+static inline int64_t placement_hour_ms(int64_t key)
+{
+	return (key >> PLACEMENT_HOST_BITS & UINT32_MAX) * BLOCK_MS;
+}
+
 static inline int64_t placement_start_ms(int64_t key)
 {
 	return (key >> PLACEMENT_HOST_BITS & UINT32_MAX) * PLACEMENT_ROW_MS;
+}
+
+static inline uint32_t placement_host(int64_t key)
+{
+	return (uint32_t)(key & PLACEMENT_HOST_MAX);
 }
 
 static inline enum metric placement_metric(int64_t key)

@@ -1,246 +1,105 @@
 #include "fcgi/sqlite/read.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fcgi/sqlite/accumulate.h"
-#include "fcgi/sqlite/grouping.h"
-#include "fcgi/sqlite/packing.h"
 #include "fcgi/sqlite/placement.h"
+#include "fcgi/sqlite/scan.h"
 
-/* One connection, in the list of those not in use. */
-struct reader {
-	sqlite3 *connection;
-	sqlite3_stmt *begin, *end, *range, *find;
-	struct reader *next;
-};
-
-struct readers {
-	struct database *database;
-	struct names *names;
-	pthread_mutex_t lock;
-	struct reader *idle;
-};
-
-struct readers *read_open(struct database *database, struct names *names)
-{
-	struct readers *readers = calloc(1, sizeof(*readers));
-	if (!readers)
-		return NULL;
-	readers->database = database;
-	readers->names = names;
-	pthread_mutex_init(&readers->lock, NULL);
-	return readers;
-}
-
-static void reader_close(struct reader *reader)
-{
-	database_disconnect(reader->connection);
-	free(reader);
-}
-
-void read_close(struct readers *readers)
-{
-	if (!readers)
-		return;
-	for (struct reader *reader = readers->idle, *next; reader; reader = next) {
-		next = reader->next;
-		reader_close(reader);
-	}
-	pthread_mutex_destroy(&readers->lock);
-	free(readers);
-}
-
-static int reader_open(struct database *database, struct reader **ret_reader)
-{
-	struct reader *reader = calloc(1, sizeof(*reader));
-	if (!reader)
-		return -ENOMEM;
-	const struct database_statement statements[] = {
-		{ &reader->begin, "BEGIN" },
-		{ &reader->end, "COMMIT" },
-		{ &reader->range, "SELECT key, data FROM sample WHERE key BETWEEN ?1 AND ?2" },
-		{ &reader->find, DATABASE_FIND },
-	};
-	int result = database_connect(database, &reader->connection);
-	/* There may be as many as threads, and a window is read once from end to end. */
-	if (result == 0)
-		result = database_result(database, sqlite3_exec(reader->connection, "PRAGMA cache_size = -1024", NULL, NULL, NULL),
-		                         reader->connection, "open");
-	if (result == 0)
-		result = database_prepare(database, reader->connection, statements, sizeof(statements) / sizeof(statements[0]));
-	if (result)
-		reader_close(reader);
-	else
-		*ret_reader = reader;
-	return result;
-}
-
-static int reader_take(struct readers *readers, struct reader **ret_reader)
-{
-	pthread_mutex_lock(&readers->lock);
-	struct reader *reader = readers->idle;
-	if (reader)
-		readers->idle = reader->next;
-	pthread_mutex_unlock(&readers->lock);
-	if (!reader)
-		return reader_open(readers->database, ret_reader);
-	*ret_reader = reader;
-	return 0;
-}
-
-static void reader_give_back(struct readers *readers, struct reader *reader)
-{
-	pthread_mutex_lock(&readers->lock);
-	reader->next = readers->idle;
-	readers->idle = reader;
-	pthread_mutex_unlock(&readers->lock);
-}
-
-/* One read: a reader that sees the store as it is now, and the grouping for it. */
-struct snapshot {
-	struct readers *readers;
-	const struct query *query;
-	struct reader *reader;
-	struct grouping grouping;
-};
-
-static void snapshot_close(struct snapshot *snapshot)
-{
-	grouping_free(&snapshot->grouping);
-	database_run(snapshot->reader->end);
-	reader_give_back(snapshot->readers, snapshot->reader);
-}
-
-/*
- * In this order: the dictionary then has every name of the snapshot, so that a batch is
- * seen whole, and a number that is used anew after this is not in the snapshot's windows.
- */
-static int snapshot_open(struct readers *readers, const struct query *query, bool ordered, struct snapshot *ret_snapshot)
-{
-	struct snapshot snapshot = { .readers = readers, .query = query };
-	int result = reader_take(readers, &snapshot.reader);
-	if (result)
-		return result;
-	struct reader *reader = snapshot.reader;
-	int code = database_run(reader->begin);
-	if (code == SQLITE_OK) {
-		/* The first read begins the snapshot. */
-		sqlite3_bind_int64(reader->find, 1, 0);
-		code = sqlite3_step(reader->find);
-		sqlite3_reset(reader->find);
-	}
-	result = database_result(readers->database, code, reader->connection, "read");
-	if (result == 0)
-		result = names_group(readers->names, query, ordered, &snapshot.grouping);
-	if (result)
-		snapshot_close(&snapshot);
-	else
-		*ret_snapshot = snapshot;
-	return result;
-}
-
-/* Takes one entry of a wanted series; another result than 0 ends the read with it. */
-typedef int visitor(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry);
-
-/* Takes from an entry what nobody can have stored: a bit of the file may have flipped. Tells how many values. */
-static unsigned drop_unusable(struct packing_entry *entry)
-{
-	unsigned dropped = 0;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
-		if (entry->present[i] && (!sample_is_usable(entry->value[i]) || entry->offset_ms >= PACKING_SPAN_MS)) {
-			entry->present[i] = false;
-			dropped++;
-		}
-	}
-	return dropped;
-}
-
-/* Gives the row that `statement` stands on to the visitor, entry by entry. */
-static int visit_row(const struct snapshot *snapshot, sqlite3_stmt *statement, visitor *visit, void *state)
-{
-	const struct query *query = snapshot->query;
-	int64_t key = sqlite3_column_int64(statement, 0);
-	int64_t start_ms = placement_start_ms(key);
-	const void *data = sqlite3_column_blob(statement, 1);
-	struct packing_reader reader = packing_read(data, (size_t)sqlite3_column_bytes(statement, 1));
-	int more, result = 0;
-	uint64_t unusable = 0;
-	for (more = packing_next(&reader); more == 1 && result == 0; more = packing_next(&reader)) {
-		int64_t time_ms = start_ms + reader.entry.offset_ms;
-		int32_t group = grouping_find(&snapshot->grouping, reader.entry.series, time_ms);
-		if (group == GROUPING_NONE || time_ms <= query->from_ms || time_ms > query->to_ms)
-			continue;
-		unusable += drop_unusable(&reader.entry);
-		result = visit(state, group, time_ms, &reader.entry);
-	}
-	store_leave_out("sqlite", unusable);
-	if (result || more == 0)
-		return result;
-	return database_damaged(snapshot->readers->database, DATABASE_READING, "row %lld of its samples is damaged", (long long)key);
-}
-
-/* All rows of one statement's run. */
-static int visit_rows(const struct snapshot *snapshot, sqlite3_stmt *statement, visitor *visit, void *state)
-{
-	int code = sqlite3_step(statement), result = 0;
-	for (; code == SQLITE_ROW && result == 0; code = sqlite3_step(statement))
-		result = visit_row(snapshot, statement, visit, state);
-	sqlite3_reset(statement);
-	return result ? result : database_result(snapshot->readers->database, code, snapshot->reader->connection, "read");
-}
-
-/* Goes over the samples of the query's window, by rising time to within a row. */
-static int scan(const struct snapshot *snapshot, visitor *visit, void *state)
-{
-	const struct query *query = snapshot->query;
-	const struct reader *reader = snapshot->reader;
-	uint32_t host = snapshot->grouping.host;
-	if (snapshot->grouping.count == 0)
-		return 0;
-	int64_t first_ms = query->from_ms + 1 > 0 ? query->from_ms + 1 : 0;
-	if (host == 0) {
-		sqlite3_bind_int64(reader->range, 1, placement_key(query->metric, first_ms, 0));
-		sqlite3_bind_int64(reader->range, 2, placement_key(query->metric, query->to_ms, PLACEMENT_HOST_MAX));
-		return visit_rows(snapshot, reader->range, visit, state);
-	}
-	int result = 0;
-	for (int64_t time_ms = first_ms / PLACEMENT_ROW_MS * PLACEMENT_ROW_MS; result == 0 && time_ms <= query->to_ms;
-	     time_ms += PLACEMENT_ROW_MS) {
-		sqlite3_bind_int64(reader->find, 1, placement_key(query->metric, time_ms, host));
-		result = visit_rows(snapshot, reader->find, visit, state);
-	}
-	return result;
-}
-
-static int visit_mean(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry)
+static int entry_to_mean(void *state, int32_t group, int64_t time_ms, const struct packing_reader *row)
 {
 	(void)time_ms;
-	accumulate_mean((struct accumulate_cell *)state + group, entry);
+	accumulate_numbers((struct accumulate_cell *)state + group, row->numbers);
 	return 0;
 }
 
-static int visit_latest(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry)
+static int samples_to_mean(void *state, int32_t group, uint32_t series, enum resource resource, int64_t hour_ms,
+                           const struct block_samples *samples)
 {
-	accumulate_latest((struct accumulate_cell *)state + group, time_ms, entry);
+	(void)series;
+	(void)hour_ms;
+	accumulate_mean((struct accumulate_cell *)state + group, resource, samples->value, samples->count);
 	return 0;
 }
 
-static int read_rows(struct readers *readers, const struct query *query, visitor *visit, struct store_rows *ret_rows)
+static int summary_to_mean(void *state, int32_t group, uint32_t series, enum resource resource, int64_t time_ms,
+                           const struct block_summary *summary)
+{
+	(void)series;
+	(void)time_ms;
+	accumulate_mean_summary((struct accumulate_cell *)state + group, resource, summary);
+	return 0;
+}
+
+static int entry_to_latest(void *state, int32_t group, int64_t time_ms, const struct packing_reader *row)
+{
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		if (row->numbers[i].code != PACKING_ABSENT)
+			accumulate_latest((struct accumulate_newest *)state + group, (enum resource)i, time_ms,
+			                  packing_number_value(&row->numbers[i]));
+	}
+	return 0;
+}
+
+static int samples_to_latest(void *state, int32_t group, uint32_t series, enum resource resource, int64_t hour_ms,
+                             const struct block_samples *samples)
+{
+	(void)series;
+	size_t last = samples->count - 1;
+	accumulate_latest((struct accumulate_newest *)state + group, resource, hour_ms + samples->offset_ms[last],
+	                  samples->value[last]);
+	return 0;
+}
+
+static int summary_to_latest(void *state, int32_t group, uint32_t series, enum resource resource, int64_t time_ms,
+                             const struct block_summary *summary)
+{
+	(void)series;
+	accumulate_latest((struct accumulate_newest *)state + group, resource, time_ms, summary->sum / 1000 / summary->count);
+	return 0;
+}
+
+static const struct scan_sink sink_of_mean = {
+	.summed_ms = BLOCK_MS, .entry = entry_to_mean, .samples = samples_to_mean, .summary = summary_to_mean,
+};
+static const struct scan_sink sink_of_latest = {
+	.entry = entry_to_latest, .samples = samples_to_latest, .summary = summary_to_latest,
+};
+
+/* One answer of rows: scans into cells[groups], each of `size` bytes. */
+static int scan_into_cells(struct snapshot *snapshot, const struct scan_sink *sink, size_t size, struct budget_share *share,
+                           void **ret_cells)
+{
+	struct scan_sink own = *sink;
+	int result = budget_hold(share, snapshot->grouping.count * size);
+	if (result)
+		return result;
+	void *cells = calloc(snapshot->grouping.count + 1, size);
+	if (!cells)
+		return -ENOMEM;
+	own.state = cells;
+	for (int i = 0; i < RESOURCE_COUNT; i++)
+		own.wanted[i] = !snapshot->query->unwanted[i];
+	result = scan_run(snapshot, &own);
+	if (result)
+		free(cells);
+	else
+		*ret_cells = cells;
+	return result;
+}
+
+int read_mean(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
 {
 	struct snapshot snapshot;
 	int result = snapshot_open(readers, query, false, &snapshot);
 	if (result)
 		return result;
 	struct budget_share share = { 0 };
-	struct accumulate_cell *cells = NULL;
-	result = budget_hold(&share, snapshot.grouping.count * sizeof(*cells));
-	if (result == 0) {
-		cells = calloc(snapshot.grouping.count + 1, sizeof(*cells));
-		result = cells ? scan(&snapshot, visit, cells) : -ENOMEM;
-	}
+	void *cells = NULL;
+	result = scan_into_cells(&snapshot, &sink_of_mean, sizeof(struct accumulate_cell), &share, &cells);
 	if (result == 0)
 		result = accumulate_rows(cells, &snapshot.grouping, ret_rows);
 	free(cells);
@@ -249,16 +108,23 @@ static int read_rows(struct readers *readers, const struct query *query, visitor
 	return database_finish(readers->database, DATABASE_READING, result);
 }
 
-int read_mean(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
-{
-	return read_rows(readers, query, visit_mean, ret_rows);
-}
-
 int read_latest(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
 {
 	struct query by_host = *query;
 	by_host.by_host = true;
-	return read_rows(readers, &by_host, visit_latest, ret_rows);
+	struct snapshot snapshot;
+	int result = snapshot_open(readers, &by_host, false, &snapshot);
+	if (result)
+		return result;
+	struct budget_share share = { 0 };
+	void *newest = NULL;
+	result = scan_into_cells(&snapshot, &sink_of_latest, sizeof(struct accumulate_newest), &share, &newest);
+	if (result == 0)
+		result = accumulate_latest_rows(newest, &snapshot.grouping, ret_rows);
+	free(newest);
+	budget_give_back(&share);
+	snapshot_close(&snapshot);
+	return database_finish(readers->database, DATABASE_READING, result);
 }
 
 struct history {
@@ -266,14 +132,43 @@ struct history {
 	const struct grouping *grouping;
 };
 
-static int visit_history(void *state, int32_t group, int64_t time_ms, const struct packing_entry *entry)
+static int entry_to_history(void *state, int32_t group, int64_t time_ms, const struct packing_reader *row)
 {
 	struct history *history = state;
-	enum resource resource = history->points.query->resource;
-	if (!entry->present[resource])
+	const struct packing_number *number = &row->numbers[history->points.query->resource];
+	if (number->code == PACKING_ABSENT)
 		return 0;
-	return accumulate_history_add(&history->points, group, time_ms, entry->value[resource],
-	                              grouping_find_order(history->grouping, entry->series));
+	return accumulate_history_add(&history->points, group, time_ms, packing_number_value(number),
+	                              grouping_find_order(history->grouping, row->entry.series));
+}
+
+static int samples_to_history(void *state, int32_t group, uint32_t series, enum resource resource, int64_t hour_ms,
+                              const struct block_samples *samples)
+{
+	(void)resource; /* the one that is wanted */
+	struct history *history = state;
+	uint32_t order = grouping_find_order(history->grouping, series);
+	int result = 0;
+	for (size_t i = 0; i < samples->count && result == 0; i++)
+		result = accumulate_history_add(&history->points, group, hour_ms + samples->offset_ms[i], samples->value[i], order);
+	return result;
+}
+
+static int summary_to_history(void *state, int32_t group, uint32_t series, enum resource resource, int64_t time_ms,
+                              const struct block_summary *summary)
+{
+	(void)resource;
+	struct history *history = state;
+	return accumulate_history_add_summary(&history->points, group, time_ms, summary,
+	                                      grouping_find_order(history->grouping, series));
+}
+
+/* The longest summaries that are in one step each. */
+static int64_t find_summed(int64_t step_ms)
+{
+	if (step_ms == 0 || step_ms % BLOCK_STEP_MS)
+		return 0;
+	return step_ms % BLOCK_MS ? BLOCK_STEP_MS : BLOCK_MS;
 }
 
 int read_history(struct readers *readers, const struct query *query, struct store_history *ret_history)
@@ -283,9 +178,17 @@ int read_history(struct readers *readers, const struct query *query, struct stor
 	if (result)
 		return result;
 	struct history history = { .grouping = &snapshot.grouping };
+	struct scan_sink sink = {
+		.state = &history,
+		.summed_ms = find_summed(query->step_ms),
+		.entry = entry_to_history,
+		.samples = samples_to_history,
+		.summary = summary_to_history,
+	};
+	sink.wanted[query->resource] = true;
 	result = accumulate_history_open(&history.points, query, snapshot.grouping.count);
 	if (result == 0) {
-		result = scan(&snapshot, visit_history, &history);
+		result = scan_run(&snapshot, &sink);
 		if (result == 0)
 			result = accumulate_history_finish(&history.points, &snapshot.grouping, ret_history);
 		accumulate_history_close(&history.points);
@@ -294,22 +197,39 @@ int read_history(struct readers *readers, const struct query *query, struct stor
 	return database_finish(readers->database, DATABASE_READING, result);
 }
 
+/* The start of the newest hour of which anything is sealed; negative: nothing is. */
+static int find_newest_sealed(const struct snapshot *snapshot, int64_t *ret_hour_ms)
+{
+	sqlite3_stmt *newest_hour = snapshot->reader->newest_hour;
+	int code = sqlite3_step(newest_hour);
+	int64_t key = code == SQLITE_ROW ? sqlite3_column_int64(newest_hour, 0) : -1;
+	sqlite3_reset(newest_hour);
+	*ret_hour_ms = key < 0 ? -1 : placement_hour_ms(key);
+	return database_result(snapshot->readers->database, code, snapshot->reader->connection, "read");
+}
+
 /* The process counts of hosts that have the numbers[hosts->count]: the names in each one's newest sample. */
 static int count_processes(struct readers *readers, const uint32_t numbers[], struct store_hosts *hosts)
 {
-	struct reader *reader;
-	int result = reader_take(readers, &reader);
+	struct snapshot snapshot;
+	int64_t sealed_ms;
+	int result = snapshot_open(readers, NULL, false, &snapshot);
 	if (result)
 		return result;
+	result = find_newest_sealed(&snapshot, &sealed_ms);
 	for (size_t i = 0; i < hosts->count && result == 0; i++) {
 		struct store_host *host = &hosts->items[i];
 		uint32_t offset_ms;
-		int found = database_find_newest(readers->database, reader->find,
+		if (host->last_seen_ms < sealed_ms + BLOCK_MS) {
+			result = scan_count_series(&snapshot, numbers[i], host->last_seen_ms, &host->processes);
+			continue;
+		}
+		int found = database_find_newest(readers->database, snapshot.reader->row,
 		                                 placement_key(METRIC_USAGE, host->last_seen_ms, numbers[i]), &offset_ms,
 		                                 &host->processes);
 		result = found < 0 ? found : 0;
 	}
-	reader_give_back(readers, reader);
+	snapshot_close(&snapshot);
 	return result;
 }
 
@@ -327,4 +247,17 @@ int read_hosts(struct readers *readers, int64_t from_ms, struct store_hosts *ret
 	else
 		*ret_hosts = hosts;
 	return database_finish(readers->database, DATABASE_READING, result);
+}
+
+size_t read_damaged(struct readers *readers, int64_t oldest_ms, struct store_damaged ret_damaged[static STORE_DAMAGED_MAX])
+{
+	int64_t keys[STORE_DAMAGED_MAX];
+	size_t found = damage_list(&readers->damage, oldest_ms, keys), count = 0;
+	for (size_t i = 0; i < found; i++) {
+		/* One whose host is not known tells nobody anything. */
+		if (!names_find_ip(readers->names, placement_host(keys[i]), ret_damaged[count].ip))
+			continue;
+		ret_damaged[count++].hour_ms = placement_hour_ms(keys[i]);
+	}
+	return count;
 }

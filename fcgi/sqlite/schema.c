@@ -3,18 +3,22 @@
 #include <sqlite3.h>
 #include <stddef.h>
 
-#define VERSION 1
+#define VERSION 2
 #define TEXT_OF(number) #number
 #define PRAGMA_VERSION(number) "PRAGMA user_version = " TEXT_OF(number) ";"
 
-/* `state` is not known to all programs of this version of the schema. Older ones made the others one by one. */
+/* `state` is not known to all programs of version 1, which made the others one by one. */
+#define TABLE_STATE "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+
 static const char tables[] =
 	PRAGMA_VERSION(VERSION)
 	"CREATE TABLE IF NOT EXISTS host (id INTEGER PRIMARY KEY, ip TEXT NOT NULL, seen_ms INTEGER NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS series "
 	"(id INTEGER PRIMARY KEY, host INTEGER NOT NULL, process TEXT NOT NULL, seen_ms INTEGER NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS sample (key INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;";
+	"CREATE TABLE IF NOT EXISTS hour (key INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS summary (key INTEGER PRIMARY KEY, late INTEGER NOT NULL, data BLOB NOT NULL);"
+	TABLE_STATE;
 
 /* The number that a statement gives; -1 where it gives none. */
 static int ask(sqlite3 *connection, const char *sql, int64_t *ret_number)
@@ -45,21 +49,25 @@ static int look(sqlite3 *connection, struct schema_found *ret_found, bool *ret_c
 	int code = SQLITE_OK;
 	for (int i = 0; i < ASKED && code == SQLITE_OK; i++)
 		code = ask(connection, questions[i], &answers[i]);
-	bool complete = answers[ASKED_SAMPLE] && answers[ASKED_STATE];
-	if (code == SQLITE_OK && complete)
+	bool has_all = answers[ASKED_SAMPLE] && answers[ASKED_STATE];
+	if (code == SQLITE_OK && has_all)
 		code = ask(connection, "SELECT value FROM state WHERE name = 'closed'", &closed_key);
 	if (code != SQLITE_OK)
 		return code;
-	bool empty = answers[ASKED_VERSION] == 0 && answers[ASKED_TABLES] == 0;
-	bool half_made = answers[ASKED_VERSION] == VERSION && answers[ASKED_OTHERS] == 0;
-	bool ours = answers[ASKED_VERSION] == VERSION && answers[ASKED_SAMPLE];
+	int64_t version = answers[ASKED_VERSION];
+	bool known = version > 0 && version <= VERSION;
+	bool empty = version == 0 && answers[ASKED_TABLES] == 0;
+	bool half_made = version == 1 && answers[ASKED_OTHERS] == 0;
+	bool ours = known && answers[ASKED_SAMPLE];
 	*ret_found = (struct schema_found){
 		.foreign = !empty && !half_made && !ours,
+		.newer = version > VERSION && has_all,
+		.older = ours && version < VERSION,
 		.made = empty || half_made,
-		.in_use = complete && closed_key == -1,
+		.in_use = has_all && closed_key == -1,
 		.closed_key = closed_key,
 	};
-	*ret_complete = complete;
+	*ret_complete = has_all && version == VERSION;
 	return SQLITE_OK;
 }
 
@@ -93,7 +101,7 @@ int schema_close(struct sqlite3 *connection)
 
 int schema_close_copy(struct sqlite3 *connection)
 {
-	int code = sqlite3_exec(connection, tables, NULL, NULL, NULL); /* an older version had not all of them */
+	int code = sqlite3_exec(connection, TABLE_STATE, NULL, NULL, NULL);
 	if (code == SQLITE_OK)
 		code = sqlite3_exec(connection, "INSERT OR REPLACE INTO state (name, value) VALUES ('closed', -2)", NULL, NULL, NULL);
 	return code;

@@ -2,11 +2,12 @@
  * The embedded store: SQLite in WAL mode, each commit synced.
  *
  * The file is database.h's, which says what is in it; write.h appends and read.h reads, and
- * both ask names.h which host and series a number is. What is in memory is the truth: one
- * process alone may use a database.
+ * both ask names.h which host and series a number is; seal.h seals the hours that are past. What is in memory is the
+ * truth: one process alone may use a database.
  *
- * One thread at a time appends, any read. Two locks, that of the names and that of the list
- * of readers' connections, neither of which is held during SQL or while the other is taken.
+ * One thread at a time appends, any read, and one seals. Three locks: that of the hours, which the two that write hold
+ * for as long as they do, and may take that of the names with it; and, neither of which is held during SQL or while
+ * another is taken, that of the names and that of the list of readers' connections.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "fcgi/sqlite/database.h"
 #include "fcgi/sqlite/names.h"
 #include "fcgi/sqlite/read.h"
+#include "fcgi/sqlite/seal.h"
 #include "fcgi/sqlite/timekeeper.h"
 #include "fcgi/sqlite/write.h"
 #include "fcgi/store.h"
@@ -26,7 +28,9 @@ struct store {
 	struct database *database;
 	struct timekeeper *timekeeper;
 	struct names *names;
+	struct hours hours;
 	struct appender *appender;
+	struct sealer *sealer;
 	struct readers *readers;
 };
 
@@ -44,13 +48,15 @@ static void sqlite_close(struct store *store)
 {
 	if (!store)
 		return;
-	read_close(store->readers);
+	seal_close(store->sealer);
+	readers_close(store->readers);
 	if (store->appender)
 		names_keep(store->names);
 	write_close(store->appender);
 	names_close(store->names);
 	timekeeper_close(store->timekeeper);
 	database_close(store->database);
+	hours_destroy(&store->hours);
 	free(store);
 }
 
@@ -60,6 +66,8 @@ static int sqlite_open(const struct config *config, struct store **ret_store)
 	if (!store)
 		return -ENOMEM;
 	store->retention_ms = config->server.retention_ms;
+	hours_init(&store->hours);
+	const struct seal_settings settings = { .retention_ms = store->retention_ms, .detail_ms = config->sqlite.detail_ms };
 	int result = database_open(config->sqlite.path, &store->database);
 	struct moment now = clock_moment();
 	if (result == 0)
@@ -67,11 +75,16 @@ static int sqlite_open(const struct config *config, struct store **ret_store)
 	if (result == 0)
 		result = names_open(store->database, config, timekeeper_read(store->timekeeper, now).latest_ms, &store->names);
 	if (result == 0)
-		result = write_open(store->database, store->names, store->timekeeper, store->retention_ms, &store->appender);
+		result = write_open(store->database, store->names, store->timekeeper, &store->hours, store->retention_ms,
+		                    &store->appender);
+	if (result == 0)
+		result = seal_open(store->database, store->names, store->timekeeper, &store->hours, &settings, &store->sealer);
 	if (result == 0) {
-		store->readers = read_open(store->database, store->names);
+		store->readers = readers_open(store->database, store->names);
 		result = store->readers ? 0 : -ENOMEM;
 	}
+	if (result == 0)
+		result = seal_start(store->sealer);
 	if (result)
 		sqlite_close(store);
 	else
@@ -122,6 +135,11 @@ static int sqlite_health(struct store *store)
 	return database_health(store->database);
 }
 
+static size_t sqlite_damaged(struct store *store, int64_t now_ms, struct store_damaged ret_damaged[static STORE_DAMAGED_MAX])
+{
+	return read_damaged(store->readers, now_ms - store->retention_ms, ret_damaged);
+}
+
 const struct store_ops store_sqlite = {
 	.name = "sqlite",
 	.appends = 1,
@@ -136,4 +154,5 @@ const struct store_ops store_sqlite = {
 	.hosts = sqlite_hosts,
 	.retention = sqlite_retention,
 	.health = sqlite_health,
+	.damaged = sqlite_damaged,
 };

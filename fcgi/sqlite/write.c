@@ -4,7 +4,9 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
+#include "common/log.h"
 #include "fcgi/counters.h"
+#include "fcgi/sqlite/expire.h"
 #include "fcgi/sqlite/packing.h"
 #include "fcgi/sqlite/placement.h"
 
@@ -12,21 +14,21 @@ enum {
 	EXPIRE_ROWS_FACTOR = 4, /* rows deleted at most for each row written … */
 	EXPIRE_ROWS_MORE = 16,  /* … and on top of that */
 	ROOM_PIECES = 64,       /* deleted for a write that there is no space for */
-	FORECASTS_KEPT_MS = 4 * 3600 * 1000, /* at most: over three of their refreshes, of an hour at most */
 };
 
 struct appender {
 	struct database *database;
 	struct names *names;
 	struct timekeeper *timekeeper;
-	int64_t retention_ms;
-	sqlite3_stmt *begin, *commit, *rollback, *insert, *find, *update, *expire;
+	struct hours *hours;
+	struct expirer *expirer;
+	sqlite3_stmt *begin, *commit, *rollback, *insert, *find, *update, *find_sealed, *raise_late;
 	struct text row;
-	int expire_metric; /* the metric besides usage whose rows were last deleted */
+	bool too_late; /* samples have come that are too late: said */
 };
 
-int write_open(struct database *database, struct names *names, struct timekeeper *timekeeper, int64_t retention_ms,
-               struct appender **ret_appender)
+int write_open(struct database *database, struct names *names, struct timekeeper *timekeeper, struct hours *hours,
+               int64_t retention_ms, struct appender **ret_appender)
 {
 	struct appender *appender = calloc(1, sizeof(*appender));
 	if (!appender)
@@ -34,7 +36,7 @@ int write_open(struct database *database, struct names *names, struct timekeeper
 	appender->database = database;
 	appender->names = names;
 	appender->timekeeper = timekeeper;
-	appender->retention_ms = retention_ms;
+	appender->hours = hours;
 	const struct database_statement statements[] = {
 		{ &appender->begin, "BEGIN IMMEDIATE" },
 		{ &appender->commit, "COMMIT" },
@@ -42,10 +44,12 @@ int write_open(struct database *database, struct names *names, struct timekeeper
 		{ &appender->insert, "INSERT OR IGNORE INTO sample (key, data) VALUES (?1, ?2)" },
 		{ &appender->find, DATABASE_FIND },
 		{ &appender->update, "UPDATE sample SET data = ?2 WHERE key = ?1" },
-		{ &appender->expire, "DELETE FROM sample WHERE key IN "
-		                     "(SELECT key FROM sample WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3)" },
+		{ &appender->find_sealed, "SELECT EXISTS (SELECT 1 FROM hour WHERE key = ?1) FROM summary WHERE key = ?1" },
+		{ &appender->raise_late, "UPDATE summary SET late = late + 1 WHERE key = ?1" },
 	};
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
+	if (result == 0)
+		result = expire_open(database, retention_ms, &appender->expirer);
 	if (result)
 		write_close(appender);
 	else
@@ -57,6 +61,7 @@ void write_close(struct appender *appender)
 {
 	if (!appender)
 		return;
+	expire_close(appender->expirer);
 	text_free(&appender->row);
 	free(appender);
 }
@@ -91,7 +96,9 @@ static int merge_row(struct appender *appender, int64_t key, const struct packin
 	return result;
 }
 
-static int write_row(struct appender *appender, int64_t key, const struct packing_entry entries[], size_t count)
+/* Writes a row, or merges it into the one that is there; whether it is a new one. */
+static int write_row(struct appender *appender, int64_t key, const struct packing_entry entries[], size_t count,
+                     bool *ret_new)
 {
 	text_reset(&appender->row);
 	packing_encode(entries, count, &appender->row);
@@ -100,7 +107,8 @@ static int write_row(struct appender *appender, int64_t key, const struct packin
 	sqlite3_bind_int64(appender->insert, 1, key);
 	sqlite3_bind_blob(appender->insert, 2, appender->row.data, (int)appender->row.length, SQLITE_STATIC);
 	int code = database_run(appender->insert);
-	if (code != SQLITE_OK || sqlite3_changes(appender->database->appending) == 1)
+	*ret_new = code == SQLITE_OK && sqlite3_changes(appender->database->appending) == 1;
+	if (code != SQLITE_OK || *ret_new)
 		return result_of(appender, code, "write");
 
 	int result = merge_row(appender, key, entries, count);
@@ -113,50 +121,78 @@ static int write_row(struct appender *appender, int64_t key, const struct packin
 	return result_of(appender, database_run(appender->update), "write");
 }
 
+static void note_too_late(struct appender *appender, size_t samples)
+{
+	counters_add(COUNTER_TOO_LATE, samples);
+	if (!appender->too_late)
+		log_warning("store %s: samples came for an hour that is older than sqlite.detail, of which the summaries alone are "
+		            "kept: they are not stored, and counted in vigie_too_late_samples_total", appender->database->path);
+	appender->too_late = true;
+}
+
+/* What a row meets where it belongs. */
+enum place {
+	PLACE_OPEN,   /* nothing but rows */
+	PLACE_SEALED, /* a sealed hour, over which it counts */
+	PLACE_CLOSED, /* of its hour the summaries alone are kept: it cannot be added to them */
+};
+
+static int find_place(struct appender *appender, int64_t hour_key, enum place *ret_place)
+{
+	sqlite3_bind_int64(appender->find_sealed, 1, hour_key);
+	int code = sqlite3_step(appender->find_sealed);
+	*ret_place = code != SQLITE_ROW ? PLACE_OPEN : sqlite3_column_int(appender->find_sealed, 0) ? PLACE_SEALED : PLACE_CLOSED;
+	sqlite3_reset(appender->find_sealed);
+	return result_of(appender, code, "write");
+}
+
+/* Writes one row of usage, of placed[count], and notes in the summaries of its hour that it lies over them. */
+static int write_usage(struct appender *appender, const struct append_time *time, const struct placed placed[], size_t count,
+                       struct packing_entry entries[])
+{
+	int64_t key = placed->key, start_ms = placement_start_ms(key);
+	uint32_t host = (uint32_t)(key & PLACEMENT_HOST_MAX);
+	int64_t hour_key = placement_hour_key(METRIC_USAGE, start_ms, host);
+	enum place place = PLACE_OPEN;
+	bool new = false;
+	int result = 0;
+	if (start_ms < appender->hours->sealed_end_ms)
+		result = find_place(appender, hour_key, &place);
+	if (result == 0 && place == PLACE_CLOSED) {
+		note_too_late(appender, count);
+		return 0;
+	}
+	hours_note(appender->hours, placement_hour_ms(hour_key), host, time->now.boot_ms);
+	if (result == 0)
+		result = write_row(appender, key, entries, placement_entries(placed, count, entries), &new);
+	if (result == 0 && new && place == PLACE_SEALED) {
+		sqlite3_bind_int64(appender->raise_late, 1, hour_key);
+		result = result_of(appender, database_run(appender->raise_late), "write");
+	}
+	return result;
+}
+
 /* Writes the rows of placed[count], sorted; tells how many. */
-static int write_rows(struct appender *appender, const struct placed placed[], size_t count, size_t *ret_rows)
+static int write_rows(struct appender *appender, const struct append_time *time, const struct placed placed[], size_t count,
+                      size_t *ret_rows)
 {
 	struct packing_entry *entries = malloc(count * sizeof(*entries));
 	if (!entries)
 		return -ENOMEM;
 	int result = 0;
+	bool new;
 	*ret_rows = 0;
 	for (size_t i = 0, end; i < count && result == 0; i = end) {
 		for (end = i + 1; end < count && placed[end].key == placed[i].key;)
 			end++;
-		size_t used = placement_entries(placed + i, end - i, entries);
-		result = write_row(appender, placed[i].key, entries, used);
+		if (placement_metric(placed[i].key) == METRIC_USAGE)
+			result = write_usage(appender, time, placed + i, end - i, entries);
+		else
+			result = write_row(appender, placed[i].key, entries, placement_entries(placed + i, end - i, entries), &new);
 		++*ret_rows;
 	}
 	free(entries);
 	return result;
-}
-
-/* Forecasts of all series each minute would take as much as the samples: they are kept
- * for as long as they can be asked for. */
-static int64_t kept_ms(const struct appender *appender, enum metric metric)
-{
-	bool shorter = sample_is_forecast(metric) && FORECASTS_KEPT_MS < appender->retention_ms;
-	return shorter ? FORECASTS_KEPT_MS : appender->retention_ms;
-}
-
-/* Deletes some of the rows that are too old; the rest with the next appends. */
-static int expire_rows(struct appender *appender, int64_t reached_ms, size_t most)
-{
-	/* Usage each time; of the other metrics, which have few rows, one in turn. */
-	appender->expire_metric = appender->expire_metric % (METRIC_COUNT - 1) + 1;
-	const enum metric metrics[] = { METRIC_USAGE, (enum metric)appender->expire_metric };
-	for (int i = 0; i < 2; i++) {
-		int64_t oldest_ms = reached_ms - kept_ms(appender, metrics[i]);
-		sqlite3_bind_int64(appender->expire, 1, placement_key(metrics[i], 0, 0));
-		sqlite3_bind_int64(appender->expire, 2, placement_key(metrics[i], oldest_ms > 0 ? oldest_ms : 0, 0));
-		sqlite3_bind_int64(appender->expire, 3, (int64_t)most);
-		int code = database_run(appender->expire);
-		if (code != SQLITE_OK)
-			return result_of(appender, code, "delete what is too old");
-		counters_add(COUNTER_EXPIRED_ROWS, (uint64_t)sqlite3_changes(appender->database->appending));
-	}
-	return 0;
 }
 
 static int begin(struct appender *appender)
@@ -194,9 +230,9 @@ static int write_placed(struct appender *appender, const struct append_time *tim
 	if (result == 0)
 		result = names_write(appender->names, placed, count, time->certain.latest_ms);
 	if (result == 0)
-		result = write_rows(appender, placed, count, &rows);
+		result = write_rows(appender, time, placed, count, &rows);
 	if (result == 0)
-		result = expire_rows(appender, time->certain.reached_ms, rows * EXPIRE_ROWS_FACTOR + EXPIRE_ROWS_MORE);
+		result = expire_some(appender->expirer, time->certain.reached_ms, rows * EXPIRE_ROWS_FACTOR + EXPIRE_ROWS_MORE);
 	if (result == 0)
 		result = names_expire(appender->names, time->certain.reached_ms);
 	return end(appender, time, placed, count, result);
@@ -223,7 +259,7 @@ static int make_room(struct appender *appender, const struct append_time *time)
 		database_checkpoint(appender->database);
 		result = begin(appender);
 		if (result == 0)
-			result = expire_rows(appender, time->certain.reached_ms, EXPIRE_ROWS_MORE);
+			result = expire_some(appender->expirer, time->certain.reached_ms, EXPIRE_ROWS_MORE);
 		if (result == 0)
 			result = names_expire(appender->names, time->certain.reached_ms);
 		result = end(appender, time, NULL, 0, result);
@@ -241,10 +277,12 @@ int write_append(struct appender *appender, const struct batch *const batches[],
 	struct placed *placed = malloc(samples * sizeof(*placed));
 	if (!placed)
 		return -ENOMEM;
+	hours_lock(appender->hours);
 	const struct append_time time = { .now = now, .certain = timekeeper_read(appender->timekeeper, now) };
 	int result = place_and_write(appender, &time, batches, count, placed, samples);
 	if (result == -ENOSPC && make_room(appender, &time) == 0)
 		result = place_and_write(appender, &time, batches, count, placed, samples);
+	hours_unlock(appender->hours);
 	free(placed);
 	return database_finish(appender->database, DATABASE_APPENDING, result);
 }

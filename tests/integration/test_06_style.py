@@ -15,8 +15,10 @@ FOLDERS = ("common", "fcgi", "collector", "alert", "forecast")
 # it deflates, inflates, or gives a checksum.
 LIBRARIES = {
     r"fcgi(app|_stdio|_config|misc|os)\.h": {"fcgi/request.c"},
-    r"sqlite3(ext)?\.h": {"fcgi/sqlite/backup.c", "fcgi/sqlite/database.c", "fcgi/sqlite/loading.c", "fcgi/sqlite/names.c", "fcgi/sqlite/read.c",
-                            "fcgi/sqlite/schema.c", "fcgi/sqlite/timekeeper.c", "fcgi/sqlite/write.c"},
+    r"sqlite3(ext)?\.h": {"fcgi/sqlite/backup.c", "fcgi/sqlite/database.c", "fcgi/sqlite/expire.c", "fcgi/sqlite/loading.c",
+                            "fcgi/sqlite/names.c", "fcgi/sqlite/read.c", "fcgi/sqlite/readers.c", "fcgi/sqlite/scan.c",
+                            "fcgi/sqlite/scan_count.c", "fcgi/sqlite/scan_hour.c", "fcgi/sqlite/schema.c", "fcgi/sqlite/seal.c",
+                            "fcgi/sqlite/seal_piece.c", "fcgi/sqlite/seal_work.c", "fcgi/sqlite/timekeeper.c", "fcgi/sqlite/write.c"},
     r"curl/.*": {"common/http.c"},
     r"uthash\.h": {"common/table.h"},
     r"xxhash\.h": {"common/table.c"},

@@ -13,6 +13,7 @@
 #define VIGIE_TESTS_FCGI_ENGINES_H
 
 #include "tests/unit/fcgi/store_fixture.h"
+#include "tests/unit/fcgi/sqlite/sealing.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -217,6 +218,32 @@ static inline void cluster_settle(void)
 	sleep(6);
 }
 
+/* ---- SQLite with sealed hours ---- */
+
+static inline bool seal_all(int64_t key)
+{
+	(void)key;
+	return true;
+}
+
+static inline void sqlite_seal(const struct config *config)
+{
+	sealing_seal_chosen(config->sqlite.path, seal_all);
+}
+
+/* One in three: hours that are sealed, that are not, and that what comes next lies over. */
+static inline bool seal_some(int64_t key)
+{
+	static unsigned asked;
+	(void)key;
+	return asked++ % 3 == 0;
+}
+
+static inline void sqlite_seal_some(const struct config *config)
+{
+	sealing_seal_chosen(config->sqlite.path, seal_some);
+}
+
 static const struct engine engines[] = {
 	{ .ops = &store_sqlite, .configure = config_in },
 	{ .ops = &store_influxql, .start = influxql_start, .stop = stop_serving, .configure = influxql_configure },
@@ -225,6 +252,8 @@ static const struct engine engines[] = {
 	{ .ops = &store_influxdb2, .start = influxdb2_start, .configure = influxdb2_configure },
 	{ .ops = &store_victoriametrics, .start = cluster_start, .configure = cluster_configure, .settle = cluster_settle,
 	  .approximate = true },
+	{ .ops = &store_sqlite, .name = "sqlite, sealed", .configure = config_in, .seal = sqlite_seal },
+	{ .ops = &store_sqlite, .name = "sqlite, mixed", .configure = config_in, .seal = sqlite_seal_some },
 };
 
 #endif

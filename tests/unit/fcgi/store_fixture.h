@@ -33,11 +33,13 @@ struct fixture {
 /* How a test gets at an engine. */
 struct engine {
 	const struct store_ops *ops;
+	const char *name;       /* of its cases; NULL: that of its ops */
 	bool (*start)(void); /* before the cases; NULL: nothing to start. False: it is not there */
 	void (*stop)(void);
 	/* A configuration for an empty store of its own, and one more option (NULL: none). */
 	struct config *(*configure)(const char *folder, const char *option);
 	void (*settle)(void);   /* waits until what was written can be read; NULL: it can */
+	void (*seal)(const struct config *config); /* keeps what was written in another way; NULL: there is none */
 	bool approximate;       /* it keeps 12 digits of a value, and of samples of one series and time any one */
 };
 
@@ -130,11 +132,13 @@ static inline int append(struct fixture *f, struct sample samples[], size_t coun
 
 /* ---- reading: answers as sorted texts ---- */
 
-/* Waits until what was written can be read. */
+/* Waits until what was written can be read, and has it kept as the engine's cases want it. */
 static inline void settle(struct fixture *f)
 {
 	if (f->unsettled && engine->settle)
 		engine->settle();
+	if (f->unsettled && engine->seal)
+		engine->seal(f->config);
 	f->unsettled = false;
 }
 

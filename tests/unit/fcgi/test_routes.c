@@ -1069,6 +1069,15 @@ static int broken_health(struct store *store)
 	return -EIO;
 }
 
+static size_t two_damaged(struct store *store, int64_t now_ms, struct store_damaged ret_damaged[static STORE_DAMAGED_MAX])
+{
+	(void)store;
+	assert_true(now_ms > 0);
+	ret_damaged[0] = (struct store_damaged){ .ip = "10.0.0.1", .hour_ms = 3600000 };
+	ret_damaged[1] = (struct store_damaged){ .ip = "fe80::a", .hour_ms = 7200000 };
+	return 2;
+}
+
 static void set_slow(bool held, int result)
 {
 	pthread_mutex_lock(&slow.lock);
@@ -1194,6 +1203,13 @@ static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **st
 	get(f, "get-all", "", "{\"a\": [1, null]}");
 
 	/* Health has the store's own word. */
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "\"status\": \"ok\", \"damaged_hours\": []}"));
+	ops.damaged = two_damaged;
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "\"damaged_hours\": [{\"ip\": \"10.0.0.1\", \"hour\": 3600}, "
+	                                              "{\"ip\": \"fe80::a\", \"hour\": 7200}]}"));
+	ops.damaged = NULL;
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
 	ops.health = broken_health;
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 503);

@@ -102,7 +102,8 @@ static void test_accumulate_mean_every_sample_weighs_the_same(void **state)
 	struct store_rows rows;
 	static const double mem[] = { 1, 2, 6 };
 	for (size_t i = 0; i < COUNT_OF(mem); i++)
-		accumulate_mean(&cells[1], &(struct packing_entry){ .present = { true, i == 1 }, .value = { mem[i], 40 } });
+		accumulate_mean(&cells[1], RESOURCE_MEM, &mem[i], 1);
+	accumulate_mean(&cells[1], RESOURCE_CPU, &(const double){ 40 }, 1);
 	assert_int_equal(accumulate_rows(cells, &grouping, &rows), 0);
 	assert_int_equal(rows.count, 1);
 	assert_true(rows.items[0].value[RESOURCE_MEM] == 3 && rows.items[0].maximum[RESOURCE_MEM] == 6);
@@ -115,13 +116,13 @@ static void test_accumulate_latest_order_of_arrival_does_not_matter(void **state
 {
 	(void)state;
 	struct grouping grouping = two_groups();
-	struct accumulate_cell cells[2] = { 0 };
+	struct accumulate_newest newest[2] = { 0 };
 	struct store_rows rows;
 	static const int64_t times[] = { 30, 10, 40, 20 };
 	for (size_t i = 0; i < COUNT_OF(times); i++)
-		accumulate_latest(&cells[0], times[i],
-		                  &(struct packing_entry){ .present = { true, times[i] == 10 }, .value = { (double)times[i], 5 } });
-	assert_int_equal(accumulate_rows(cells, &grouping, &rows), 0);
+		accumulate_latest(&newest[0], RESOURCE_MEM, times[i], (double)times[i]);
+	accumulate_latest(&newest[0], RESOURCE_CPU, 10, 5);
+	assert_int_equal(accumulate_latest_rows(newest, &grouping, &rows), 0);
 	assert_int_equal(rows.count, 1);
 	assert_true(rows.items[0].value[RESOURCE_MEM] == 40 && rows.items[0].time_ms[RESOURCE_MEM] == 40);
 	assert_true(rows.items[0].value[RESOURCE_CPU] == 5 && rows.items[0].time_ms[RESOURCE_CPU] == 10);
