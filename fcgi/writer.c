@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -14,9 +15,8 @@ struct entry {
 	const struct batch *batch;
 	char *refusal; /* STORE_REFUSAL_SIZE */
 	int result;
-	bool taken; /* it is being written, or done */
-	bool done;
-	pthread_cond_t changed; /* it is done, or its thread is to write */
+	bool done;   /* else it is the turn of its thread to write */
+	sem_t woken; /* once: as `done` says */
 	struct entry *next;
 };
 
@@ -78,61 +78,81 @@ static void write_group(struct writer *writer, struct entry *const entries[], si
 		entries[i]->result = one_by_one ? append(writer, &batches[i], 1, entries[i]->refusal) : result;
 }
 
-/* Takes up to GROUP_MAX entries off the queue. The lock is held. */
-static size_t take_entries(struct writer *writer, struct entry *entries[])
+/* The first that waits, taken off the queue; NULL: none does. The lock is held. */
+static struct entry *take_entry(struct writer *writer)
 {
-	size_t count = 0;
-	while (writer->first && count < GROUP_MAX) {
-		entries[count++] = writer->first;
-		writer->first->taken = true;
-		writer->bytes -= writer->first->batch->bytes;
-		writer->first = writer->first->next;
-	}
+	struct entry *entry = writer->first;
+	if (!entry)
+		return NULL;
+	writer->bytes -= entry->batch->bytes;
+	writer->first = entry->next;
 	if (!writer->first)
 		writer->last = &writer->first;
-	return count;
+	return entry;
+}
+
+/* Writes the thread's own entry and what waits; then the turn is that of the first that waits still. */
+static void take_turn(struct writer *writer, struct entry *own)
+{
+	struct entry *entries[GROUP_MAX] = { own };
+	size_t count = 1;
+	pthread_mutex_lock(&writer->lock);
+	while (writer->first && count < GROUP_MAX)
+		entries[count++] = take_entry(writer);
+	pthread_mutex_unlock(&writer->lock);
+
+	write_group(writer, entries, count);
+
+	pthread_mutex_lock(&writer->lock);
+	struct entry *next = take_entry(writer);
+	writer->writes -= !next;
+	pthread_mutex_unlock(&writer->lock);
+	/* The next write first; entries are gone once their threads are woken. */
+	if (next)
+		sem_post(&next->woken);
+	for (size_t i = 1; i < count; i++) {
+		entries[i]->done = true;
+		sem_post(&entries[i]->woken);
+	}
+}
+
+/* Interrupted or not. */
+static void wait_until_woken(struct entry *entry)
+{
+	while (sem_wait(&entry->woken) != 0)
+		;
 }
 
 int writer_append(struct writer *writer, const struct batch *batch, char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	struct entry own = { .batch = batch, .refusal = ret_refusal, .changed = PTHREAD_COND_INITIALIZER };
+	struct entry own = { .batch = batch, .refusal = ret_refusal };
 	pthread_mutex_lock(&writer->lock);
 	if (writer->first && writer->bytes + batch->bytes > writer->max_bytes) {
 		pthread_mutex_unlock(&writer->lock);
 		return -EBUSY;
 	}
-	*writer->last = &own;
-	writer->last = &own.next;
-	writer->bytes += batch->bytes;
-
 	/*
-	 * The queue is in the order of arrival, and an entry that is not done is in it or
-	 * being written. Whoever writes wakes the threads of what was written, and the
-	 * first of those that wait still: it writes next, and its own entry is in that
-	 * write. Each thread waits on a condition of its own, so that none is woken for
-	 * nothing.
+	 * Something waits only while as many writes are under way as may be, and each of them passes its turn on. A thread
+	 * is woken once, and needs no lock then: either its batch is written, or it has the turn to write it with what has
+	 * come meanwhile.
 	 */
-	while (!own.done) {
-		if (own.taken || writer->writes >= writer->ops->appends) {
-			pthread_cond_wait(&own.changed, &writer->lock);
-			continue;
-		}
-		struct entry *entries[GROUP_MAX] = { NULL };
-		size_t count = take_entries(writer, entries);
+	bool waits = writer->writes == writer->ops->appends;
+	if (waits) {
+		sem_init(&own.woken, 0, 0);
+		*writer->last = &own;
+		writer->last = &own.next;
+		writer->bytes += batch->bytes;
+	} else {
 		writer->writes++;
-		pthread_mutex_unlock(&writer->lock);
-		write_group(writer, entries, count);
-		pthread_mutex_lock(&writer->lock);
-		writer->writes--;
-		for (size_t i = 0; i < count; i++) {
-			entries[i]->done = true;
-			pthread_cond_signal(&entries[i]->changed);
-		}
-		if (writer->first)
-			pthread_cond_signal(&writer->first->changed);
 	}
 	pthread_mutex_unlock(&writer->lock);
-	pthread_cond_destroy(&own.changed);
+
+	if (waits) {
+		wait_until_woken(&own);
+		sem_destroy(&own.woken);
+	}
+	if (!own.done)
+		take_turn(writer, &own);
 	return own.result;
 }
 

@@ -1,7 +1,7 @@
 /*
  * Group commit: batches that arrive while as many writes are under way as the store
- * takes are written together by the next one. No timer, no thread of its own: the first
- * thread that finds a write free writes for all that wait.
+ * takes are written together by the next one. No timer, no thread of its own: a thread
+ * that finds a write free, or is passed the turn of one that ends, writes for all that wait.
  *
  * What waits is bounded in bytes. Any thread may append. One lock; it is not held
  * during the store's append().
