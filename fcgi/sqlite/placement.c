@@ -23,14 +23,23 @@ static int compare_placed(const void *left, const void *right)
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
-/* What one host sends for one tick is in order already. */
 void placement_sort(struct placed placed[], size_t count)
 {
-	for (size_t i = 1; i < count; i++) {
-		if (compare_placed(&placed[i - 1], &placed[i]) > 0) {
+	size_t row = 0; /* where the row begins */
+	bool sorted = true; /* as far as it has been seen */
+	for (size_t i = 1; i <= count; i++) {
+		if (i < count && placed[i].key == placed[row].key) {
+			sorted = sorted && compare_placed(&placed[i - 1], &placed[i]) < 0;
+			continue;
+		}
+		if (i < count && placed[i].key < placed[row].key) {
 			qsort(placed, count, sizeof(*placed), compare_placed);
 			return;
 		}
+		if (!sorted)
+			qsort(placed + row, i - row, sizeof(*placed), compare_placed);
+		row = i;
+		sorted = true;
 	}
 }
 
@@ -80,49 +89,105 @@ static int find_host(struct dictionary *dictionary, const struct placement_limit
 	return *ret_host ? 0 : -ENOMEM;
 }
 
+/* A batch as it arrived. */
+struct arrival {
+	int64_t key; /* of its first sample */
+	struct dictionary_host *host; /* likewise */
+	uint32_t order; /* likewise */
+	uint16_t batch;
+};
+
+static int compare_arrivals(const void *left, const void *right)
+{
+	const struct arrival *a = left, *b = right;
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
+	return a->batch < b->batch ? -1 : a->batch > b->batch;
+}
+
+/* Finds the hosts of batches, and sorts them by where their rows are. Gives how many have samples, or a negative errno. */
+static int sort_batches(struct dictionary *dictionary, const struct placement_limits *limits,
+                        const struct batch *const batches[], size_t count, struct arrival arrivals[])
+{
+	int used = 0;
+	size_t order = 0;
+	for (size_t i = 0; i < count; order += batches[i]->count, i++) {
+		if (batches[i]->count == 0)
+			continue;
+		const struct sample *first = &batches[i]->samples[0];
+		struct arrival *arrival = &arrivals[used++];
+		*arrival = (struct arrival){ .order = (uint32_t)order, .batch = (uint16_t)i };
+		int result = find_host(dictionary, limits, first->ip, &arrival->host);
+		if (result)
+			return result;
+		arrival->key = placement_key(first->metric, first->time_ms, arrival->host->number);
+	}
+	qsort(arrivals, (size_t)used, sizeof(*arrivals), compare_arrivals);
+	return used;
+}
+
+/* Places the samples of one batch. */
+static int place_batch(struct dictionary *dictionary, const struct placement_limits *limits, const struct batch *batch,
+                       const struct arrival *arrival, struct placed placed[])
+{
+	struct dictionary_host *host = arrival->host;
+	const char *ip = batch->samples[0].ip, *process = NULL;
+	struct dictionary_series *series = NULL;
+	bool folded = false;
+	size_t all_folded = 0;
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct sample *sample = &batch->samples[i];
+		/* Neighbours mostly share host and process, and where a process is the same it mostly is the same string. */
+		if (sample->ip != ip) {
+			ip = sample->ip;
+			process = NULL;
+			series = NULL;
+			int result = find_host(dictionary, limits, ip, &host);
+			if (result)
+				return result;
+		}
+		if (!process || (sample->process != process && strcmp(sample->process, process) != 0)) {
+			process = sample->process;
+			int result = find_series(dictionary, limits, host, process, sample->time_ms, &series, &folded);
+			if (result)
+				return result;
+		}
+		placed[i] = (struct placed){
+			.key = placement_key(sample->metric, sample->time_ms, host->number),
+			.series = series,
+			.value = sample->value,
+			.offset_ms = (uint32_t)(sample->time_ms % PLACEMENT_ROW_MS),
+			.order = arrival->order + (uint32_t)i,
+			.resource = sample->resource,
+			.batch = arrival->batch,
+			.folded = folded,
+		};
+		if (sample->time_ms > series->last_ms)
+			series->last_ms = sample->time_ms;
+		all_folded += folded;
+	}
+	if (all_folded)
+		counters_add(COUNTER_SERIES_FOLDED, all_folded);
+	return 0;
+}
+
 int placement_place(struct dictionary *dictionary, const struct placement_limits *limits,
                     const struct batch *const batches[], size_t count, struct placed placed[])
 {
-	size_t used = 0;
-	for (size_t i = 0; i < count; i++) {
-		struct dictionary_host *host = NULL;
-		const char *ip = NULL, *process = NULL;
-		struct dictionary_series *series = NULL;
-		bool folded = false;
-		for (size_t j = 0; j < batches[i]->count; j++) {
-			const struct sample *sample = &batches[i]->samples[j];
-			/* Neighbours mostly share host and process. */
-			if (sample->ip != ip) {
-				ip = sample->ip;
-				process = NULL;
-				series = NULL;
-				int result = find_host(dictionary, limits, ip, &host);
-				if (result)
-					return result;
-			}
-			if (!process || strcmp(sample->process, process) != 0) {
-				process = sample->process;
-				int result = find_series(dictionary, limits, host, process, sample->time_ms, &series, &folded);
-				if (result)
-					return result;
-			}
-			placed[used] = (struct placed){
-				.key = placement_key(sample->metric, sample->time_ms, host->number),
-				.series = series,
-				.value = sample->value,
-				.offset_ms = (uint32_t)(sample->time_ms % PLACEMENT_ROW_MS),
-				.order = (uint32_t)used,
-				.resource = sample->resource,
-				.batch = (uint16_t)i,
-				.folded = folded,
-			};
-			if (sample->time_ms > series->last_ms)
-				series->last_ms = sample->time_ms;
-			used++;
-			counters_add(COUNTER_SERIES_FOLDED, folded);
-		}
+	struct arrival *arrivals = calloc(count, sizeof(*arrivals));
+	if (!arrivals)
+		return -ENOMEM;
+	int result = sort_batches(dictionary, limits, batches, count, arrivals);
+	int used = result < 0 ? 0 : result;
+	if (result > 0)
+		result = 0;
+	for (int i = 0; i < used && result == 0; i++) {
+		const struct batch *batch = batches[arrivals[i].batch];
+		result = place_batch(dictionary, limits, batch, &arrivals[i], placed);
+		placed += batch->count;
 	}
-	return 0;
+	free(arrivals);
+	return result;
 }
 
 size_t placement_entries(const struct placed placed[], size_t count, struct packing_entry entries[])

@@ -80,7 +80,8 @@ struct placement_limits {
 
 /*
  * Gives every sample of the batches its host and series, adding to the dictionary
- * those that are new. placed[samples of all batches], in the order they came. 0;
+ * those that are new. placed[samples of all batches]: batch by batch as their rows
+ * are sorted, so that of what hosts send for a tick the rows are in order. 0;
  * -ENOMEM; -EDQUOT for a new host when there is no room for that either. What was
  * added before a failure stays, not stored.
  */
@@ -88,7 +89,7 @@ int placement_place(struct dictionary *dictionary, const struct placement_limits
                     const struct batch *const batches[], size_t count, struct placed placed[])
 	__attribute__((warn_unused_result));
 
-/* Sorts by key, then as a row's entries are, then as they came. */
+/* Sorts by key, then as a row's entries are, then as they came; of rows in order only those that are not sorted. */
 void placement_sort(struct placed placed[], size_t count);
 
 /* Makes the entries of one row from placed[count], sorted and of one key; of several
