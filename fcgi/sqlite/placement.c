@@ -23,6 +23,54 @@ static int compare_placed(const void *left, const void *right)
 	return a->order < b->order ? -1 : a->order > b->order;
 }
 
+/* Merges [0, middle) and [middle, end) of `from` into `to`. */
+static void merge(const struct placed from[], size_t middle, size_t end, struct placed to[])
+{
+	size_t left = 0, right = middle, used = 0;
+	while (left < middle && right < end)
+		to[used++] = compare_placed(&from[left], &from[right]) < 0 ? from[left++] : from[right++];
+	memcpy(to + used, from + left, (middle - left) * sizeof(*to));
+	memcpy(to + used + middle - left, from + right, (end - right) * sizeof(*to));
+}
+
+/* Sorts by merging what is in order, two and two: names come by the alphabet, and numbers as names were met, so that a
+ * row is some runs. `spare` and `ends`, where they end, have room for as many. */
+static void merge_runs(struct placed placed[], size_t count, struct placed spare[], size_t ends[])
+{
+	size_t runs = 0;
+	for (size_t i = 1; i <= count; i++) {
+		if (i == count || compare_placed(&placed[i - 1], &placed[i]) > 0)
+			ends[runs++] = i;
+	}
+	struct placed *from = placed, *to = spare;
+	while (runs > 1) {
+		size_t merged = 0;
+		for (size_t i = 0, begin = 0; i < runs; i += 2) {
+			size_t middle = ends[i], end = i + 1 < runs ? ends[i + 1] : middle;
+			merge(from + begin, middle - begin, end - begin, to + begin);
+			ends[merged++] = begin = end;
+		}
+		runs = merged;
+		struct placed *sorted = to;
+		to = from;
+		from = sorted;
+	}
+	if (from != placed)
+		memcpy(placed, from, count * sizeof(*placed));
+}
+
+static void sort(struct placed placed[], size_t count)
+{
+	struct placed *spare = malloc(count * sizeof(*spare));
+	size_t *ends = malloc(count * sizeof(*ends));
+	if (spare && ends)
+		merge_runs(placed, count, spare, ends);
+	else
+		qsort(placed, count, sizeof(*placed), compare_placed);
+	free(ends);
+	free(spare);
+}
+
 void placement_sort(struct placed placed[], size_t count)
 {
 	size_t row = 0; /* where the row begins */
@@ -33,11 +81,11 @@ void placement_sort(struct placed placed[], size_t count)
 			continue;
 		}
 		if (i < count && placed[i].key < placed[row].key) {
-			qsort(placed, count, sizeof(*placed), compare_placed);
+			sort(placed, count);
 			return;
 		}
 		if (!sorted)
-			qsort(placed + row, i - row, sizeof(*placed), compare_placed);
+			sort(placed + row, i - row);
 		row = i;
 		sorted = true;
 	}
