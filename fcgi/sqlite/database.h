@@ -9,7 +9,7 @@
  *     every ten seconds, and what is too old is the beginning of the tree;
  *   - samples that meet in one row (two PUTs for one tick, a repeated PUT) are
  *     merged there, the later one counts.
- * An hour of a host that is past is a block in `hour` and `summary` in the place of these rows (see seal.h).
+ * An hour of a host that is past is a block in `hour` in the place of these rows (see seal.h).
  * Hosts and series have numbers; the tables `host` and `series` say which (see names.h).
  * What else is kept over a restart is a number each in the table `state`: the clock (see
  * timekeeper.h), and `closed` while nobody uses the file.

@@ -15,7 +15,7 @@ enum {
 struct expirer {
 	struct database *database;
 	int64_t retention_ms;
-	sqlite3_stmt *rows, *hours, *summaries;
+	sqlite3_stmt *rows, *hours;
 	int metric; /* the one besides usage whose rows were last deleted */
 };
 
@@ -31,8 +31,6 @@ int expire_open(struct database *database, int64_t retention_ms, struct expirer 
 		                  "(SELECT key FROM sample WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3)" },
 		{ &expirer->hours, "DELETE FROM hour WHERE key IN "
 		                   "(SELECT key FROM hour WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3)" },
-		{ &expirer->summaries, "DELETE FROM summary WHERE key IN "
-		                       "(SELECT key FROM summary WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3)" },
 	};
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
 	if (result)
@@ -77,13 +75,11 @@ int expire_some(struct expirer *expirer, int64_t reached_ms, size_t most)
 		if (result == 0)
 			counters_add(COUNTER_EXPIRED_ROWS, (uint64_t)sqlite3_changes(expirer->database->appending));
 	}
-	/* An hour goes when all of it is too old, its samples not after its summaries. */
+	/* An hour goes when all of it is too old. */
 	int64_t first_key = placement_hour_key(METRIC_USAGE, 0, 0);
 	int64_t end_key = placement_hour_key(METRIC_USAGE, oldest_ms(expirer, METRIC_USAGE, reached_ms), 0);
 	size_t most_hours = most / ROWS_AN_HOUR + 1;
 	if (result == 0)
 		result = delete(expirer, expirer->hours, first_key, end_key, most_hours);
-	if (result == 0)
-		result = delete(expirer, expirer->summaries, first_key, end_key, most_hours);
 	return result;
 }

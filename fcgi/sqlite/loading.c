@@ -231,7 +231,7 @@ int loading_run(struct database *database, struct dictionary *dictionary, int64_
 		{ &loading.newest_key, "SELECT coalesce(max(key), 0) FROM sample" },
 		{ &loading.newest, "SELECT key, data FROM sample WHERE key BETWEEN ?1 AND ?2 ORDER BY key DESC LIMIT ?3" },
 		{ &loading.find, DATABASE_FIND },
-		{ &loading.sealed, "SELECT 1 FROM summary WHERE key = ?1" },
+		{ &loading.sealed, "SELECT 1 FROM hour WHERE key = ?1" },
 	};
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
 	if (result == 0)

@@ -48,10 +48,10 @@ static int reader_open(struct database *database, struct reader **ret_reader)
 		{ &reader->rows, "SELECT key, data FROM sample WHERE key BETWEEN ?1 AND ?2" },
 		{ &reader->next_row, "SELECT key, data FROM sample WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1" },
 		{ &reader->row, DATABASE_FIND },
-		{ &reader->summaries, "SELECT key, late, data FROM summary WHERE key BETWEEN ?1 AND ?2" },
-		{ &reader->next_summary, "SELECT key, late, data FROM summary WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1" },
-		{ &reader->hour, "SELECT data FROM hour WHERE key = ?1" },
-		{ &reader->newest_hour, "SELECT coalesce(max(key), -1) FROM summary" },
+		{ &reader->summaries, "SELECT key, late, summary FROM hour WHERE key BETWEEN ?1 AND ?2" },
+		{ &reader->next_summary, "SELECT key, late, summary FROM hour WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 1" },
+		{ &reader->hour, "SELECT data FROM hour WHERE key = ?1 AND typeof(data) = 'blob'" },
+		{ &reader->newest_hour, "SELECT coalesce(max(key), -1) FROM hour" },
 	};
 	int result = database_connect(database, &reader->connection);
 	/* There may be as many as threads, and a window is read once from end to end. */

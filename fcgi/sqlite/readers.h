@@ -24,7 +24,7 @@ struct reader {
 	struct sqlite3_stmt *rows, *next_row, *row;
 	struct sqlite3_stmt *summaries, *next_summary;
 	struct sqlite3_stmt *hour;
-	struct sqlite3_stmt *newest_hour; /* the last key of `summary`, -1: it has none */
+	struct sqlite3_stmt *newest_hour; /* the last key of `hour`, -1: it has none */
 	struct block_reader *samples, *sums; /* of hours */
 	struct reader *next;
 };

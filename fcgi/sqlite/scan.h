@@ -1,9 +1,9 @@
 /*
  * Goes over the samples of a query's window: rows, and the hours that are sealed, by their summaries where these do.
  *
- * A sealed hour of a host has a row in `summary`. Its samples are in `hour`, and what came later lies over them as rows
- * of `sample`, which are then looked for; how many, the summary's row says. Without a row in `hour` the 5-minute
- * summaries are all that is kept: each counts as its samples would if they were all of the step's start.
+ * A sealed hour of a host has a row in `hour`, with its summaries and its samples. What came later lies over them as rows
+ * of `sample`, which are looked for where the row says that there are such. Without samples the 5-minute summaries are all
+ * that is kept: each counts as its samples would if they were all of the step's start.
  *
  * Hours come by rising time, the hosts of one in no order. An hour that is damaged is noted and left out.
  */

@@ -16,8 +16,8 @@ static const char tables[] =
 	"CREATE TABLE IF NOT EXISTS series "
 	"(id INTEGER PRIMARY KEY, host INTEGER NOT NULL, process TEXT NOT NULL, seen_ms INTEGER NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS sample (key INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS hour (key INTEGER PRIMARY KEY, data BLOB NOT NULL);"
-	"CREATE TABLE IF NOT EXISTS summary (key INTEGER PRIMARY KEY, late INTEGER NOT NULL, data BLOB NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS hour "
+	"(key INTEGER PRIMARY KEY, late INTEGER NOT NULL, summary BLOB NOT NULL, data BLOB);"
 	TABLE_STATE;
 
 /* The number that a statement gives; -1 where it gives none. */

@@ -25,13 +25,13 @@ static int open_reading(struct sealer *sealer)
 {
 	const struct database_statement statements[] = {
 		{ &sealer->first, "SELECT min(key) FROM sample WHERE key BETWEEN ?1 AND ?2" },
-		{ &sealer->strippable, "SELECT hour.key FROM hour JOIN summary USING (key) "
-		                       "WHERE hour.key BETWEEN ?1 AND ?2 AND summary.late = 0 ORDER BY hour.key LIMIT 1" },
+		{ &sealer->strippable, "SELECT key FROM hour WHERE key BETWEEN ?1 AND ?2 "
+		                       "AND typeof(data) = 'blob' ORDER BY key LIMIT 1" },
 		{ &sealer->free_pages, "SELECT freelist_count FROM pragma_freelist_count, pragma_auto_vacuum WHERE auto_vacuum = 2" },
 		{ &sealer->read_begin, "BEGIN" },
 		{ &sealer->read_end, "COMMIT" },
 		{ &sealer->row, DATABASE_FIND },
-		{ &sealer->sealed, "SELECT hour.data FROM summary LEFT JOIN hour USING (key) WHERE summary.key = ?1" },
+		{ &sealer->sealed, "SELECT data FROM hour WHERE key = ?1" },
 	};
 	if (sealer->reading)
 		return 0;
@@ -51,15 +51,13 @@ static int open_writing(struct sealer *sealer, int64_t *ret_newest_key)
 	struct database *database = sealer->database;
 	sqlite3_stmt *newest = NULL;
 	const struct database_statement statements[] = {
-		{ &newest, "SELECT coalesce(max(key), -1) FROM summary" },
+		{ &newest, "SELECT coalesce(max(key), -1) FROM hour" },
 		{ &sealer->begin, "BEGIN IMMEDIATE" },
 		{ &sealer->commit, "COMMIT" },
 		{ &sealer->rollback, "ROLLBACK" },
-		{ &sealer->put_hour, "INSERT OR REPLACE INTO hour (key, data) VALUES (?1, ?2)" },
-		{ &sealer->put_summary, "INSERT OR REPLACE INTO summary (key, late, data) VALUES (?1, 0, ?2)" },
+		{ &sealer->put_hour, "INSERT OR REPLACE INTO hour (key, late, summary, data) VALUES (?1, 0, ?2, ?3)" },
 		{ &sealer->delete_rows, "DELETE FROM sample WHERE key BETWEEN ?1 AND ?2" },
-		{ &sealer->strip, "DELETE FROM hour WHERE key BETWEEN ?1 AND ?2 "
-		                  "AND (SELECT late FROM summary WHERE summary.key = hour.key) = 0" },
+		{ &sealer->strip, "UPDATE hour SET data = NULL WHERE key BETWEEN ?1 AND ?2 AND late = 0" },
 		{ &sealer->give_back, "PRAGMA incremental_vacuum" },
 	};
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
@@ -142,7 +140,8 @@ int seal_step(struct sealer *sealer, struct moment now)
 	bool more = sealer->changed;
 	sealer->changed = false;
 	sealer->stage = STAGE_SEAL;
-	sealer->hour_ms = sealer->strip_key = 0;
+	sealer->hour_ms = 0;
+	sealer->strip_key = sealer->strip_first_key;
 	sealer->host = 0;
 	sealer->given_back = 0;
 	return more;

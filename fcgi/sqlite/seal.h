@@ -1,11 +1,14 @@
 /*
- * How hours are sealed: when an hour of a host is past, its rows become one block (see block.h), in the tables `hour` and
- * `summary`; and what else is tidied in the file while nobody waits for it.
+ * How hours are sealed: when an hour of a host is past, its rows become one block (see block.h), a row of the table `hour`;
+ * and what else is tidied in the file while nobody waits for it.
  *
- * What always holds, in every snapshot of the database: a host's hour that has a row in `summary` with late = 0 has no
- * rows of usage in `sample`; with late > 0 it has some, at most so many, and they count over the block as one row counts
- * over another (see packing_merge()). Without a row in `summary` it has rows alone. `hour` is there with `summary`, but
- * for what is older than sqlite.detail.
+ * What always holds, in every snapshot of the database: a host's hour that is in `hour` with late = 0 has no rows of usage
+ * in `sample`; with late = 1 it has some, and they count over the block as one row counts over another (see
+ * packing_merge()). One that is not in `hour` has rows alone. `data`, the samples, is NULL for what is older than
+ * sqlite.detail.
+ *
+ * Summaries and samples are one row, the summaries first: so both take a seventh less on the disk than in two tables, whose
+ * pages the summaries of one hour fill by half.
  *
  * It is done in steps: a few neighbouring hosts of an hour (their rows share pages), some hours that lose their samples,
  * some free pages. What a step does is read and made by a connection of the sealer's own; for the one transaction that

@@ -29,11 +29,12 @@ struct sealer {
 
 	struct sqlite3 *reading; /* the sealer's own; NULL until its first step */
 	struct sqlite3_stmt *read_begin, *read_end, *first, *row, *sealed, *strippable, *free_pages;
-	struct sqlite3_stmt *begin, *commit, *rollback, *put_hour, *put_summary, *delete_rows, *strip, *give_back; /* appending */
+	struct sqlite3_stmt *begin, *commit, *rollback, *put_hour, *delete_rows, *strip, *give_back; /* appending */
 
 	/* where it is: */
 	enum seal_stage { STAGE_SEAL, STAGE_STRIP, STAGE_GIVE_BACK } stage;
 	int64_t hour_ms, strip_key;
+	int64_t strip_first_key; /* all hours before it have lost their samples: they need not be looked at again */
 	uint32_t host;      /* the next of the hour to be looked at */
 	uint32_t width;     /* hosts of a piece */
 	unsigned given_back; /* steps of the stage */

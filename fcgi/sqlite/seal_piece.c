@@ -177,11 +177,12 @@ static int make_blocks(struct sealer *sealer, const struct hours_piece *piece, i
 
 /* ---- putting them in the place of rows ---- */
 
-static int put(struct sealer *sealer, sqlite3_stmt *statement, int64_t key, const struct text *data)
+static int put_hour(struct sealer *sealer, int64_t key, const struct sealed_host *host)
 {
-	sqlite3_bind_int64(statement, 1, key);
-	sqlite3_bind_blob64(statement, 2, data->data, data->length, SQLITE_STATIC);
-	return database_result(sealer->database, database_run(statement), sealer->database->appending, "seal");
+	sqlite3_bind_int64(sealer->put_hour, 1, key);
+	sqlite3_bind_blob64(sealer->put_hour, 2, host->summaries.data, host->summaries.length, SQLITE_STATIC);
+	sqlite3_bind_blob64(sealer->put_hour, 3, host->samples.data, host->samples.length, SQLITE_STATIC);
+	return database_result(sealer->database, database_run(sealer->put_hour), sealer->database->appending, "seal");
 }
 
 static int put_blocks(struct sealer *sealer, const struct hours_piece *piece)
@@ -190,9 +191,7 @@ static int put_blocks(struct sealer *sealer, const struct hours_piece *piece)
 	for (size_t i = 0; i < sealer->host_count && result == 0; i++) {
 		const struct sealed_host *host = &sealer->hosts[i];
 		int64_t key = placement_hour_key(METRIC_USAGE, piece->hour_ms, host->number);
-		result = put(sealer, sealer->put_hour, key, &host->samples);
-		if (result == 0)
-			result = put(sealer, sealer->put_summary, key, &host->summaries);
+		result = put_hour(sealer, key, host);
 		if (result == 0)
 			result = names_seal(sealer->names, host->number, piece->hour_ms + BLOCK_MS);
 	}

@@ -120,6 +120,9 @@ int seal_next(struct sealer *sealer, const struct seal_time *time)
 	}
 	sealer->host = piece.last_host + 1;
 	sealer->changed = sealer->changed || sealer->host_count;
+	int64_t hour_key = placement_hour_key(METRIC_USAGE, piece.hour_ms, 0);
+	if (hour_key < sealer->strip_first_key)
+		sealer->strip_first_key = hour_key;
 	return result ? result : 1;
 }
 
@@ -129,10 +132,13 @@ int seal_strip_next(struct sealer *sealer, const struct seal_time *time)
 {
 	int64_t end_key = placement_hour_key(METRIC_USAGE, time->detail_ms, 0);
 	for (;;) {
-		int64_t key;
-		if (sealer->strip_key >= end_key)
-			return 0;
-		int result = ask(sealer, sealer->strippable, sealer->strip_key, end_key - 1, -1, &key);
+		int64_t key = -1;
+		int result = 0;
+		if (sealer->strip_key < end_key)
+			result = ask(sealer, sealer->strippable, sealer->strip_key, end_key - 1, -1, &key);
+		if (result == 0 && key < 0 && sealer->strip_first_key < end_key)
+			/* The first that has its samples still. */
+			result = ask(sealer, sealer->strippable, sealer->strip_first_key, end_key - 1, end_key, &sealer->strip_first_key);
 		if (result || key < 0)
 			return result;
 		int64_t hour_ms = placement_hour_ms(key);

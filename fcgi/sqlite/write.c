@@ -44,8 +44,8 @@ int write_open(struct database *database, struct names *names, struct timekeeper
 		{ &appender->insert, "INSERT OR IGNORE INTO sample (key, data) VALUES (?1, ?2)" },
 		{ &appender->find, DATABASE_FIND },
 		{ &appender->update, "UPDATE sample SET data = ?2 WHERE key = ?1" },
-		{ &appender->find_sealed, "SELECT EXISTS (SELECT 1 FROM hour WHERE key = ?1) FROM summary WHERE key = ?1" },
-		{ &appender->raise_late, "UPDATE summary SET late = late + 1 WHERE key = ?1" },
+		{ &appender->find_sealed, "SELECT typeof(data) = 'blob' FROM hour WHERE key = ?1" },
+		{ &appender->raise_late, "UPDATE hour SET late = 1 WHERE key = ?1 AND late = 0" },
 	};
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
 	if (result == 0)

@@ -61,7 +61,7 @@ class SealedTest(unittest.TestCase):
             # What was written lately is not known to a new start, which need not wait for more of it.
             self.restart(vigie, signal.SIGTERM)
             wait_until(lambda: ask(path, UNSEALED) == [(0,)], 30, "all is sealed")
-            self.assertEqual(ask(path, "SELECT count(*), sum(late) FROM summary"), [(2 * len(HOSTS), 0)])
+            self.assertEqual(ask(path, "SELECT count(*), sum(late) FROM hour"), [(2 * len(HOSTS), 0)])
             self.assertEqual(self.answers(vigie), before)
             self.assertIn("\nvigie_sealed_hours_total 6\n", vigie.get("metrics").body.decode())
             # Late samples count over it at once, and are merged into it.
@@ -83,18 +83,18 @@ class SealedTest(unittest.TestCase):
         return server.end()
 
     def seal(self, name, number=0):
-        """Takes a copy of version 1 over, seals it with a kill at a sync, then without; the tables of the end."""
+        """Takes a copy of version 1 over, seals it with a kill at a sync, then without; the hours of the end."""
         folder = self.folder / name
         folder.mkdir()
         shutil.copy(self.folder / "vigie.db", folder)
         if number:
             self.run_server(folder, "strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=fdatasync,fsync",
                             "-e", f"inject=fdatasync,fsync:signal=KILL:when={number}")
-            both = "SELECT count(*) FROM sample JOIN summary ON summary.key = ((sample.key >> 24) / 360 << 24) | (sample.key & 0xffffff)"
-            if ask(folder / "vigie.db", "SELECT count(*) FROM sqlite_schema WHERE name = 'summary'") == [(1,)]:
+            both = "SELECT count(*) FROM sample JOIN hour ON hour.key = ((sample.key >> 24) / 360 << 24) | (sample.key & 0xffffff)"
+            if ask(folder / "vigie.db", "SELECT count(*) FROM sqlite_schema WHERE name = 'hour'") == [(1,)]:
                 self.assertEqual(ask(folder / "vigie.db", both), [(0,)])
         self.run_server(folder)
-        return [ask(folder / "vigie.db", f"SELECT * FROM {table} ORDER BY key") for table in ("hour", "summary")]
+        return ask(folder / "vigie.db", "SELECT * FROM hour ORDER BY key")
 
     @unittest.skipIf(is_sanitized(), "the leak checker cannot be traced")
     def test_taken_over_and_killed_at_a_sync_seals_the_same(self):
@@ -102,11 +102,11 @@ class SealedTest(unittest.TestCase):
             put_hours(vigie)
         shutil.copy(self.folder / "state" / "vigie.db", self.folder)
         with contextlib.closing(sqlite3.connect(self.folder / "vigie.db")) as database, database:
-            database.executescript("DROP TABLE hour; DROP TABLE summary; PRAGMA user_version = 1")
+            database.executescript("DROP TABLE hour; PRAGMA user_version = 1")
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             wanted = pool.submit(self.seal, "whole")
             ends = [pool.submit(self.seal, f"killed{number}", number) for number in range(2, 17, 2)]
-            self.assertEqual(len(wanted.result()[0]), 2 * len(HOSTS))
+            self.assertEqual(len(wanted.result()), 2 * len(HOSTS))
             for end in ends:
                 self.assertEqual(end.result(), wanted.result())
 

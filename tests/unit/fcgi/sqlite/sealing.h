@@ -75,8 +75,8 @@ static inline void sealing_seal(sqlite3 *connection, int64_t key)
 		sealing_add_row(builder, placement_hour_ms(key), rows);
 	sqlite3_finalize(rows);
 	assert_int_equal(block_builder_finish(builder, &samples, &summaries), 0);
-	sealing_put(connection, "INSERT OR REPLACE INTO hour (key, data) VALUES (?1, ?2)", key, &samples);
-	sealing_put(connection, "INSERT OR REPLACE INTO summary (key, late, data) VALUES (?1, 0, ?2)", key, &summaries);
+	sealing_put(connection, "INSERT OR REPLACE INTO hour (key, late, summary) VALUES (?1, 0, ?2)", key, &summaries);
+	sealing_put(connection, "UPDATE hour SET data = ?2 WHERE key = ?1", key, &samples);
 	sqlite3_stmt *delete = sealing_prepare(connection, delete_rows, key);
 	assert_int_equal(sqlite3_step(delete), SQLITE_DONE);
 	sqlite3_finalize(delete);
@@ -106,8 +106,8 @@ static inline void sealing_seal_chosen(const char *path, bool (*choose)(int64_t 
 		if (choose(keys[i]))
 			sealing_seal(connection, keys[i]);
 	}
-	sealing_run(connection, "UPDATE summary SET late = (SELECT count(*) FROM sample WHERE sample.key >> 56 = 0 "
-	                        "AND ((sample.key >> 24) / 360 << 24) | (sample.key & 0xffffff) = summary.key)");
+	sealing_run(connection, "UPDATE hour SET late = EXISTS (SELECT 1 FROM sample WHERE sample.key >> 56 = 0 "
+	                        "AND ((sample.key >> 24) / 360 << 24) | (sample.key & 0xffffff) = hour.key)");
 	sealing_run(connection, "COMMIT");
 	sqlite3_close(connection);
 }

@@ -569,7 +569,7 @@ static void test_read_hours_without_samples_are_told_by_their_steps(void **state
 		put_day(f, host);
 	sealing_seal_chosen(f->config->sqlite.path, all);
 	sqlite3 *connection = sealing_open(f->config->sqlite.path);
-	snprintf(sql, sizeof(sql), "DELETE FROM hour WHERE key < %lld", (long long)placement_hour_key(METRIC_USAGE, detail_ms, 0));
+	snprintf(sql, sizeof(sql), "UPDATE hour SET data = NULL WHERE key < %lld", (long long)placement_hour_key(METRIC_USAGE, detail_ms, 0));
 	sealing_run(connection, sql);
 	sqlite3_close(connection);
 	for (size_t i = 0; i < model.count; i++) {
@@ -590,7 +590,7 @@ static void test_read_hours_without_samples_have_a_point_a_step(void **state)
 	    SAMPLE("10.0.0.1", "a", MEM, 600000, 7), SAMPLE("10.0.0.2", "a", MEM, 700000, 1.0 / 3), SAMPLE("10.0.0.1", "c", CPU, 899999, 4));
 	sealing_seal_chosen(f->config->sqlite.path, all);
 	sqlite3 *connection = sealing_open(f->config->sqlite.path);
-	sealing_run(connection, "DELETE FROM hour");
+	sealing_run(connection, "UPDATE hour SET data = NULL");
 	sqlite3_close(connection);
 	assert_string_equal(history(f, QUERY(f, -1, HOUR)), "a 0=1.5 600000=7 600000=0.3333333333");
 	assert_string_equal(history(f, QUERY(f, 0, HOUR)), "a 600000=7 600000=0.3333333333");
@@ -608,13 +608,13 @@ static void test_read_hours_without_samples_have_a_point_a_step(void **state)
 }
 
 /* Spoils a byte of what a table has of the first host's second hour. */
-static void damage(struct fixture *f, const char *table)
+static void damage(struct fixture *f, const char *column)
 {
 	char sql[256];
 	sqlite3 *connection = sealing_open(f->config->sqlite.path);
 	int64_t key = placement_hour_key(METRIC_USAGE, model.begin + BLOCK_MS, 1);
-	snprintf(sql, sizeof(sql), "UPDATE %s SET data = CAST(substr(data, 1, 20) || x'a5a5' || substr(data, 23) AS BLOB) WHERE key = %lld",
-	         table, (long long)key);
+	snprintf(sql, sizeof(sql), "UPDATE hour SET %s = CAST(substr(%s, 1, 20) || x'a5a5' || substr(%s, 23) AS BLOB) WHERE key = %lld",
+	         column, column, column, (long long)key);
 	sealing_run(connection, sql);
 	assert_int_equal(sqlite3_changes(connection), 1);
 	sqlite3_close(connection);
@@ -623,15 +623,15 @@ static void damage(struct fixture *f, const char *table)
 static void test_read_damaged_hour_costs_that_hour_of_that_host(void **state)
 {
 	(void)state;
-	static const char *const tables[] = { "hour", "summary" };
-	for (size_t i = 0; i < COUNT_OF(tables); i++) {
+	static const char *const columns[] = { "data", "summary" };
+	for (size_t i = 0; i < COUNT_OF(columns); i++) {
 		struct fixture fixture, *f = &fixture;
 		struct store_damaged damaged[STORE_DAMAGED_MAX];
 		begin(f);
 		for (size_t host = 0; host < HOSTS; host++)
 			put_day(f, host);
 		sealing_seal_chosen(f->config->sqlite.path, all);
-		damage(f, tables[i]);
+		damage(f, columns[i]);
 		int64_t hour_ms = model.begin + BLOCK_MS;
 		assert_int_equal(f->ops->damaged(f->store, f->now, damaged), 0);
 		for (size_t j = 0; j < model.count; j++) {

@@ -252,6 +252,9 @@ static void check_summaries(struct found *found, int64_t key, sqlite3_stmt *stat
 }
 
 /* What always holds; and that what is there is what the model has. */
+/* Rows that lie over sealed hours. */
+#define LATE_ROWS "SELECT count(*) FROM sample WHERE key < 1 << 56 AND ((key >> 24) / 360 << 24 | (key & 0xffffff)) IN (SELECT key FROM hour)"
+
 static void check(const struct world *w)
 {
 	sqlite3 *connection = connect(w);
@@ -264,8 +267,7 @@ static void check(const struct world *w)
 		((float *)found->values)[i] = NAN;
 	assert_int_equal(sqlite3_exec(connection, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
 	find_numbers(found, connection);
-	assert_int_equal(sqlite3_prepare_v2(connection, "SELECT summary.key, hour.data, summary.data FROM summary "
-	                                    "JOIN hour USING (key)", -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(connection, "SELECT key, data, summary FROM hour WHERE data NOT NULL", -1, &statement, NULL), SQLITE_OK);
 	while (sqlite3_step(statement) == SQLITE_ROW) {
 		read_block(found, sqlite3_column_int64(statement, 0), statement, 1);
 		check_summaries(found, sqlite3_column_int64(statement, 0), statement, 2);
@@ -293,10 +295,9 @@ static void check(const struct world *w)
 	}
 	free(found);
 	assert_int_equal(wrong, 0);
-	/* Each summary knows how many rows lie over it. */
-	assert_int_equal(ask(w, "SELECT count(*) FROM summary s WHERE late <> (SELECT count(*) FROM sample WHERE key < 1 << 56 AND "
-	                        "(key & 0xffffff) = (s.key & 0xffffff) AND (key >> 24) / 360 = s.key >> 24)"), 0);
-	assert_int_equal(ask(w, "SELECT count(*) FROM hour WHERE key NOT IN (SELECT key FROM summary)"), 0);
+	/* Each hour knows whether rows lie over it. */
+	assert_int_equal(ask(w, "SELECT count(*) FROM hour h WHERE late <> EXISTS (SELECT 1 FROM sample WHERE key < 1 << 56 AND "
+	                        "(key & 0xffffff) = (h.key & 0xffffff) AND (key >> 24) / 360 = h.key >> 24)"), 0);
 }
 
 /* The usual hosts, every ten seconds from one minute of the model to another. */
@@ -321,8 +322,8 @@ static void test_seal_hour_that_is_past_is_a_block(void **state)
 	assert_int_equal(seal_all(w), 0);
 	w->now++;
 	assert_true(seal_all(w) > 0);
-	assert_int_equal(ask(w, "SELECT count(*) FROM summary WHERE late = 0"), USUAL_HOSTS);
-	assert_int_equal(ask(w, "SELECT count(*) FROM hour"), USUAL_HOSTS);
+	assert_int_equal(ask(w, "SELECT count(*) FROM hour WHERE late = 0"), USUAL_HOSTS);
+	assert_int_equal(ask(w, "SELECT count(data) FROM hour"), USUAL_HOSTS);
 	assert_int_equal(ask(w, "SELECT count(*) FROM sample"), 6 * USUAL_HOSTS);
 	check(w);
 	assert_int_equal(seal_all(w), 0);
@@ -342,27 +343,27 @@ static void test_seal_late_rows_count_over_the_block_and_are_merged(void **state
 	assert_int_equal(put(w, 1, 101, 0xff, 78.5), 0); /* in the same row */
 	assert_int_equal(put(w, 1, 100, 1, 79.5), 0);
 	assert_int_equal(put(w, 3, 301, 4, 1.0 / 3), 0);
-	assert_int_equal(ask(w, "SELECT sum(late) FROM summary"), 2);
+	assert_int_equal(ask(w, LATE_ROWS), 2);
 	check(w);
 	reopen(w, false); /* what was written lately is forgotten with it */
 	assert_int_equal(put(w, 3, 303, 4, 5), 0);
 	check(w);
 	w->now += 9 * MINUTE;
 	seal_all(w);
-	assert_int_equal(ask(w, "SELECT sum(late) FROM summary"), 3);
+	assert_int_equal(ask(w, LATE_ROWS), 3);
 	w->now += MINUTE; /* little is merged in the end */
 	seal_all(w);
-	assert_int_equal(ask(w, "SELECT sum(late) FROM summary"), 0);
+	assert_int_equal(ask(w, LATE_ROWS), 0);
 	check(w);
 	/* Much is, after a minute. */
 	for (int tick = 400; tick < 480; tick++)
 		assert_int_equal(put(w, 2, tick, 3, tick), 0);
 	assert_int_equal(put(w, 0, 400, 3, 3), 0);
 	seal_all(w);
-	assert_int_equal(ask(w, "SELECT sum(late) FROM summary"), 41);
+	assert_int_equal(ask(w, LATE_ROWS), 41);
 	w->now += MINUTE;
 	seal_all(w);
-	assert_int_equal(ask(w, "SELECT sum(late) FROM summary"), 1);
+	assert_int_equal(ask(w, LATE_ROWS), 1);
 	check(w);
 	/* Who writes to it all the time is not waited for for ever. */
 	for (int i = 0; i < 35; i++) {
@@ -370,7 +371,7 @@ static void test_seal_late_rows_count_over_the_block_and_are_merged(void **state
 		assert_int_equal(put(w, 0, 500 + i, 3, 3), 0);
 		seal_all(w);
 	}
-	assert_true(ask(w, "SELECT sum(late) FROM summary") < 7);
+	assert_true(ask(w, LATE_ROWS) < 7);
 	check(w);
 	tear_down(w);
 }
@@ -514,12 +515,12 @@ static void test_seal_beyond_the_retention_is_deleted_whole(void **state)
 	w->now += HOUR + 11 * MINUTE;
 	seal_all(w);
 	/* What is too old already is not sealed: it is deleted as it is. */
-	assert_int_equal(ask(w, "SELECT count(*) FROM summary"), 4);
+	assert_int_equal(ask(w, "SELECT count(*) FROM hour"), 4);
 	w->now += 3 * (int64_t)HOUR;
 	for (int i = 0; i < 40; i++)
 		assert_int_equal(put(w, 1, TICKS - 1, 1, 1), 0);
-	assert_int_equal(ask(w, "SELECT count(*) FROM summary"), 1);
 	assert_int_equal(ask(w, "SELECT count(*) FROM hour"), 1);
+	assert_int_equal(ask(w, "SELECT count(data) FROM hour"), 1);
 	assert_int_equal(ask(w, "SELECT count(*) FROM sample"), 1);
 	tear_down(w);
 }
@@ -534,11 +535,11 @@ static void test_seal_older_than_detail_keeps_its_summaries_alone(void **state)
 	assert_int_equal(put(w, 1, 100, 3, 9), 0);
 	w->now += MINUTE;
 	seal_all(w); /* the hour that was written to stays as it is */
-	assert_int_equal(ask(w, "SELECT count(*) FROM summary"), 4 * USUAL_HOSTS);
-	assert_int_equal(ask(w, "SELECT count(*) FROM hour"), 3 * USUAL_HOSTS);
+	assert_int_equal(ask(w, "SELECT count(*) FROM hour"), 4 * USUAL_HOSTS);
+	assert_int_equal(ask(w, "SELECT count(data) FROM hour"), 3 * USUAL_HOSTS);
 	w->now += 10 * MINUTE;
 	seal_all(w);
-	assert_int_equal(ask(w, "SELECT count(*) FROM hour"), 2 * USUAL_HOSTS);
+	assert_int_equal(ask(w, "SELECT count(data) FROM hour"), 2 * USUAL_HOSTS);
 	assert_int_equal(ask(w, "SELECT count(*) FROM sample"), 0);
 	/* What comes for it now cannot be added; what comes for a host that had nothing there is summed up. */
 	captured_stderr_begin();
@@ -552,8 +553,8 @@ static void test_seal_older_than_detail_keeps_its_summaries_alone(void **state)
 	w->now += 10 * MINUTE;
 	seal_all(w);
 	assert_int_equal(ask(w, "SELECT count(*) FROM sample"), 0);
-	assert_int_equal(ask(w, "SELECT count(*) FROM summary"), 4 * USUAL_HOSTS + 1);
-	assert_int_equal(ask(w, "SELECT count(*) FROM hour"), 2 * USUAL_HOSTS);
+	assert_int_equal(ask(w, "SELECT count(*) FROM hour"), 4 * USUAL_HOSTS + 1);
+	assert_int_equal(ask(w, "SELECT count(data) FROM hour"), 2 * USUAL_HOSTS);
 	log_set_level(LOG_LEVEL_ERROR);
 	tear_down(w);
 }
@@ -597,7 +598,7 @@ static void test_seal_damage_is_said_and_costs_that_hour_of_that_host(void **sta
 	seal_all(w);
 	captured_stderr_end();
 	assert_int_equal(captured_stderr_count("cannot be sealed"), 1);
-	assert_int_equal(ask(w, "SELECT count(*) FROM summary"), 2 * USUAL_HOSTS - 1);
+	assert_int_equal(ask(w, "SELECT count(*) FROM hour"), 2 * USUAL_HOSTS - 1);
 	assert_int_equal(ask(w, "SELECT count(*) FROM sample"), 360);
 	/* A block: what comes late lies over it for good. */
 	change(w, "UPDATE hour SET data = x'00' WHERE key = (SELECT max(key) FROM hour)");
@@ -607,7 +608,7 @@ static void test_seal_damage_is_said_and_costs_that_hour_of_that_host(void **sta
 	seal_all(w);
 	captured_stderr_end();
 	assert_int_equal(captured_stderr_count("cannot be sealed"), 1);
-	assert_int_equal(ask(w, "SELECT late FROM summary ORDER BY key DESC LIMIT 1"), 1);
+	assert_int_equal(ask(w, "SELECT late FROM hour ORDER BY key DESC LIMIT 1"), 1);
 	assert_int_equal(ask(w, "SELECT count(*) FROM sample"), 361);
 	tear_down(w);
 }
@@ -767,7 +768,7 @@ static void test_seal_database_of_version_1_is_taken_over(void **state)
 	char *kept = w->config->sqlite.path;
 	w->config->sqlite.path = copy;
 	assert_int_equal(ask(w, "SELECT user_version FROM pragma_user_version"), 1);
-	assert_int_equal(ask(w, "SELECT count(*) FROM sqlite_schema WHERE name IN ('hour', 'summary')"), 0);
+	assert_int_equal(ask(w, "SELECT count(*) FROM sqlite_schema WHERE name = 'hour'"), 0);
 	w->config->sqlite.path = kept;
 	tear_down(w);
 }
