@@ -828,7 +828,7 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "retention = 90000ms\nmax_series_per_host = 11\nmax_series = 12\nmax_points = 13\ncache = 250ms\n"
                                    "store_timeout = 3s\nstore_queue = 2MiB\nstore_ca_file = /ca\nstore_proxy = none\nmanage_retention = yes\n"
                                    "write_tokens = /w\nread_tokens = /r\nadmin_tokens = /a\n"
-                                   "[sqlite]\npath = /a b/c\n"
+                                   "[sqlite]\npath = /a b/c\ndetail = 3d\n"
                                    "[influxdb2]\nurl = http://i2\norg = o\nbucket = b\ntoken_file = /t2\n"
                                    "[influxql]\nurl = http://i1\ndatabase = d\nuser = u\npassword_file = /p1\n"
                                    "[victoriametrics]\ninsert_url = http://vi\nselect_url = http://vs\nuser = v\n"
@@ -864,7 +864,7 @@ static void test_config_print_has_every_option(void **state)
 		"retention = 90s", "max_series_per_host = 11", "max_series = 12", "max_points = 13", "cache = 250ms",
 		"store_timeout = 3s", "store_queue = 2MiB", "store_ca_file = /ca", "store_proxy = none", "manage_retention = yes",
 		"write_tokens = /w", "read_tokens = /r", "admin_tokens = /a",
-		"[sqlite]", "path = /a b/c",
+		"[sqlite]", "path = /a b/c", "detail = 3d",
 		"[influxdb2]", "url = http://i2", "org = o", "bucket = b", "token_file = /t2",
 		"[influxql]", "url = http://i1", "database = d", "user = u", "password_file = /p1",
 		"[victoriametrics]", "insert_url = http://vi", "select_url = http://vs", "user = v", "password_file = /pv",
