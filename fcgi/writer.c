@@ -27,6 +27,7 @@ struct writer {
 	struct entry *first, **last;
 	size_t bytes, max_bytes; /* of the batches in the queue */
 	unsigned writes; /* under way */
+	bool handed;     /* a thread has the turn to write all that waits, and has not begun */
 };
 
 struct writer *writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes)
@@ -91,28 +92,50 @@ static struct entry *take_entry(struct writer *writer)
 	return entry;
 }
 
-/* Writes the thread's own entry and what waits; then the turn is that of the first that waits still. */
-static void take_turn(struct writer *writer, struct entry *own)
+/* Gives the turn to the first that waits, which will write what waits then: one at a time, so that it is not torn into as
+ * many writes as have ended meanwhile. NULL: none waits, or one has it. The lock is held; the caller wakes it. */
+static struct entry *hand_over(struct writer *writer)
 {
-	struct entry *entries[GROUP_MAX] = { own };
+	struct entry *next = writer->handed ? NULL : take_entry(writer);
+	if (next)
+		writer->handed = true;
+	return next;
+}
+
+static void wake(struct entry *entry)
+{
+	if (entry)
+		sem_post(&entry->woken);
+}
+
+/* Writes the thread's own entry and what waits, and gives the turn on. */
+static void take_turn(struct writer *writer, struct entry *own, bool was_handed)
+{
+	struct entry *entries[GROUP_MAX] = { own }, *next = NULL;
 	size_t count = 1;
 	pthread_mutex_lock(&writer->lock);
+	if (was_handed)
+		writer->handed = false;
 	while (writer->first && count < GROUP_MAX)
 		entries[count++] = take_entry(writer);
+	/* More than one write takes, and another is free. */
+	if (writer->writes < writer->ops->appends)
+		next = hand_over(writer);
+	writer->writes += next != NULL;
 	pthread_mutex_unlock(&writer->lock);
+	wake(next);
 
 	write_group(writer, entries, count);
 
 	pthread_mutex_lock(&writer->lock);
-	struct entry *next = take_entry(writer);
+	next = hand_over(writer);
 	writer->writes -= !next;
 	pthread_mutex_unlock(&writer->lock);
 	/* The next write first; entries are gone once their threads are woken. */
-	if (next)
-		sem_post(&next->woken);
+	wake(next);
 	for (size_t i = 1; i < count; i++) {
 		entries[i]->done = true;
-		sem_post(&entries[i]->woken);
+		wake(entries[i]);
 	}
 }
 
@@ -132,9 +155,9 @@ int writer_append(struct writer *writer, const struct batch *batch, char ret_ref
 		return -EBUSY;
 	}
 	/*
-	 * Something waits only while as many writes are under way as may be, and each of them passes its turn on. A thread
-	 * is woken once, and needs no lock then: either its batch is written, or it has the turn to write it with what has
-	 * come meanwhile.
+	 * Something waits only while as many writes are under way as may be, each of which passes its turn on, or while one has
+	 * the turn that will write it. A thread is woken once, and needs no lock then: either its batch is written, or it has
+	 * the turn to write it with what has come meanwhile.
 	 */
 	bool waits = writer->writes == writer->ops->appends;
 	if (waits) {
@@ -152,7 +175,7 @@ int writer_append(struct writer *writer, const struct batch *batch, char ret_ref
 		sem_destroy(&own.woken);
 	}
 	if (!own.done)
-		take_turn(writer, &own);
+		take_turn(writer, &own, waits);
 	return own.result;
 }
 
