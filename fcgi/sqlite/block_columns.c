@@ -167,7 +167,7 @@ static void append_column(struct column_writer *writer, const struct block_colum
 }
 
 void column_writer_add(struct column_writer *writer, uint32_t series,
-                       const struct block_column columns[static RESOURCE_COUNT])
+                       const struct block_column *columns)
 {
 	varint_append(&writer->sections[SECTION_CODES], series - writer->series);
 	writer->series = series;

@@ -122,9 +122,8 @@ struct column_writer {
 /* Begins an hour with that many times. 0 or -ENOMEM; ended with column_writer_reset() in any case. */
 int column_writer_open(struct column_writer *writer, size_t times) __attribute__((warn_unused_result));
 
-/* Adds the next series. */
-void column_writer_add(struct column_writer *writer, uint32_t series,
-                       const struct block_column columns[static RESOURCE_COUNT]);
+/* Adds the next series, columns[RESOURCE_COUNT]. */
+void column_writer_add(struct column_writer *writer, uint32_t series, const struct block_column *columns);
 
 /* Appends the samples; times[count] are all offsets, which at[] of the columns tell. 0, -ENOMEM or -E2BIG. */
 int column_writer_finish(struct column_writer *writer, const uint32_t times[], size_t count,
@@ -141,9 +140,9 @@ struct summarizer {
 	uint32_t counts[BLOCK_STEPS]; /* of the steps of the last column */
 };
 
-/* Adds the next series; times[] are the offsets that at[] of its columns tell. */
-void summarizer_add(struct summarizer *summarizer, uint32_t series,
-                    const struct block_column columns[static RESOURCE_COUNT], const uint32_t times[]);
+/* Adds the next series, columns[RESOURCE_COUNT]; times[] are the offsets that at[] of them tell. */
+void summarizer_add(struct summarizer *summarizer, uint32_t series, const struct block_column *columns,
+                    const uint32_t times[]);
 
 /* Appends the summaries. 0, -ENOMEM or -E2BIG. */
 int summarizer_finish(struct summarizer *summarizer, struct frame_writer *frames, struct text *summaries)

@@ -173,7 +173,7 @@ static unsigned append_column(struct summarizer *summarizer, const struct block_
 }
 
 void summarizer_add(struct summarizer *summarizer, uint32_t series,
-                    const struct block_column columns[static RESOURCE_COUNT], const uint32_t times[])
+                    const struct block_column *columns, const uint32_t times[])
 {
 	unsigned codes = 0;
 	for (int i = 0; i < RESOURCE_COUNT; i++)

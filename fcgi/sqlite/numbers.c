@@ -36,7 +36,7 @@ void numbers_read(const unsigned char *array, size_t count, enum numbers_width w
 {
 	unsigned bits = width ? 1u << (width - 1) : 0, mask = (1u << (bits & 7)) - 1;
 	for (size_t i = first; i < end && bits < 8; i++)
-		ret_numbers[i] = bits ? array[i * bits / 8] >> (i * bits % 8) & mask : 0;
+		ret_numbers[i] = bits ? (unsigned)array[i * bits / 8] >> (i * bits % 8) & mask : 0;
 	for (size_t i = first; i < end && bits >= 8; i++)
 		ret_numbers[i] = array[i];
 	for (unsigned shift = 8; shift < bits; shift += 8) {
@@ -88,7 +88,7 @@ static uint64_t take_bits(struct numbers_bits_reader *low, unsigned count)
 	for (unsigned taken = 0, some; taken < count; taken += some) {
 		unsigned at = low->at % 8;
 		some = count - taken < 8 - at ? count - taken : 8 - at;
-		number |= (uint64_t)(low->bytes.at[low->at / 8] >> at & ((1u << some) - 1)) << taken;
+		number |= (uint64_t)((unsigned)low->bytes.at[low->at / 8] >> at & ((1u << some) - 1)) << taken;
 		low->at += some;
 	}
 	return number;
