@@ -65,7 +65,7 @@ static void check_json(const struct batch *batch)
 		const cJSON *process, *value;
 		cJSON_ArrayForEach(process, cJSON_GetObjectItem(tree, "processes"))
 			cJSON_ArrayForEach(value, process)
-				samples += cJSON_IsNumber(value);
+				samples += cJSON_IsNumber(value) ? 1 : 0;
 		assert(samples == batch_samples(batch, 0, batch->count));
 		cJSON_Delete(tree);
 		text_free(&json);
