@@ -68,7 +68,7 @@ static void list_by_pid(struct accounts *accounts, const struct reading *reading
 			.place = (uint32_t)i,
 			.name = name,
 			.dead = (process->state == 'Z' || process->state == 'X') && process->threads <= 1,
-			.gone = process->gone,
+			.early = process->early,
 			.start_ticks = process->start_ticks,
 			.cpu_us = process->cpu_ticks * tick_us,
 			.children_us = process->children_ticks * tick_us,
@@ -286,6 +286,8 @@ static void settle_account(struct accounts *accounts, struct account *account, b
 		account->counted_us = account->cpu_us;
 	}
 	account->recorded = account->recorded || account->dead;
+	/* Where there are records, nobody is that has none: asking costs a system call. */
+	account->gone = account->early && (account->recorded || !complete) && accounts->is_gone && accounts->is_gone(account->pid);
 	account->recorded_us = 0;
 }
 

@@ -45,7 +45,8 @@ struct account {
 	uint32_t place; /* in the reading */
 	uint32_t name;  /* where its name begins in the names of its reading */
 	bool dead;      /* a zombie, all threads of it */
-	bool gone;      /* as in struct process: its having been waited for is counted with this reading */
+	bool early;     /* as in struct process */
+	bool gone;      /* it is early, and has been waited for meanwhile: that is counted with this reading */
 	bool recorded;  /* it has ended, and its record was taken */
 	uint32_t later; /* its account in the present reading + 1; 0: it has ended. Of an account of the last reading */
 	uint64_t start_ticks;
@@ -68,6 +69,7 @@ struct ended_name {
 
 /* All zeros: before the first reading. */
 struct accounts {
+	bool (*is_gone)(int pid);     /* whether there is no such process any more; NULL: there always is */
 	struct account *before, *now; /* by PID; of the last reading and of the present one */
 	size_t before_count, count, capacity;
 	int64_t *used_us;             /* by place in the present reading; ACCOUNTS_UNKNOWN */

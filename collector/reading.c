@@ -33,9 +33,9 @@ void reading_find_early(struct reading *reading)
 			const struct process *found =
 				i > 0 ? bsearch(&wanted, reading->processes, i, sizeof(wanted), compare_pids) : NULL;
 			parent = process->parent;
-			early = parent != 0 && (!found || found->gone);
+			early = parent != 0 && (!found || found->early);
 		}
-		process->gone = early;
+		process->early = early;
 	}
 }
 

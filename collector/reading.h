@@ -23,7 +23,7 @@ struct process {
 	int threads; /* those that have not ended, and the first */
 	char state;  /* of the first thread, as in /proc/PID/stat */
 	bool forked; /* it has executed no program since it began */
-	bool gone;   /* not there any more when all was read, though read before one of its ancestors */
+	bool early;  /* it was read before one of its ancestors, or may have been */
 	uint64_t start_ticks; /* after boot; with the PID it names a process for ever */
 	uint64_t cpu_ticks;   /* used since it began */
 	uint64_t children_ticks; /* likewise, by children that it has waited for, and theirs */
@@ -50,9 +50,8 @@ struct reading {
 /* Adds a process and returns it to be filled in; NULL: out of memory. */
 struct process *reading_add(struct reading *reading);
 
-/* Sets `gone` of those that were read before one of their ancestors, or may have been: what has been waited for since may
- * be in what that one's children have used. The reading is in the order of PIDs, as /proc gives them, where such are
- * seldom: when the numbers have begun anew. */
+/* Sets `early`: of such a process what has been waited for since may be in what its ancestor's children have used. The
+ * reading is in the order of PIDs, as /proc gives them, where there are such when the numbers have begun anew. */
 void reading_find_early(struct reading *reading);
 
 /* Sorts by name, then PID. */

@@ -117,7 +117,6 @@ static int add_process(const struct sampler *sampler, struct pids_stack *stack, 
 	process->threads = VALUE(THREADS, s_int, stack);
 	process->state = VALUE(STATE, s_ch, stack);
 	process->forked = VALUE(FLAGS, ul_int, stack) & FLAG_FORKED;
-	process->gone = false;
 	process->start_ticks = VALUE(BEGAN, ull_int, stack);
 	process->cpu_ticks = VALUE(TICKS, ull_int, stack);
 	process->children_ticks = VALUE(CHILDREN, ull_int, stack) - process->cpu_ticks;
@@ -131,15 +130,6 @@ static int add_process(const struct sampler *sampler, struct pids_stack *stack, 
 	wire_clean_name(command, strnlen(command, READING_NAME_SIZE - 1), name);
 	memcpy(process->name, name, strlen(name) + 1);
 	return 0;
-}
-
-static void find_gone(struct reading *reading)
-{
-	reading_find_early(reading);
-	for (size_t i = 0; i < reading->count; i++) {
-		struct process *process = &reading->processes[i];
-		process->gone = process->gone && kill(process->pid, 0) != 0 && errno == ESRCH;
-	}
 }
 
 int sampler_read(struct sampler *sampler, struct reading *reading)
@@ -169,8 +159,13 @@ int sampler_read(struct sampler *sampler, struct reading *reading)
 		return result;
 	}
 
-	find_gone(reading);
+	reading_find_early(reading);
 	reading_sort(reading);
 	memory_complete(&sampler->memory, sampler->machine.huge_kib > 0, reading);
 	return 0;
+}
+
+bool sampler_is_gone(int pid)
+{
+	return kill(pid, 0) != 0 && errno == ESRCH;
 }

@@ -60,4 +60,7 @@ int sampler_identify(struct sampler *sampler, enum config_name name, enum config
  */
 int sampler_read(struct sampler *sampler, struct reading *reading) __attribute__((warn_unused_result));
 
+/* Whether there is no such process any more, nor a zombie. Any thread. */
+bool sampler_is_gone(int pid);
+
 #endif

@@ -122,6 +122,7 @@ static int open_members(struct service *service, struct text *ret_error)
 	struct rate *values;
 	size_t count;
 	open_exits(service);
+	service->rates.accounts.is_gone = sampler_is_gone;
 	int result = sampler_open(service->config->collector.kernel_threads, &service->sampler);
 	if (result == 0)
 		result = identify(service);

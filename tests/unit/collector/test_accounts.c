@@ -154,14 +154,9 @@ static void take_records(void)
 	queued = 0;
 }
 
-static void find_gone(void)
+static bool is_gone(int pid)
 {
-	reading_find_early(&reading);
-	for (size_t i = 0; i < reading.count; i++) {
-		struct process *process = &reading.processes[i];
-		const struct simulated *simulated = &processes[process->pid];
-		process->gone = process->gone && !simulated->alive && !simulated->zombie;
-	}
+	return !processes[pid].alive && !processes[pid].zombie;
 }
 
 static void read_processes(unsigned busy)
@@ -188,7 +183,7 @@ static void read_processes(unsigned busy)
 		};
 		snprintf(process->name, sizeof(process->name), "p%d", pid % 20);
 	}
-	find_gone();
+	reading_find_early(&reading);
 }
 
 /* What a reading and its records count. */
@@ -234,6 +229,7 @@ static void begin(uint64_t seed)
 	clock_ticks = 1000;
 	truth_us = counted_us = 0;
 	dice = seed;
+	accounts.is_gone = is_gone;
 	start_process(0);
 	processes[1].reaper = true;
 	processes[1].ignores = false;
