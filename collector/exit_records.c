@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/kernel_file.h"
+
 enum {
 	VERSION_MIN = 12,   /* AGROUP, ac_tgid, ac_tgetime */
 	UNFINISHED = 64,    /* processes of which threads have ended, that are remembered */
@@ -105,14 +107,10 @@ static int take_family(const struct nlmsghdr *header, void *user)
 /* "0-3": as the kernel has it, and as it takes it. */
 static void list_processors(char *list, size_t size)
 {
-	snprintf(list, size, "0-%ld", sysconf(_SC_NPROCESSORS_CONF) - 1);
-	FILE *file = fopen("/sys/devices/system/cpu/possible", "re");
-	if (!file)
-		return;
-	char line[256];
-	if (fgets(line, sizeof(line), file))
-		snprintf(list, size, "%.*s", (int)strcspn(line, "\n"), line);
-	fclose(file);
+	if (kernel_file_read("/sys/devices/system/cpu/possible", list, size) == 0)
+		list[strcspn(list, "\n")] = '\0';
+	else
+		snprintf(list, size, "0-%ld", sysconf(_SC_NPROCESSORS_CONF) - 1);
 }
 
 static int listen_to_family(struct exit_records *records)

@@ -93,9 +93,6 @@ void rates_trust_exits(struct rates *rates)
 static size_t list_values(struct rates *rates, const struct reading *reading, enum config_cpu_scale scale)
 {
 	const struct accounts *accounts = &rates->accounts;
-	/* What is less than a tick of /proc's clock shows as 0 of a process that lives; a name that only had such is not worth
-	 * a series. */
-	uint64_t least_us = 1000000 / (uint64_t)reading->ticks_per_s;
 	size_t count = 0, start = 0, e = 0;
 	while (start < reading->count || e < accounts->ended_count) {
 		const struct ended_name *ended = e < accounts->ended_count ? &accounts->ended[e] : NULL;
@@ -106,7 +103,9 @@ static size_t list_values(struct rates *rates, const struct reading *reading, en
 			e++;
 		else
 			ended = NULL;
-		if (order > 0 && accounts_ended_us(accounts, ended) < least_us)
+		/* What is less than a tick of /proc's clock shows as 0 of a process that lives; a name that only had such is not
+		 * worth a series. */
+		if (order > 0 && accounts_ended_us(accounts, ended) < accounts->tick_us)
 			continue;
 
 		struct rate *value = &rates->values[count++];

@@ -69,62 +69,61 @@ static const struct scan_sink sink_of_latest = {
 	.entry = entry_to_latest, .samples = samples_to_latest, .summary = summary_to_latest,
 };
 
-/* One answer of rows: scans into cells[groups], each of `size` bytes. */
-static int scan_into_cells(struct snapshot *snapshot, const struct scan_sink *sink, size_t size, struct budget_share *share,
-                           void **ret_cells)
+/* Makes the rows of cells[groups]. */
+typedef int make_rows(const void *cells, struct grouping *grouping, struct store_rows *ret_rows);
+
+static int make_mean_rows(const void *cells, struct grouping *grouping, struct store_rows *ret_rows)
 {
+	return accumulate_rows(cells, grouping, ret_rows);
+}
+
+static int make_latest_rows(const void *cells, struct grouping *grouping, struct store_rows *ret_rows)
+{
+	return accumulate_latest_rows(cells, grouping, ret_rows);
+}
+
+/* Scans into cells[groups], each of `size` bytes, and makes rows of them. */
+static int scan_into_rows(struct snapshot *snapshot, const struct scan_sink *sink, size_t size, make_rows *make,
+                          struct store_rows *ret_rows)
+{
+	struct budget_share share = { 0 };
 	struct scan_sink own = *sink;
-	int result = budget_hold(share, snapshot->grouping.count * size);
+	int result = budget_hold(&share, snapshot->grouping.count * size);
 	if (result)
 		return result;
-	void *cells = calloc(snapshot->grouping.count + 1, size);
-	if (!cells)
-		return -ENOMEM;
-	own.state = cells;
+	own.state = calloc(snapshot->grouping.count + 1, size);
 	for (int i = 0; i < RESOURCE_COUNT; i++)
 		own.wanted[i] = !snapshot->query->unwanted[i];
-	result = scan_run(snapshot, &own);
-	if (result)
-		free(cells);
-	else
-		*ret_cells = cells;
+	result = own.state ? scan_run(snapshot, &own) : -ENOMEM;
+	if (result == 0)
+		result = make(own.state, &snapshot->grouping, ret_rows);
+	free(own.state);
+	budget_give_back(&share);
 	return result;
 }
 
-int read_mean(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
+static int read_rows(struct readers *readers, const struct query *query, const struct scan_sink *sink, size_t size,
+                     make_rows *make, struct store_rows *ret_rows)
 {
 	struct snapshot snapshot;
 	int result = snapshot_open(readers, query, false, &snapshot);
 	if (result)
 		return result;
-	struct budget_share share = { 0 };
-	void *cells = NULL;
-	result = scan_into_cells(&snapshot, &sink_of_mean, sizeof(struct accumulate_cell), &share, &cells);
-	if (result == 0)
-		result = accumulate_rows(cells, &snapshot.grouping, ret_rows);
-	free(cells);
-	budget_give_back(&share);
+	result = scan_into_rows(&snapshot, sink, size, make, ret_rows);
 	snapshot_close(&snapshot);
 	return database_finish(readers->database, DATABASE_READING, result);
+}
+
+int read_mean(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
+{
+	return read_rows(readers, query, &sink_of_mean, sizeof(struct accumulate_cell), make_mean_rows, ret_rows);
 }
 
 int read_latest(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
 {
 	struct query by_host = *query;
 	by_host.by_host = true;
-	struct snapshot snapshot;
-	int result = snapshot_open(readers, &by_host, false, &snapshot);
-	if (result)
-		return result;
-	struct budget_share share = { 0 };
-	void *newest = NULL;
-	result = scan_into_cells(&snapshot, &sink_of_latest, sizeof(struct accumulate_newest), &share, &newest);
-	if (result == 0)
-		result = accumulate_latest_rows(newest, &snapshot.grouping, ret_rows);
-	free(newest);
-	budget_give_back(&share);
-	snapshot_close(&snapshot);
-	return database_finish(readers->database, DATABASE_READING, result);
+	return read_rows(readers, &by_host, &sink_of_latest, sizeof(struct accumulate_newest), make_latest_rows, ret_rows);
 }
 
 struct history {
