@@ -20,11 +20,11 @@ def unique(name):
     return f"{name}-{suffix}"
 
 
-def compile_program(source, name):
-    """A program of this folder, until the end of the present module's tests; from its setUpModule()."""
+def compile_program(source, name, *flags):
+    """A program, or by `flags` a library, of this folder, until the end of the present module's tests; from its setUpModule()."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-subject-"))
     unittest.addModuleCleanup(shutil.rmtree, folder, True)
-    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-pthread", "-o", folder / name,
+    subprocess.run(["cc", "-std=c11", "-D_GNU_SOURCE", "-O1", "-pthread", *flags, "-o", folder / name,
                     ROOT / "tests" / "integration" / source], check=True)
     return folder / name
 
@@ -33,6 +33,17 @@ def build():
     """subject.c, likewise."""
     global SUBJECT
     SUBJECT = compile_program("subject.c", "vt-parent")
+
+
+def build_killer():
+    """kill_at_sync.c, likewise."""
+    global KILLER
+    KILLER = compile_program("kill_at_sync.c", "kill_at_sync.so", "-shared", "-fPIC")
+
+
+def killed_at_sync(number):
+    """What stands before a command that is to be killed at its sync of that number, from 1 on."""
+    return ["env", f"LD_PRELOAD={KILLER}", f"KILL_AT_SYNC={number}"]
 
 
 def arguments(name, *words):

@@ -17,7 +17,12 @@ import time
 import unittest
 
 from server import Server
+from subjects import build_killer, killed_at_sync
 from vigie import BUILD, Vigie, is_sanitized, sample, wait_until
+
+
+def setUpModule():
+    build_killer()
 
 
 class DatabaseTest(unittest.TestCase):
@@ -49,14 +54,13 @@ class DatabaseTest(unittest.TestCase):
 
 
 class FirstStartTest(DatabaseTest):
-    @unittest.skipIf(is_sanitized(), "the leak checker cannot be traced")
+    @unittest.skipIf(is_sanitized(), "the sanitizer's library is to be loaded before all others")
     def test_killed_at_any_sync_starts_again(self):
         for number in range(1, 40):
             with self.subTest(number):
                 for path in self.folder.glob("vigie.db*"):
                     path.unlink()
-                server = Server(self.folder, command=["strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e",
-                                                      f"inject=fdatasync,fsync:signal=KILL:when={number}"])
+                server = Server(self.folder, command=killed_at_sync(number))
                 survived = server.answers()
                 server.end(signal.SIGKILL)
                 self.assert_starts()
