@@ -29,8 +29,12 @@ static void free_table(struct dictionary_table *table)
 
 void dictionary_free(struct dictionary *dictionary)
 {
+	for (uint32_t i = FIRST_NUMBER; i < dictionary->hosts.end; i++) {
+		struct dictionary_host *host = dictionary_host_at(dictionary, i);
+		if (host)
+			series_index_free(&host->by_name);
+	}
 	HASH_CLEAR(hh, dictionary->host_by_ip);
-	HASH_CLEAR(hh, dictionary->series_by_key);
 	HASH_CLEAR(hh, dictionary->name_by_text);
 	free_table(&dictionary->hosts);
 	free_table(&dictionary->series);
@@ -56,12 +60,8 @@ struct dictionary_series *dictionary_find_series(const struct dictionary *dictio
                                                  const struct dictionary_host *host, const char *process)
 {
 	const struct dictionary_name *name = dictionary_find_name(dictionary, process);
-	if (!name)
-		return NULL;
-	struct dictionary_series probe = { .key = { host->number, name->number } };
-	struct dictionary_series *series;
-	HASH_FIND(hh, dictionary->series_by_key, &probe.key, sizeof(probe.key), series);
-	return series;
+	uint32_t number = name ? series_index_find(&host->by_name, name->number) : 0;
+	return number ? dictionary_series_at(dictionary, number) : NULL;
 }
 
 /* Chooses a free number when *number is 0, and makes room for it. False: out of
@@ -191,20 +191,16 @@ static struct dictionary_name *find_or_add_name(struct dictionary *dictionary, c
 }
 
 /* A series of a host and a name under a number that is still to be taken. NULL: out of memory. */
-static struct dictionary_series *make_series(struct dictionary *dictionary, struct dictionary_host *host,
-                                             struct dictionary_name *name, uint32_t number)
+static struct dictionary_series *make_series(struct dictionary_host *host, struct dictionary_name *name, uint32_t number)
 {
 	struct dictionary_series *series = calloc(1, sizeof(*series));
-	if (!series)
-		return NULL;
-	series->key.host = host->number;
-	series->key.name = name->number;
-	series->number = number;
-	HASH_ADD(hh, dictionary->series_by_key, key, sizeof(series->key), series);
-	if (!series->hh.tbl) {
+	if (!series || !series_index_add(&host->by_name, name->number, number)) {
 		free(series);
 		return NULL;
 	}
+	series->key.host = host->number;
+	series->key.name = name->number;
+	series->number = number;
 	DL_APPEND(host->series, series);
 	host->series_count++;
 	name->series_count++;
@@ -218,7 +214,7 @@ struct dictionary_series *dictionary_add_series(struct dictionary *dictionary, s
 	if (!name)
 		return NULL;
 	struct dictionary_series *series =
-		claim_number(&dictionary->series, &number) ? make_series(dictionary, host, name, number) : NULL;
+		claim_number(&dictionary->series, &number) ? make_series(host, name, number) : NULL;
 	if (series)
 		take_number(&dictionary->series, number, series);
 	else
@@ -249,7 +245,7 @@ struct dictionary_series *dictionary_replace_series(struct dictionary *dictionar
 	struct dictionary_name *name = find_or_add_name(dictionary, process);
 	if (!name)
 		return NULL;
-	struct dictionary_series *series = make_series(dictionary, host, name, old->number);
+	struct dictionary_series *series = make_series(host, name, old->number);
 	if (!series) {
 		release_name(dictionary, name);
 		return NULL;
@@ -265,6 +261,7 @@ void dictionary_remove_host(struct dictionary *dictionary, struct dictionary_hos
 	assert(host->series_count == 0);
 	HASH_DEL(dictionary->host_by_ip, host);
 	free_number(&dictionary->hosts, host->number);
+	series_index_free(&host->by_name);
 	free(host);
 }
 
@@ -276,7 +273,7 @@ void dictionary_remove_series(struct dictionary *dictionary, struct dictionary_s
 	host->series_count--;
 	name->series_count--;
 	release_name(dictionary, name);
-	HASH_DEL(dictionary->series_by_key, series);
+	series_index_remove(&host->by_name, series->key.name, series->number);
 	free_number(&dictionary->series, series->number);
 	free(series);
 }

@@ -20,6 +20,7 @@
 
 #include "common/table.h"
 #include "common/wire.h"
+#include "fcgi/sqlite/series_index.h"
 
 struct dictionary_name {
 	uint32_t number;       /* from 1 */
@@ -35,6 +36,7 @@ struct dictionary_host {
 	int64_t gap_ms;    /* between the two newest, 0: not known */
 	int64_t seen_ms;   /* what the table says: at most the lag of names.c behind last_ms */
 	struct dictionary_series *series; /* in no order */
+	struct series_index by_name; /* of them */
 	int64_t searched_ms; /* last_ms when none of them was found dead */
 	bool at_limit;     /* it has as many series as it may: dead ones make room for new ones */
 	bool stored;
@@ -53,7 +55,6 @@ struct dictionary_series {
 	int64_t born_ms; /* what is older, of the same number, is of a series that was there before; 0: nothing is */
 	int64_t seen_ms; /* what the table says: at most the lag of names.c behind its newest sample */
 	struct dictionary_series *prev, *next; /* of its host */
-	UT_hash_handle hh;
 };
 
 /* What is numbered, by its number. */
@@ -68,7 +69,6 @@ struct dictionary_table {
 struct dictionary {
 	struct dictionary_table hosts, series, names;
 	struct dictionary_host *host_by_ip;
-	struct dictionary_series *series_by_key;
 	struct dictionary_name *name_by_text;
 	uint32_t limited; /* the number of the host that was found at its limit last; 0: none was */
 };
