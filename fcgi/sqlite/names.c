@@ -10,6 +10,7 @@
 #include "fcgi/sqlite/dictionary.h"
 #include "fcgi/sqlite/loading.h"
 #include "fcgi/sqlite/schema.h"
+#include "fcgi/sqlite/series_rows.h"
 
 enum {
 	SERIES_LAG_MS = 6 * 3600 * 1000, /* at most, and an eighth of the retention */
@@ -27,7 +28,8 @@ struct names {
 	struct dictionary dictionary;
 
 	/* Of the thread that has the lock of hours.h: */
-	sqlite3_stmt *put_host, *put_series, *put_birth, *delete_host, *delete_series, *delete_birth;
+	struct series_rows put_series;
+	sqlite3_stmt *put_host, *put_birth, *delete_host, *delete_series, *delete_birth;
 	bool host_limited; /* a host was at its limit: said */
 	bool full; /* it has as many series as it may: said */
 	uint32_t expire_cursor; /* the series number that was last looked at */
@@ -65,13 +67,14 @@ int names_open(struct database *database, const struct config *config, int64_t l
 
 	const struct database_statement statements[] = {
 		{ &names->put_host, "INSERT OR REPLACE INTO host (id, ip, seen_ms) VALUES (?1, ?2, ?3)" },
-		{ &names->put_series, "INSERT OR REPLACE INTO series (id, host, process, seen_ms) VALUES (?1, ?2, ?3, ?4)" },
 		{ &names->delete_host, "DELETE FROM host WHERE id = ?1" },
 		{ &names->delete_series, "DELETE FROM series WHERE id = ?1" },
 		{ &names->put_birth, "INSERT OR REPLACE INTO state (name, value) VALUES ('born ' || ?1, ?2)" },
 		{ &names->delete_birth, "DELETE FROM state WHERE name = 'born ' || ?1" },
 	};
 	int result = database_prepare(database, database->appending, statements, sizeof(statements) / sizeof(statements[0]));
+	if (result == 0)
+		result = series_rows_open(&names->put_series, database);
 	if (result == 0)
 		result = loading_run(database, &names->dictionary, names->host_lag_ms, latest_ms);
 	if (result)
@@ -179,14 +182,13 @@ int names_place(struct names *names, const struct batch *const batches[], size_t
 
 static int put_series(struct names *names, struct dictionary_series *series, int64_t time_ms)
 {
-	const char *process = dictionary_name_at(&names->dictionary, series->key.name)->text;
 	series->seen_ms = maximum(series->seen_ms, time_ms);
 	series->stored = true;
-	sqlite3_bind_int64(names->put_series, 1, series->number);
-	sqlite3_bind_int64(names->put_series, 2, series->key.host);
-	sqlite3_bind_text(names->put_series, 3, process, -1, SQLITE_STATIC);
-	sqlite3_bind_int64(names->put_series, 4, series->seen_ms);
-	int code = database_run(names->put_series);
+	const struct series_row row = {
+		.number = series->number, .host = series->key.host, .seen_ms = series->seen_ms,
+		.process = dictionary_name_at(&names->dictionary, series->key.name)->text,
+	};
+	int code = series_rows_put(&names->put_series, &row);
 	if (code != SQLITE_OK || series->born_ms == 0)
 		return code;
 	sqlite3_bind_int64(names->put_birth, 1, series->number);
@@ -236,11 +238,12 @@ void names_keep(struct names *names)
 
 int names_write(struct names *names, const struct placed placed[], size_t count, int64_t latest_ms)
 {
-	for (size_t i = 0; i < count; i++) {
+	int code = SQLITE_OK;
+	series_rows_begin(&names->put_series);
+	for (size_t i = 0; i < count && code == SQLITE_OK; i++) {
 		struct dictionary_series *series = placed[i].series;
 		struct dictionary_host *host = dictionary_host_at(&names->dictionary, series->key.host);
 		int64_t time_ms = placed_time_ms(&placed[i]);
-		int code = SQLITE_OK;
 		if (!series->stored || time_ms > series->seen_ms + names->series_lag_ms)
 			code = put_series(names, series, time_ms);
 		bool counts = placement_metric(placed[i].key) == METRIC_USAGE && time_ms <= latest_ms;
@@ -248,10 +251,10 @@ int names_write(struct names *names, const struct placed placed[], size_t count,
 		bool lags = counts && (last_ms > host->seen_ms + names->host_lag_ms || host->seen_ms > latest_ms);
 		if (code == SQLITE_OK && (!host->stored || lags))
 			code = put_host(names, host, last_ms);
-		if (code != SQLITE_OK)
-			return database_result(names->database, code, names->database->appending, "write a name");
 	}
-	return 0;
+	if (code == SQLITE_OK)
+		code = series_rows_finish(&names->put_series);
+	return database_result(names->database, code, names->database->appending, "write a name");
 }
 
 /* Whether the table lacks a host's newest sample, which is before `end_ms`. */
