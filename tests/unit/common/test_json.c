@@ -239,6 +239,26 @@ static void test_json_append_number_every_thousandth_is_short(void **state)
 	text_free(&text);
 }
 
+static void test_json_append_number_millionths_are_as_printf_has_them(void **state)
+{
+	(void)state;
+	static const int64_t limits[] = { 1, 99, 100, 101, 100001, 1000001, 999999999999999 };
+	uint64_t seed = seed_choose((uint64_t)time(NULL) << 20 | 1);
+	struct text text = TEXT_EMPTY;
+	for (size_t i = 0; i < 20000; i++) {
+		int64_t millionths = (int64_t)(next_random(&seed) >> (15 + i % 49));
+		if (i < sizeof(limits) / sizeof(limits[0]))
+			millionths = limits[i];
+		double number = (double)(i % 2 ? millionths : -millionths) / 1e6;
+		char expected[32];
+		snprintf(expected, sizeof(expected), "%.15g", number == 0 ? 0 : number);
+		text_reset(&text);
+		json_append_number(&text, number);
+		assert_string_equal(text.data, expected);
+	}
+	text_free(&text);
+}
+
 static void test_json_append_number_locale_with_a_comma_writes_a_point(void **state)
 {
 	(void)state;
@@ -313,6 +333,7 @@ int main(void)
 		cmocka_unit_test(test_json_append_number_edges_read_back),
 		cmocka_unit_test(test_json_append_number_random_numbers_read_back),
 		cmocka_unit_test(test_json_append_number_every_thousandth_is_short),
+		cmocka_unit_test(test_json_append_number_millionths_are_as_printf_has_them),
 		cmocka_unit_test(test_json_append_number_locale_with_a_comma_writes_a_point),
 		cmocka_unit_test(test_json_append_seconds_has_up_to_three_decimals),
 	};
