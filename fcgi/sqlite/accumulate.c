@@ -12,13 +12,6 @@ void accumulate_mean(struct accumulate_cell *cell, enum resource resource, const
 	}
 }
 
-void accumulate_mean_summary(struct accumulate_cell *cell, enum resource resource, const struct block_summary *summary)
-{
-	accumulate_summary(&cell->sum[resource], summary);
-	if (summary->maximum > cell->maximum[resource])
-		cell->maximum[resource] = summary->maximum;
-}
-
 /* Makes the row of a group of what was accumulated. */
 typedef void make_row(const void *accumulated, size_t group, struct store_row *row);
 

@@ -53,7 +53,7 @@ static inline void accumulate_value(struct accumulate_sum *sum, double value)
 static inline void accumulate_summary(struct accumulate_sum *sum, const struct block_summary *summary)
 {
 	if (summary->exact)
-		accumulate_thousandths(sum, (uint64_t)summary->sum, summary->count);
+		accumulate_thousandths(sum, (uint64_t)(int64_t)summary->sum, summary->count); /* below 2^53 */
 	else
 		accumulate_rest(sum, summary->sum / 1000, summary->count);
 }
@@ -71,29 +71,32 @@ struct accumulate_cell {
 	double maximum[RESOURCE_COUNT];   /* of what came as values */
 };
 
-/* Adds the numbers of an entry of a row. What is absent is added as 0 that counts for no sample: that is less than a
- * branch that nobody can foretell. */
-static inline void accumulate_numbers(struct accumulate_cell *cell, const struct packing_number numbers[static RESOURCE_COUNT])
+/* Adds a number of an entry of a row. What is absent is added as 0 that counts for no sample: that is less than a branch
+ * that nobody can foretell. */
+static inline void accumulate_number(struct accumulate_cell *cell, enum resource resource, const struct packing_number *number)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
-		const struct packing_number *number = &numbers[i];
-		if (number->code == PACKING_DOUBLE) {
-			double value = packing_number_value(number);
-			accumulate_rest(&cell->sum[i], value, 1);
-			if (value > cell->maximum[i])
-				cell->maximum[i] = value;
-			continue;
-		}
-		accumulate_thousandths(&cell->sum[i], number->bits, number->code != PACKING_ABSENT);
-		if (number->bits > cell->highest[i])
-			cell->highest[i] = number->bits;
+	if (number->code == PACKING_DOUBLE) {
+		double value = packing_number_value(number);
+		accumulate_rest(&cell->sum[resource], value, 1);
+		if (value > cell->maximum[resource])
+			cell->maximum[resource] = value;
+		return;
 	}
+	accumulate_thousandths(&cell->sum[resource], number->bits, number->code != PACKING_ABSENT);
+	if (number->bits > cell->highest[resource])
+		cell->highest[resource] = number->bits;
 }
 
 /* Adds values[count] of a resource. */
 void accumulate_mean(struct accumulate_cell *cell, enum resource resource, const double values[], size_t count);
 
-void accumulate_mean_summary(struct accumulate_cell *cell, enum resource resource, const struct block_summary *summary);
+static inline void accumulate_mean_summary(struct accumulate_cell *cell, enum resource resource,
+                                           const struct block_summary *summary)
+{
+	accumulate_summary(&cell->sum[resource], summary);
+	if (summary->maximum > cell->maximum[resource])
+		cell->maximum[resource] = summary->maximum;
+}
 
 /* Makes the rows of all groups that have samples; takes grouping->strings. 0, -ENOMEM or -ENOBUFS. */
 int accumulate_rows(const struct accumulate_cell cells[], struct grouping *grouping, struct store_rows *ret_rows)

@@ -116,3 +116,33 @@ int packing_newest(const void *row, size_t length, uint32_t *ret_offset_ms, size
 	*ret_entries = entries;
 	return 0;
 }
+
+static bool take_number(struct varint_bytes *bytes, unsigned code, struct packing_number *ret_number)
+{
+	*ret_number = (struct packing_number){ .code = (enum packing_code)code };
+	if (code == PACKING_THOUSANDTHS)
+		return varint_take(bytes, &ret_number->bits);
+	if (code == PACKING_DOUBLE) {
+		if (bytes->end - bytes->at < 8)
+			return false;
+		memcpy(&ret_number->bits, bytes->at, 8);
+		ret_number->bits = le64toh(ret_number->bits);
+		bytes->at += 8;
+	}
+	return true;
+}
+
+struct packing_reader packing_pass_entry(struct packing_reader reader)
+{
+	uint64_t number;
+	bool taken = varint_take(&reader.bytes, &number);
+	if (taken) {
+		reader.left--;
+		reader.entry.series += (uint32_t)(number >> 4);
+		taken = take_number(&reader.bytes, number & 3, &reader.numbers[RESOURCE_MEM]) &&
+		        take_number(&reader.bytes, number >> 2 & 3, &reader.numbers[RESOURCE_CPU]);
+	}
+	if (!taken)
+		reader.bytes.at = NULL;
+	return reader;
+}

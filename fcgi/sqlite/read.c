@@ -9,11 +9,19 @@
 #include "fcgi/sqlite/placement.h"
 #include "fcgi/sqlite/scan.h"
 
-static int entry_to_mean(void *state, int32_t group, int64_t time_ms, const struct packing_reader *row)
+static int row_to_mean(void *state, struct scan_row *row)
 {
-	(void)time_ms;
-	accumulate_numbers((struct accumulate_cell *)state + group, row->numbers);
-	return 0;
+	struct accumulate_cell *cells = state;
+	struct scan_row own = *row;
+	int32_t group;
+	int more = scan_next_entry(&own, &group);
+	for (; more == 1; more = scan_next_entry(&own, &group)) {
+		_Static_assert(RESOURCE_COUNT == 2, "an entry has the numbers of mem and cpu");
+		accumulate_number(&cells[group], RESOURCE_MEM, &own.reader.numbers[RESOURCE_MEM]);
+		accumulate_number(&cells[group], RESOURCE_CPU, &own.reader.numbers[RESOURCE_CPU]);
+	}
+	row->unusable = own.unusable;
+	return more;
 }
 
 static int samples_to_mean(void *state, int32_t group, uint32_t series, enum resource resource, int64_t hour_ms,
@@ -34,14 +42,19 @@ static int summary_to_mean(void *state, int32_t group, uint32_t series, enum res
 	return 0;
 }
 
-static int entry_to_latest(void *state, int32_t group, int64_t time_ms, const struct packing_reader *row)
+static int row_to_latest(void *state, struct scan_row *row)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
-		if (row->numbers[i].code != PACKING_ABSENT)
-			accumulate_latest((struct accumulate_newest *)state + group, (enum resource)i, time_ms,
-			                  packing_number_value(&row->numbers[i]));
+	struct accumulate_newest *newest = state;
+	int32_t group;
+	int more = scan_next_entry(row, &group);
+	for (; more == 1; more = scan_next_entry(row, &group)) {
+		for (int i = 0; i < RESOURCE_COUNT; i++) {
+			if (row->reader.numbers[i].code != PACKING_ABSENT)
+				accumulate_latest(&newest[group], (enum resource)i, row->time_ms,
+				                  packing_number_value(&row->reader.numbers[i]));
+		}
 	}
-	return 0;
+	return more;
 }
 
 static int samples_to_latest(void *state, int32_t group, uint32_t series, enum resource resource, int64_t hour_ms,
@@ -63,10 +76,10 @@ static int summary_to_latest(void *state, int32_t group, uint32_t series, enum r
 }
 
 static const struct scan_sink sink_of_mean = {
-	.summed_ms = BLOCK_MS, .entry = entry_to_mean, .samples = samples_to_mean, .summary = summary_to_mean,
+	.summed_ms = BLOCK_MS, .row = row_to_mean, .samples = samples_to_mean, .summary = summary_to_mean,
 };
 static const struct scan_sink sink_of_latest = {
-	.entry = entry_to_latest, .samples = samples_to_latest, .summary = summary_to_latest,
+	.row = row_to_latest, .samples = samples_to_latest, .summary = summary_to_latest,
 };
 
 /* Makes the rows of cells[groups]. */
@@ -131,14 +144,18 @@ struct history {
 	const struct grouping *grouping;
 };
 
-static int entry_to_history(void *state, int32_t group, int64_t time_ms, const struct packing_reader *row)
+static int row_to_history(void *state, struct scan_row *row)
 {
 	struct history *history = state;
-	const struct packing_number *number = &row->numbers[history->points.query->resource];
-	if (number->code == PACKING_ABSENT)
-		return 0;
-	return accumulate_history_add(&history->points, group, time_ms, packing_number_value(number),
-	                              grouping_find_order(history->grouping, row->entry.series));
+	const struct packing_number *number = &row->reader.numbers[history->points.query->resource];
+	int32_t group;
+	int more = scan_next_entry(row, &group), result = 0;
+	for (; more == 1 && result == 0; more = scan_next_entry(row, &group)) {
+		if (number->code != PACKING_ABSENT)
+			result = accumulate_history_add(&history->points, group, row->time_ms, packing_number_value(number),
+			                                grouping_find_order(history->grouping, row->reader.entry.series));
+	}
+	return result ? result : more;
 }
 
 static int samples_to_history(void *state, int32_t group, uint32_t series, enum resource resource, int64_t hour_ms,
@@ -180,7 +197,7 @@ int read_history(struct readers *readers, const struct query *query, struct stor
 	struct scan_sink sink = {
 		.state = &history,
 		.summed_ms = find_summed(query->step_ms),
-		.entry = entry_to_history,
+		.row = row_to_history,
 		.samples = samples_to_history,
 		.summary = summary_to_history,
 	};

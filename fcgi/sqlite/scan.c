@@ -21,69 +21,44 @@ void scan_note_damage(const struct snapshot *snapshot, int64_t key)
 	          readers->database->path, begin, ip[0] ? ip : "?", (long long)key);
 }
 
-static const uint64_t thousandths_max = (uint64_t)(WIRE_VALUE_MAX * 1000);
-
-/* Whether an entry is as nearly all are: none of its values need be looked at closer. */
-static bool is_plain(const struct packing_reader *row)
+struct packing_number scan_check_number(struct packing_number number, bool possible)
 {
-	const struct packing_number *mem = &row->numbers[RESOURCE_MEM], *cpu = &row->numbers[RESOURCE_CPU];
-	_Static_assert(RESOURCE_COUNT == 2, "an entry has the numbers of mem and cpu");
-	return row->entry.offset_ms < PACKING_SPAN_MS && mem->code != PACKING_DOUBLE && cpu->code != PACKING_DOUBLE &&
-	       mem->bits <= thousandths_max && cpu->bits <= thousandths_max;
+	bool usable = number.code == PACKING_DOUBLE ? sample_is_usable(packing_number_value(&number)) : packing_is_plain(&number);
+	return usable && possible ? number : (struct packing_number){ .code = PACKING_ABSENT };
 }
 
-/* Takes from an entry what nobody can have stored: a bit of the file may have flipped. Tells how many values. */
-static unsigned drop_unusable(struct packing_reader *row)
+/* Notes the samples of a row. */
+static int note_late(struct late *late, struct scan_row row)
 {
-	unsigned dropped = 0;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
-		struct packing_number *number = &row->numbers[i];
-		bool usable = number->code == PACKING_DOUBLE ? sample_is_usable(packing_number_value(number))
-		                                             : number->bits <= thousandths_max;
-		if (usable && row->entry.offset_ms < PACKING_SPAN_MS)
-			continue;
-		dropped += number->code != PACKING_ABSENT;
-		*number = (struct packing_number){ .code = PACKING_ABSENT };
+	int32_t group;
+	int more = scan_next_entry(&row, &group), result = 0;
+	for (; more == 1 && result == 0; more = scan_next_entry(&row, &group)) {
+		struct late_sample sample = { .series = row.reader.entry.series, .offset_ms = (uint32_t)(row.time_ms % BLOCK_MS) };
+		for (int i = 0; i < RESOURCE_COUNT; i++)
+			sample.present[i] = row.reader.numbers[i].code != PACKING_ABSENT;
+		result = late_add(late, &sample);
 	}
-	return dropped;
+	return result ? result : more;
 }
 
-static int note_late(struct late *late, int64_t time_ms, const struct packing_reader *row)
-{
-	struct late_sample sample = { .series = row->entry.series, .offset_ms = (uint32_t)(time_ms % BLOCK_MS) };
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		sample.present[i] = row->numbers[i].code != PACKING_ABSENT;
-	return late_add(late, &sample);
-}
-
-/* Gives the row that `statement` stands on to the sink, entry by entry, and notes them in `late` unless that is NULL. */
+/* Gives the row that `statement` stands on to the sink, and notes its samples in `late` unless that is NULL. */
 static int visit_row(struct scan *scan, sqlite3_stmt *statement, struct late *late)
 {
 	const struct scan_sink *sink = scan->sink;
-	const struct grouping *grouping = &scan->snapshot->grouping;
 	int64_t key = sqlite3_column_int64(statement, 0);
-	int64_t start_ms = placement_start_ms(key);
 	const void *data = sqlite3_column_blob(statement, 1);
-	struct packing_reader reader = packing_read(data, (size_t)sqlite3_column_bytes(statement, 1));
-	int more = 1, result = 0;
-	uint64_t unusable = 0;
-	while (result == 0) {
-		more = packing_next_numbers(&reader);
-		if (more != 1)
-			break;
-		int64_t time_ms = start_ms + reader.entry.offset_ms;
-		int32_t group = grouping_find(grouping, reader.entry.series, time_ms);
-		if (group == GROUPING_NONE || time_ms < scan->first_ms || time_ms > scan->last_ms)
-			continue;
-		if (!is_plain(&reader))
-			unusable += drop_unusable(&reader);
-		if (late)
-			result = note_late(late, time_ms, &reader);
-		if (result == 0)
-			result = sink->entry(sink->state, group, time_ms, &reader);
-	}
-	store_leave_out("sqlite", unusable);
-	if (result || more == 0)
+	struct scan_row row = {
+		.grouping = &scan->snapshot->grouping,
+		.start_ms = placement_start_ms(key),
+		.first_ms = scan->first_ms,
+		.last_ms = scan->last_ms,
+		.reader = packing_read(data, (size_t)sqlite3_column_bytes(statement, 1)),
+	};
+	int result = late ? note_late(late, row) : 0;
+	if (result == 0)
+		result = sink->row(sink->state, &row);
+	store_leave_out("sqlite", row.unusable);
+	if (result != -EBADMSG)
 		return result;
 	return database_damaged(scan->snapshot->readers->database, DATABASE_READING, "row %lld of its samples is damaged",
 	                        (long long)key);

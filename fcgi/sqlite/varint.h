@@ -26,8 +26,8 @@ static inline void varint_append(struct text *text, uint64_t number)
 	text_append(text, bytes, length);
 }
 
-/* False when there is none, or one that is longer than 64 bits can be. */
-static inline bool varint_take(struct varint_bytes *bytes, uint64_t *ret_number)
+/* As varint_take(), of any length. */
+static inline bool varint_take_any(struct varint_bytes *bytes, uint64_t *ret_number)
 {
 	uint64_t number = 0;
 	for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -41,6 +41,17 @@ static inline bool varint_take(struct varint_bytes *bytes, uint64_t *ret_number)
 		}
 	}
 	return false;
+}
+
+/* False when there is none, or one that is longer than 64 bits can be. */
+static inline bool varint_take(struct varint_bytes *bytes, uint64_t *ret_number)
+{
+	/* As most are. */
+	if (bytes->at != bytes->end && *bytes->at < 0x80) {
+		*ret_number = *bytes->at++;
+		return true;
+	}
+	return varint_take_any(bytes, ret_number);
 }
 
 #endif

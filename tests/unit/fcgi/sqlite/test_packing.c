@@ -10,7 +10,9 @@ enum { ENTRIES_MAX = 300 };
 
 static const double values[] = { 0, 0.001, 0.1, 12.345, 1.0 / 3, 80, 99.999, 100, 1e12, 999999999999.999, 1e12 - 1,
 	                         5e-324, 2.2250738585072014e-308, 0.0001, 0.00049999999999999999, 123456.789,
-	                         1.0000000000000002, 6400, 0.3 - 0.1 };
+	                         1.0000000000000002, 6400, 0.3 - 0.1,
+	                         /* the last and the first of so many bytes */
+	                         0.127, 0.128, 16.383, 16.384, 2097.151, 2097.152, 268435.455, 268435.456 };
 
 /* Reads a row that is right; returns how many entries it has. */
 static size_t decode(const struct text *row, struct packing_entry entries[], size_t most)
@@ -42,12 +44,19 @@ static void test_packing_encode_each_value_comes_back_bit_for_bit(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(values); i++) {
 		for (size_t j = 0; j < COUNT_OF(values); j++) {
-			struct packing_entry entry = { 9999, 4294967295, { true, true }, { values[i], values[j] } };
-			struct packing_entry back;
+			/* one that more follows, by little and by much, and the last one */
+			struct packing_entry entries[] = {
+				{ 9999, 1, { true, true }, { values[i], values[j] } },
+				{ 9999, 2, { false, true }, { 0, values[j] } },
+				{ 9999, 3, { true, false }, { values[i], 0 } },
+				{ 9999, 4294967295, { true, true }, { values[i], values[j] } },
+			};
+			struct packing_entry back[COUNT_OF(entries)];
 			struct text row = TEXT_EMPTY;
-			packing_encode(&entry, 1, &row);
-			assert_int_equal(decode(&row, &back, 1), 1);
-			assert_same(&entry, &back);
+			packing_encode(entries, COUNT_OF(entries), &row);
+			assert_int_equal(decode(&row, back, COUNT_OF(entries)), COUNT_OF(entries));
+			for (size_t k = 0; k < COUNT_OF(entries); k++)
+				assert_same(&entries[k], &back[k]);
 			text_free(&row);
 		}
 	}
