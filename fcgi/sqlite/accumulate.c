@@ -3,6 +3,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
+void accumulate_cell_add(struct accumulate_cell *cell, const struct accumulate_cell *other)
+{
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		struct accumulate_sum *sum = &cell->sum[i];
+		accumulate_thousandths(sum, other->sum[i].thousandths, other->sum[i].samples);
+		sum->carries += other->sum[i].carries;
+		accumulate_rest(sum, other->sum[i].rest, 0);
+		sum->rest_error += other->sum[i].rest_error;
+		if (other->highest[i] > cell->highest[i])
+			cell->highest[i] = other->highest[i];
+		if (other->maximum[i] > cell->maximum[i])
+			cell->maximum[i] = other->maximum[i];
+	}
+}
+
 void accumulate_mean(struct accumulate_cell *cell, enum resource resource, const double values[], size_t count)
 {
 	for (size_t i = 0; i < count; i++) {

@@ -87,6 +87,9 @@ static inline void accumulate_number(struct accumulate_cell *cell, enum resource
 		cell->highest[resource] = number->bits;
 }
 
+/* Adds what another cell has, of whose samples this one has none. */
+void accumulate_cell_add(struct accumulate_cell *cell, const struct accumulate_cell *other);
+
 /* Adds values[count] of a resource. */
 void accumulate_mean(struct accumulate_cell *cell, enum resource resource, const double values[], size_t count);
 

@@ -82,61 +82,85 @@ static const struct scan_sink sink_of_latest = {
 	.row = row_to_latest, .samples = samples_to_latest, .summary = summary_to_latest,
 };
 
-/* Makes the rows of cells[groups]. */
-typedef int make_rows(const void *cells, struct grouping *grouping, struct store_rows *ret_rows);
-
-static int make_mean_rows(const void *cells, struct grouping *grouping, struct store_rows *ret_rows)
+static void want(const struct query *query, struct scan_sink *sink)
 {
-	return accumulate_rows(cells, grouping, ret_rows);
+	for (int i = 0; i < RESOURCE_COUNT; i++)
+		sink->wanted[i] = !query->unwanted[i];
 }
 
-static int make_latest_rows(const void *cells, struct grouping *grouping, struct store_rows *ret_rows)
+/* Holds cells[groups], each of `size` bytes, all of them 0. NULL: there is no room. */
+static void *hold_cells(size_t groups, size_t size, struct budget_share *share, int *ret_result)
 {
-	return accumulate_latest_rows(cells, grouping, ret_rows);
+	*ret_result = budget_hold(share, groups * size);
+	void *cells = *ret_result ? NULL : calloc(groups + 1, size);
+	if (!cells && *ret_result == 0)
+		*ret_result = -ENOMEM;
+	return cells;
 }
 
-/* Scans into cells[groups], each of `size` bytes, and makes rows of them. */
-static int scan_into_rows(struct snapshot *snapshot, const struct scan_sink *sink, size_t size, make_rows *make,
-                          struct store_rows *ret_rows)
+static int mean_of(struct snapshot *snapshot, struct store_rows *ret_rows)
+{
+	struct budget_share share = { 0 }, second_share = { 0 };
+	size_t groups = snapshot->grouping.count;
+	struct scan_sink sink = sink_of_mean;
+	int result, ignored;
+	want(snapshot->query, &sink);
+	struct accumulate_cell *cells = sink.state = hold_cells(groups, sizeof(*cells), &share, &result);
+	/* The read does without a second thread where there is no room for its cells. */
+	struct accumulate_cell *seconds = sink.second =
+		cells ? hold_cells(groups, sizeof(*seconds), &second_share, &ignored) : NULL;
+	if (result == 0)
+		result = scan_run(snapshot, &sink);
+	for (size_t i = 0; i < groups && sink.second && result == 0; i++)
+		accumulate_cell_add(&cells[i], &seconds[i]);
+	if (result == 0)
+		result = accumulate_rows(cells, &snapshot->grouping, ret_rows);
+	free(cells);
+	free(seconds);
+	budget_give_back(&share);
+	budget_give_back(&second_share);
+	return result;
+}
+
+static int latest_of(struct snapshot *snapshot, struct store_rows *ret_rows)
 {
 	struct budget_share share = { 0 };
-	struct scan_sink own = *sink;
-	int result = budget_hold(&share, snapshot->grouping.count * size);
-	if (result)
-		return result;
-	own.state = calloc(snapshot->grouping.count + 1, size);
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		own.wanted[i] = !snapshot->query->unwanted[i];
-	result = own.state ? scan_run(snapshot, &own) : -ENOMEM;
+	struct scan_sink sink = sink_of_latest;
+	int result;
+	want(snapshot->query, &sink);
+	struct accumulate_newest *newest = sink.state = hold_cells(snapshot->grouping.count, sizeof(*newest), &share, &result);
 	if (result == 0)
-		result = make(own.state, &snapshot->grouping, ret_rows);
-	free(own.state);
+		result = scan_run(snapshot, &sink);
+	if (result == 0)
+		result = accumulate_latest_rows(newest, &snapshot->grouping, ret_rows);
+	free(newest);
 	budget_give_back(&share);
 	return result;
 }
 
-static int read_rows(struct readers *readers, const struct query *query, const struct scan_sink *sink, size_t size,
-                     make_rows *make, struct store_rows *ret_rows)
+typedef int make_rows(struct snapshot *snapshot, struct store_rows *ret_rows);
+
+static int read_rows(struct readers *readers, const struct query *query, make_rows *make, struct store_rows *ret_rows)
 {
 	struct snapshot snapshot;
 	int result = snapshot_open(readers, query, false, &snapshot);
 	if (result)
 		return result;
-	result = scan_into_rows(&snapshot, sink, size, make, ret_rows);
+	result = make(&snapshot, ret_rows);
 	snapshot_close(&snapshot);
 	return database_finish(readers->database, DATABASE_READING, result);
 }
 
 int read_mean(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
 {
-	return read_rows(readers, query, &sink_of_mean, sizeof(struct accumulate_cell), make_mean_rows, ret_rows);
+	return read_rows(readers, query, mean_of, ret_rows);
 }
 
 int read_latest(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
 {
 	struct query by_host = *query;
 	by_host.by_host = true;
-	return read_rows(readers, &by_host, &sink_of_latest, sizeof(struct accumulate_newest), make_latest_rows, ret_rows);
+	return read_rows(readers, &by_host, latest_of, ret_rows);
 }
 
 struct history {
@@ -213,17 +237,6 @@ int read_history(struct readers *readers, const struct query *query, struct stor
 	return database_finish(readers->database, DATABASE_READING, result);
 }
 
-/* The start of the newest hour of which anything is sealed; negative: nothing is. */
-static int find_newest_sealed(const struct snapshot *snapshot, int64_t *ret_hour_ms)
-{
-	sqlite3_stmt *newest_hour = snapshot->reader->newest_hour;
-	int code = sqlite3_step(newest_hour);
-	int64_t key = code == SQLITE_ROW ? sqlite3_column_int64(newest_hour, 0) : -1;
-	sqlite3_reset(newest_hour);
-	*ret_hour_ms = key < 0 ? -1 : placement_hour_ms(key);
-	return database_result(snapshot->readers->database, code, snapshot->reader->connection, "read");
-}
-
 /* The process counts of hosts that have the numbers[hosts->count]: the names in each one's newest sample. */
 static int count_processes(struct readers *readers, const uint32_t numbers[], struct store_hosts *hosts)
 {
@@ -232,7 +245,7 @@ static int count_processes(struct readers *readers, const uint32_t numbers[], st
 	int result = snapshot_open(readers, NULL, false, &snapshot);
 	if (result)
 		return result;
-	result = find_newest_sealed(&snapshot, &sealed_ms);
+	result = scan_find_newest_sealed(&snapshot, &sealed_ms);
 	for (size_t i = 0; i < hosts->count && result == 0; i++) {
 		struct store_host *host = &hosts->items[i];
 		uint32_t offset_ms;

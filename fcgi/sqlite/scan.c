@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "fcgi/sqlite/placement.h"
+#include "fcgi/sqlite/scan_helper.h"
 
 void scan_note_damage(const struct snapshot *snapshot, int64_t key)
 {
@@ -19,49 +20,6 @@ void scan_note_damage(const struct snapshot *snapshot, int64_t key)
 	clock_format_rfc3339(placement_hour_ms(key), begin);
 	log_error("store %s: the hour from %s of host %s (key %lld) is damaged: answers are made without it",
 	          readers->database->path, begin, ip[0] ? ip : "?", (long long)key);
-}
-
-struct packing_number scan_check_number(struct packing_number number, bool possible)
-{
-	bool usable = number.code == PACKING_DOUBLE ? sample_is_usable(packing_number_value(&number)) : packing_is_plain(&number);
-	return usable && possible ? number : (struct packing_number){ .code = PACKING_ABSENT };
-}
-
-/* Notes the samples of a row. */
-static int note_late(struct late *late, struct scan_row row)
-{
-	int32_t group;
-	int more = scan_next_entry(&row, &group), result = 0;
-	for (; more == 1 && result == 0; more = scan_next_entry(&row, &group)) {
-		struct late_sample sample = { .series = row.reader.entry.series, .offset_ms = (uint32_t)(row.time_ms % BLOCK_MS) };
-		for (int i = 0; i < RESOURCE_COUNT; i++)
-			sample.present[i] = row.reader.numbers[i].code != PACKING_ABSENT;
-		result = late_add(late, &sample);
-	}
-	return result ? result : more;
-}
-
-/* Gives the row that `statement` stands on to the sink, and notes its samples in `late` unless that is NULL. */
-static int visit_row(struct scan *scan, sqlite3_stmt *statement, struct late *late)
-{
-	const struct scan_sink *sink = scan->sink;
-	int64_t key = sqlite3_column_int64(statement, 0);
-	const void *data = sqlite3_column_blob(statement, 1);
-	struct scan_row row = {
-		.grouping = &scan->snapshot->grouping,
-		.start_ms = placement_start_ms(key),
-		.first_ms = scan->first_ms,
-		.last_ms = scan->last_ms,
-		.reader = packing_read(data, (size_t)sqlite3_column_bytes(statement, 1)),
-	};
-	int result = late ? note_late(late, row) : 0;
-	if (result == 0)
-		result = sink->row(sink->state, &row);
-	store_leave_out("sqlite", row.unusable);
-	if (result != -EBADMSG)
-		return result;
-	return database_damaged(scan->snapshot->readers->database, DATABASE_READING, "row %lld of its samples is damaged",
-	                        (long long)key);
 }
 
 static int result_of(const struct scan *scan, int code)
@@ -80,7 +38,7 @@ static int64_t key_of(int code, sqlite3_stmt *statement)
 	return code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : INT64_MAX;
 }
 
-/* Goes over the rows that one host has in the hour, see visit_row(). Where nobody has rows, they are not looked for. */
+/* Goes over the rows that one host has in the hour, see scan_visit_row(). Where nobody has rows, they are not looked for. */
 static int visit_rows_of(struct scan *scan, uint32_t host, int64_t hour_ms, struct late *late)
 {
 	enum metric metric = scan->snapshot->query->metric;
@@ -97,7 +55,7 @@ static int visit_rows_of(struct scan *scan, uint32_t host, int64_t hour_ms, stru
 			result = result_of(scan, code);
 			found = key_of(code, next_row);
 			if (found == key)
-				result = visit_row(scan, next_row, late);
+				result = scan_visit_row(scan, next_row, late);
 			sqlite3_reset(next_row);
 			scan->next_key = found == key ? 0 : found;
 		}
@@ -224,22 +182,22 @@ static int visit_rows(struct scan *scan, sqlite3_stmt *rows, int64_t hour_ms, co
 		if (placement_start_ms(key) >= hour_ms + BLOCK_MS)
 			break;
 		if (!is_noted(hosts, placement_host(key)))
-			result = visit_row(scan, rows, NULL);
+			result = scan_visit_row_of_all(scan, rows);
 	}
 	return result;
 }
 
-/* Goes over all hosts, hour by hour. */
-static int scan_all(struct scan *scan)
+/* Goes over all hosts, hour by hour, from that hour or time on. */
+static int scan_part(struct scan *scan, int64_t first_ms, int64_t last_ms)
 {
 	enum metric metric = scan->snapshot->query->metric;
 	sqlite3_stmt *rows = scan->snapshot->reader->rows, *summaries = scan->snapshot->reader->summaries;
 	struct hosts_over hosts = { 0 };
 	int result = 0;
-	sqlite3_bind_int64(rows, 1, placement_key(metric, scan->first_ms, 0));
-	sqlite3_bind_int64(rows, 2, placement_key(metric, scan->last_ms, PLACEMENT_HOST_MAX));
-	sqlite3_bind_int64(summaries, 1, placement_hour_key(metric, scan->first_ms, 0));
-	sqlite3_bind_int64(summaries, 2, placement_hour_key(metric, scan->last_ms, PLACEMENT_HOST_MAX));
+	sqlite3_bind_int64(rows, 1, placement_key(metric, first_ms, 0));
+	sqlite3_bind_int64(rows, 2, placement_key(metric, last_ms, PLACEMENT_HOST_MAX));
+	sqlite3_bind_int64(summaries, 1, placement_hour_key(metric, first_ms, 0));
+	sqlite3_bind_int64(summaries, 2, placement_hour_key(metric, last_ms, PLACEMENT_HOST_MAX));
 	int row = sqlite3_step(rows), summary = sqlite3_step(summaries);
 	while ((row == SQLITE_ROW || summary == SQLITE_ROW) && result == 0) {
 		int64_t hour_ms = earlier(hour_of_row(key_of(row, rows)), hour_of(key_of(summary, summaries)));
@@ -255,6 +213,32 @@ static int scan_all(struct scan *scan)
 	return result ? result : result_of(scan, summary);
 }
 
+int scan_find_newest_sealed(const struct snapshot *snapshot, int64_t *ret_hour_ms)
+{
+	sqlite3_stmt *newest_hour = snapshot->reader->newest_hour;
+	int code = sqlite3_step(newest_hour);
+	int64_t key = code == SQLITE_ROW ? sqlite3_column_int64(newest_hour, 0) : -1;
+	sqlite3_reset(newest_hour);
+	*ret_hour_ms = key < 0 ? -1 : placement_hour_ms(key);
+	return database_result(snapshot->readers->database, code, snapshot->reader->connection, "read");
+}
+
+/* Goes over all hosts; with two threads first over what is not sealed, which the second has then all the time to read. */
+static int scan_all(struct scan *scan)
+{
+	int64_t sealed_ms = -1;
+	int result = scan->sink->second ? scan_find_newest_sealed(scan->snapshot, &sealed_ms) : 0;
+	int64_t open_ms = sealed_ms + BLOCK_MS;
+	bool cut = sealed_ms >= 0 && open_ms > scan->first_ms && open_ms <= scan->last_ms;
+	if (cut && result == 0)
+		result = scan_part(scan, open_ms, scan->last_ms);
+	if (result == 0)
+		result = scan_part(scan, scan->first_ms, cut ? open_ms - 1 : scan->last_ms);
+	scan->helped = scan->helper;
+	int helped = scan_helper_close(scan->helper);
+	return result ? result : helped;
+}
+
 static uint32_t find_last_series(const struct grouping *grouping)
 {
 	uint32_t series = grouping->series_end;
@@ -263,7 +247,7 @@ static uint32_t find_last_series(const struct grouping *grouping)
 	return series ? series - 1 : 0;
 }
 
-int scan_run(const struct snapshot *snapshot, const struct scan_sink *sink)
+int scan_run(const struct snapshot *snapshot, struct scan_sink *sink)
 {
 	const struct query *query = snapshot->query;
 	const struct grouping *grouping = &snapshot->grouping;
@@ -278,5 +262,7 @@ int scan_run(const struct snapshot *snapshot, const struct scan_sink *sink)
 	scan.last_series = find_last_series(grouping);
 	int result = grouping->host ? scan_host(&scan, grouping->host) : scan_all(&scan);
 	late_free(&scan.late);
+	if (!scan.helped)
+		sink->second = NULL;
 	return result;
 }

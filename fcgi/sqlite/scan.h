@@ -5,7 +5,7 @@
  * of `sample`, which are looked for where the row says that there are such. Without samples the 5-minute summaries are all
  * that is kept: each counts as its samples would if they were all of the step's start.
  *
- * Hours come by rising time, the hosts of one in no order. An hour that is damaged is noted and left out.
+ * Hours come by rising time, the hosts of one in no order; where there is a second state, in no order at all. An hour that is damaged is noted and left out.
  */
 #ifndef VIGIE_FCGI_SQLITE_SCAN_H
 #define VIGIE_FCGI_SQLITE_SCAN_H
@@ -64,10 +64,11 @@ __attribute__((always_inline)) static inline int scan_next_entry(struct scan_row
 /* What a read does with what it is given; another result than 0 ends the scan with it. */
 struct scan_sink {
 	void *state;
+	void *second; /* a state of another thread, which takes rows; NULL: there is none, or none took any */
 	bool wanted[RESOURCE_COUNT]; /* others may be left out */
 	int64_t summed_ms; /* summaries of this long are as good as samples, and of what is shorter: BLOCK_MS, BLOCK_STEP_MS; 0: none */
 
-	/* Takes the entries of a row that scan_next_entry() gives; -EBADMSG where that does. */
+	/* Takes the entries of a row, into either state, that scan_next_entry() gives; -EBADMSG where that does. */
 	int (*row)(void *state, struct scan_row *row);
 
 	/* Takes samples of a series in the hour that begins at hour_ms. */
@@ -80,7 +81,10 @@ struct scan_sink {
 };
 
 /* 0, what the sink gives, -ENOMEM, or what database_result() gives. */
-int scan_run(const struct snapshot *snapshot, const struct scan_sink *sink) __attribute__((warn_unused_result));
+int scan_run(const struct snapshot *snapshot, struct scan_sink *sink) __attribute__((warn_unused_result));
+
+/* The start of the newest hour of which anything is sealed; negative: nothing is. 0 or as scan_run(). */
+int scan_find_newest_sealed(const struct snapshot *snapshot, int64_t *ret_hour_ms) __attribute__((warn_unused_result));
 
 /* How many series of a host have samples of that very time, or, where they are kept no more, of its 5 minutes. 0 or as
  * scan_run(). */
@@ -96,7 +100,22 @@ struct scan {
 	uint32_t last_series;      /* the highest number that is wanted */
 	int64_t next_key;          /* of one host: there is no row from the one that was sought last to before this */
 	struct late late;          /* over the hour that is read */
+	size_t row_bytes;          /* of rows that were read of all hosts */
+	struct scan_helper *helper; /* NULL: there is none */
+	bool helped;               /* there was one */
 };
+
+/* Gives a row to the sink, into one of its states. 0, what the sink gives, or what database_damaged() gives. Any thread. */
+int scan_read_row(const struct scan *scan, void *state, int64_t key, const void *data, size_t length)
+	__attribute__((warn_unused_result));
+
+/* Gives the row that a statement stands on to the sink, and notes its samples in `late` unless that is NULL. As
+ * scan_read_row(), or -ENOMEM. */
+int scan_visit_row(struct scan *scan, struct sqlite3_stmt *statement, struct late *late)
+	__attribute__((warn_unused_result));
+
+/* The same of one that lies over nothing, of those of all hosts: of very many by two threads. */
+int scan_visit_row_of_all(struct scan *scan, struct sqlite3_stmt *statement) __attribute__((warn_unused_result));
 
 /* Goes over a sealed hour: summaries[length], and its samples where they are needed; scan->late lies over it. 0, what the
  * sink gives, -EBADMSG where it is damaged, or what database_result() gives. */

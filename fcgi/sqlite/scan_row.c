@@ -1,0 +1,78 @@
+#include "fcgi/sqlite/scan.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+
+#include "fcgi/sqlite/placement.h"
+#include "fcgi/sqlite/scan_helper.h"
+
+enum { HELPED_BYTES = 256 << 10 }; /* of rows, a millisecond: from here on there is a second thread for them */
+
+struct packing_number scan_check_number(struct packing_number number, bool possible)
+{
+	bool usable = number.code == PACKING_DOUBLE ? sample_is_usable(packing_number_value(&number)) : packing_is_plain(&number);
+	return usable && possible ? number : (struct packing_number){ .code = PACKING_ABSENT };
+}
+
+/* Notes the samples of a row. */
+static int note_late(struct late *late, struct scan_row row)
+{
+	int32_t group;
+	int more = scan_next_entry(&row, &group), result = 0;
+	for (; more == 1 && result == 0; more = scan_next_entry(&row, &group)) {
+		struct late_sample sample = { .series = row.reader.entry.series, .offset_ms = (uint32_t)(row.time_ms % BLOCK_MS) };
+		for (int i = 0; i < RESOURCE_COUNT; i++)
+			sample.present[i] = row.reader.numbers[i].code != PACKING_ABSENT;
+		result = late_add(late, &sample);
+	}
+	return result ? result : more;
+}
+
+static struct scan_row row_of(const struct scan *scan, int64_t key, const void *data, size_t length)
+{
+	return (struct scan_row){
+		.grouping = &scan->snapshot->grouping,
+		.start_ms = placement_start_ms(key),
+		.first_ms = scan->first_ms,
+		.last_ms = scan->last_ms,
+		.reader = packing_read(data, length),
+	};
+}
+
+static int check_row(const struct scan *scan, int64_t key, int result)
+{
+	if (result != -EBADMSG)
+		return result;
+	return database_damaged(scan->snapshot->readers->database, DATABASE_READING, "row %lld of its samples is damaged",
+	                        (long long)key);
+}
+
+int scan_read_row(const struct scan *scan, void *state, int64_t key, const void *data, size_t length)
+{
+	struct scan_row row = row_of(scan, key, data, length);
+	int result = scan->sink->row(state, &row);
+	store_leave_out("sqlite", row.unusable);
+	return check_row(scan, key, result);
+}
+
+int scan_visit_row(struct scan *scan, sqlite3_stmt *statement, struct late *late)
+{
+	int64_t key = sqlite3_column_int64(statement, 0);
+	const void *data = sqlite3_column_blob(statement, 1);
+	size_t length = (size_t)sqlite3_column_bytes(statement, 1);
+	int result = late ? check_row(scan, key, note_late(late, row_of(scan, key, data, length))) : 0;
+	return result ? result : scan_read_row(scan, scan->sink->state, key, data, length);
+}
+
+int scan_visit_row_of_all(struct scan *scan, sqlite3_stmt *statement)
+{
+	size_t length = (size_t)sqlite3_column_bytes(statement, 1);
+	bool many = scan->row_bytes >= HELPED_BYTES;
+	scan->row_bytes += length;
+	/* A core for one is looked for once. */
+	if (!many && scan->row_bytes >= HELPED_BYTES && scan->sink->second)
+		scan->helper = scan_helper_open(scan);
+	if (!scan->helper)
+		return scan_visit_row(scan, statement, NULL);
+	return scan_helper_add(scan->helper, sqlite3_column_int64(statement, 0), sqlite3_column_blob(statement, 1), length);
+}
