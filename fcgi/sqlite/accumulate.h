@@ -68,7 +68,7 @@ static inline double accumulate_find_mean(const struct accumulate_sum *sum)
 struct accumulate_cell {
 	struct accumulate_sum sum[RESOURCE_COUNT];
 	uint64_t highest[RESOURCE_COUNT]; /* thousandths */
-	double maximum[RESOURCE_COUNT];   /* of what came as values */
+	double maximum[RESOURCE_COUNT];   /* of what came as no thousandths */
 };
 
 /* Adds a number of an entry of a row. What is absent is added as 0 that counts for no sample: that is less than a branch
@@ -97,8 +97,10 @@ static inline void accumulate_mean_summary(struct accumulate_cell *cell, enum re
                                            const struct block_summary *summary)
 {
 	accumulate_summary(&cell->sum[resource], summary);
-	if (summary->maximum > cell->maximum[resource])
+	if (!summary->exact && summary->maximum > cell->maximum[resource])
 		cell->maximum[resource] = summary->maximum;
+	if (summary->exact && (uint64_t)(int64_t)summary->maximum > cell->highest[resource])
+		cell->highest[resource] = (uint64_t)(int64_t)summary->maximum;
 }
 
 /* Makes the rows of all groups that have samples; takes grouping->strings. 0, -ENOMEM or -ENOBUFS. */

@@ -1,6 +1,7 @@
 #include "fcgi/sqlite/accumulate.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 struct accumulate_point {
@@ -145,8 +146,8 @@ int accumulate_history_add_summary(struct accumulate_history *history, int32_t g
 	struct accumulate_step *step = &history->steps[history->last[group] - 1];
 	if (history->query->aggregate == AGGREGATE_MEAN)
 		accumulate_summary(&step->sum, summary);
-	else if (summary->maximum > step->maximum)
-		step->maximum = summary->maximum;
+	else
+		step->maximum = fmax(step->maximum, block_summary_maximum(summary));
 	return 0;
 }
 

@@ -98,8 +98,14 @@ struct block_summary {
 	uint32_t count; /* 0: there are none, and the rest is 0 */
 	bool exact;     /* every value of the hour is a whole number of thousandths, and their sum below 2^53 */
 	double sum;     /* thousandths; exact: a whole number, otherwise rounded: who has the samples takes these */
-	double maximum; /* as it was stored */
+	double maximum; /* exact: thousandths, a whole number; otherwise as it was stored */
 };
+
+/* The maximum as it was stored. */
+static inline double block_summary_maximum(const struct block_summary *summary)
+{
+	return summary->exact ? summary->maximum / 1000 : summary->maximum;
+}
 
 /*
  * Summaries: block_read_summaries(), then for each series block_next_summary(). Series rise by number.

@@ -97,8 +97,8 @@ static struct block_summary summary_of(const struct summary_column *column, uint
 {
 	struct block_summary summary = { .count = count, .exact = column->kind != SUMMARY_ROUGH };
 	if (summary.exact) {
-		summary.sum = (double)(sum * column->unit);
-		summary.maximum = (double)(maximum * column->unit) / 1000;
+		summary.sum = (double)(int64_t)(sum * column->unit);
+		summary.maximum = (double)(int64_t)(maximum * column->unit);
 	} else {
 		memcpy(&summary.sum, &sum, sizeof(double));
 		memcpy(&summary.maximum, &maximum, sizeof(double));

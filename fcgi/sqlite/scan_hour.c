@@ -87,7 +87,8 @@ static int visit_summary(const struct hour *hour, uint32_t series, int32_t group
                          const struct block_summary *summary)
 {
 	const struct scan_sink *sink = hour->scan->sink;
-	if (!sample_is_usable(summary->maximum) || !(summary->sum >= 0 && summary->sum <= WIRE_VALUE_MAX * 1000 * summary->count))
+	if (!(summary->maximum >= 0 && summary->maximum <= WIRE_VALUE_MAX * (summary->exact ? 1000 : 1)) ||
+	    !(summary->sum >= 0 && summary->sum <= WIRE_VALUE_MAX * 1000 * summary->count))
 		return -EBADMSG;
 	return sink->summary(sink->state, group, series, resource, time_ms, summary);
 }
@@ -114,7 +115,7 @@ static int visit_column(struct hour *hour, uint32_t series, int32_t group, enum 
 	const struct scan *scan = hour->scan;
 	const struct late_sample *late;
 	bool summed = summary->exact && grouping_find_birth(&scan->snapshot->grouping, series) <= hour->start_ms &&
-	              late_find(&scan->late, series, &late) == 0;
+	              (scan->late.count == 0 || late_find(&scan->late, series, &late) == 0);
 	if (!summed) {
 		int result = find_samples(hour);
 		if (result)

@@ -278,7 +278,7 @@ static bool is_exact(const struct hour *hour, uint32_t series, int resource)
 static void assert_summary(const struct block_summary *summary, const struct block_summary *expected, bool exact)
 {
 	assert_int_equal(summary->count, expected->count);
-	assert_true(summary->maximum == expected->maximum);
+	assert_true(block_summary_maximum(summary) == expected->maximum);
 	if (expected->count == 0) {
 		assert_true(summary->sum == 0);
 		return;
