@@ -151,6 +151,26 @@ static void test_answer_next_points_need_not_be_read(void **state)
 	assert_int_equal(history_json_next(&answer), 0);
 }
 
+static void test_answer_point_numbers_are_those_of_strtod(void **state)
+{
+	(void)state;
+	static const char *const numbers[] = {
+		"0", "0.0", "0.1", "0.001", "7", "80.10", "0.3333333333333333", "33.333333", "123456789012345", "1234567890.12345",
+		"123456789.0123456", "1234567890123456789", "99999999999999.9", "1e-05", "1.5E+3", "-4.5", "0.000100", "1e12",
+	};
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		char body[100];
+		snprintf(body, sizeof(body), "{\"10.0.0.5\": {\"a\": [[1, %s]]}}", numbers[i]);
+		struct history_json answer;
+		int64_t time_ms;
+		double value, expected = strtod(numbers[i], NULL);
+		history_json_open(&answer, body);
+		assert_int_equal(history_json_next(&answer), 1);
+		assert_int_equal(history_json_point(&answer, &time_ms, &value), 1);
+		assert_memory_equal(&value, &expected, sizeof(value));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_answer_next_every_truncation_is_refused),
 		cmocka_unit_test(test_answer_next_long_names_are_skipped),
 		cmocka_unit_test(test_answer_next_points_need_not_be_read),
+		cmocka_unit_test(test_answer_point_numbers_are_those_of_strtod),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
