@@ -67,26 +67,52 @@ static int visit_rows_of(struct scan *scan, uint32_t host, int64_t hour_ms, stru
 	return result;
 }
 
-/* Goes over a sealed hour, whose row `statement` stands on, and what came late for it. */
-static int visit_hour(struct scan *scan, sqlite3_stmt *statement)
+static int check_hour(const struct scan *scan, int64_t key, int result)
 {
-	int64_t key = sqlite3_column_int64(statement, 0);
-	uint32_t host = placement_host(key);
-	int result = 0;
-	late_reset(&scan->late);
-	if (sqlite3_column_int64(statement, 1) > 0) {
-		scan->next_key = 0;
-		result = visit_rows_of(scan, host, placement_hour_ms(key), &scan->late);
-		late_sort(&scan->late);
-	}
-	if (result == 0) {
-		const void *data = sqlite3_column_blob(statement, 2);
-		result = scan_hour(scan, key, data, (size_t)sqlite3_column_bytes(statement, 2));
-	}
 	if (result != -EBADMSG)
 		return result;
 	scan_note_damage(scan->snapshot, key);
 	return 0;
+}
+
+int scan_read_hour(struct scan *scan, int64_t key, const void *summaries, size_t length)
+{
+	late_reset(&scan->late);
+	return check_hour(scan, key, scan_hour(scan, key, summaries, length));
+}
+
+int scan_visit_others(struct scan *scan, int64_t key)
+{
+	sqlite3_stmt *next_summary = scan->snapshot->reader->next_summary;
+	sqlite3_bind_int64(next_summary, 1, key);
+	sqlite3_bind_int64(next_summary, 2, key);
+	int code = sqlite3_step(next_summary), result = result_of(scan, code);
+	scan->columns = SCAN_OTHERS;
+	if (code == SQLITE_ROW)
+		result = scan_read_hour(scan, key, sqlite3_column_blob(next_summary, 2), (size_t)sqlite3_column_bytes(next_summary, 2));
+	scan->columns = SCAN_ALL;
+	sqlite3_reset(next_summary);
+	return result;
+}
+
+/* Goes over a sealed hour, whose row `statement` stands on, and what came late for it. */
+static int visit_hour(struct scan *scan, sqlite3_stmt *statement)
+{
+	int64_t key = sqlite3_column_int64(statement, 0), hour_ms = placement_hour_ms(key);
+	const void *summaries = sqlite3_column_blob(statement, 2);
+	size_t length = (size_t)sqlite3_column_bytes(statement, 2);
+	if (sqlite3_column_int64(statement, 1) == 0) {
+		bool whole = scan->sink->summed_ms == BLOCK_MS && hour_ms >= scan->first_ms && hour_ms + BLOCK_MS - 1 <= scan->last_ms;
+		return whole && scan->helper ? scan_helper_add(scan->helper, SCAN_HOUR, key, summaries, length)
+		                             : scan_read_hour(scan, key, summaries, length);
+	}
+	late_reset(&scan->late);
+	scan->next_key = 0;
+	int result = visit_rows_of(scan, placement_host(key), hour_ms, &scan->late);
+	late_sort(&scan->late);
+	if (result == 0)
+		result = check_hour(scan, key, scan_hour(scan, key, summaries, length));
+	return result;
 }
 
 static int64_t hour_of(int64_t hour_key)
@@ -223,7 +249,7 @@ int scan_find_newest_sealed(const struct snapshot *snapshot, int64_t *ret_hour_m
 	return database_result(snapshot->readers->database, code, snapshot->reader->connection, "read");
 }
 
-/* Goes over all hosts; with two threads first over what is not sealed, which the second has then all the time to read. */
+/* Goes over all hosts; with two threads first over what is not sealed, of which very much makes the second begin. */
 static int scan_all(struct scan *scan)
 {
 	int64_t sealed_ms = -1;

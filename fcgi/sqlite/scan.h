@@ -64,11 +64,11 @@ __attribute__((always_inline)) static inline int scan_next_entry(struct scan_row
 /* What a read does with what it is given; another result than 0 ends the scan with it. */
 struct scan_sink {
 	void *state;
-	void *second; /* a state of another thread, which takes rows; NULL: there is none, or none took any */
+	void *second; /* a state of another thread, which takes rows and summaries; NULL: there is none, or it took none */
 	bool wanted[RESOURCE_COUNT]; /* others may be left out */
 	int64_t summed_ms; /* summaries of this long are as good as samples, and of what is shorter: BLOCK_MS, BLOCK_STEP_MS; 0: none */
 
-	/* Takes the entries of a row, into either state, that scan_next_entry() gives; -EBADMSG where that does. */
+	/* Takes the entries of a row that scan_next_entry() gives; -EBADMSG where that does. */
 	int (*row)(void *state, struct scan_row *row);
 
 	/* Takes samples of a series in the hour that begins at hour_ms. */
@@ -100,13 +100,15 @@ struct scan {
 	uint32_t last_series;      /* the highest number that is wanted */
 	int64_t next_key;          /* of one host: there is no row from the one that was sought last to before this */
 	struct late late;          /* over the hour that is read */
+	enum { SCAN_ALL, SCAN_SUMMED, SCAN_OTHERS } columns; /* of sealed hours: those whose summary of the hour does, or not */
+	bool left_out;             /* there were others */
 	size_t row_bytes;          /* of rows that were read of all hosts */
 	struct scan_helper *helper; /* NULL: there is none */
 	bool helped;               /* there was one */
 };
 
-/* Gives a row to the sink, into one of its states. 0, what the sink gives, or what database_damaged() gives. Any thread. */
-int scan_read_row(const struct scan *scan, void *state, int64_t key, const void *data, size_t length)
+/* Gives a row to the sink. 0, what the sink gives, or what database_damaged() gives. */
+int scan_read_row(const struct scan *scan, int64_t key, const void *data, size_t length)
 	__attribute__((warn_unused_result));
 
 /* Gives the row that a statement stands on to the sink, and notes its samples in `late` unless that is NULL. As
@@ -120,6 +122,12 @@ int scan_visit_row_of_all(struct scan *scan, struct sqlite3_stmt *statement) __a
 /* Goes over a sealed hour: summaries[length], and its samples where they are needed; scan->late lies over it. 0, what the
  * sink gives, -EBADMSG where it is damaged, or what database_result() gives. */
 int scan_hour(struct scan *scan, int64_t key, const void *summaries, size_t length) __attribute__((warn_unused_result));
+
+/* The same of one that nothing lies over; where it is damaged that is noted, and it is left out. */
+int scan_read_hour(struct scan *scan, int64_t key, const void *summaries, size_t length) __attribute__((warn_unused_result));
+
+/* Goes over the columns of a sealed hour whose summary of the hour does not do. As scan_run(). */
+int scan_visit_others(struct scan *scan, int64_t key) __attribute__((warn_unused_result));
 
 /* Notes that a sealed hour is damaged. */
 void scan_note_damage(const struct snapshot *snapshot, int64_t key);

@@ -19,8 +19,14 @@ static atomic_int helpers;
 
 struct scan_helper {
 	struct scan *scan;
+	/* What the helper goes over hours with: no SQL, so that columns which take some are left to the scan. */
+	struct scan own;
+	struct scan_sink sink;
+	struct snapshot snapshot;
+	struct reader reader;
+	struct text others; /* the keys of hours with such columns */
 	pthread_t thread;
-	/* A ring of rows, each behind its head: [given] is the scan's, to be filled, those before it are of who takes them. */
+	/* A ring of copies, each behind its head: [given] is the scan's, to be filled, those before it are of who takes them. */
 	struct text batches[BATCHES];
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -30,19 +36,24 @@ struct scan_helper {
 	int result; /* of what the helper has read */
 };
 
-struct row_head {
+struct head {
+	enum scan_item item;
 	int64_t key;
 	size_t length;
 };
 
-static int read_batch(const struct scan *scan, void *state, const struct text *batch)
+static int read_batch(struct scan *scan, const struct text *batch, struct text *others)
 {
-	struct row_head head;
+	struct head head;
 	int result = text_failed(batch) ? -ENOMEM : 0;
 	for (size_t at = 0; at < batch->length && result == 0; at += head.length) {
 		memcpy(&head, batch->data + at, sizeof(head));
 		at += sizeof(head);
-		result = scan_read_row(scan, state, head.key, batch->data + at, head.length);
+		scan->left_out = false;
+		result = head.item == SCAN_ROW ? scan_read_row(scan, head.key, batch->data + at, head.length)
+		                               : scan_read_hour(scan, head.key, batch->data + at, head.length);
+		if (scan->left_out && others)
+			text_append(others, (const char *)&head.key, sizeof(head.key));
 	}
 	return result;
 }
@@ -58,7 +69,7 @@ static void *run(void *user)
 			break;
 		const struct text *batch = &helper->batches[helper->taken++ % BATCHES];
 		pthread_mutex_unlock(&helper->lock);
-		int result = read_batch(helper->scan, helper->scan->sink->second, batch);
+		int result = read_batch(&helper->own, batch, &helper->others);
 		pthread_mutex_lock(&helper->lock);
 		helper->helped++;
 		if (helper->result == 0)
@@ -72,6 +83,8 @@ static void destroy(struct scan_helper *helper)
 {
 	pthread_cond_destroy(&helper->changed);
 	pthread_mutex_destroy(&helper->lock);
+	block_reader_close(helper->reader.sums);
+	text_free(&helper->others);
 	for (size_t i = 0; i < BATCHES; i++)
 		text_free(&helper->batches[i]);
 	free(helper);
@@ -89,9 +102,18 @@ struct scan_helper *scan_helper_open(struct scan *scan)
 		return NULL;
 	}
 	helper->scan = scan;
+	helper->reader.sums = block_reader_open();
+	helper->snapshot = *scan->snapshot;
+	helper->snapshot.reader = &helper->reader;
+	helper->sink = *scan->sink;
+	helper->sink.state = scan->sink->second;
+	helper->own = (struct scan){
+		.snapshot = &helper->snapshot, .sink = &helper->sink, .first_ms = scan->first_ms, .last_ms = scan->last_ms,
+		.last_series = scan->last_series, .columns = SCAN_SUMMED,
+	};
 	pthread_mutex_init(&helper->lock, NULL);
 	pthread_cond_init(&helper->changed, NULL);
-	if (pthread_create(&helper->thread, NULL, run, helper) == 0)
+	if (helper->reader.sums && pthread_create(&helper->thread, NULL, run, helper) == 0)
 		return helper;
 	destroy(helper);
 	return NULL;
@@ -111,17 +133,17 @@ static bool give(struct scan_helper *helper, int *ret_result)
 	return room;
 }
 
-int scan_helper_add(struct scan_helper *helper, int64_t key, const void *data, size_t length)
+int scan_helper_add(struct scan_helper *helper, enum scan_item item, int64_t key, const void *data, size_t length)
 {
 	struct text *batch = &helper->batches[helper->given % BATCHES];
-	const struct row_head head = { key, length };
+	const struct head head = { item, key, length };
 	int result = 0;
 	text_append(batch, (const char *)&head, sizeof(head));
 	text_append(batch, data, length);
 	if (batch->length < BATCH_BYTES && !text_failed(batch))
 		return 0;
 	if (!give(helper, &result))
-		result = read_batch(helper->scan, helper->scan->sink->state, batch);
+		result = read_batch(helper->scan, batch, NULL);
 	text_reset(&helper->batches[helper->given % BATCHES]);
 	return result;
 }
@@ -139,13 +161,18 @@ int scan_helper_close(struct scan_helper *helper)
 		const struct text *batch = &helper->batches[helper->taken++ % BATCHES];
 		pthread_mutex_unlock(&helper->lock);
 		if (result == 0)
-			result = read_batch(helper->scan, helper->scan->sink->state, batch);
+			result = read_batch(helper->scan, batch, NULL);
 		pthread_mutex_lock(&helper->lock);
 	}
 	pthread_mutex_unlock(&helper->lock);
 	pthread_join(helper->thread, NULL);
 	if (result == 0)
-		result = helper->result;
+		result = text_failed(&helper->others) ? -ENOMEM : helper->result;
+	for (size_t at = 0; at < helper->others.length && result == 0; at += sizeof(int64_t)) {
+		int64_t key;
+		memcpy(&key, helper->others.data + at, sizeof(key));
+		result = scan_visit_others(helper->scan, key);
+	}
 	destroy(helper);
 	return result;
 }

@@ -1,10 +1,9 @@
 /*
- * A second thread for a scan of very many rows: one thread gets them from SQLite, and what takes longer, to read what is
- * packed in them, is done by two.
+ * A second thread for a scan of very many rows: one thread gets them, and what is sealed, from SQLite, and what takes
+ * longer, to read what is packed in them, is done by two.
  *
- * The scan adds copies of rows, and goes on; the helper reads them batch by batch, into a state of its own. When it is
- * far behind, and at the end, the scan reads batches itself. So nobody waits, but for a batch that the helper has begun
- * with.
+ * The scan adds copies, and goes on; the helper reads them batch by batch, into a state of its own. When it is far behind,
+ * and at the end, the scan reads batches itself. So nobody waits, but for a batch that the helper has begun with.
  *
  * All functions are of the thread that scans.
  */
@@ -21,8 +20,11 @@ struct scan_helper;
  * or no memory. */
 struct scan_helper *scan_helper_open(struct scan *scan);
 
-/* Adds a copy of a row. 0, or as scan_read_row(), also of rows that came before. */
-int scan_helper_add(struct scan_helper *helper, int64_t key, const void *data, size_t length)
+/* A row, and the summaries of a sealed hour that is whole in the window and has nothing over it. */
+enum scan_item { SCAN_ROW, SCAN_HOUR };
+
+/* Adds a copy of one. 0, or as scan_read_row() and scan_read_hour(), also of what came before. */
+int scan_helper_add(struct scan_helper *helper, enum scan_item item, int64_t key, const void *data, size_t length)
 	__attribute__((warn_unused_result));
 
 /* Reads what was added, and ends the helper. Accepts NULL. As scan_helper_add(). */

@@ -116,6 +116,10 @@ static int visit_column(struct hour *hour, uint32_t series, int32_t group, enum 
 	const struct late_sample *late;
 	bool summed = summary->exact && grouping_find_birth(&scan->snapshot->grouping, series) <= hour->start_ms &&
 	              (scan->late.count == 0 || late_find(&scan->late, series, &late) == 0);
+	if (summed ? scan->columns == SCAN_OTHERS : scan->columns == SCAN_SUMMED) {
+		hour->scan->left_out = true;
+		return 0;
+	}
 	if (!summed) {
 		int result = find_samples(hour);
 		if (result)

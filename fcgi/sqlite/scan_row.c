@@ -47,10 +47,10 @@ static int check_row(const struct scan *scan, int64_t key, int result)
 	                        (long long)key);
 }
 
-int scan_read_row(const struct scan *scan, void *state, int64_t key, const void *data, size_t length)
+int scan_read_row(const struct scan *scan, int64_t key, const void *data, size_t length)
 {
 	struct scan_row row = row_of(scan, key, data, length);
-	int result = scan->sink->row(state, &row);
+	int result = scan->sink->row(scan->sink->state, &row);
 	store_leave_out("sqlite", row.unusable);
 	return check_row(scan, key, result);
 }
@@ -61,7 +61,7 @@ int scan_visit_row(struct scan *scan, sqlite3_stmt *statement, struct late *late
 	const void *data = sqlite3_column_blob(statement, 1);
 	size_t length = (size_t)sqlite3_column_bytes(statement, 1);
 	int result = late ? check_row(scan, key, note_late(late, row_of(scan, key, data, length))) : 0;
-	return result ? result : scan_read_row(scan, scan->sink->state, key, data, length);
+	return result ? result : scan_read_row(scan, key, data, length);
 }
 
 int scan_visit_row_of_all(struct scan *scan, sqlite3_stmt *statement)
@@ -74,5 +74,6 @@ int scan_visit_row_of_all(struct scan *scan, sqlite3_stmt *statement)
 		scan->helper = scan_helper_open(scan);
 	if (!scan->helper)
 		return scan_visit_row(scan, statement, NULL);
-	return scan_helper_add(scan->helper, sqlite3_column_int64(statement, 0), sqlite3_column_blob(statement, 1), length);
+	return scan_helper_add(scan->helper, SCAN_ROW, sqlite3_column_int64(statement, 0), sqlite3_column_blob(statement, 1),
+	                       length);
 }
