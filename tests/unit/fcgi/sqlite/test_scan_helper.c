@@ -10,7 +10,7 @@ enum { HOSTS = 12, PROCESSES = 40, TICKS = 400, TICK_MS = 18000 };
 
 static const struct engine sqlite = { .ops = &store_sqlite, .configure = config_in };
 
-static char ips[HOSTS][16], processes[PROCESSES][16];
+static char ips[HOSTS][24], processes[PROCESSES][16];
 static int64_t begin_ms;
 
 /* Thousandths; of the last process what is none. */
