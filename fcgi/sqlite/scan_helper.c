@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "fcgi/sqlite/scan.h"
 
@@ -91,11 +91,17 @@ static void destroy(struct scan_helper *helper)
 	atomic_fetch_sub(&helpers, 1);
 }
 
+static int count_cores(void)
+{
+	cpu_set_t cores;
+	return sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
+}
+
 struct scan_helper *scan_helper_open(struct scan *scan)
 {
-	/* One that has no core for it only takes it from others. */
+	/* Those that have no core of their own only take it from others. */
 	struct scan_helper *helper = NULL;
-	if (atomic_fetch_add(&helpers, 1) < sysconf(_SC_NPROCESSORS_ONLN) - 1)
+	if (atomic_fetch_add(&helpers, 1) < count_cores() - 1)
 		helper = calloc(1, sizeof(*helper));
 	if (!helper) {
 		atomic_fetch_sub(&helpers, 1);

@@ -5,9 +5,9 @@
  * both ask names.h which host and series a number is; seal.h seals the hours that are past. What is in memory is the
  * truth: one process alone may use a database.
  *
- * One thread at a time appends, any read, and one seals. Three locks: that of the hours, which the two that write hold
- * for as long as they do, and may take that of the names with it; and, neither of which is held during SQL or while
- * another is taken, that of the names and that of the list of readers' connections.
+ * One thread at a time appends, any read (of which each may have a helper, scan_helper.h), and one seals. Three locks: that
+ * of the hours, which the two that write hold for as long as they do, and may take that of the names with it; and, neither
+ * of which is held during SQL or while another is taken, that of the names and that of the list of readers' connections.
  */
 #include <errno.h>
 #include <stdlib.h>
