@@ -55,7 +55,8 @@ static int visit_rows_of(struct scan *scan, uint32_t host, int64_t hour_ms, stru
 			result = result_of(scan, code);
 			found = key_of(code, next_row);
 			if (found == key)
-				result = scan_visit_row(scan, next_row, late);
+				result = scan_visit_row(scan, key, sqlite3_column_blob(next_row, 1),
+				                        (size_t)sqlite3_column_bytes(next_row, 1), late);
 			sqlite3_reset(next_row);
 			scan->next_key = found == key ? 0 : found;
 		}
@@ -208,7 +209,7 @@ static int visit_rows(struct scan *scan, sqlite3_stmt *rows, int64_t hour_ms, co
 		if (placement_start_ms(key) >= hour_ms + BLOCK_MS)
 			break;
 		if (!is_noted(hosts, placement_host(key)))
-			result = scan_visit_row_of_all(scan, rows);
+			result = scan_visit_row_of_all(scan, key, sqlite3_column_blob(rows, 1), (size_t)sqlite3_column_bytes(rows, 1));
 	}
 	return result;
 }

@@ -111,13 +111,13 @@ struct scan {
 int scan_read_row(const struct scan *scan, int64_t key, const void *data, size_t length)
 	__attribute__((warn_unused_result));
 
-/* Gives the row that a statement stands on to the sink, and notes its samples in `late` unless that is NULL. As
- * scan_read_row(), or -ENOMEM. */
-int scan_visit_row(struct scan *scan, struct sqlite3_stmt *statement, struct late *late)
+/* The same, and notes its samples in `late` unless that is NULL. As scan_read_row(), or -ENOMEM. */
+int scan_visit_row(struct scan *scan, int64_t key, const void *data, size_t length, struct late *late)
 	__attribute__((warn_unused_result));
 
 /* The same of one that lies over nothing, of those of all hosts: of very many by two threads. */
-int scan_visit_row_of_all(struct scan *scan, struct sqlite3_stmt *statement) __attribute__((warn_unused_result));
+int scan_visit_row_of_all(struct scan *scan, int64_t key, const void *data, size_t length)
+	__attribute__((warn_unused_result));
 
 /* Goes over a sealed hour: summaries[length], and its samples where they are needed; scan->late lies over it. 0, what the
  * sink gives, -EBADMSG where it is damaged, or what database_result() gives. */

@@ -1,7 +1,6 @@
 #include "fcgi/sqlite/scan.h"
 
 #include <errno.h>
-#include <sqlite3.h>
 
 #include "fcgi/sqlite/placement.h"
 #include "fcgi/sqlite/scan_helper.h"
@@ -55,25 +54,18 @@ int scan_read_row(const struct scan *scan, int64_t key, const void *data, size_t
 	return check_row(scan, key, result);
 }
 
-int scan_visit_row(struct scan *scan, sqlite3_stmt *statement, struct late *late)
+int scan_visit_row(struct scan *scan, int64_t key, const void *data, size_t length, struct late *late)
 {
-	int64_t key = sqlite3_column_int64(statement, 0);
-	const void *data = sqlite3_column_blob(statement, 1);
-	size_t length = (size_t)sqlite3_column_bytes(statement, 1);
 	int result = late ? check_row(scan, key, note_late(late, row_of(scan, key, data, length))) : 0;
 	return result ? result : scan_read_row(scan, key, data, length);
 }
 
-int scan_visit_row_of_all(struct scan *scan, sqlite3_stmt *statement)
+int scan_visit_row_of_all(struct scan *scan, int64_t key, const void *data, size_t length)
 {
-	size_t length = (size_t)sqlite3_column_bytes(statement, 1);
 	bool many = scan->row_bytes >= HELPED_BYTES;
 	scan->row_bytes += length;
 	/* A core for one is looked for once. */
 	if (!many && scan->row_bytes >= HELPED_BYTES && scan->sink->second)
 		scan->helper = scan_helper_open(scan);
-	if (!scan->helper)
-		return scan_visit_row(scan, statement, NULL);
-	return scan_helper_add(scan->helper, SCAN_ROW, sqlite3_column_int64(statement, 0), sqlite3_column_blob(statement, 1),
-	                       length);
+	return scan->helper ? scan_helper_add(scan->helper, SCAN_ROW, key, data, length) : scan_read_row(scan, key, data, length);
 }
