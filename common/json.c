@@ -2,7 +2,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,22 +26,23 @@ void json_append_string(struct text *text, const char *string)
 	text_append_char(text, '"');
 }
 
-/* Writes units / 10^places without trailing zeros. */
-static void append_decimal(struct text *text, int64_t units, unsigned places)
+/* Writes units / scale, which is 10^places, without trailing zeros. */
+static inline void append_decimal(struct text *text, int64_t units, unsigned scale, unsigned places)
 {
 	char digits[32];
 	char *end = digits + sizeof(digits);
 	char *at = end;
 	uint64_t rest = units < 0 ? 0 - (uint64_t)units : (uint64_t)units;
 
-	bool fraction = false;
-	for (; places; places--, rest /= 10) {
-		fraction = fraction || rest % 10;
-		if (fraction)
-			*--at = (char)('0' + rest % 10);
-	}
-	if (fraction)
+	unsigned fraction = (unsigned)(rest % scale);
+	rest /= scale;
+	if (fraction) {
+		for (; fraction % 10 == 0; places--)
+			fraction /= 10;
+		for (; places; places--, fraction /= 10)
+			*--at = (char)('0' + fraction % 10);
 		*--at = '.';
+	}
 	do {
 		*--at = (char)('0' + rest % 10);
 		rest /= 10;
@@ -61,11 +61,11 @@ void json_append_number(struct text *text, double number)
 	if (fabs(number) < 1e12) {
 		int64_t thousandths = llrint(number * 1e3), millionths = fabs(number) < 1e9 ? llrint(number * 1e6) : 0;
 		if ((double)thousandths / 1e3 == number) {
-			append_decimal(text, thousandths, 3);
+			append_decimal(text, thousandths, 1000, 3);
 			return;
 		}
 		if (llabs(millionths) >= 100 && (double)millionths / 1e6 == number) { /* below 0.0001 it takes an exponent */
-			append_decimal(text, millionths, 6);
+			append_decimal(text, millionths, 1000000, 6);
 			return;
 		}
 	}
@@ -88,5 +88,5 @@ void json_append_number(struct text *text, double number)
 
 void json_append_seconds(struct text *text, int64_t time_ms)
 {
-	append_decimal(text, time_ms, 3);
+	append_decimal(text, time_ms, 1000, 3);
 }

@@ -213,7 +213,10 @@ void service_latest(struct service *service, const struct parameters *parameters
 				service_begin_series(body, &row->key, before);
 				before = &row->key;
 			}
-			text_printf(body, "%s\"%s\": [", first ? "{" : ", ", wire_resource_name((enum resource)j));
+			/* Thousands of them: printf would take a third of the answer's time. */
+			text_append_string(body, first ? "{\"" : ", \"");
+			text_append_string(body, wire_resource_name((enum resource)j));
+			text_append_string(body, "\": [");
 			json_append_seconds(body, row->time_ms[j]);
 			text_append_string(body, ", ");
 			json_append_number(body, row->value[j]);
