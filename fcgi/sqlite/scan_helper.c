@@ -11,7 +11,7 @@
 
 enum {
 	BATCH_BYTES = 128 << 10, /* half a millisecond */
-	BATCHES = 32,            /* 4 MiB */
+	BATCHES = 32,
 };
 
 /* How many there are, in the process. */
@@ -28,6 +28,7 @@ struct scan_helper {
 	pthread_t thread;
 	/* A ring of copies, each behind its head: [given] is the scan's, to be filled, those before it are of who takes them. */
 	struct text batches[BATCHES];
+	struct budget_share share; /* of all of them */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* under the lock: */
@@ -87,6 +88,7 @@ static void destroy(struct scan_helper *helper)
 	text_free(&helper->others);
 	for (size_t i = 0; i < BATCHES; i++)
 		text_free(&helper->batches[i]);
+	budget_give_back(&helper->share);
 	free(helper);
 	atomic_fetch_sub(&helpers, 1);
 }
@@ -119,7 +121,8 @@ struct scan_helper *scan_helper_open(struct scan *scan)
 	};
 	pthread_mutex_init(&helper->lock, NULL);
 	pthread_cond_init(&helper->changed, NULL);
-	if (helper->reader.sums && pthread_create(&helper->thread, NULL, run, helper) == 0)
+	if (helper->reader.sums && budget_hold(&helper->share, (size_t)BATCHES * BATCH_BYTES) == 0 &&
+	    pthread_create(&helper->thread, NULL, run, helper) == 0)
 		return helper;
 	destroy(helper);
 	return NULL;
