@@ -16,6 +16,7 @@
 
 enum {
 	TAKEOVER_MS = 15000, /* how long a database in use is waited for */
+	BUSY_MS = 5000,      /* … and another connection that opens, which holds a lock for a moment */
 	PATH_SIZE = 4096,
 	GROWTH = 4096, /* bytes of the file that are taken at a time: a usual page */
 };
@@ -142,6 +143,14 @@ void database_checkpoint(struct database *database)
 	(void)sqlite3_wal_checkpoint_v2(database->appending, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
+bool database_cut_log(struct sqlite3 *connection)
+{
+	sqlite3_busy_timeout(connection, 0);
+	int code = sqlite3_wal_checkpoint_v2(connection, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	sqlite3_busy_timeout(connection, BUSY_MS);
+	return code == SQLITE_OK;
+}
+
 /* Without memory-mapped reads: a file that shrinks or cannot be read would be a
  * SIGBUS. `create` is SQLITE_OPEN_CREATE for the appending connection, 0 for readers. A new file can give pages back that are
  * free; the log's mode makes its first page, and then it is too late. */
@@ -149,8 +158,9 @@ static int open_connection(const char *path, int create, sqlite3 **ret_connectio
 {
 	int code = sqlite3_open_v2(path, ret_connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | create, NULL);
 	if (code == SQLITE_OK)
+		code = sqlite3_busy_timeout(*ret_connection, BUSY_MS);
+	if (code == SQLITE_OK)
 		code = sqlite3_exec(*ret_connection,
-		                    "PRAGMA busy_timeout = 5000;" /* another connection that opens holds a lock for a moment */
 		                    "PRAGMA auto_vacuum = INCREMENTAL;"
 		                    "PRAGMA journal_mode = WAL;"
 		                    "PRAGMA synchronous = FULL;"
@@ -257,7 +267,7 @@ static int open_file(struct database *database)
 	if (log_path(database, log))
 		return -ENAMETOOLONG;
 	bool has_file = stat(database->path, &file) == 0 && file.st_size > 0;
-	bool has_log = stat(log, &file) == 0 && file.st_size > 0;
+	bool has_log = stat(log, &file) == 0; /* maybe an empty one: database_cut_log() */
 	int code = open_connection(database->path, SQLITE_OPEN_CREATE, &database->appending);
 	if (code == SQLITE_OK)
 		code = check_wal(database->appending, &wal);

@@ -85,6 +85,9 @@ int database_reserve(struct database *database) __attribute__((warn_unused_resul
 /* Brings what the log has to the file, as far as readers allow it: the log may then begin again. */
 void database_checkpoint(struct database *database);
 
+/* The same, and makes the log an empty file. False where that is for later: somebody reads from the log, or writes. */
+bool database_cut_log(struct sqlite3 *connection) __attribute__((warn_unused_result));
+
 /* The newest time in the row of a key, from the row's start, and how many entries have it. `find`: a DATABASE_FIND.
  * 1; 0: there is no such row; or what database_result() gives. */
 int database_find_newest(struct database *database, struct sqlite3_stmt *find, int64_t key, uint32_t *ret_offset_ms,

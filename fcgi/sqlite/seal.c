@@ -81,6 +81,7 @@ int seal_open(struct database *database, struct names *names, struct timekeeper 
 	sealer->hours = hours;
 	sealer->settings = *settings;
 	sealer->width = WIDTH_FIRST;
+	sealer->log_grown = true; /* it may be whoever's that was killed */
 	memset(sealer->unsealable, -1, sizeof(sealer->unsealable));
 	sealer->builder = block_builder_open();
 	int64_t newest_key = -1;
@@ -139,6 +140,10 @@ int seal_step(struct sealer *sealer, struct moment now)
 		return result;
 	bool more = sealer->changed;
 	sealer->changed = false;
+	if (more)
+		sealer->log_grown = true;
+	else if (sealer->log_grown)
+		seal_cut_log(sealer);
 	sealer->stage = STAGE_SEAL;
 	sealer->hour_ms = 0;
 	sealer->strip_key = sealer->strip_first_key;

@@ -39,6 +39,7 @@ struct sealer {
 	uint32_t width;     /* hosts of a piece */
 	unsigned given_back; /* steps of the stage */
 	bool changed;        /* something was to be done since it began with the first hour */
+	bool log_grown;      /* and since the log was cut */
 
 	/* the piece: */
 	struct block_builder *builder;
@@ -64,6 +65,9 @@ int seal_next(struct sealer *sealer, const struct seal_time *time) __attribute__
 int seal_strip_next(struct sealer *sealer, const struct seal_time *time) __attribute__((warn_unused_result));
 /* Free pages, of which those at the end of the file cost little. */
 int seal_give_back(struct sealer *sealer) __attribute__((warn_unused_result));
+
+/* Makes the log an empty file, unless somebody uses it: what sealing makes of it is larger than what it needs from then on. */
+void seal_cut_log(struct sealer *sealer);
 
 /* Seals the piece. Hosts that have fewer than `least` rows stay as they are. It adapts sealer->width. 0; -EAGAIN: it was
  * written to meanwhile, and nothing has changed; or what database_result() gives. */

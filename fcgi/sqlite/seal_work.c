@@ -186,3 +186,17 @@ int seal_give_back(struct sealer *sealer)
 	return result ? result : 1;
 }
 
+
+/* ---- the log ---- */
+
+void seal_cut_log(struct sealer *sealer)
+{
+	int frames = 0, brought = 0;
+	/* Who appends need not wait for what takes long. */
+	int code = sqlite3_wal_checkpoint_v2(sealer->reading, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &brought);
+	if (code != SQLITE_OK || brought < frames)
+		return;
+	hours_lock(sealer->hours);
+	sealer->log_grown = !database_cut_log(sealer->reading);
+	hours_unlock(sealer->hours);
+}

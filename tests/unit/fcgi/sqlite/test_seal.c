@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "fcgi/sqlite/backup.h"
@@ -575,6 +576,72 @@ static void test_seal_free_pages_are_given_back(void **state)
 	tear_down(w);
 }
 
+static off_t log_size(const struct world *w)
+{
+	char path[TEMPORARY_FOLDER_SIZE + 16];
+	struct stat log;
+	snprintf(path, sizeof(path), "%s-wal", w->config->sqlite.path);
+	assert_int_equal(stat(path, &log), 0);
+	return log.st_size;
+}
+
+static void test_seal_log_is_cut_when_all_is_sealed_and_nobody_reads_it(void **state)
+{
+	(void)state;
+	struct world *w = set_up(NULL, 3);
+	put_minutes(w, 0, 120);
+	assert_true(log_size(w) > 0);
+	w->now += 11 * MINUTE;
+	seal_all(w);
+	assert_int_equal(log_size(w), 0);
+	/* What is written without anything to seal is not cut off at each pass. */
+	put_minutes(w, 120, 130);
+	seal_all(w);
+	off_t size = log_size(w);
+	assert_true(size > 0);
+	/* A reader keeps the log, and is not waited for. */
+	put_minutes(w, 130, 180);
+	sqlite3 *reader = connect(w);
+	assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM sample", NULL, NULL, NULL), SQLITE_OK);
+	w->now += 51 * MINUTE;
+	seal_all(w);
+	assert_true(log_size(w) >= size);
+	assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(reader);
+	seal_all(w);
+	assert_int_equal(log_size(w), 0);
+	check(w);
+	tear_down(w);
+}
+
+static void test_seal_killed_with_an_empty_log_has_lost_nothing_and_says_nothing(void **state)
+{
+	(void)state;
+	struct world *w = set_up(NULL, 3);
+	put_minutes(w, 0, 60);
+	close_parts(w, false);
+	w->now += 11 * MINUTE;
+	int status;
+	pid_t child = fork();
+	if (child == 0) {
+		if (open_parts(w))
+			_exit(1);
+		seal_all(w);
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(log_size(w), 0);
+	captured_stderr_begin();
+	log_set_level(LOG_LEVEL_WARNING);
+	assert_int_equal(open_parts(w), 0);
+	log_set_level(LOG_LEVEL_ERROR);
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count("are lost"), 0);
+	check(w);
+	tear_down(w);
+}
+
 /* ---- damage ---- */
 
 static void change(const struct world *w, const char *sql)
@@ -810,6 +877,8 @@ int main(void)
 		cmocka_unit_test(test_seal_beyond_the_retention_is_deleted_whole),
 		cmocka_unit_test(test_seal_older_than_detail_keeps_its_summaries_alone),
 		cmocka_unit_test(test_seal_free_pages_are_given_back),
+		cmocka_unit_test(test_seal_log_is_cut_when_all_is_sealed_and_nobody_reads_it),
+		cmocka_unit_test(test_seal_killed_with_an_empty_log_has_lost_nothing_and_says_nothing),
 		cmocka_unit_test(test_seal_damage_is_said_and_costs_that_hour_of_that_host),
 		cmocka_unit_test(test_seal_host_whose_newest_sample_is_sealed_keeps_its_last_seen),
 		cmocka_unit_test(test_seal_killed_at_each_sync_loses_nothing_and_doubles_nothing),
