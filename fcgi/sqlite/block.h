@@ -3,8 +3,8 @@
  *
  * The samples lie by column: the times of the hour once, then each series' values of memory and of CPU. The
  * summaries are made of them: of each series and resource how many samples it has, their sum and their maximum, of
- * the whole hour and of each step of five minutes. Both are zstd frames with a checksum; block_internal.h has their
- * layout.
+ * the whole hour and of each step of five minutes. Both are zstd frames with a checksum behind a byte that tells their
+ * layout, BLOCK_LAYOUT; block_internal.h has that.
  *
  * An hour begins at a multiple of BLOCK_MS since 1970, its steps at multiples of BLOCK_STEP_MS: step k of it has the
  * samples with offsets [k * BLOCK_STEP_MS, (k + 1) * BLOCK_STEP_MS). Windows are (from, to], so that a step counts as
@@ -28,6 +28,7 @@
 #include "fcgi/sqlite/packing.h"
 
 enum {
+	BLOCK_LAYOUT = 1, /* the one that is known: another is damaged */
 	BLOCK_MS = 3600000,     /* an hour */
 	BLOCK_STEP_MS = 300000, /* a step: five minutes */
 	BLOCK_STEPS = BLOCK_MS / BLOCK_STEP_MS,

@@ -183,5 +183,6 @@ int column_writer_finish(struct column_writer *writer, const uint32_t times[], s
 	varint_append(section, writer->samples);
 	for (size_t i = 0; i < count; i++)
 		varint_append(section, times[i] - (i ? times[i - 1] : 0));
+	text_append_char(samples, BLOCK_LAYOUT);
 	return frame_write(frames, writer->sections, SECTION_COUNT, samples);
 }

@@ -1,6 +1,8 @@
 /*
  * The layout of block.h's strings, for the files of blocks alone.
  *
+ * Each string begins with a byte, BLOCK_LAYOUT.
+ *
  * Samples, a frame of these sections:
  *   TIMES    varints: how many times and samples the hour has, the first offset, then the difference of each time to
  *            the one before
@@ -150,6 +152,12 @@ int summarizer_finish(struct summarizer *summarizer, struct frame_writer *frames
 
 void summarizer_reset(struct summarizer *summarizer);
 void summarizer_free(struct summarizer *summarizer);
+
+/* Passes over the first byte of a string. False where it is empty, or its layout another. */
+static inline bool block_take_layout(struct varint_bytes *bytes)
+{
+	return bytes->at != bytes->end && *bytes->at++ == BLOCK_LAYOUT;
+}
 
 /* The numbers of series, which rise. */
 struct block_numbering {

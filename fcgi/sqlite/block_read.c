@@ -81,13 +81,16 @@ static int read_times(struct samples_reader *samples)
 int block_read(struct block_reader *reader, const void *bytes, size_t length)
 {
 	struct samples_reader *samples = &reader->samples;
+	struct varint_bytes frame = { bytes, length ? (const unsigned char *)bytes + length : bytes };
 	struct varint_bytes sections[SECTION_COUNT];
 	memset(samples->sections, 0, sizeof(samples->sections));
 	samples->series = (struct block_numbering){ 0 };
 	samples->samples_left = samples->time_count = samples->before_count = 0;
 	for (int i = 0; i < RESOURCE_COUNT; i++)
 		samples->columns[i].count = 0;
-	int result = frame_read(&reader->frame, bytes, length, sections, SECTION_COUNT);
+	if (!block_take_layout(&frame))
+		return -EBADMSG;
+	int result = frame_read(&reader->frame, frame.at, (size_t)(frame.end - frame.at), sections, SECTION_COUNT);
 	if (result)
 		return result;
 	memcpy(samples->sections, sections, sizeof(sections));

@@ -190,6 +190,7 @@ int summarizer_finish(struct summarizer *summarizer, struct frame_writer *frames
 	summarizer->steps[STEPS_NOISE] = summarizer->noise.bits; /* lent */
 	int result = frame_write(frames, summarizer->hour, HOUR_COUNT, &hour);
 	if (result == 0) {
+		text_append_char(summaries, BLOCK_LAYOUT);
 		varint_append(summaries, hour.length);
 		text_append(summaries, hour.data, hour.length);
 		result = frame_write(frames, summarizer->steps, STEPS_COUNT, summaries);

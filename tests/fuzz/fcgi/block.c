@@ -119,12 +119,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		assert(reader && again && builder);
 	}
 	if (size && bytes[0] == 's') {
+		text_append_char(&text, BLOCK_LAYOUT);
 		append_frame(&text, bytes + 1, size - 1);
 		check_samples(text.data, text.length);
 	} else if (size > 2 && bytes[0] == 'm') {
 		struct text hour = TEXT_EMPTY;
 		size_t rest = size - 3, length = (size_t)(bytes[1] | bytes[2] << 8) % (rest + 1);
 		append_frame(&hour, bytes + 3, length);
+		text_append_char(&text, BLOCK_LAYOUT);
 		varint_append(&text, hour.length);
 		text_append(&text, hour.data, hour.length);
 		append_frame(&text, bytes + 3 + length, rest - length);

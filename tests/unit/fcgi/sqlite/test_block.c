@@ -446,6 +446,16 @@ static void test_block_read_every_truncation_is_damaged(void **state)
 	hour_free(hour);
 }
 
+static void test_block_read_another_layout_is_damaged(void **state)
+{
+	(void)state;
+	struct hour *hour = any_sealed_hour();
+	hour->packed.data[0] = hour->summaries.data[0] = BLOCK_LAYOUT + 1;
+	assert_int_equal(read_anything(hour->packed.data, hour->packed.length, false), -EBADMSG);
+	assert_int_equal(read_anything(hour->summaries.data, hour->summaries.length, true), -EBADMSG);
+	hour_free(hour);
+}
+
 /* Some bits of a frame say nothing, such as one of its header (RFC 8878, 3.1.1.1.1.3) and those that fill a byte up:
  * what it holds is right then. */
 static void flip_bits(const struct hour *hour, struct text *text, bool are_summaries)
@@ -531,6 +541,7 @@ int main(void)
 		cmocka_unit_test(test_block_builder_add_beyond_its_bounds_is_refused),
 		cmocka_unit_test(test_block_builder_finish_usual_values_take_few_bytes),
 		cmocka_unit_test(test_block_read_every_truncation_is_damaged),
+		cmocka_unit_test(test_block_read_another_layout_is_damaged),
 		cmocka_unit_test(test_block_read_every_flipped_bit_is_damaged_or_says_nothing),
 		cmocka_unit_test(test_block_any_allocation_fails_is_out_of_memory),
 		cmocka_unit_test(test_block_whole_steps_windows_are_those_inside),
