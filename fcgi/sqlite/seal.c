@@ -28,6 +28,7 @@ static int open_reading(struct sealer *sealer)
 		{ &sealer->strippable, "SELECT key FROM hour WHERE key BETWEEN ?1 AND ?2 "
 		                       "AND typeof(data) = 'blob' ORDER BY key LIMIT 1" },
 		{ &sealer->free_pages, "SELECT freelist_count FROM pragma_freelist_count, pragma_auto_vacuum WHERE auto_vacuum = 2" },
+		{ &sealer->data_version, "PRAGMA data_version" },
 		{ &sealer->read_begin, "BEGIN" },
 		{ &sealer->read_end, "COMMIT" },
 		{ &sealer->row, DATABASE_FIND },

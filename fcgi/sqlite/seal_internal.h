@@ -28,7 +28,7 @@ struct sealer {
 	struct seal_settings settings;
 
 	struct sqlite3 *reading; /* the sealer's own; NULL until its first step */
-	struct sqlite3_stmt *read_begin, *read_end, *first, *row, *sealed, *strippable, *free_pages;
+	struct sqlite3_stmt *read_begin, *read_end, *first, *row, *sealed, *strippable, *free_pages, *data_version;
 	struct sqlite3_stmt *begin, *commit, *rollback, *put_hour, *delete_rows, *strip, *give_back; /* appending */
 
 	/* where it is: */

@@ -189,14 +189,24 @@ int seal_give_back(struct sealer *sealer)
 
 /* ---- the log ---- */
 
+/* A number that another connection's commit changes. */
+static int64_t find_version(struct sealer *sealer)
+{
+	int64_t version = sqlite3_step(sealer->data_version) == SQLITE_ROW ? sqlite3_column_int64(sealer->data_version, 0) : -1;
+	sqlite3_reset(sealer->data_version);
+	return version;
+}
+
 void seal_cut_log(struct sealer *sealer)
 {
 	int frames = 0, brought = 0;
-	/* Who appends need not wait for what takes long. */
+	/* What takes long is done before the lock is taken; what has come meanwhile would have to be synced with it. */
+	int64_t version = find_version(sealer);
 	int code = sqlite3_wal_checkpoint_v2(sealer->reading, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &brought);
 	if (code != SQLITE_OK || brought < frames)
 		return;
 	hours_lock(sealer->hours);
-	sealer->log_grown = !database_cut_log(sealer->reading);
+	if (find_version(sealer) == version)
+		sealer->log_grown = !database_cut_log(sealer->reading);
 	hours_unlock(sealer->hours);
 }
