@@ -28,7 +28,7 @@
 #include "fcgi/sqlite/packing.h"
 
 enum {
-	BLOCK_LAYOUT = 1, /* the one that is known: another is damaged */
+	BLOCK_LAYOUT = 1,       /* the one that is known: another is damaged */
 	BLOCK_MS = 3600000,     /* an hour */
 	BLOCK_STEP_MS = 300000, /* a step: five minutes */
 	BLOCK_STEPS = BLOCK_MS / BLOCK_STEP_MS,

@@ -186,7 +186,6 @@ int seal_give_back(struct sealer *sealer)
 	return result ? result : 1;
 }
 
-
 /* ---- the log ---- */
 
 /* A number that another connection's commit changes. */
