@@ -83,7 +83,7 @@ void frame_writer_close(struct frame_writer *writer)
 static int reserve(struct frame_reader *reader, const void *frame, size_t length, size_t *ret_size)
 {
 	unsigned long long size = ZSTD_getFrameContentSize(frame, length);
-	if (size > FRAME_BYTES_MAX) /* also what is no frame, or does not say */
+	if (size == 0 || size > FRAME_BYTES_MAX) /* also what is no frame, or does not say */
 		return -EBADMSG;
 	if (!reader->context)
 		reader->context = ZSTD_createDCtx();
