@@ -1,6 +1,6 @@
 /*
- * Which sealed hours could not be read: answers are made without them. The log says each once, and GET health names
- * them until they are too old.
+ * Which sealed hours could not be read, by whoever met them first: answers are made without them. GET health names them
+ * until they are too old.
  *
  * Any thread; with a lock of its own.
  */

@@ -309,6 +309,7 @@ int database_open(const char *path, struct database **ret_database)
 	if (!database)
 		return -ENOMEM;
 	database->lock_fd = -1;
+	damage_init(&database->damage);
 	database->path = strdup(path);
 	int result = database->path ? lock_file(database) : -ENOMEM;
 	if (result == 0)
@@ -327,6 +328,7 @@ void database_close(struct database *database)
 	database_disconnect(database->appending);
 	if (database->lock_fd >= 0)
 		close(database->lock_fd);
+	damage_destroy(&database->damage);
 	free(database->path);
 	free(database);
 }

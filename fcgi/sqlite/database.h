@@ -29,6 +29,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "fcgi/sqlite/damage.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -38,6 +40,7 @@ struct database {
 	char *path;
 	struct sqlite3 *appending; /* of the one thread that appends */
 	int64_t closed_key; /* schema_found.closed_key */
+	struct damage damage; /* of sealed hours */
 	/* of database.c: */
 	struct sqlite3_stmt *size; /* of the file, with what the transaction adds */
 	int lock_fd;

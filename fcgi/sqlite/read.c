@@ -281,7 +281,7 @@ int read_hosts(struct readers *readers, int64_t from_ms, struct store_hosts *ret
 size_t read_damaged(struct readers *readers, int64_t oldest_ms, struct store_damaged ret_damaged[static STORE_DAMAGED_MAX])
 {
 	int64_t keys[STORE_DAMAGED_MAX];
-	size_t found = damage_list(&readers->damage, oldest_ms, keys), count = 0;
+	size_t found = damage_list(&readers->database->damage, oldest_ms, keys), count = 0;
 	for (size_t i = 0; i < found; i++) {
 		/* One whose host is not known tells nobody anything. */
 		if (!names_find_ip(readers->names, placement_host(keys[i]), ret_damaged[count].ip))

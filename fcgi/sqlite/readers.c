@@ -11,7 +11,6 @@ struct readers *readers_open(struct database *database, struct names *names)
 		return NULL;
 	readers->database = database;
 	readers->names = names;
-	damage_init(&readers->damage);
 	pthread_mutex_init(&readers->lock, NULL);
 	return readers;
 }
@@ -33,7 +32,6 @@ void readers_close(struct readers *readers)
 		reader_close(reader);
 	}
 	pthread_mutex_destroy(&readers->lock);
-	damage_destroy(&readers->damage);
 	free(readers);
 }
 

@@ -11,7 +11,6 @@
 #include <pthread.h>
 
 #include "fcgi/sqlite/block.h"
-#include "fcgi/sqlite/damage.h"
 #include "fcgi/sqlite/database.h"
 #include "fcgi/sqlite/names.h"
 #include "fcgi/store.h"
@@ -32,7 +31,6 @@ struct reader {
 struct readers {
 	struct database *database;
 	struct names *names;
-	struct damage damage; /* of sealed hours */
 	pthread_mutex_t lock; /* of the list */
 	struct reader *idle;
 };

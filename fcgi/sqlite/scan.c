@@ -13,7 +13,7 @@ void scan_note_damage(const struct snapshot *snapshot, int64_t key)
 {
 	struct readers *readers = snapshot->readers;
 	char ip[WIRE_IP_SIZE], begin[CLOCK_RFC3339_SIZE];
-	if (!damage_note(&readers->damage, key))
+	if (!damage_note(&readers->database->damage, key))
 		return;
 	if (!names_find_ip(readers->names, placement_host(key), ip))
 		ip[0] = '\0';

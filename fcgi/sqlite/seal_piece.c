@@ -144,6 +144,8 @@ static int make_block(struct sealer *sealer, int64_t hour_ms, uint32_t host, int
 	text_reset(&sealed->samples);
 	text_reset(&sealed->summaries);
 	int result = add_block(sealer, hour_key, &sealed->merged);
+	if (result == -EBADMSG)
+		damage_note(&sealer->database->damage, hour_key);
 	if (result == 0) {
 		rows = read_rows(sealer, sealer->builder, hour_ms, host);
 		result = rows < 0 ? (int)rows : 0;

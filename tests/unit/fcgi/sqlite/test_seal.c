@@ -675,6 +675,9 @@ static void test_seal_damage_is_said_and_costs_that_hour_of_that_host(void **sta
 	seal_all(w);
 	captured_stderr_end();
 	assert_int_equal(captured_stderr_count("cannot be sealed"), 1);
+	int64_t damaged[STORE_DAMAGED_MAX];
+	assert_int_equal(damage_list(&w->database->damage, 0, damaged), 1);
+	assert_int_equal(damaged[0], ask(w, "SELECT max(key) FROM hour"));
 	assert_int_equal(ask(w, "SELECT late FROM hour ORDER BY key DESC LIMIT 1"), 1);
 	assert_int_equal(ask(w, "SELECT count(*) FROM sample"), 361);
 	tear_down(w);
