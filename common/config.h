@@ -42,7 +42,7 @@ struct config {
 	} log;
 	struct {
 		char *store;
-		int64_t threads;  /* 0: sixteen a core, 32 to 64 */
+		int64_t threads;  /* 0: 96 */
 		int64_t max_body; /* bytes */
 		struct config_list hosts; /* globs of names */
 		int64_t connections_per_address; /* 0: no limit */

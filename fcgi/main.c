@@ -16,25 +16,14 @@
 #include "fcgi/routes.h"
 #include "fcgi/store.h"
 
-/* Many more than cores: batches that wait for a commit go together with the next, and a
- * commit of one costs as much as of sixteen. */
-enum { THREADS_PER_CORE = 16, THREADS_DEFAULT_MIN = 32, THREADS_DEFAULT_MAX = 64 };
+/* Many more than cores: threads wait for the disk, batches that wait for a commit go together with the next, and a
+ * commit of one costs as much as of sixteen. Two thirds are of connections that nginx keeps (deploy/run). */
+enum { THREADS_DEFAULT = 96 };
 
 /* Of glibc's allocator. A block of at least the one is taken from the kernel for itself, and
  * given back at once when it is freed (by itself the limit rises with each such block). The
  * other is what each of its heaps keeps of smaller ones: more than one request needs. */
 enum { OWN_BLOCK = 128 << 10, KEPT_FREE = 1 << 20 };
-
-static unsigned thread_count(const struct config *config)
-{
-	if (config->server.threads)
-		return (unsigned)config->server.threads;
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	long threads = cores * THREADS_PER_CORE;
-	if (threads < THREADS_DEFAULT_MIN)
-		return THREADS_DEFAULT_MIN;
-	return threads > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX : (unsigned)threads;
-}
 
 /* A thread holds a connection and files of the store; the usual soft limit is for
  * programs that call select(). */
@@ -97,7 +86,7 @@ int main(int argc, char *argv[])
 	}
 	exit_status = EXIT_FAILURE;
 	raise_descriptor_limit();
-	unsigned threads = thread_count(program.config);
+	unsigned threads = program.config->server.threads ? (unsigned)program.config->server.threads : THREADS_DEFAULT;
 	if (request_init() != 0) {
 		log_error("descriptor 0 is no listening socket: start it with spawn-fcgi");
 		goto out;
