@@ -4,52 +4,25 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "fcgi/counters.h"
 
 enum { GROUP_MAX = 64 }; /* batches in one write */
 
-/* One waiting batch, on the stack of its thread. */
-struct entry {
-	const struct batch *batch;
-	char *refusal; /* STORE_REFUSAL_SIZE */
-	int result;
-	bool done;   /* else it is the turn of its thread to write */
-	sem_t woken; /* once: as `done` says */
-	struct entry *next;
-};
-
 struct writer {
 	const struct store_ops *ops;
 	struct store *store;
 	pthread_mutex_t lock;
-	struct entry *first, **last;
+	pthread_cond_t arrived; /* something may be written, or the writer closes */
+	struct writing *first, **last;
 	size_t bytes, max_bytes; /* of the batches in the queue */
 	unsigned writes; /* under way */
-	bool handed;     /* a thread has the turn to write all that waits, and has not begun */
+	bool closing;
+	unsigned count;
+	pthread_t threads[];
 };
-
-struct writer *writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes)
-{
-	struct writer *writer = calloc(1, sizeof(*writer));
-	if (!writer)
-		return NULL;
-	writer->ops = ops;
-	writer->store = store;
-	writer->max_bytes = max_bytes;
-	writer->last = &writer->first;
-	pthread_mutex_init(&writer->lock, NULL);
-	return writer;
-}
-
-void writer_close(struct writer *writer)
-{
-	if (!writer)
-		return;
-	pthread_mutex_destroy(&writer->lock);
-	free(writer);
-}
 
 static int append(struct writer *writer, const struct batch *const batches[], size_t count, char *refusal)
 {
@@ -67,123 +40,158 @@ static int append(struct writer *writer, const struct batch *const batches[], si
 	return 0;
 }
 
-static void write_group(struct writer *writer, struct entry *const entries[], size_t count)
+static void write_group(struct writer *writer, struct writing *const group[], size_t count)
 {
 	const struct batch *batches[GROUP_MAX];
 	for (size_t i = 0; i < count; i++)
-		batches[i] = entries[i]->batch;
+		batches[i] = group[i]->batch;
 
-	int result = append(writer, batches, count, entries[0]->refusal);
+	int result = append(writer, batches, count, group[0]->refusal);
 	bool one_by_one = (result == -EINVAL || result == -EDQUOT || result == -EBADMSG) && count > 1;
 	for (size_t i = 0; i < count; i++)
-		entries[i]->result = one_by_one ? append(writer, &batches[i], 1, entries[i]->refusal) : result;
+		group[i]->result = one_by_one ? append(writer, &batches[i], 1, group[i]->refusal) : result;
 }
 
-/* The first that waits, taken off the queue; NULL: none does. The lock is held. */
-static struct entry *take_entry(struct writer *writer)
+/* Takes what waits off the queue, as much as one write has. The lock is held. */
+static size_t take_group(struct writer *writer, struct writing *group[])
 {
-	struct entry *entry = writer->first;
-	if (!entry)
-		return NULL;
-	writer->bytes -= entry->batch->bytes;
-	writer->first = entry->next;
+	size_t count = 0;
+	for (; writer->first && count < GROUP_MAX; count++) {
+		group[count] = writer->first;
+		writer->bytes -= group[count]->batch->bytes;
+		writer->first = group[count]->next;
+	}
 	if (!writer->first)
 		writer->last = &writer->first;
-	return entry;
+	return count;
 }
 
-/* Gives the turn to the first that waits, which will write what waits then: one at a time, so that it is not torn into as
- * many writes as have ended meanwhile. NULL: none waits, or one has it. The lock is held; the caller wakes it. */
-static struct entry *hand_over(struct writer *writer)
+/* Wakes a thread where there is a write for it. The lock is held. */
+static void pass_on(struct writer *writer)
 {
-	struct entry *next = writer->handed ? NULL : take_entry(writer);
-	if (next)
-		writer->handed = true;
-	return next;
+	if (writer->first && writer->writes < writer->ops->appends)
+		pthread_cond_signal(&writer->arrived);
 }
 
-static void wake(struct entry *entry)
+/* Something waits. The lock is held, but for the time of the write. */
+static void write_some(struct writer *writer)
 {
-	if (entry)
-		sem_post(&entry->woken);
-}
-
-/* Writes the thread's own entry and what waits, and gives the turn on. */
-static void take_turn(struct writer *writer, struct entry *own, bool was_handed)
-{
-	struct entry *entries[GROUP_MAX] = { own }, *next = NULL;
-	size_t count = 1;
-	pthread_mutex_lock(&writer->lock);
-	if (was_handed)
-		writer->handed = false;
-	while (writer->first && count < GROUP_MAX)
-		entries[count++] = take_entry(writer);
-	/* More than one write takes, and another is free. */
-	if (writer->writes < writer->ops->appends)
-		next = hand_over(writer);
-	writer->writes += next != NULL;
+	struct writing *group[GROUP_MAX] = { writer->first };
+	size_t count = take_group(writer, group);
+	writer->writes++;
+	pass_on(writer);
 	pthread_mutex_unlock(&writer->lock);
-	wake(next);
 
-	write_group(writer, entries, count);
+	write_group(writer, group, count);
 
 	pthread_mutex_lock(&writer->lock);
-	next = hand_over(writer);
-	writer->writes -= !next;
+	writer->writes--;
+	pass_on(writer); /* the next write first */
 	pthread_mutex_unlock(&writer->lock);
-	/* The next write first; entries are gone once their threads are woken. */
-	wake(next);
-	for (size_t i = 1; i < count; i++) {
-		entries[i]->done = true;
-		wake(entries[i]);
+	for (size_t i = 0; i < count; i++)
+		group[i]->done(group[i]);
+	pthread_mutex_lock(&writer->lock);
+}
+
+static void *run(void *user)
+{
+	struct writer *writer = user;
+	pthread_mutex_lock(&writer->lock);
+	while (writer->first || !writer->closing) {
+		if (writer->first && writer->writes < writer->ops->appends)
+			write_some(writer);
+		else
+			pthread_cond_wait(&writer->arrived, &writer->lock);
 	}
+	pthread_cond_broadcast(&writer->arrived); /* others wait for the queue to be empty, too */
+	pthread_mutex_unlock(&writer->lock);
+	return NULL;
 }
 
-/* Interrupted or not. */
-static void wait_until_woken(struct entry *entry)
+struct writer *writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes)
 {
-	while (sem_wait(&entry->woken) != 0)
-		;
+	unsigned threads = ops->appends + 1;
+	struct writer *writer = calloc(1, sizeof(*writer) + threads * sizeof(writer->threads[0]));
+	if (!writer)
+		return NULL;
+	writer->ops = ops;
+	writer->store = store;
+	writer->max_bytes = max_bytes;
+	writer->last = &writer->first;
+	pthread_mutex_init(&writer->lock, NULL);
+	pthread_cond_init(&writer->arrived, NULL);
+	for (; writer->count < threads; writer->count++) {
+		if (pthread_create(&writer->threads[writer->count], NULL, run, writer) != 0) {
+			writer_close(writer);
+			return NULL;
+		}
+	}
+	return writer;
+}
+
+void writer_close(struct writer *writer)
+{
+	if (!writer)
+		return;
+	pthread_mutex_lock(&writer->lock);
+	writer->closing = true;
+	pthread_cond_broadcast(&writer->arrived);
+	pthread_mutex_unlock(&writer->lock);
+	for (unsigned i = 0; i < writer->count; i++)
+		pthread_join(writer->threads[i], NULL);
+	pthread_cond_destroy(&writer->arrived);
+	pthread_mutex_destroy(&writer->lock);
+	free(writer);
+}
+
+int writer_send(struct writer *writer, struct writing *writing)
+{
+	int result = 0;
+	writing->next = NULL;
+	pthread_mutex_lock(&writer->lock);
+	if (writer->first && writer->bytes + writing->batch->bytes > writer->max_bytes) {
+		result = -EBUSY;
+	} else {
+		*writer->last = writing;
+		writer->last = &writing->next;
+		writer->bytes += writing->batch->bytes;
+		pass_on(writer);
+	}
+	pthread_mutex_unlock(&writer->lock);
+	return result;
+}
+
+/* One whose sender waits. */
+struct awaited {
+	struct writing writing;
+	sem_t told;
+};
+
+static void tell(struct writing *writing)
+{
+	sem_post(&((struct awaited *)writing)->told);
 }
 
 int writer_append(struct writer *writer, const struct batch *batch, char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	struct entry own = { .batch = batch, .refusal = ret_refusal };
-	pthread_mutex_lock(&writer->lock);
-	if (writer->first && writer->bytes + batch->bytes > writer->max_bytes) {
-		pthread_mutex_unlock(&writer->lock);
-		return -EBUSY;
+	struct awaited own = { .writing = { .batch = batch, .done = tell } };
+	sem_init(&own.told, 0, 0);
+	int result = writer_send(writer, &own.writing);
+	if (result == 0) {
+		while (sem_wait(&own.told) != 0)
+			; /* interrupted */
+		result = own.writing.result;
+		memcpy(ret_refusal, own.writing.refusal, STORE_REFUSAL_SIZE);
 	}
-	/*
-	 * Something waits only while as many writes are under way as may be, each of which passes its turn on, or while one has
-	 * the turn that will write it. A thread is woken once, and needs no lock then: either its batch is written, or it has
-	 * the turn to write it with what has come meanwhile.
-	 */
-	bool waits = writer->writes == writer->ops->appends;
-	if (waits) {
-		sem_init(&own.woken, 0, 0);
-		*writer->last = &own;
-		writer->last = &own.next;
-		writer->bytes += batch->bytes;
-	} else {
-		writer->writes++;
-	}
-	pthread_mutex_unlock(&writer->lock);
-
-	if (waits) {
-		wait_until_woken(&own);
-		sem_destroy(&own.woken);
-	}
-	if (!own.done)
-		take_turn(writer, &own, waits);
-	return own.result;
+	sem_destroy(&own.told);
+	return result;
 }
 
 size_t writer_waiting(struct writer *writer)
 {
 	size_t count = 0;
 	pthread_mutex_lock(&writer->lock);
-	for (const struct entry *entry = writer->first; entry; entry = entry->next)
+	for (const struct writing *writing = writer->first; writing; writing = writing->next)
 		count++;
 	pthread_mutex_unlock(&writer->lock);
 	return count;

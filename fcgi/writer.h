@@ -1,10 +1,10 @@
 /*
  * Group commit: batches that arrive while as many writes are under way as the store
- * takes are written together by the next one. No timer, no thread of its own: a thread
- * that finds a write free, or is passed the turn of one that ends, writes for all that wait.
+ * takes are written together by the next one. No timer: threads of its own write what waits, one more than the
+ * store takes writes at a time, so that the next write begins while those of the one before are told.
  *
  * What waits is bounded in bytes. Any thread may append. One lock; it is not held
- * during the store's append().
+ * during the store's append() nor while a batch's sender is told.
  */
 #ifndef VIGIE_FCGI_WRITER_H
 #define VIGIE_FCGI_WRITER_H
@@ -13,17 +13,31 @@
 
 struct writer;
 
-/* Borrows the store until writer_close(). Batches that wait hold `max_bytes` at most,
- * but for one. NULL: out of memory. */
+/* A batch on its way; the sender's until it is told. */
+struct writing {
+	const struct batch *batch;
+	void (*done)(struct writing *writing); /* once, in a thread of the writer, which it should not hold up; it may free it */
+	int result; /* 0 or the store's negative errno for this batch */
+	char refusal[STORE_REFUSAL_SIZE]; /* of -EINVAL */
+	struct writing *next; /* the writer's */
+};
+
+/* Borrows the store until writer_close(), and starts the threads. Batches that wait hold `max_bytes` at most,
+ * but for one. NULL: out of memory or threads. */
 struct writer *writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes);
+
+/* Writes what still waits; nobody may send any more. Accepts NULL. */
 void writer_close(struct writer *writer);
 
 /*
- * Returns once the batch is stored durably: 0, or the store's negative errno for
- * this batch; at once with -EBUSY when too much waits. A write of several batches
- * that the store refuses for what is in them (-EINVAL, -EDQUOT, -EBADMSG) is repeated
- * batch by batch, so that only the guilty one fails. `ret_refusal`: of -EINVAL.
+ * Has a batch written: 0, and its sender is told once it is stored durably, or is not; -EBUSY when too much waits: it is
+ * not told then. A write of several batches that the store refuses for what is in them (-EINVAL, -EDQUOT, -EBADMSG) is
+ * repeated batch by batch, so that only the guilty one fails.
  */
+int writer_send(struct writer *writer, struct writing *writing) __attribute__((warn_unused_result));
+
+/* The same, but returns once the batch is stored: 0, -EBUSY, or the store's negative errno for this batch. Not for the
+ * writer's own threads. */
 int writer_append(struct writer *writer, const struct batch *batch, char ret_refusal[static STORE_REFUSAL_SIZE])
 	__attribute__((warn_unused_result));
 
