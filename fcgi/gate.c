@@ -50,6 +50,13 @@ static bool is_stuck(const struct gate *gate, int64_t now_ns)
 	return given_up && now_ns - gate->changed_ns >= writers->patience_ms * 1000000;
 }
 
+/* The lock is held. */
+static void take_place(struct gate *gate, enum gate_kind kind, int64_t now_ns)
+{
+	gate->places[kind].inside++;
+	gate->changed_ns = now_ns;
+}
+
 int gate_enter(struct gate *gate, enum gate_kind kind)
 {
 	struct gate_places *places = &gate->places[kind];
@@ -64,12 +71,20 @@ int gate_enter(struct gate *gate, enum gate_kind kind)
 		now_ns = clock_monotonic_ns();
 	}
 	int result = has_place(gate, kind) ? 0 : -EBUSY;
-	if (result == 0) {
-		places->inside++;
-		gate->changed_ns = now_ns;
-	}
+	if (result == 0)
+		take_place(gate, kind, now_ns);
 	pthread_mutex_unlock(&gate->lock);
 	return result;
+}
+
+bool gate_try(struct gate *gate, enum gate_kind kind)
+{
+	pthread_mutex_lock(&gate->lock);
+	bool place = has_place(gate, kind);
+	if (place)
+		take_place(gate, kind, clock_monotonic_ns());
+	pthread_mutex_unlock(&gate->lock);
+	return place;
 }
 
 void gate_leave(struct gate *gate, enum gate_kind kind)

@@ -43,6 +43,10 @@ void gate_destroy(struct gate *gate);
 /* Waits for a place. 0: the caller is inside until gate_leave(); -EBUSY: there was none
  * within the patience's time, or nobody waits. */
 int gate_enter(struct gate *gate, enum gate_kind kind) __attribute__((warn_unused_result));
+
+/* The same, but does not wait. */
+bool gate_try(struct gate *gate, enum gate_kind kind) __attribute__((warn_unused_result));
+
 void gate_leave(struct gate *gate, enum gate_kind kind);
 
 /* How many are inside. */

@@ -59,7 +59,7 @@ static int back_up(const struct config *config, const char *target)
 	return result ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static const struct pool_handler handler = { .admit = routes_admit, .handle = routes_handle, .sent = routes_sent };
+static const struct pool_handler handler = { .admit = routes_admit, .handle = routes_handle, .late = routes_late, .sent = routes_sent };
 
 int main(int argc, char *argv[])
 {

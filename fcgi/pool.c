@@ -6,7 +6,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
+#include <utlist.h>
 
 #include "common/log.h"
 #include "fcgi/outbox.h"
@@ -15,14 +19,46 @@
  * times, so that it never cuts a request or a write of the store. */
 #define WAKE_SIGNAL SIGUSR2
 
+enum {
+	SEATS_MIN = 2,
+	SMALL_BODY = 64 << 10, /* of a PUT that is handled at once; it is in memory when its head is */
+};
+
+/* A connection, and the request that is under way on it. */
+struct guest {
+	struct later later; /* first */
+	struct pool *pool;
+	struct connection *connection;
+	struct request request;
+	bool *seated; /* of the thread that handles it */
+	struct guest *prev, *next;
+};
+
 struct pool {
 	const struct pool_handler *handler;
 	void *user;
 	atomic_size_t max_body;
 	atomic_bool stopping;
 	struct outbox *outbox; /* of what is large */
+	int epoll; /* has each guest, and NULL for the listening socket, for one event at a time; and the pool itself for: */
+	int ending; /* readable once the pool is stopping */
+
+	pthread_mutex_t lock;
+	pthread_cond_t left; /* a seat is free, or nothing is put off any more */
+	unsigned free_seats;
+	unsigned put_off; /* answers */
+	struct guest *guests;
+
 	unsigned count;
 	pthread_t threads[];
+};
+
+/* One thread. */
+struct worker {
+	struct pool *pool;
+	bool seated;
+	struct body_room room;
+	struct response response;
 };
 
 static void on_wake(int signal)
@@ -38,43 +74,192 @@ static void set_wake(int how)
 	pthread_sigmask(how, &set, NULL);
 }
 
+/* ---- Seats ---- */
+
+static void take_seat(struct worker *worker)
+{
+	struct pool *pool = worker->pool;
+	pthread_mutex_lock(&pool->lock);
+	while (pool->free_seats == 0 && !atomic_load(&pool->stopping))
+		pthread_cond_wait(&pool->left, &pool->lock);
+	worker->seated = pool->free_seats > 0;
+	pool->free_seats -= worker->seated;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void leave_seat(struct pool *pool, bool *seated)
+{
+	if (!*seated)
+		return;
+	*seated = false;
+	pthread_mutex_lock(&pool->lock);
+	pool->free_seats++;
+	pthread_cond_signal(&pool->left);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* ---- Connections ---- */
+
+/* Waits for the next event of a descriptor. */
+static int await(struct pool *pool, int operation, int fd, struct guest *guest)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.ptr = guest };
+	return epoll_ctl(pool->epoll, operation, fd, &event) == 0 ? 0 : -errno;
+}
+
+static void drop_guest(struct guest *guest)
+{
+	struct pool *pool = guest->pool;
+	pthread_mutex_lock(&pool->lock);
+	DL_DELETE(pool->guests, guest);
+	pthread_mutex_unlock(&pool->lock);
+	connection_close(guest->connection);
+	free(guest);
+}
+
+/* Waits for its next request; from then on it is another thread's. */
+static void await_next(struct guest *guest, bool open)
+{
+	if (!open || await(guest->pool, EPOLL_CTL_MOD, connection_fd(guest->connection), guest) != 0)
+		drop_guest(guest);
+}
+
+static void wait_later(struct later *later)
+{
+	struct guest *guest = (struct guest *)later;
+	leave_seat(guest->pool, guest->seated);
+}
+
+static void answer_later(struct later *later, const struct response *response)
+{
+	struct guest *guest = (struct guest *)later;
+	struct pool *pool = guest->pool;
+	if (pool->handler->late)
+		pool->handler->late(pool->user, &guest->request, response);
+	bool open = connection_answer(guest->connection, true, response);
+	await_next(guest, open);
+	pthread_mutex_lock(&pool->lock);
+	pool->put_off--;
+	if (pool->put_off == 0 && atomic_load(&pool->stopping))
+		pthread_cond_broadcast(&pool->left);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Takes one connection. 0 or a negative errno. */
+static int accept_guest(struct pool *pool)
+{
+	struct guest *guest = malloc(sizeof(*guest));
+	if (!guest)
+		return -ENOMEM;
+	*guest = (struct guest){ .later = { .wait = wait_later, .answer = answer_later }, .pool = pool };
+	set_wake(SIG_UNBLOCK);
+	int result = connection_accept(&guest->connection);
+	set_wake(SIG_BLOCK);
+	if (result) {
+		free(guest);
+		return result;
+	}
+	pthread_mutex_lock(&pool->lock);
+	DL_APPEND(pool->guests, guest);
+	pthread_mutex_unlock(&pool->lock);
+	result = await(pool, EPOLL_CTL_ADD, connection_fd(guest->connection), guest);
+	if (result)
+		drop_guest(guest);
+	return result;
+}
+
+static void accept_next(struct pool *pool)
+{
+	int result = accept_guest(pool);
+	/* EMFILE and the like: not a reason to spin. */
+	if (result && result != -EINTR && result != -ECONNABORTED)
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+	if (await(pool, EPOLL_CTL_MOD, STDIN_FILENO, NULL) != 0)
+		log_error("no connection is accepted any more: %s", strerror(errno));
+}
+
+/* ---- Requests ---- */
+
 /* Sends the answer, or has it sent. */
-static void send_answer(struct pool *pool, struct connection *connection, const struct request *request,
-                        struct response *response)
+static bool send_answer(struct pool *pool, struct guest *guest, struct response *response)
 {
 	struct outbox_item *item = NULL;
-	if (response_body(response)->length > OUTBOX_LARGE && strcmp(request->method, "HEAD") != 0) {
+	bool with_body = strcmp(guest->request.method, "HEAD") != 0;
+	if (response_body(response)->length > OUTBOX_LARGE && with_body) {
 		int result = outbox_reserve(pool->outbox, response, &item);
 		if (result)
 			response_no_memory(response, result);
 	}
-	if (item)
-		connection_answer_large(connection, pool->outbox, item, response);
-	else
-		connection_answer(connection, request, response);
+	if (!item)
+		return connection_answer(guest->connection, with_body, response);
+	connection_answer_large(guest->connection, pool->outbox, item, response);
+	return false;
 }
 
-static void answer(struct pool *pool, struct connection *connection, struct response *response)
+/* Whether it is handled by who has a seat. */
+static bool is_brief(const struct request *request)
 {
-	struct request request;
-	text_reset(&response->body);
-	*response = (struct response){ .status = 200, .content_type = "application/json", .body = response->body };
+	return request->only_asks || (strcmp(request->method, "PUT") == 0 && request->content_length <= SMALL_BODY);
+}
 
-	connection_read_head(connection, &request);
-	if (pool->handler->admit(pool->user, &request, response)) {
-		int result = connection_read_body(connection, atomic_load(&pool->max_body), &request);
-		if (result == 0)
-			pool->handler->handle(pool->user, &request, response);
-		else
-			response_no_memory(response, result);
+/* Has the request handled. False: it is answered later, and is not to be touched. */
+static bool handle(struct worker *worker, struct guest *guest)
+{
+	struct pool *pool = worker->pool;
+	struct request *request = &guest->request;
+	struct response *response = &worker->response;
+	if (!pool->handler->admit(pool->user, request, response))
+		return true;
+	int result = connection_read_body(guest->connection, &worker->room, atomic_load(&pool->max_body), request);
+	if (result) {
+		response_no_memory(response, result);
+		return true;
 	}
-	if (text_failed(response_body(response))) {
+	/* It may be answered before this returns. */
+	pthread_mutex_lock(&pool->lock);
+	pool->put_off++;
+	pthread_mutex_unlock(&pool->lock);
+	pool->handler->handle(pool->user, request, response);
+	if (response->is_later)
+		return false;
+	pthread_mutex_lock(&pool->lock);
+	pool->put_off--;
+	pthread_mutex_unlock(&pool->lock);
+	return true;
+}
+
+static void answer(struct worker *worker, struct guest *guest)
+{
+	struct pool *pool = worker->pool;
+	struct response *response = &worker->response;
+	set_wake(SIG_UNBLOCK);
+	int result = connection_read_head(guest->connection, &guest->request);
+	set_wake(SIG_BLOCK);
+	if (result) {
+		drop_guest(guest);
+		return;
+	}
+	guest->request.later = &guest->later;
+	guest->seated = &worker->seated;
+	if (!is_brief(&guest->request))
+		leave_seat(pool, &worker->seated);
+
+	struct text body = response->body;
+	text_reset(&body);
+	*response = RESPONSE_NEW;
+	response->body = body;
+	bool now = handle(worker, guest);
+	body_room_give_back(&worker->room);
+	if (now && text_failed(response_body(response))) {
 		response_free(response);
 		response_no_memory(response, -ENOMEM);
 	}
-	send_answer(pool, connection, &request, response);
-	if (pool->handler->sent)
-		pool->handler->sent(pool->user, &request);
+	if (now) {
+		bool open = send_answer(pool, guest, response);
+		if (pool->handler->sent)
+			pool->handler->sent(pool->user, &guest->request);
+		await_next(guest, open);
+	}
 	response_give_back(response);
 	/* A larger one is not kept for the next. */
 	if (response->body.capacity > BUDGET_FREE)
@@ -84,29 +269,42 @@ static void answer(struct pool *pool, struct connection *connection, struct resp
 
 static void *run(void *user)
 {
-	struct pool *pool = user;
-	struct response response = { .body = TEXT_EMPTY };
-	struct connection *connection = connection_open();
-	if (!connection) {
-		log_error("a thread of the pool ends: out of memory");
-		return NULL;
-	}
+	struct worker worker = { .pool = user, .room = { .share = { .part = BUDGET_BODIES } } };
+	struct pool *pool = worker.pool;
 	while (!atomic_load(&pool->stopping)) {
-		set_wake(SIG_UNBLOCK);
-		int result = connection_accept(connection);
-		set_wake(SIG_BLOCK);
-		if (result == 0) {
-			answer(pool, connection, &response);
-		} else if (!atomic_load(&pool->stopping)) {
-			/* EMFILE and the like: not a reason to spin. */
-			nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-		}
+		struct epoll_event event;
+		if (!worker.seated)
+			take_seat(&worker);
+		if (!worker.seated || epoll_wait(pool->epoll, &event, 1, -1) != 1 || event.data.ptr == pool)
+			continue;
+		if (event.data.ptr)
+			answer(&worker, event.data.ptr);
+		else
+			accept_next(pool);
 	}
-	/* libfcgi waits for the other side to close a kept connection, for up to two seconds. */
-	set_wake(SIG_UNBLOCK);
-	connection_close(connection);
-	response_free(&response);
+	leave_seat(pool, &worker.seated);
+	response_free(&worker.response);
+	body_room_free(&worker.room);
 	return NULL;
+}
+
+/* ---- From start to end ---- */
+
+static unsigned count_seats(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	return cores > SEATS_MIN ? (unsigned)cores : SEATS_MIN;
+}
+
+/* What its threads wait for. 0 or a negative errno. */
+static int open_events(struct pool *pool)
+{
+	pool->epoll = epoll_create1(EPOLL_CLOEXEC);
+	pool->ending = eventfd(0, EFD_CLOEXEC);
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = pool };
+	if (pool->epoll < 0 || pool->ending < 0 || epoll_ctl(pool->epoll, EPOLL_CTL_ADD, pool->ending, &event) != 0)
+		return -errno;
+	return await(pool, EPOLL_CTL_ADD, STDIN_FILENO, NULL);
 }
 
 int pool_start(unsigned threads, size_t max_body, const struct pool_handler *handler, void *user,
@@ -118,25 +316,26 @@ int pool_start(unsigned threads, size_t max_body, const struct pool_handler *han
 	pool->handler = handler;
 	pool->user = user;
 	pool->max_body = max_body;
-	pool->outbox = outbox_open();
-	if (!pool->outbox) {
-		free(pool);
-		return -ENOMEM;
+	pool->free_seats = count_seats();
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->left, NULL);
+	int result = open_events(pool);
+	if (result == 0) {
+		pool->outbox = outbox_open();
+		result = pool->outbox ? 0 : -ENOMEM;
 	}
 
 	/* Without SA_RESTART: the interrupted call returns. */
 	struct sigaction action = { .sa_handler = on_wake };
 	sigaction(WAKE_SIGNAL, &action, NULL);
 	set_wake(SIG_BLOCK);
-	for (; pool->count < threads; pool->count++) {
-		int error = pthread_create(&pool->threads[pool->count], NULL, run, pool);
-		if (error) {
-			pool_stop(pool);
-			return -error;
-		}
-	}
-	*ret_pool = pool;
-	return 0;
+	for (; result == 0 && pool->count < threads; pool->count += result == 0)
+		result = -pthread_create(&pool->threads[pool->count], NULL, run, pool);
+	if (result)
+		pool_stop(pool);
+	else
+		*ret_pool = pool;
+	return result;
 }
 
 void pool_set_max_body(struct pool *pool, size_t max_body)
@@ -144,28 +343,51 @@ void pool_set_max_body(struct pool *pool, size_t max_body)
 	atomic_store(&pool->max_body, max_body);
 }
 
+static void join(pthread_t thread)
+{
+	/* A signal that comes just before the thread enters accept() is lost: again
+	 * until it has ended. */
+	for (;;) {
+		struct timespec until;
+		pthread_kill(thread, WAKE_SIGNAL);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += 20000000;
+		if (until.tv_nsec >= 1000000000) {
+			until.tv_nsec -= 1000000000;
+			until.tv_sec++;
+		}
+		if (pthread_timedjoin_np(thread, NULL, &until) == 0)
+			return;
+	}
+}
+
 void pool_stop(struct pool *pool)
 {
 	if (!pool)
 		return;
+	pthread_mutex_lock(&pool->lock);
 	atomic_store(&pool->stopping, true);
+	pthread_cond_broadcast(&pool->left);
+	pthread_mutex_unlock(&pool->lock);
+	(void)!write(pool->ending, &(uint64_t){ 1 }, sizeof(uint64_t));
 	request_shutdown();
-	for (unsigned i = 0; i < pool->count; i++) {
-		/* A signal that comes just before the thread enters accept() is lost: again
-		 * until it has ended. */
-		for (;;) {
-			struct timespec until;
-			pthread_kill(pool->threads[i], WAKE_SIGNAL);
-			clock_gettime(CLOCK_REALTIME, &until);
-			until.tv_nsec += 20000000;
-			if (until.tv_nsec >= 1000000000) {
-				until.tv_nsec -= 1000000000;
-				until.tv_sec++;
-			}
-			if (pthread_timedjoin_np(pool->threads[i], NULL, &until) == 0)
-				break;
-		}
+	for (unsigned i = 0; i < pool->count; i++)
+		join(pool->threads[i]);
+
+	pthread_mutex_lock(&pool->lock);
+	while (pool->put_off)
+		pthread_cond_wait(&pool->left, &pool->lock);
+	pthread_mutex_unlock(&pool->lock);
+	for (struct guest *guest = pool->guests, *next; guest; guest = next) {
+		next = guest->next;
+		drop_guest(guest);
 	}
 	outbox_close(pool->outbox);
+	if (pool->epoll >= 0)
+		close(pool->epoll);
+	if (pool->ending >= 0)
+		close(pool->ending);
+	pthread_cond_destroy(&pool->left);
+	pthread_mutex_destroy(&pool->lock);
 	free(pool);
 }

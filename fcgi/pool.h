@@ -1,7 +1,11 @@
 /*
- * The threads that answer requests. Each waits for a request, has it answered, and
- * waits again; a kept connection holds its thread, which is why nginx keeps fewer
- * of them than there are threads.
+ * The threads that answer requests, and the connections that these come over.
+ *
+ * All connections wait together for their next request (epoll), however many there are: an idle one holds no thread.
+ * As many threads as there are cores, two at least, have a seat: they read requests and handle them. Who keeps its seat
+ * goes on with the next request without another thread being woken, which costs as much as a request; so a small PUT is
+ * handled, and its answer may be put off until its samples are stored (struct later). Who is going to take longer, or to
+ * wait, leaves its seat to another thread first.
  */
 #ifndef VIGIE_FCGI_POOL_H
 #define VIGIE_FCGI_POOL_H
@@ -19,9 +23,11 @@ struct pool_handler {
 	/* Before a body is read: true when the request is to be handled; false when *response
 	 * is the answer, and what a stranger sends is not even looked at. */
 	bool (*admit)(void *user, struct request *request, struct response *response);
-	/* With the body: fills *response. */
+	/* With the body: fills *response, or says there that it is answered later. */
 	void (*handle)(void *user, struct request *request, struct response *response);
-	/* After the answer was sent, or could not be: the request's strings and its body are
+	/* Before an answer that was put off is sent. NULL: nothing is to be done. */
+	void (*late)(void *user, const struct request *request, const struct response *response);
+	/* After an answer that was not put off was sent, or could not be: the request's strings and its body are
 	 * gone. NULL: nothing is to be done. */
 	void (*sent)(void *user, struct request *request);
 };
@@ -33,7 +39,7 @@ int pool_start(unsigned threads, size_t max_body, const struct pool_handler *han
 
 void pool_set_max_body(struct pool *pool, size_t max_body);
 
-/* Ends the threads: requests that are under way are finished first, the listening
+/* Ends the threads: requests that are under way are finished first, also those that are answered later; the listening
  * socket stays as it is. Frees the pool; accepts NULL. */
 void pool_stop(struct pool *pool);
 

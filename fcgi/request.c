@@ -3,13 +3,14 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -20,15 +21,12 @@
 enum {
 	PIECE = 16384, /* of a body that is inflated, or of one that is read */
 	RETRY_AFTER_S = 5,
-	KEPT_MS = 5, /* how long a kept connection is waited for while others wait to be accepted */
+	SILENCE_S = 10, /* that the other side may keep in the middle of a request */
+	NO_SOCKET = -1,
 };
 
 struct connection {
 	FCGX_Request fcgi;
-	char *body; /* kept from request to request */
-	size_t body_capacity;
-	struct text inflated; /* likewise, of bodies that are gzip */
-	struct budget_share share; /* of the body, whichever it is */
 };
 
 static const struct {
@@ -109,41 +107,40 @@ int request_init(void)
 	return 0;
 }
 
-struct connection *connection_open(void)
+int connection_accept(struct connection **ret_connection)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	if (connection) {
-		connection->share.part = BUDGET_BODIES;
-		FCGX_InitRequest(&connection->fcgi, 0, FCGI_FAIL_ACCEPT_ON_INTR);
+	if (!connection)
+		return -ENOMEM;
+	int fd = accept4(0, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0) {
+		int result = -errno;
+		free(connection);
+		return result;
 	}
-	return connection;
+	const struct timeval silence = { .tv_sec = SILENCE_S };
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof(silence));
+	/* Without a socket to accept on libfcgi says so where a connection has ended, in the place of waiting for one. */
+	FCGX_InitRequest(&connection->fcgi, NO_SOCKET, FCGI_FAIL_ACCEPT_ON_INTR);
+	connection->fcgi.ipcFd = fd;
+	connection->fcgi.keepConnection = 1; /* until its first request says: libfcgi ends the one before it */
+	*ret_connection = connection;
+	return 0;
 }
 
 void connection_close(struct connection *connection)
 {
 	if (!connection)
 		return;
+	/* Else libfcgi waits for the other side to close it, too, for up to two seconds. */
+	FCGX_Detach(&connection->fcgi);
 	FCGX_Free(&connection->fcgi, 1);
-	free(connection->body);
-	text_free(&connection->inflated);
 	free(connection);
 }
 
-/* A kept connection on which nothing comes gives way to a new one that waits: nginx keeps
- * as many as threads are free where the store holds the others. */
-static void give_way(struct connection *connection)
+int connection_fd(const struct connection *connection)
 {
-	struct pollfd waits[] = {
-		{ .fd = connection->fcgi.ipcFd, .events = POLLIN }, { .fd = connection->fcgi.listen_sock, .events = POLLIN },
-	};
-	if (connection->fcgi.ipcFd >= 0 && poll(waits, 1, KEPT_MS) == 0 && poll(waits, 2, -1) > 0 && !waits[0].revents)
-		FCGX_Free(&connection->fcgi, 1);
-}
-
-int connection_accept(struct connection *connection)
-{
-	give_way(connection);
-	return FCGX_Accept_r(&connection->fcgi) == 0 ? 0 : -EINTR;
+	return connection->fcgi.ipcFd;
 }
 
 static const char *parameter(const struct connection *connection, const char *name)
@@ -152,60 +149,84 @@ static const char *parameter(const struct connection *connection, const char *na
 	return value ? value : "";
 }
 
-static int make_room(struct connection *connection, size_t size)
+static int make_room(struct body_room *room, size_t size)
 {
-	int result = budget_hold(&connection->share, size);
-	if (result || size <= connection->body_capacity)
+	int result = budget_hold(&room->share, size);
+	if (result || size <= room->capacity)
 		return result;
-	char *body = realloc(connection->body, size);
+	char *body = realloc(room->body, size);
 	if (!body)
 		return -ENOMEM;
-	connection->body = body;
-	connection->body_capacity = size;
+	room->body = body;
+	room->capacity = size;
 	return 0;
 }
 
-void connection_read_head(struct connection *connection, struct request *ret_request)
+void body_room_give_back(struct body_room *room)
 {
+	if (room->capacity > BUDGET_FREE) {
+		free(room->body);
+		room->body = NULL;
+		room->capacity = 0;
+	}
+	if (room->inflated.capacity > BUDGET_FREE)
+		text_free(&room->inflated);
+	budget_give_back(&room->share);
+}
+
+void body_room_free(struct body_room *room)
+{
+	free(room->body);
+	text_free(&room->inflated);
+	budget_give_back(&room->share);
+}
+
+int connection_read_head(struct connection *connection, struct request *ret_request)
+{
+	if (FCGX_Accept_r(&connection->fcgi) != 0)
+		return -ECONNRESET;
 	*ret_request = (struct request){
 		.method = parameter(connection, "REQUEST_METHOD"),
 		.path = parameter(connection, "DOCUMENT_URI"),
 		.query = parameter(connection, "QUERY_STRING"),
 		.authorization = parameter(connection, "HTTP_AUTHORIZATION"),
 		.host = parameter(connection, "HTTP_HOST"),
+		.content_length = (size_t)strtoull(parameter(connection, "CONTENT_LENGTH"), NULL, 10),
 		.only_asks = parameter(connection, "VIGIE_ONLY_ASKS")[0] != '\0',
 	};
+	return 0;
 }
 
-static int read_plain(struct connection *connection, size_t length, struct request *request)
+static int read_plain(struct connection *connection, struct body_room *room, size_t length, struct request *request)
 {
-	int result = make_room(connection, length + 1);
+	int result = make_room(room, length + 1);
 	if (result)
 		return result;
 	size_t got = 0;
 	while (got < length) {
 		size_t wanted = length - got;
-		int now = FCGX_GetStr(connection->body + got, wanted > PIECE ? PIECE : (int)wanted, connection->fcgi.in);
+		int now = FCGX_GetStr(room->body + got, wanted > PIECE ? PIECE : (int)wanted, connection->fcgi.in);
 		if (now <= 0)
 			break;
 		got += (size_t)now;
 	}
 	if (got < length)
 		request->body_state = REQUEST_BODY_CUT;
-	connection->body[got] = '\0';
-	request->body = connection->body;
+	room->body[got] = '\0';
+	request->body = room->body;
 	request->body_length = got;
 	return 0;
 }
 
-static int read_gzip(struct connection *connection, size_t length, size_t max_body, struct request *request)
+static int read_gzip(struct connection *connection, struct body_room *room, size_t length, size_t max_body,
+                     struct request *request)
 {
 	char piece[PIECE];
-	struct text *inflated = &connection->inflated;
+	struct text *inflated = &room->inflated;
 	struct inflation *inflation = inflation_open();
 	if (!inflation)
 		return -ENOMEM;
-	inflation_count(inflation, &connection->share);
+	inflation_count(inflation, &room->share);
 	text_reset(inflated);
 	text_append_string(inflated, ""); /* a body of no bytes has its NUL too */
 	int result = 0;
@@ -234,11 +255,11 @@ static int read_gzip(struct connection *connection, size_t length, size_t max_bo
 	return 0;
 }
 
-int connection_read_body(struct connection *connection, size_t max_body, struct request *request)
+int connection_read_body(struct connection *connection, struct body_room *room, size_t max_body, struct request *request)
 {
 	const char *encoding = parameter(connection, "HTTP_CONTENT_ENCODING");
 	bool gzip = strcasecmp(encoding, "gzip") == 0 || strcasecmp(encoding, "x-gzip") == 0;
-	unsigned long long length = strtoull(parameter(connection, "CONTENT_LENGTH"), NULL, 10);
+	size_t length = request->content_length;
 
 	request->body_state = REQUEST_BODY_WHOLE;
 	if (encoding[0] && !gzip && strcasecmp(encoding, "identity") != 0)
@@ -246,9 +267,9 @@ int connection_read_body(struct connection *connection, size_t max_body, struct 
 	else if (length > max_body)
 		request->body_state = REQUEST_BODY_TOO_LARGE;
 	else if (gzip)
-		return read_gzip(connection, (size_t)length, max_body, request);
+		return read_gzip(connection, room, length, max_body, request);
 	/* What cannot be taken is not read. */
-	return read_plain(connection, request->body_state == REQUEST_BODY_WHOLE ? (size_t)length : 0, request);
+	return read_plain(connection, room, request->body_state == REQUEST_BODY_WHOLE ? length : 0, request);
 }
 
 /* Sends the head of an answer. A body that was not read is thrown away. */
@@ -283,24 +304,11 @@ static void send_head(struct connection *connection, const struct response *resp
 	text_free(&header);
 }
 
-/* Gives back what the request held, but for buffers of a usual size. */
-static void give_back(struct connection *connection)
-{
-	if (connection->body_capacity > BUDGET_FREE) {
-		free(connection->body);
-		connection->body = NULL;
-		connection->body_capacity = 0;
-	}
-	if (connection->inflated.capacity > BUDGET_FREE)
-		text_free(&connection->inflated);
-	budget_give_back(&connection->share);
-}
-
-void connection_answer(struct connection *connection, const struct request *request, const struct response *response)
+bool connection_answer(struct connection *connection, bool with_body, const struct response *response)
 {
 	const struct text *body = response_body(response);
 	send_head(connection, response);
-	if (strcmp(request->method, "HEAD") != 0) {
+	if (with_body) {
 		/* FCGX_PutStr() takes an int. */
 		for (size_t sent = 0; sent < body->length;) {
 			size_t left = body->length - sent;
@@ -311,7 +319,7 @@ void connection_answer(struct connection *connection, const struct request *requ
 		}
 	}
 	FCGX_Finish_r(&connection->fcgi);
-	give_back(connection);
+	return connection->fcgi.ipcFd >= 0;
 }
 
 void connection_answer_large(struct connection *connection, struct outbox *outbox, struct outbox_item *item,
@@ -320,14 +328,10 @@ void connection_answer_large(struct connection *connection, struct outbox *outbo
 	int id = connection->fcgi.requestId;
 	send_head(connection, response);
 	int fd = FCGX_FFlush(connection->fcgi.out) == 0 ? fcntl(connection->fcgi.ipcFd, F_DUPFD_CLOEXEC, 0) : -1;
-	if (fd >= 0) {
-		FCGX_Detach(&connection->fcgi); /* it is closed, but not shut down */
+	if (fd >= 0)
 		outbox_send(outbox, item, fd, id, response);
-	} else {
+	else
 		outbox_cancel(outbox, item); /* nginx has gone, or will see that the answer is cut */
-	}
-	FCGX_Free(&connection->fcgi, 1);
-	give_back(connection);
 }
 
 void request_shutdown(void)

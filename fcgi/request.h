@@ -1,7 +1,7 @@
 /*
  * One HTTP request and its answer, and the FastCGI connection they come over.
  *
- * The only file that includes libfcgi. A connection belongs to one thread; nginx
+ * The only file that includes libfcgi. A connection is used by one thread at a time; nginx
  * may send several requests over it, one after the other.
  */
 #ifndef VIGIE_FCGI_REQUEST_H
@@ -27,6 +27,15 @@ enum request_body {
 struct route;
 struct outbox;
 struct outbox_item;
+struct response;
+
+/* How a request is answered that is not answered at once: each of the two once at most, the first before the second. */
+struct later {
+	/* The thread that handles it is about to wait: another is to read requests meanwhile. */
+	void (*wait)(struct later *later);
+	/* Sends the answer, from any thread. Everything that the request points to is gone then. */
+	void (*answer)(struct later *later, const struct response *response);
+};
 
 /* Borrowed until the request is answered. */
 struct request {
@@ -35,6 +44,7 @@ struct request {
 	const char *query; /* as it was sent, "" when there is none */
 	const char *authorization; /* the header's value, "" when there is none */
 	const char *host; /* likewise */
+	size_t content_length; /* of its body, as it is declared */
 	bool only_asks;   /* whether it would be admitted: nginx asks before it takes a body */
 
 	/* What routes_admit() has found. */
@@ -42,14 +52,16 @@ struct request {
 	const char *route_ip; /* "" when the path has none */
 
 	bool has_place; /* it is inside the service's gate until its answer is sent */
+	struct later *later; /* NULL: it has to be answered at once */
 
 	/* Not before connection_read_body(). */
-	char *body; /* body_length bytes and a NUL; may be changed */
+	char *body; /* body_length bytes and a NUL; may be changed; gone once the request has been handled */
 	size_t body_length;
 	enum request_body body_state;
 };
 
 struct response {
+	bool is_later; /* the request will be answered by its `later`, and is not to be touched: nothing else counts */
 	int status;
 	const char *content_type; /* a constant */
 	const char *allow;        /* the Allow header; NULL: none */
@@ -89,41 +101,55 @@ void response_error(struct response *response, int status, const char *field, co
  * the budget. */
 void response_no_memory(struct response *response, int result);
 
-struct connection;
+/* A response with nothing in it. */
+#define RESPONSE_NEW ((struct response){ .status = 200, .content_type = "application/json" })
 
 /* Once, before any other call. Undoes what libfcgi does to the signals. 0 or -ENOTSOCK when descriptor 0 is no listening socket. */
 int request_init(void) __attribute__((warn_unused_result));
 
-/* A place for connections accepted on descriptor 0. NULL: out of memory. */
-struct connection *connection_open(void);
+/* From now on no thread of libfcgi's waits for connections. Async-signal-safe. */
+void request_shutdown(void);
+
+/* What a thread reads bodies into. Zeroed, and then with budget_share.part BUDGET_BODIES, it is empty. */
+struct body_room {
+	char *body; /* kept from request to request */
+	size_t capacity;
+	struct text inflated; /* likewise, of bodies that are gzip */
+	struct budget_share share; /* of the body, whichever it is */
+};
+
+/* Gives back what a body held, but for buffers of a usual size. */
+void body_room_give_back(struct body_room *room);
+void body_room_free(struct body_room *room);
+
+struct connection;
+
+/* Waits for the next connection on descriptor 0. Takes it; 0 or a negative errno. */
+int connection_accept(struct connection **ret_connection) __attribute__((warn_unused_result));
+
+/* Closes it at once, whatever is under way. Accepts NULL. */
 void connection_close(struct connection *connection);
 
-/*
- * Waits for the next request on the connection, or on a new one. 0, or -EINTR when
- * none could be had: request_shutdown() has been called and a signal interrupted
- * the wait, or the process has no descriptor left. An I/O error on a connection is
- * the client's own: the next request is waited for.
- */
-int connection_accept(struct connection *connection) __attribute__((warn_unused_result));
+/* Its descriptor, which is readable once a request comes, or the other side has gone. */
+int connection_fd(const struct connection *connection);
 
-/* What is known of the request that was accepted before its body is read. */
-void connection_read_head(struct connection *connection, struct request *ret_request);
+/* Reads the head of the request that has come, which fills *ret_request but for its body. 0, or -ECONNRESET: the other
+ * side has gone, has talked nonsense or was too slow, and the connection is to be closed. */
+int connection_read_head(struct connection *connection, struct request *ret_request) __attribute__((warn_unused_result));
 
-/* Reads its body, up to `max_body` bytes; gzip is inflated on the way, and counts as
- * what it becomes. 0, -ENOMEM, or -ENOBUFS of the budget. */
-int connection_read_body(struct connection *connection, size_t max_body, struct request *request)
+/* Reads the request's body, up to `max_body` bytes; gzip is inflated on the way, and counts as
+ * what it becomes. It is in `room`. 0, -ENOMEM, or -ENOBUFS of the budget. */
+int connection_read_body(struct connection *connection, struct body_room *room, size_t max_body, struct request *request)
 	__attribute__((warn_unused_result));
 
-/* Sends the answer and ends the request. A body that was not read is thrown away. What
- * the request held is given back, but for buffers of a usual size. */
-void connection_answer(struct connection *connection, const struct request *request, const struct response *response);
+/* Sends the answer and ends the request. A body that was not read is thrown away. False: the connection was closed, and
+ * is to be closed here. */
+bool connection_answer(struct connection *connection, bool with_body, const struct response *response)
+	__attribute__((warn_unused_result));
 
 /* The same, but for an answer that is large, and has its place in the outbox: what it sends belongs to
- * that from now on, and *response is as if it were new. */
+ * that from now on, and *response is as if it were new. The connection is to be closed. */
 void connection_answer_large(struct connection *connection, struct outbox *outbox, struct outbox_item *item,
                              struct response *response);
-
-/* From now on connection_accept() returns once it is interrupted. Async-signal-safe. */
-void request_shutdown(void);
 
 #endif

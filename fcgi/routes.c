@@ -171,6 +171,13 @@ static void handle_route(struct service *service, struct request *request, struc
 void routes_handle(void *service, struct request *request, struct response *response)
 {
 	handle_route(service, request, response);
+	if (!response->is_later)
+		count(request, response);
+}
+
+void routes_late(void *service, const struct request *request, const struct response *response)
+{
+	(void)service;
 	count(request, response);
 }
 

@@ -14,10 +14,13 @@
 bool routes_admit(void *service, struct request *request, struct response *response)
 	__attribute__((warn_unused_result));
 
-/* Answers a request that was admitted. */
+/* Answers a request that was admitted; a PUT of samples later, where it has a `later`. */
 void routes_handle(void *service, struct request *request, struct response *response);
 
-/* After its answer was sent. */
+/* Before the answer of one that was put off is sent. */
+void routes_late(void *service, const struct request *request, const struct response *response);
+
+/* After an answer that was not put off was sent. */
 void routes_sent(void *service, struct request *request);
 
 #endif

@@ -15,6 +15,7 @@
 enum {
 	THREADS_MIN = 4,          /* of server.threads */
 	FREE_THREADS = 2,         /* never held by the store */
+	READS_MAX = 32,           /* at a time: each may hold four MiB of what the store keeps for it */
 	STORE_PATIENCE_MS = 2000, /* how long requests wait for a store that does not answer */
 	READ_PATIENCE_MS = 1000,  /* how long a read waits for other reads, and holds a thread of the writers meanwhile */
 	LARGE_ANSWER = 1 << 20,   /* bytes; it may wait for room to be sent */
@@ -87,6 +88,8 @@ int service_open(const struct config *config, unsigned threads, struct service *
 	unsigned places = threads > FREE_THREADS ? threads - FREE_THREADS : 1;
 	/* A quarter is left for writers. */
 	unsigned read_places = places > 1 ? places - (places + 3) / 4 : 1;
+	if (read_places > READS_MAX)
+		read_places = READS_MAX;
 	gate_init(&service->gate, places, read_places, STORE_PATIENCE_MS, READ_PATIENCE_MS);
 	service->reads = shared_reads_open();
 	service->collectors = collectors_open();

@@ -2,6 +2,7 @@
 #include "fcgi/service_internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -52,49 +53,132 @@ static struct body_times times_now(struct service *service)
 	};
 }
 
-static void store_batch(struct service *service, const struct batch *batch, struct response *response)
-{
-	if (!service_enter_store(service, GATE_WRITE, response))
-		return;
-	char refusal[STORE_REFUSAL_SIZE] = "";
-	int result = batch->count ? writer_append(service->writer, batch, refusal) : 0;
-	gate_leave(&service->gate, GATE_WRITE);
-	counters_add(COUNTER_REJECTED, result == -EINVAL);
-	counters_add(COUNTER_BUSY, result == -EBUSY);
-	if (result == -EINVAL)
-		response_error(response, 400, NULL, "the store refuses it: %s", refusal);
-	else if (result == -EBUSY)
-		response_error(response, 503, NULL, "too many samples wait for the store");
-	else if (result == -EDQUOT)
-		response_error(response, 503, NULL, "the server has as many series as server.max_series allows");
-	else if (result)
-		service_answer_failure(result, response);
-	else
-		text_append_string(&response->body, "{\"Response\": \"Ok\"}\n");
-}
-
 typedef int body_parser(char *json, size_t length, const struct body_times *times, struct body *ret_body,
                         struct body_error *ret_error);
 
-/* Parses and stores a body. True: it is stored, and *ret_body is the caller's to free;
- * false: the response says why not. */
-static bool save(struct service *service, struct request *request, body_parser *parse, struct body *ret_body,
-                 struct response *response)
+/* What one of the three PUTs is. */
+struct saving_kind {
+	body_parser *parse;
+	void (*stored)(struct service *service, const struct body *body); /* what else is done with a body that is stored */
+	const char *accept; /* as in struct response, also of a refusal: it is not for the form */
+};
+
+/* A body from when it is read until it is stored. */
+struct saving {
+	struct writing writing; /* first */
+	struct service *service;
+	const struct saving_kind *kind;
+	struct later *later;
+	struct body body;
+};
+
+static void free_saving(struct saving *saving)
 {
+	body_free(&saving->body);
+	free(saving);
+}
+
+/* Gives back its place, and answers by what has become of it. */
+static void conclude(struct saving *saving, int result, const char *refusal, struct response *response)
+{
+	struct service *service = saving->service;
+	gate_leave(&service->gate, GATE_WRITE);
+	counters_add(COUNTER_REJECTED, result == -EINVAL);
+	counters_add(COUNTER_BUSY, result == -EBUSY);
+	if (result == 0) {
+		saving->kind->stored(service, &saving->body);
+		text_append_string(&response->body, "{\"Response\": \"Ok\"}\n");
+	} else if (result == -EINVAL) {
+		response_error(response, 400, NULL, "the store refuses it: %s", refusal);
+	} else if (result == -EBUSY) {
+		response_error(response, 503, NULL, "too many samples wait for the store");
+	} else if (result == -EDQUOT) {
+		response_error(response, 503, NULL, "the server has as many series as server.max_series allows");
+	} else {
+		service_answer_failure(result, response);
+	}
+}
+
+/* In a thread of the writer. */
+static void answer_late(struct writing *writing)
+{
+	struct saving *saving = (struct saving *)writing;
+	struct response response = RESPONSE_NEW;
+	response.accept = saving->kind->accept;
+	conclude(saving, writing->result, writing->refusal, &response);
+	if (text_failed(&response.body))
+		response_no_memory(&response, -ENOMEM);
+	saving->later->answer(saving->later, &response);
+	response_free(&response);
+	free_saving(saving);
+}
+
+/* Stores a body that has been read. True: *saving is the writer's from then on, and so is the request's answer. */
+static bool store(struct saving *saving, struct request *request, struct response *response)
+{
+	struct service *service = saving->service;
+	char refusal[STORE_REFUSAL_SIZE] = "";
+	int result = 0;
+	saving->later = request->later;
+	if (!gate_try(&service->gate, GATE_WRITE)) {
+		if (saving->later)
+			saving->later->wait(saving->later);
+		if (!service_enter_store(service, GATE_WRITE, response))
+			return false;
+	}
+	if (saving->body.batch.count && saving->later) {
+		saving->writing.batch = &saving->body.batch;
+		saving->writing.done = answer_late;
+		result = writer_send(service->writer, &saving->writing);
+		if (result == 0)
+			return true;
+	} else if (saving->body.batch.count) {
+		result = writer_append(service->writer, &saving->body.batch, refusal);
+	}
+	conclude(saving, result, refusal, response);
+	return false;
+}
+
+/* Reads a body and has it stored. */
+static void save(struct service *service, const struct saving_kind *kind, struct request *request, struct response *response)
+{
+	response->accept = kind->accept;
 	if (!check_body(request, response))
-		return false;
+		return;
+	struct saving *saving = malloc(sizeof(*saving));
+	if (!saving) {
+		response_no_memory(response, -ENOMEM);
+		return;
+	}
+	*saving = (struct saving){ .service = service, .kind = kind };
 	struct body_times times = times_now(service);
 	struct body_error error = { 0 };
-	int result = parse(request->body, request->body_length, &times, ret_body, &error);
+	int result = kind->parse(request->body, request->body_length, &times, &saving->body, &error);
 	if (result) {
+		free(saving);
 		answer_refusal(result, &error, response);
-		return false;
+		return;
 	}
-	store_batch(service, &ret_body->batch, response);
-	if (response->status == 200)
-		return true;
-	body_free(ret_body);
-	return false;
+	response->is_later = store(saving, request, response);
+	if (!response->is_later)
+		free_saving(saving);
+}
+
+/* A host's interval on its way to the store. */
+struct telling {
+	struct writing writing; /* first */
+	struct sample sample;
+	struct batch batch;
+	char ip[WIRE_IP_SIZE];
+};
+
+static void tell_ended(struct writing *writing)
+{
+	struct telling *telling = (struct telling *)writing;
+	if (writing->result)
+		log_debug("the interval of %s is not kept: %s", telling->ip,
+		          writing->refusal[0] ? writing->refusal : strerror(-writing->result));
+	free(telling);
 }
 
 /* Has the store know a host's interval, so that after the next start its silence is told from its patience. What fails is
@@ -103,64 +187,69 @@ static void tell_interval(struct service *service, const struct body *body, int6
 {
 	if (!collectors_tell_interval(service->collectors, body->ip, atomic_load(&service->interval_ms), now_ms))
 		return;
-	struct sample sample = {
-		.time_ms = now_ms,
-		.value = body->report.interval_s,
-		.ip = body->ip,
-		.process = WIRE_HOST_ITSELF,
-		.metric = METRIC_INTERVAL,
-		.resource = RESOURCE_CPU,
-	};
-	const struct batch batch = { .samples = &sample, .count = 1, .bytes = sizeof(sample) };
-	char refusal[STORE_REFUSAL_SIZE] = "";
-	if (gate_enter(&service->gate, GATE_WRITE) != 0)
+	struct telling *telling = malloc(sizeof(*telling));
+	if (!telling)
 		return;
-	int result = writer_append(service->writer, &batch, refusal);
-	gate_leave(&service->gate, GATE_WRITE);
-	if (result)
-		log_debug("the interval of %s is not kept: %s", body->ip, refusal[0] ? refusal : strerror(-result));
+	*telling = (struct telling){
+		.writing = { .batch = &telling->batch, .done = tell_ended },
+		.sample = {
+			.time_ms = now_ms,
+			.value = body->report.interval_s,
+			.ip = telling->ip,
+			.process = WIRE_HOST_ITSELF,
+			.metric = METRIC_INTERVAL,
+			.resource = RESOURCE_CPU,
+		},
+		.batch = { .samples = &telling->sample, .count = 1, .bytes = sizeof(telling->sample) },
+	};
+	memcpy(telling->ip, body->ip, sizeof(telling->ip));
+	if (writer_send(service->writer, &telling->writing) != 0)
+		free(telling);
 }
 
 static void keep_report(struct service *service, const struct body *body)
 {
 	int64_t now_ms = clock_wall_ms();
+	if (!body->has_report)
+		return;
 	if (collectors_keep(service->collectors, body->ip, &body->report, now_ms, now_ms - service_max_window_ms(service)))
 		log_warning("several hosts are heard from the address %s, lately %s: their samples are mixed; hosts behind one "
 		            "address each need an address of their own in [collector] ip", body->ip, body->report.hostname);
 	tell_interval(service, body, now_ms);
 }
 
+static void note_alert(struct service *service, const struct body *body)
+{
+	(void)body;
+	service_note_life(&service->alert);
+}
+
+static void note_forecast(struct service *service, const struct body *body)
+{
+	(void)body;
+	service_note_life(&service->forecast);
+}
+
 void service_save_all(struct service *service, const struct parameters *parameters, struct request *request,
                       struct response *response)
 {
+	static const struct saving_kind kind = { body_parse_samples, keep_report, WIRE_ACCEPT_PROCESSES };
 	(void)parameters;
-	struct body body;
-	response->accept = WIRE_ACCEPT_PROCESSES; /* of a refusal, too: it is not for the form */
-	if (!save(service, request, body_parse_samples, &body, response))
-		return;
-	if (body.has_report)
-		keep_report(service, &body);
-	body_free(&body);
+	save(service, &kind, request, response);
 }
 
 void service_save_alarms(struct service *service, const struct parameters *parameters, struct request *request,
                          struct response *response)
 {
+	static const struct saving_kind kind = { body_parse_alarms, note_alert, NULL };
 	(void)parameters;
-	struct body body;
-	if (!save(service, request, body_parse_alarms, &body, response))
-		return;
-	service_note_life(&service->alert);
-	body_free(&body);
+	save(service, &kind, request, response);
 }
 
 void service_save_forecasts(struct service *service, const struct parameters *parameters, struct request *request,
                             struct response *response)
 {
+	static const struct saving_kind kind = { body_parse_forecasts, note_forecast, NULL };
 	(void)parameters;
-	struct body body;
-	if (!save(service, request, body_parse_forecasts, &body, response))
-		return;
-	service_note_life(&service->forecast);
-	body_free(&body);
+	save(service, &kind, request, response);
 }
