@@ -112,6 +112,24 @@ static void test_gate_enter_one_gives_up_all_that_wait_give_up(void **state)
 	gate_destroy(&gate);
 }
 
+static void test_gate_try_without_a_place_does_not_wait(void **state)
+{
+	(void)state;
+	struct gate gate;
+	gate_init(&gate, 2, 1, 60000, 60000);
+	assert_true(gate_try(&gate, GATE_READ));
+	assert_false(gate_try(&gate, GATE_READ));
+	assert_true(gate_try(&gate, GATE_WRITE));
+	assert_false(gate_try(&gate, GATE_WRITE));
+	assert_int_equal(gate_inside(&gate), 2);
+	/* It has not waited in vain: others do. */
+	gate_leave(&gate, GATE_WRITE);
+	assert_int_equal(gate_enter(&gate, GATE_WRITE), 0);
+	gate_leave(&gate, GATE_WRITE);
+	gate_leave(&gate, GATE_READ);
+	gate_destroy(&gate);
+}
+
 static void test_gate_enter_readers_leave_places_to_writers(void **state)
 {
 	(void)state;
@@ -207,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_gate_enter_full_gives_up_after_its_patience),
 		cmocka_unit_test(test_gate_leave_one_that_waits_goes_in),
 		cmocka_unit_test(test_gate_enter_one_gives_up_all_that_wait_give_up),
+		cmocka_unit_test(test_gate_try_without_a_place_does_not_wait),
 		cmocka_unit_test(test_gate_enter_readers_leave_places_to_writers),
 		cmocka_unit_test(test_gate_is_stuck_readers_alone_once_none_moves),
 		cmocka_unit_test(test_gate_enter_a_crowd_never_more_than_the_limit_inside),

@@ -37,7 +37,7 @@ enum { THREADS = 4, MAX_BODY = 100000, CASE_SECONDS = 20 };
 static const char *encoding = ""; /* the Content-Encoding that is sent */
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static struct pool *pool;
-static sem_t held, go_on;  /* a request for /hold is under way, and may end */
+static sem_t held, go_on;  /* a request for /hold or /wait is under way, and may end */
 static sem_t being_stopped; /* pool_stop() has begun */
 
 /* In the place of libfcgi's own, which it calls. */
@@ -154,10 +154,24 @@ static bool admit(void *user, struct request *request, struct response *response
 	return false;
 }
 
+/* Requests for /later, which are answered by answer_put_off(). */
+enum { PUT_OFF_MAX = 100 };
+static struct later *put_off[PUT_OFF_MAX];
+static atomic_uint put_off_count;
+
 static void handle(void *user, struct request *request, struct response *response)
 {
 	CHECK(user == &address);
-	if (strcmp(request->path, "/hold") == 0) {
+	if (strcmp(request->path, "/later") == 0) {
+		struct later *later = request->later;
+		response->is_later = true;
+		put_off[atomic_load(&put_off_count)] = later; /* they come one after the other */
+		atomic_fetch_add(&put_off_count, 1);
+		return;
+	}
+	if (strcmp(request->path, "/wait") == 0)
+		request->later->wait(request->later);
+	if (strcmp(request->path, "/hold") == 0 || strcmp(request->path, "/wait") == 0) {
 		sem_post(&held);
 		/* No signal of the pool's cuts what a handler waits for. */
 		CHECK(sem_wait(&go_on) == 0);
@@ -195,7 +209,15 @@ static void sent(void *user, struct request *request)
 	atomic_fetch_add(&answers_sent, 1);
 }
 
-static const struct pool_handler handler = { .admit = admit, .handle = handle, .sent = sent };
+static atomic_uint late_answers;
+
+static void late(void *user, const struct request *request, const struct response *response)
+{
+	CHECK(user == &address && strcmp(request->path, "/later") == 0 && response->status == 409);
+	atomic_fetch_add(&late_answers, 1);
+}
+
+static const struct pool_handler handler = { .admit = admit, .handle = handle, .late = late, .sent = sent };
 
 /* ---- the cases, each in a child ---- */
 
@@ -446,6 +468,115 @@ static void more_clients_than_threads(void)
 	CHECK(stop_ms() < 2000);
 }
 
+static void wait_for_put_off(unsigned count)
+{
+	while (atomic_load(&put_off_count) < count)
+		usleep(1000);
+}
+
+static void answer_put_off(unsigned i)
+{
+	struct response response = RESPONSE_NEW;
+	response_error(&response, 409, NULL, "this is number %u", i);
+	put_off[i]->answer(put_off[i], &response);
+	response_free(&response);
+}
+
+/* Many more than there are threads. */
+static void answers_that_are_put_off(void)
+{
+	struct text answer = TEXT_EMPTY;
+	int clients[PUT_OFF_MAX];
+	char words[32];
+	for (unsigned i = 0; i < PUT_OFF_MAX; i++) {
+		clients[i] = client_open();
+		client_send(clients[i], "PUT", "/later", "hello", 5, 5, true);
+		wait_for_put_off(i + 1);
+	}
+	int fd = client_open();
+	client_send(fd, "GET", "/a", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, "GET /a"));
+	for (unsigned i = 0; i < PUT_OFF_MAX; i++) {
+		CHECK(poll(&(struct pollfd){ .fd = clients[i], .events = POLLIN }, 1, 0) == 0);
+		answer_put_off(i);
+		snprintf(words, sizeof(words), "number %u", i);
+		CHECK(client_receive(clients[i], &answer) && has(&answer, "Status: 409") && has(&answer, words));
+	}
+	CHECK(atomic_load(&late_answers) == PUT_OFF_MAX && atomic_load(&answers_sent) == 1);
+	/* The connections go on. */
+	for (unsigned i = 0; i < PUT_OFF_MAX; i++) {
+		client_send(clients[i], "GET", "/a", "", 0, 0, true);
+		CHECK(client_receive(clients[i], &answer) && has(&answer, "GET /a"));
+		close(clients[i]);
+	}
+	close(fd);
+	text_free(&answer);
+	CHECK(stop_ms() < 2000);
+}
+
+/* Who has asked and gone, too, is answered: it costs nobody else anything. */
+static void clients_that_do_not_wait_for_what_is_put_off(void)
+{
+	struct text answer = TEXT_EMPTY;
+	for (unsigned i = 0; i < PUT_OFF_MAX; i++) {
+		int fd = client_open();
+		client_send(fd, "PUT", "/later", "hello", 5, 5, true);
+		wait_for_put_off(i + 1);
+		close(fd);
+	}
+	for (unsigned i = 0; i < PUT_OFF_MAX; i++)
+		answer_put_off(i);
+	int fd = client_open();
+	client_send(fd, "GET", "/a", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, "GET /a"));
+	close(fd);
+	text_free(&answer);
+	CHECK(stop_ms() < 2000);
+}
+
+/* PUTs that wait, as many as leave one thread. */
+static void requests_that_wait(void)
+{
+	struct text answer = TEXT_EMPTY;
+	int waiting[THREADS - 1], fd = client_open();
+	for (int i = 0; i < THREADS - 1; i++) {
+		waiting[i] = client_open();
+		client_send(waiting[i], "PUT", "/wait", "hello", 5, 5, true);
+		while (sem_wait(&held) != 0)
+			;
+	}
+	client_send(fd, "PUT", "/a", "hello", 5, 5, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, "PUT /a"));
+	for (int i = 0; i < THREADS - 1; i++)
+		sem_post(&go_on);
+	for (int i = 0; i < THREADS - 1; i++) {
+		CHECK(client_receive(waiting[i], &answer) && has(&answer, "PUT /wait"));
+		close(waiting[i]);
+	}
+	close(fd);
+	text_free(&answer);
+	CHECK(stop_ms() < 2000);
+}
+
+static void more_idle_connections_than_threads(void)
+{
+	enum { IDLE = 200 };
+	struct text answer = TEXT_EMPTY;
+	int idle[IDLE];
+	for (int turn = 0; turn < 2; turn++) {
+		for (int i = 0; i < IDLE; i++) {
+			if (turn == 0)
+				idle[i] = client_open();
+			client_send(idle[i], "GET", "/a", "", 0, 0, true);
+			CHECK(client_receive(idle[i], &answer) && has(&answer, "GET /a"));
+		}
+	}
+	CHECK(stop_ms() < 1000);
+	for (int i = 0; i < IDLE; i++)
+		close(idle[i]);
+	text_free(&answer);
+}
+
 static void *stop(void *user)
 {
 	(void)user;
@@ -486,6 +617,25 @@ static void stop_while_a_request_is_under_way(void)
 	CHECK(is_closed(busy) && is_closed(idle));
 	close(idle);
 	close(busy);
+	text_free(&answer);
+}
+
+static void stop_while_an_answer_is_put_off(void)
+{
+	struct text answer = TEXT_EMPTY;
+	pthread_t stopper;
+	int fd = client_open();
+	client_send(fd, "PUT", "/later", "hello", 5, 5, true);
+	wait_for_put_off(1);
+	pthread_create(&stopper, NULL, stop, NULL);
+	while (sem_wait(&being_stopped) != 0)
+		;
+	CHECK(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 100) == 0);
+	answer_put_off(0);
+	CHECK(client_receive(fd, &answer) && has(&answer, "number 0"));
+	pthread_join(stopper, NULL);
+	CHECK(is_closed(fd));
+	close(fd);
 	text_free(&answer);
 }
 
@@ -583,6 +733,36 @@ static void test_pool_start_bad_clients_cost_nobody_else_anything(void **state)
 	run_case(bad_clients);
 }
 
+static void test_pool_start_answers_that_are_put_off_hold_no_thread(void **state)
+{
+	(void)state;
+	run_case(answers_that_are_put_off);
+}
+
+static void test_pool_start_clients_that_do_not_wait_for_an_answer_that_is_put_off(void **state)
+{
+	(void)state;
+	run_case(clients_that_do_not_wait_for_what_is_put_off);
+}
+
+static void test_pool_start_requests_that_wait_leave_their_seats(void **state)
+{
+	(void)state;
+	run_case(requests_that_wait);
+}
+
+static void test_pool_start_idle_connections_hold_no_thread(void **state)
+{
+	(void)state;
+	run_case(more_idle_connections_than_threads);
+}
+
+static void test_pool_stop_answer_that_is_put_off_is_waited_for(void **state)
+{
+	(void)state;
+	run_case(stop_while_an_answer_is_put_off);
+}
+
 static void test_pool_stop_request_under_way_is_finished(void **state)
 {
 	(void)state;
@@ -612,6 +792,11 @@ int main(void)
 		cmocka_unit_test(test_pool_start_kept_connection_bodies_of_every_length_are_read),
 		cmocka_unit_test(test_pool_start_more_clients_than_threads_all_are_answered),
 		cmocka_unit_test(test_pool_start_bad_clients_cost_nobody_else_anything),
+		cmocka_unit_test(test_pool_start_answers_that_are_put_off_hold_no_thread),
+		cmocka_unit_test(test_pool_start_clients_that_do_not_wait_for_an_answer_that_is_put_off),
+		cmocka_unit_test(test_pool_start_requests_that_wait_leave_their_seats),
+		cmocka_unit_test(test_pool_start_idle_connections_hold_no_thread),
+		cmocka_unit_test(test_pool_stop_answer_that_is_put_off_is_waited_for),
 		cmocka_unit_test(test_pool_stop_request_under_way_is_finished),
 		cmocka_unit_test(test_pool_stop_idle_connections_do_not_delay_it),
 		cmocka_unit_test(test_pool_stop_listening_socket_stays),

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <semaphore.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -1178,6 +1179,96 @@ static void test_routes_same_reads_in_flight_run_once_and_health_is_answered(voi
 	f->service->ops = engine;
 }
 
+/* A request that may be answered later, as the pool has it. */
+struct deferred {
+	struct later later; /* first */
+	sem_t answered;
+	int waits; /* how often it was told that the thread waits */
+	int status;
+	char body[512];
+};
+
+static void count_wait(struct later *later)
+{
+	((struct deferred *)later)->waits++;
+}
+
+static void keep_answer(struct later *later, const struct response *response)
+{
+	struct deferred *deferred = (struct deferred *)later;
+	deferred->status = response->status;
+	snprintf(deferred->body, sizeof(deferred->body), "%s", response->body.data);
+	sem_post(&deferred->answered);
+}
+
+/* Puts a body. True: its answer came later, to *deferred. */
+static bool put_later(struct fixture *f, const char *path, const char *body, struct deferred *deferred)
+{
+	char full[64], copy[512];
+	*deferred = (struct deferred){ .later = { .wait = count_wait, .answer = keep_answer } };
+	sem_init(&deferred->answered, 0, 0);
+	snprintf(full, sizeof(full), WIRE_PREFIX "%s", path);
+	snprintf(copy, sizeof(copy), "%s", body);
+	struct request request = { .method = "PUT", .path = full, .query = "", .authorization = "", .host = "",
+		                       .later = &deferred->later, .body = copy, .body_length = strlen(copy) };
+	answer(f, &request);
+	memset(copy, 0, sizeof(copy)); /* it is the thread's, for its next request */
+	bool later = f->response.is_later;
+	while (later && sem_wait(&deferred->answered) != 0)
+		;
+	sem_destroy(&deferred->answered);
+	return later;
+}
+
+static void test_routes_put_with_samples_is_answered_once_they_are_stored(void **state)
+{
+	struct fixture *f = *state;
+	struct deferred deferred;
+	char body[256];
+	snprintf(body, sizeof(body), "{\"ipaddress\": \"10.0.0.5\", \"timestamp\": %lld, \"processes\": {\"a\": [1, 2]}}",
+	         (long long)f->now_ms / 1000);
+	assert_true(put_later(f, "save-all", body, &deferred));
+	assert_int_equal(deferred.status, 200);
+	assert_string_equal(deferred.body, "{\"Response\": \"Ok\"}\n");
+	assert_int_equal(deferred.waits, 0);
+	get(f, "get-all", "", "{\"a\": [1, 2]}");
+	assert_int_equal(gate_inside(&f->service->gate), 0);
+
+	/* What is refused, or has nothing to store, is answered at once. */
+	assert_false(put_later(f, "save-all", "{}", &deferred));
+	assert_int_equal(f->response.status, 400);
+	assert_false(put_later(f, "save-alarms", "{\"data\": []}", &deferred));
+	assert_int_equal(f->response.status, 200);
+
+	/* Who finds no place says that it waits, before it does. */
+	for (int i = 0; i < PLACES; i++)
+		assert_int_equal(gate_enter(&f->service->gate, GATE_WRITE), 0);
+	f->service->gate.places[GATE_WRITE].patience_ms = 20;
+	assert_false(put_later(f, "save-all", body, &deferred));
+	assert_int_equal(f->response.status, 503);
+	assert_int_equal(deferred.waits, 1);
+	for (int i = 0; i < PLACES; i++)
+		gate_leave(&f->service->gate, GATE_WRITE);
+}
+
+/* Of many threads only so many read at a time; the others are there for writers. */
+static void test_service_open_reads_are_bounded_however_many_threads_there_are(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		unsigned threads, reads;
+	} cases[] = { { 4, 1 }, { 8, 4 }, { 32, 22 }, { 96, 32 }, { 1024, 32 } };
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		service_close(f->service);
+		f->service = NULL;
+		assert_int_equal(service_open(f->config, cases[i].threads, &f->service), 0);
+		for (unsigned j = 0; j < cases[i].reads; j++)
+			assert_true(gate_try(&f->service->gate, GATE_READ));
+		assert_false(gate_try(&f->service->gate, GATE_READ));
+		assert_true(gate_try(&f->service->gate, GATE_WRITE));
+	}
+}
+
 static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **state)
 {
 	struct fixture *f = *state;
@@ -1253,6 +1344,8 @@ int main(void)
 		CASE(test_service_hint_long_name_without_samples_is_told_what_the_kernel_keeps),
 		CASE(test_routes_same_reads_in_flight_run_once_and_health_is_answered),
 		cmocka_unit_test_setup_teardown(test_routes_failed_read_is_for_those_who_wait_and_not_kept, set_up_cached, tear_down),
+		cmocka_unit_test_setup_teardown(test_routes_put_with_samples_is_answered_once_they_are_stored, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_service_open_reads_are_bounded_however_many_threads_there_are, set_up, tear_down),
 	};
 	log_set_level(LOG_LEVEL_ERROR);
 	body_init();
