@@ -21,7 +21,7 @@
 
 enum {
 	SEATS_MIN = 2,
-	SMALL_BODY = 64 << 10, /* of a PUT that is handled at once; it is in memory when its head is */
+	SMALL_BODY = 64 << 10, /* what a socket holds: it is there when the head is */
 };
 
 /* A connection, and the request that is under way on it. */
@@ -186,6 +186,7 @@ static bool send_answer(struct pool *pool, struct guest *guest, struct response 
 	struct outbox_item *item = NULL;
 	bool with_body = strcmp(guest->request.method, "HEAD") != 0;
 	if (response_body(response)->length > OUTBOX_LARGE && with_body) {
+		leave_seat(pool, guest->seated);
 		int result = outbox_reserve(pool->outbox, response, &item);
 		if (result)
 			response_no_memory(response, result);
@@ -194,12 +195,6 @@ static bool send_answer(struct pool *pool, struct guest *guest, struct response 
 		return connection_answer(guest->connection, with_body, response);
 	connection_answer_large(guest->connection, pool->outbox, item, response);
 	return false;
-}
-
-/* Whether it is handled by who has a seat. */
-static bool is_brief(const struct request *request)
-{
-	return request->only_asks || (strcmp(request->method, "PUT") == 0 && request->content_length <= SMALL_BODY);
 }
 
 /* Has the request handled. False: it is answered later, and is not to be touched. */
@@ -241,7 +236,7 @@ static void answer(struct worker *worker, struct guest *guest)
 	}
 	guest->request.later = &guest->later;
 	guest->seated = &worker->seated;
-	if (!is_brief(&guest->request))
+	if (guest->request.content_length > SMALL_BODY)
 		leave_seat(pool, &worker->seated);
 
 	struct text body = response->body;

@@ -3,9 +3,9 @@
  *
  * All connections wait together for their next request (epoll), however many there are: an idle one holds no thread.
  * As many threads as there are cores, two at least, have a seat: they read requests and handle them. Who keeps its seat
- * goes on with the next request without another thread being woken, which costs as much as a request; so a small PUT is
- * handled, and its answer may be put off until its samples are stored (struct later). Who is going to take longer, or to
- * wait, leaves its seat to another thread first.
+ * goes on with the next request without another thread being woken, which costs as much as a small request does; an
+ * answer may be put off meanwhile (struct later). Who is going to wait leaves its seat to another thread first: a handler
+ * says so, the pool knows of large bodies and answers.
  */
 #ifndef VIGIE_FCGI_POOL_H
 #define VIGIE_FCGI_POOL_H

@@ -29,11 +29,11 @@ struct outbox;
 struct outbox_item;
 struct response;
 
-/* How a request is answered that is not answered at once: each of the two once at most, the first before the second. */
+/* How a request is handled that takes its time. */
 struct later {
-	/* The thread that handles it is about to wait: another is to read requests meanwhile. */
+	/* From the thread that handles it: this is going to wait, and another is to read requests meanwhile. */
 	void (*wait)(struct later *later);
-	/* Sends the answer, from any thread. Everything that the request points to is gone then. */
+	/* Sends the answer, once and from any thread, as response->is_later has promised. */
 	void (*answer)(struct later *later, const struct response *response);
 };
 
@@ -61,7 +61,7 @@ struct request {
 };
 
 struct response {
-	bool is_later; /* the request will be answered by its `later`, and is not to be touched: nothing else counts */
+	bool is_later; /* the request is answered by its `later`, and is not to be touched any more: nothing else here counts */
 	int status;
 	const char *content_type; /* a constant */
 	const char *allow;        /* the Allow header; NULL: none */

@@ -245,6 +245,8 @@ void service_read(struct service *service, service_handler *handler, const struc
 	counters_add(COUNTER_SHARED, found);
 	if (found && response_body(response)->length < LARGE_ANSWER)
 		return;
+	if (request->later)
+		request->later->wait(request->later);
 	/* Before it begins: who leads or waits has its place, and nobody waits for one that
 	 * waits for a place. */
 	if (!service_enter_store(service, GATE_READ, response))
