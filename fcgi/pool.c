@@ -6,32 +6,15 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
-#include <utlist.h>
 
-#include "common/log.h"
+#include "fcgi/arrivals.h"
 #include "fcgi/outbox.h"
-
-/* Interrupts a thread that waits in accept() or in read(). Blocked at all other
- * times, so that it never cuts a request or a write of the store. */
-#define WAKE_SIGNAL SIGUSR2
 
 enum {
 	SEATS_MIN = 2,
 	SMALL_BODY = 64 << 10, /* what a socket holds: it is there when the head is */
-};
-
-/* A connection, and the request that is under way on it. */
-struct guest {
-	struct later later; /* first */
-	struct pool *pool;
-	struct connection *connection;
-	struct request request;
-	bool *seated; /* of the thread that handles it */
-	struct guest *prev, *next;
 };
 
 struct pool {
@@ -40,14 +23,12 @@ struct pool {
 	atomic_size_t max_body;
 	atomic_bool stopping;
 	struct outbox *outbox; /* of what is large */
-	int epoll; /* has each guest, and NULL for the listening socket, for one event at a time; and the pool itself for: */
-	int ending; /* readable once the pool is stopping */
+	struct arrivals *arrivals;
 
 	pthread_mutex_t lock;
 	pthread_cond_t left; /* a seat is free, or nothing is put off any more */
 	unsigned free_seats;
-	unsigned put_off; /* answers */
-	struct guest *guests;
+	unsigned put_off; /* answers, or they may be */
 
 	unsigned count;
 	pthread_t threads[];
@@ -60,19 +41,6 @@ struct worker {
 	struct body_room room;
 	struct response response;
 };
-
-static void on_wake(int signal)
-{
-	(void)signal;
-}
-
-static void set_wake(int how)
-{
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, WAKE_SIGNAL);
-	pthread_sigmask(how, &set, NULL);
-}
 
 /* ---- Seats ---- */
 
@@ -98,30 +66,14 @@ static void leave_seat(struct pool *pool, bool *seated)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* ---- Connections ---- */
+/* ---- Requests ---- */
 
-/* Waits for the next event of a descriptor. */
-static int await(struct pool *pool, int operation, int fd, struct guest *guest)
+static void part(struct guest *guest, bool open)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, .data.ptr = guest };
-	return epoll_ctl(pool->epoll, operation, fd, &event) == 0 ? 0 : -errno;
-}
-
-static void drop_guest(struct guest *guest)
-{
-	struct pool *pool = guest->pool;
-	pthread_mutex_lock(&pool->lock);
-	DL_DELETE(pool->guests, guest);
-	pthread_mutex_unlock(&pool->lock);
-	connection_close(guest->connection);
-	free(guest);
-}
-
-/* Waits for its next request; from then on it is another thread's. */
-static void await_next(struct guest *guest, bool open)
-{
-	if (!open || await(guest->pool, EPOLL_CTL_MOD, connection_fd(guest->connection), guest) != 0)
-		drop_guest(guest);
+	if (open)
+		arrivals_return(guest);
+	else
+		arrivals_drop(guest);
 }
 
 static void wait_later(struct later *later)
@@ -137,48 +89,13 @@ static void answer_later(struct later *later, const struct response *response)
 	if (pool->handler->late)
 		pool->handler->late(pool->user, &guest->request, response);
 	bool open = connection_answer(guest->connection, true, response);
-	await_next(guest, open);
+	part(guest, open);
 	pthread_mutex_lock(&pool->lock);
 	pool->put_off--;
 	if (pool->put_off == 0 && atomic_load(&pool->stopping))
 		pthread_cond_broadcast(&pool->left);
 	pthread_mutex_unlock(&pool->lock);
 }
-
-/* Takes one connection. 0 or a negative errno. */
-static int accept_guest(struct pool *pool)
-{
-	struct guest *guest = malloc(sizeof(*guest));
-	if (!guest)
-		return -ENOMEM;
-	*guest = (struct guest){ .later = { .wait = wait_later, .answer = answer_later }, .pool = pool };
-	set_wake(SIG_UNBLOCK);
-	int result = connection_accept(&guest->connection);
-	set_wake(SIG_BLOCK);
-	if (result) {
-		free(guest);
-		return result;
-	}
-	pthread_mutex_lock(&pool->lock);
-	DL_APPEND(pool->guests, guest);
-	pthread_mutex_unlock(&pool->lock);
-	result = await(pool, EPOLL_CTL_ADD, connection_fd(guest->connection), guest);
-	if (result)
-		drop_guest(guest);
-	return result;
-}
-
-static void accept_next(struct pool *pool)
-{
-	int result = accept_guest(pool);
-	/* EMFILE and the like: not a reason to spin. */
-	if (result && result != -EINTR && result != -ECONNABORTED)
-		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-	if (await(pool, EPOLL_CTL_MOD, STDIN_FILENO, NULL) != 0)
-		log_error("no connection is accepted any more: %s", strerror(errno));
-}
-
-/* ---- Requests ---- */
 
 /* Sends the answer, or has it sent. */
 static bool send_answer(struct pool *pool, struct guest *guest, struct response *response)
@@ -227,13 +144,8 @@ static void answer(struct worker *worker, struct guest *guest)
 {
 	struct pool *pool = worker->pool;
 	struct response *response = &worker->response;
-	set_wake(SIG_UNBLOCK);
-	int result = connection_read_head(guest->connection, &guest->request);
-	set_wake(SIG_BLOCK);
-	if (result) {
-		drop_guest(guest);
-		return;
-	}
+	guest->pool = pool;
+	guest->later = (struct later){ .wait = wait_later, .answer = answer_later };
 	guest->request.later = &guest->later;
 	guest->seated = &worker->seated;
 	if (guest->request.content_length > SMALL_BODY)
@@ -253,7 +165,7 @@ static void answer(struct worker *worker, struct guest *guest)
 		bool open = send_answer(pool, guest, response);
 		if (pool->handler->sent)
 			pool->handler->sent(pool->user, &guest->request);
-		await_next(guest, open);
+		part(guest, open);
 	}
 	response_give_back(response);
 	/* A larger one is not kept for the next. */
@@ -267,15 +179,11 @@ static void *run(void *user)
 	struct worker worker = { .pool = user, .room = { .share = { .part = BUDGET_BODIES } } };
 	struct pool *pool = worker.pool;
 	while (!atomic_load(&pool->stopping)) {
-		struct epoll_event event;
 		if (!worker.seated)
 			take_seat(&worker);
-		if (!worker.seated || epoll_wait(pool->epoll, &event, 1, -1) != 1 || event.data.ptr == pool)
-			continue;
-		if (event.data.ptr)
-			answer(&worker, event.data.ptr);
-		else
-			accept_next(pool);
+		struct guest *guest = worker.seated ? arrivals_next(pool->arrivals) : NULL;
+		if (guest)
+			answer(&worker, guest);
 	}
 	leave_seat(pool, &worker.seated);
 	response_free(&worker.response);
@@ -291,17 +199,6 @@ static unsigned count_seats(void)
 	return cores > SEATS_MIN ? (unsigned)cores : SEATS_MIN;
 }
 
-/* What its threads wait for. 0 or a negative errno. */
-static int open_events(struct pool *pool)
-{
-	pool->epoll = epoll_create1(EPOLL_CLOEXEC);
-	pool->ending = eventfd(0, EFD_CLOEXEC);
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = pool };
-	if (pool->epoll < 0 || pool->ending < 0 || epoll_ctl(pool->epoll, EPOLL_CTL_ADD, pool->ending, &event) != 0)
-		return -errno;
-	return await(pool, EPOLL_CTL_ADD, STDIN_FILENO, NULL);
-}
-
 int pool_start(unsigned threads, size_t max_body, const struct pool_handler *handler, void *user,
                struct pool **ret_pool)
 {
@@ -314,16 +211,11 @@ int pool_start(unsigned threads, size_t max_body, const struct pool_handler *han
 	pool->free_seats = count_seats();
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->left, NULL);
-	int result = open_events(pool);
+	int result = arrivals_open(&pool->arrivals);
 	if (result == 0) {
 		pool->outbox = outbox_open();
 		result = pool->outbox ? 0 : -ENOMEM;
 	}
-
-	/* Without SA_RESTART: the interrupted call returns. */
-	struct sigaction action = { .sa_handler = on_wake };
-	sigaction(WAKE_SIGNAL, &action, NULL);
-	set_wake(SIG_BLOCK);
 	for (; result == 0 && pool->count < threads; pool->count += result == 0)
 		result = -pthread_create(&pool->threads[pool->count], NULL, run, pool);
 	if (result)
@@ -344,7 +236,7 @@ static void join(pthread_t thread)
 	 * until it has ended. */
 	for (;;) {
 		struct timespec until;
-		pthread_kill(thread, WAKE_SIGNAL);
+		pthread_kill(thread, ARRIVALS_SIGNAL);
 		clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_nsec += 20000000;
 		if (until.tv_nsec >= 1000000000) {
@@ -364,8 +256,8 @@ void pool_stop(struct pool *pool)
 	atomic_store(&pool->stopping, true);
 	pthread_cond_broadcast(&pool->left);
 	pthread_mutex_unlock(&pool->lock);
-	(void)!write(pool->ending, &(uint64_t){ 1 }, sizeof(uint64_t));
-	request_shutdown();
+	if (pool->arrivals)
+		arrivals_end(pool->arrivals);
 	for (unsigned i = 0; i < pool->count; i++)
 		join(pool->threads[i]);
 
@@ -373,15 +265,8 @@ void pool_stop(struct pool *pool)
 	while (pool->put_off)
 		pthread_cond_wait(&pool->left, &pool->lock);
 	pthread_mutex_unlock(&pool->lock);
-	for (struct guest *guest = pool->guests, *next; guest; guest = next) {
-		next = guest->next;
-		drop_guest(guest);
-	}
+	arrivals_close(pool->arrivals);
 	outbox_close(pool->outbox);
-	if (pool->epoll >= 0)
-		close(pool->epoll);
-	if (pool->ending >= 0)
-		close(pool->ending);
 	pthread_cond_destroy(&pool->left);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);

@@ -1,7 +1,6 @@
 /*
- * The threads that answer requests, and the connections that these come over.
+ * The threads that answer the requests of arrivals.h.
  *
- * All connections wait together for their next request (epoll), however many there are: an idle one holds no thread.
  * As many threads as there are cores, two at least, have a seat: they read requests and handle them. Who keeps its seat
  * goes on with the next request without another thread being woken, which costs as much as a small request does; an
  * answer may be put off meanwhile (struct later). Who is going to wait leaves its seat to another thread first: a handler
