@@ -236,12 +236,20 @@ void names_keep(struct names *names)
 		sqlite3_exec(connection, "ROLLBACK", NULL, NULL, NULL);
 }
 
+/* Whether two samples are of one host, metric and time. */
+static bool is_same_tick(const struct placed *before, const struct placed *placed)
+{
+	return before->key == placed->key && before->offset_ms == placed->offset_ms;
+}
+
 int names_write(struct names *names, const struct placed placed[], size_t count, int64_t latest_ms)
 {
 	int code = SQLITE_OK;
 	series_rows_begin(&names->put_series);
 	for (size_t i = 0; i < count && code == SQLITE_OK; i++) {
 		struct dictionary_series *series = placed[i].series;
+		if (i && series == placed[i - 1].series && is_same_tick(&placed[i - 1], &placed[i]))
+			continue; /* its other resource */
 		struct dictionary_host *host = dictionary_host_at(&names->dictionary, series->key.host);
 		int64_t time_ms = placed_time_ms(&placed[i]);
 		if (!series->stored || time_ms > series->seen_ms + names->series_lag_ms)
@@ -324,6 +332,8 @@ int names_expire(struct names *names, int64_t reached_ms)
 static void note_last_times(struct dictionary *dictionary, const struct placed placed[], size_t count, int64_t latest_ms)
 {
 	for (size_t i = 0; i < count; i++) {
+		if (i && is_same_tick(&placed[i - 1], &placed[i]))
+			continue;
 		struct dictionary_host *host = dictionary_host_at(dictionary, placed[i].series->key.host);
 		int64_t time_ms = placed_time_ms(&placed[i]);
 		if (placement_metric(placed[i].key) != METRIC_USAGE || time_ms > latest_ms)

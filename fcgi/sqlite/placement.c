@@ -185,7 +185,7 @@ static int place_batch(struct dictionary *dictionary, const struct placement_lim
 	size_t all_folded = 0;
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct sample *sample = &batch->samples[i];
-		/* Neighbours mostly share host and process, and where a process is the same it mostly is the same string. */
+		/* Neighbours mostly share host and process, and then the strings. */
 		if (sample->ip != ip) {
 			ip = sample->ip;
 			process = NULL;
@@ -194,7 +194,7 @@ static int place_batch(struct dictionary *dictionary, const struct placement_lim
 			if (result)
 				return result;
 		}
-		if (!process || (sample->process != process && strcmp(sample->process, process) != 0)) {
+		if (sample->process != process) {
 			process = sample->process;
 			int result = find_series(dictionary, limits, host, process, sample->time_ms, &series, &folded);
 			if (result)
