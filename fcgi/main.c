@@ -16,8 +16,8 @@
 #include "fcgi/routes.h"
 #include "fcgi/store.h"
 
-/* Many more than cores: threads wait for the disk, batches that wait for a commit go together with the next, and a
- * commit of one costs as much as of sixteen. Two thirds are of connections that nginx keeps (deploy/run). */
+/* Many more than cores: so many requests but two call the store at a time (service.c), those that wait for a commit among
+ * them, and a commit of one costs as much as of sixteen. A thread that is not needed is never woken. */
 enum { THREADS_DEFAULT = 96 };
 
 /* Of glibc's allocator. A block of at least the one is taken from the kernel for itself, and
