@@ -25,7 +25,7 @@ enum { THREADS_DEFAULT = 96 };
  * other is what each of its heaps keeps of smaller ones: more than one request needs. */
 enum { OWN_BLOCK = 128 << 10, KEPT_FREE = 1 << 20 };
 
-/* A thread holds a connection and files of the store; the usual soft limit is for
+/* Each connection is one, and so are files of the store; the usual soft limit is for
  * programs that call select(). */
 static void raise_descriptor_limit(void)
 {
