@@ -191,8 +191,10 @@ size_t writer_waiting(struct writer *writer)
 {
 	size_t count = 0;
 	pthread_mutex_lock(&writer->lock);
-	for (const struct writing *writing = writer->first; writing; writing = writing->next)
-		count++;
+	if (writer->writes >= writer->ops->appends) {
+		for (const struct writing *writing = writer->first; writing; writing = writing->next)
+			count++;
+	}
 	pthread_mutex_unlock(&writer->lock);
 	return count;
 }

@@ -41,7 +41,7 @@ int writer_send(struct writer *writer, struct writing *writing) __attribute__((w
 int writer_append(struct writer *writer, const struct batch *batch, char ret_refusal[static STORE_REFUSAL_SIZE])
 	__attribute__((warn_unused_result));
 
-/* How many batches wait for a write that has not begun. */
+/* How many batches wait for a write to end, so that their own can begin; others are about to be written. */
 size_t writer_waiting(struct writer *writer);
 
 #endif
