@@ -14,7 +14,7 @@ import threading
 import time
 import unittest
 
-from vigie import BUILD, PREFIX, is_sanitized, wait_until
+from vigie import BUILD, PREFIX, is_sanitized, set_faked_clock, wait_until
 
 FAKETIME = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
@@ -135,12 +135,7 @@ class ClockTest(WatcherTest):
             self.skipTest("a sanitizer and libfaketime do not go together")
         self.assertTrue(FAKETIME, "libfaketime is not installed: deploy/install-deps test")
         self.offset = self.folder / "offset"
-        self.set_clock(0)
-
-    def set_clock(self, days):
-        new = self.folder / "offset.new"
-        new.write_text(f"{days:+d}d\n")
-        new.rename(self.offset)
+        set_faked_clock(self.offset, 0)
 
     def start_faked(self, program):
         return self.start(program, {"LD_PRELOAD": str(FAKETIME[0]), "FAKETIME_TIMESTAMP_FILE": str(self.offset),
@@ -153,7 +148,7 @@ class ClockTest(WatcherTest):
         del self.server.values["10.0.0.5"]
         self.wait_for_lines("UNKNOWN 10.0.0.5 *")
         for days in (30, 0, -30, 0):
-            self.set_clock(days)
+            set_faked_clock(self.offset, days)
             self.evaluations(4)
             self.assertEqual(self.lines("GONE", "CLEAR"), [], days)
             standing = {(alarm["ipaddress"], alarm["process_name"]): alarm["color"]
@@ -171,12 +166,12 @@ class ClockTest(WatcherTest):
         self.state.write_text(f"vigie-forecast 2 60000\nclock {boot} {now} {since_boot}\n{learnt}end 1\n")
         process = self.start_faked("vigie-forecast")
         self.evaluations(2)
-        self.set_clock(30)
+        set_faked_clock(self.offset, 30)
         wait_until(lambda: "the clock has jumped" in self.printed(), 60, self.printed)
         reports = len(self.server.reports)
         time.sleep(3)  # some refreshes, had there been any
         self.assertEqual(len(self.server.reports), reports)
-        self.set_clock(0)
+        set_faked_clock(self.offset, 0)
         wait_until(lambda: "the clock is right again" in self.printed(), 60, self.printed)
         self.evaluations(2)
         self.end(process)

@@ -18,7 +18,7 @@ import unittest
 
 from server import Server
 from subjects import build_killer, killed_at_sync
-from vigie import BUILD, Vigie, is_sanitized, sample, wait_until
+from vigie import BUILD, Vigie, is_sanitized, sample, set_faked_clock, wait_until
 
 
 def setUpModule():
@@ -108,7 +108,7 @@ class ClockTest(DatabaseTest):
     @unittest.skipUnless(LIBRARY, "libfaketime is not installed")
     def test_a_month_ahead_for_four_writes_deletes_nothing(self):
         offset = self.folder / "offset"
-        offset.write_text("+0\n")
+        set_faked_clock(offset, 0)
         build = program_folder(self.folder, f"""export FAKETIME_TIMESTAMP_FILE={offset} FAKETIME_NO_CACHE=1
 export FAKETIME_DONT_FAKE_MONOTONIC=1
 LD_PRELOAD={self.LIBRARY} exec "$PROGRAM" "$@" """)
@@ -117,10 +117,10 @@ LD_PRELOAD={self.LIBRARY} exec "$PROGRAM" "$@" """)
             for second in range(3):
                 for ip in ("10.0.0.1", "10.0.0.2"):
                     self.assertEqual(vigie.save(ip, sample("a", "mem", 1, begun - 20 + second)).status, 200)
-            offset.write_text("+30d\n")
+            set_faked_clock(offset, 30)
             for second in range(4):
                 self.assertEqual(vigie.save("10.0.0.1", sample("a", "mem", 9, begun + self.MONTH + second)).status, 200)
-            offset.write_text("+0\n")
+            set_faked_clock(offset, 0)
             now = time.time()
             self.assertEqual(vigie.save("10.0.0.1", sample("a", "mem", 2, now)).status, 200)
             for _ in range(2):

@@ -69,6 +69,13 @@ def descendants(pid):
     return found
 
 
+def set_faked_clock(offset, days):
+    """Sets the clock of a program by the file that its libfaketime reads at any time, and ends the program where it is empty."""
+    new = offset.with_suffix(".new")
+    new.write_text(f"{days:+d}d\n")
+    new.rename(offset)
+
+
 def sample(process, resource, value, at=None):
     return {"timestamp": time.time() if at is None else at, "value": value, "process_name": process,
             "type_data": resource}
