@@ -1,6 +1,7 @@
 #include "common/json.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,4 +90,32 @@ void json_append_number(struct text *text, double number)
 void json_append_seconds(struct text *text, int64_t time_ms)
 {
 	append_decimal(text, time_ms, 1000, 3);
+}
+
+static bool is_digit(char byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
+const char *json_read_plain_number(const char *at, double *ret_number)
+{
+	enum { DIGITS_MAX = DBL_DIG }; /* any that many are a double */
+	static const double powers[DIGITS_MAX] = {
+		1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14,
+	};
+	int64_t digits = 0;
+	size_t count = 0, whole = 0; /* digits, in all and before the point; 0: there is no point */
+	for (; (is_digit(*at) && count < DIGITS_MAX) || (*at == '.' && count && !whole); at++) {
+		if (*at == '.') {
+			whole = count;
+		} else {
+			digits = digits * 10 + (*at - '0');
+			count++;
+		}
+	}
+	if (count == whole || is_digit(*at) || *at == '.' || *at == 'e' || *at == 'E' || *at == '+' || *at == '-')
+		return NULL;
+	/* Both are exact: the quotient is rounded once, as strtod(3) rounds. */
+	*ret_number = (double)digits / powers[whole ? count - whole : 0];
+	return at;
 }

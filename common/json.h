@@ -1,7 +1,7 @@
 /*
  * Writes JSON (RFC 8259) into a struct text: what every answer and every request
  * of vigie is made of. Written straight into the buffer because an answer may
- * hold millions of numbers; JSON that comes in is read with cJSON.
+ * hold millions of numbers; JSON that comes in is read with cJSON, but for the numbers of which there are as many.
  *
  * Pure: no I/O, no global, no locale (the decimal sign is always a point).
  */
@@ -22,5 +22,11 @@ void json_append_number(struct text *text, double number);
 
 /* A time as seconds since 1970 with up to three decimals, from milliseconds. */
 void json_append_seconds(struct text *text, int64_t time_ms);
+
+/*
+ * Reads a number of at most 15 digits without sign and exponent, as nearly all are: exactly what strtod(3) makes of it.
+ * Returns what is behind it; NULL: something else is there.
+ */
+const char *json_read_plain_number(const char *at, double *ret_number);
 
 #endif

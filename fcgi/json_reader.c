@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	PLAIN_MAX = 255, /* bytes of a string that is read without cJSON */
-	DIGITS_MAX = 15, /* of a number likewise: any that many are a double (DBL_DIG) */
-};
+#include "common/json.h"
+
+enum { PLAIN_MAX = 255 }; /* bytes of a string that is read without cJSON */
 
 /* Where cJSON allocates in this thread while it parses. */
 static _Thread_local struct arena *parsing;
@@ -137,34 +136,13 @@ int json_reader_key(struct json_reader *reader, char **ret_key)
 	return 0;
 }
 
-static bool is_digit(char byte)
-{
-	return byte >= '0' && byte <= '9';
-}
-
 bool json_reader_plain_number(struct json_reader *reader, double *ret_number)
 {
-	static const double powers[DIGITS_MAX] = {
-		1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14,
-	};
-	int64_t digits = 0;
-	size_t count = 0, whole = 0; /* digits, in all and before the point; 0: there is no point */
 	peek(reader);
-	const char *at = reader->at;
-	for (; (is_digit(*at) && count < DIGITS_MAX) || (*at == '.' && count && !whole); at++) {
-		if (*at == '.') {
-			whole = count;
-		} else {
-			digits = digits * 10 + (*at - '0');
-			count++;
-		}
-	}
-	if (count == whole || is_digit(*at) || *at == '.' || *at == 'e' || *at == 'E' || *at == '+' || *at == '-')
-		return false;
-	/* Both are exact: the quotient is rounded once, as strtod(3) rounds. */
-	*ret_number = (double)digits / powers[whole ? count - whole : 0];
-	reader->at = at;
-	return true;
+	const char *behind = json_read_plain_number(reader->at, ret_number);
+	if (behind)
+		reader->at = behind;
+	return behind;
 }
 
 bool json_reader_at_end(struct json_reader *reader)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 
 static int refuse(struct history_json *json, const char *wrong)
 {
@@ -183,34 +184,10 @@ int history_json_next(struct history_json *json)
 	}
 }
 
-/* Takes digits, of which there may be too many. */
-static const char *take_digits(const char *at, uint64_t *number)
-{
-	for (; *at >= '0' && *at <= '9'; at++)
-		*number = *number * 10 + (uint64_t)(*at - '0');
-	return at;
-}
-
-/* A number of at most 15 digits, as nearly all are: exactly what strtod() gives, since both parts of the quotient are
- * exact. NULL: it is another; otherwise what is behind it. */
-static const char *read_short_number(const char *start, double *ret_number)
-{
-	static const double powers[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15 };
-	enum { DIGITS_MAX = sizeof(powers) / sizeof(powers[0]) - 1 };
-	uint64_t number = 0;
-	const char *point = take_digits(start, &number), *end = point;
-	if (point > start && *point == '.')
-		end = take_digits(point + 1, &number);
-	if (point == start || end - start > DIGITS_MAX || strchr("eE+-.", *end))
-		return NULL;
-	*ret_number = (double)number / powers[end > point ? end - point - 1 : 0];
-	return end;
-}
-
 /* A number of JSON; strtod() alone takes more. */
 static bool read_number(const char **at, double *ret_number)
 {
-	const char *start = skip_space(*at), *behind = read_short_number(start, ret_number);
+	const char *start = skip_space(*at), *behind = json_read_plain_number(start, ret_number);
 	if (behind) {
 		*at = skip_space(behind);
 		return true;
