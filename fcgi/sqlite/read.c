@@ -98,27 +98,41 @@ static void *hold_cells(size_t groups, size_t size, struct budget_share *share, 
 	return cells;
 }
 
+/* The cells of a read's second thread. */
+struct seconds {
+	size_t groups;
+	struct accumulate_cell *cells; /* cells[groups]; NULL: there is no second thread, or no room */
+	struct budget_share share;
+};
+
+static void *hold_seconds(void *user)
+{
+	struct seconds *seconds = user;
+	int ignored; /* the read does without */
+	seconds->cells = hold_cells(seconds->groups, sizeof(*seconds->cells), &seconds->share, &ignored);
+	return seconds->cells;
+}
+
 static int mean_of(struct snapshot *snapshot, struct store_rows *ret_rows)
 {
-	struct budget_share share = { 0 }, second_share = { 0 };
-	size_t groups = snapshot->grouping.count;
+	struct budget_share share = { 0 };
+	struct seconds seconds = { .groups = snapshot->grouping.count };
 	struct scan_sink sink = sink_of_mean;
-	int result, ignored;
+	int result;
 	want(snapshot->query, &sink);
-	struct accumulate_cell *cells = sink.state = hold_cells(groups, sizeof(*cells), &share, &result);
-	/* The read does without a second thread where there is no room for its cells. */
-	struct accumulate_cell *seconds = sink.second =
-		cells ? hold_cells(groups, sizeof(*seconds), &second_share, &ignored) : NULL;
+	struct accumulate_cell *cells = sink.state = hold_cells(seconds.groups, sizeof(*cells), &share, &result);
+	sink.hold_second = hold_seconds;
+	sink.user = &seconds;
 	if (result == 0)
 		result = scan_run(snapshot, &sink);
-	for (size_t i = 0; i < groups && sink.second && result == 0; i++)
-		accumulate_cell_add(&cells[i], &seconds[i]);
+	for (size_t i = 0; i < seconds.groups && seconds.cells && result == 0; i++)
+		accumulate_cell_add(&cells[i], &seconds.cells[i]);
 	if (result == 0)
 		result = accumulate_rows(cells, &snapshot->grouping, ret_rows);
 	free(cells);
-	free(seconds);
+	free(seconds.cells);
 	budget_give_back(&share);
-	budget_give_back(&second_share);
+	budget_give_back(&seconds.share);
 	return result;
 }
 

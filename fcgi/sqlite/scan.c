@@ -254,14 +254,13 @@ int scan_find_newest_sealed(const struct snapshot *snapshot, int64_t *ret_hour_m
 static int scan_all(struct scan *scan)
 {
 	int64_t sealed_ms = -1;
-	int result = scan->sink->second ? scan_find_newest_sealed(scan->snapshot, &sealed_ms) : 0;
+	int result = scan->sink->hold_second ? scan_find_newest_sealed(scan->snapshot, &sealed_ms) : 0;
 	int64_t open_ms = sealed_ms + BLOCK_MS;
 	bool cut = sealed_ms >= 0 && open_ms > scan->first_ms && open_ms <= scan->last_ms;
 	if (cut && result == 0)
 		result = scan_part(scan, open_ms, scan->last_ms);
 	if (result == 0)
 		result = scan_part(scan, scan->first_ms, cut ? open_ms - 1 : scan->last_ms);
-	scan->helped = scan->helper;
 	int helped = scan_helper_close(scan->helper);
 	return result ? result : helped;
 }
@@ -274,7 +273,7 @@ static uint32_t find_last_series(const struct grouping *grouping)
 	return series ? series - 1 : 0;
 }
 
-int scan_run(const struct snapshot *snapshot, struct scan_sink *sink)
+int scan_run(const struct snapshot *snapshot, const struct scan_sink *sink)
 {
 	const struct query *query = snapshot->query;
 	const struct grouping *grouping = &snapshot->grouping;
@@ -289,7 +288,5 @@ int scan_run(const struct snapshot *snapshot, struct scan_sink *sink)
 	scan.last_series = find_last_series(grouping);
 	int result = grouping->host ? scan_host(&scan, grouping->host) : scan_all(&scan);
 	late_free(&scan.late);
-	if (!scan.helped)
-		sink->second = NULL;
 	return result;
 }

@@ -5,7 +5,7 @@
  * of `sample`, which are looked for where the row says that there are such. Without samples the 5-minute summaries are all
  * that is kept: each counts as its samples would if they were all of the step's start.
  *
- * Hours come by rising time, the hosts of one in no order; where there is a second state, in no order at all. An hour that is damaged is noted and left out.
+ * Hours come by rising time, the hosts of one in no order; where there may be a second state, in no order at all. An hour that is damaged is noted and left out.
  */
 #ifndef VIGIE_FCGI_SQLITE_SCAN_H
 #define VIGIE_FCGI_SQLITE_SCAN_H
@@ -64,7 +64,9 @@ __attribute__((always_inline)) static inline int scan_next_entry(struct scan_row
 /* What a read does with what it is given; another result than 0 ends the scan with it. */
 struct scan_sink {
 	void *state;
-	void *second; /* a state of another thread, which takes rows and summaries; NULL: there is none, or it took none */
+	/* Makes a state for another thread, which takes rows and summaries; NULL, also its result: there is none. */
+	void *(*hold_second)(void *user);
+	void *user; /* of hold_second() */
 	bool wanted[RESOURCE_COUNT]; /* others may be left out */
 	int64_t summed_ms; /* summaries of this long are as good as samples, and of what is shorter: BLOCK_MS, BLOCK_STEP_MS; 0: none */
 
@@ -81,7 +83,7 @@ struct scan_sink {
 };
 
 /* 0, what the sink gives, -ENOMEM, or what database_result() gives. */
-int scan_run(const struct snapshot *snapshot, struct scan_sink *sink) __attribute__((warn_unused_result));
+int scan_run(const struct snapshot *snapshot, const struct scan_sink *sink) __attribute__((warn_unused_result));
 
 /* The start of the newest hour of which anything is sealed; negative: nothing is. 0 or as scan_run(). */
 int scan_find_newest_sealed(const struct snapshot *snapshot, int64_t *ret_hour_ms) __attribute__((warn_unused_result));
@@ -104,7 +106,6 @@ struct scan {
 	bool left_out;             /* there were others */
 	size_t row_bytes;          /* of rows that were read of all hosts */
 	struct scan_helper *helper; /* NULL: there is none */
-	bool helped;               /* there was one */
 };
 
 /* Gives a row to the sink. 0, what the sink gives, or what database_damaged() gives. */

@@ -114,14 +114,14 @@ struct scan_helper *scan_helper_open(struct scan *scan)
 	helper->snapshot = *scan->snapshot;
 	helper->snapshot.reader = &helper->reader;
 	helper->sink = *scan->sink;
-	helper->sink.state = scan->sink->second;
+	helper->sink.state = scan->sink->hold_second(scan->sink->user);
 	helper->own = (struct scan){
 		.snapshot = &helper->snapshot, .sink = &helper->sink, .first_ms = scan->first_ms, .last_ms = scan->last_ms,
 		.last_series = scan->last_series, .columns = SCAN_SUMMED,
 	};
 	pthread_mutex_init(&helper->lock, NULL);
 	pthread_cond_init(&helper->changed, NULL);
-	if (helper->reader.sums && budget_hold(&helper->share, (size_t)BATCHES * BATCH_BYTES) == 0 &&
+	if (helper->reader.sums && helper->sink.state && budget_hold(&helper->share, (size_t)BATCHES * BATCH_BYTES) == 0 &&
 	    pthread_create(&helper->thread, NULL, run, helper) == 0)
 		return helper;
 	destroy(helper);

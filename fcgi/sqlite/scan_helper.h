@@ -16,8 +16,8 @@
 struct scan;
 struct scan_helper;
 
-/* `scan` is borrowed until scan_helper_close(), as is sink->second, which is the helper's. NULL: there is no core for one,
- * or no room. */
+/* `scan` is borrowed until scan_helper_close(), as is the sink's second state, which is the helper's. NULL: there is no
+ * core for one, or no room. */
 struct scan_helper *scan_helper_open(struct scan *scan);
 
 /* A row, and the summaries of a sealed hour that is whole in the window and has nothing over it. */

@@ -65,7 +65,7 @@ int scan_visit_row_of_all(struct scan *scan, int64_t key, const void *data, size
 	bool many = scan->row_bytes >= HELPED_BYTES;
 	scan->row_bytes += length;
 	/* A core for one is looked for once. */
-	if (!many && scan->row_bytes >= HELPED_BYTES && scan->sink->second)
+	if (!many && scan->row_bytes >= HELPED_BYTES && scan->sink->hold_second)
 		scan->helper = scan_helper_open(scan);
 	return scan->helper ? scan_helper_add(scan->helper, SCAN_ROW, key, data, length) : scan_read_row(scan, key, data, length);
 }
