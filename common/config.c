@@ -52,7 +52,7 @@ static const struct option options[] = {
 	  "error, warning, info or debug" },
 
 	{ "server", "store", FIELD(STRING, server.store), "sqlite", 0, 0, NULL,
-	  "where the samples are kept: sqlite, influxdb2, influxql (InfluxDB 1) or victoriametrics; each has a section below" },
+	  "where the samples are kept: sqlite, influxdb3, influxdb2, influxql (InfluxDB 1) or victoriametrics; each has a section below" },
 	{ "server", "threads", FIELD(INTEGER, server.threads), "0", 0, 1024, NULL,
 	  "threads that answer requests; 0: 96" },
 	{ "server", "max_body", FIELD(BYTES, server.max_body), "4MiB", 1024, 256 * MIB, NULL,
@@ -96,6 +96,13 @@ static const struct option options[] = {
 	  "the database file" },
 	{ "sqlite", "detail", FIELD(DURATION, sqlite.detail_ms), "0", 0, 3660 * DAY, NULL,
 	  "how long samples are kept as they came, at most the retention; of what is older their count, mean and highest value of each 5 minutes are; 0: as long as the retention" },
+
+	{ "influxdb3", "url", FIELD(STRING, influxdb3.url), "http://localhost:8181", 0, 0, NULL,
+	  "the InfluxDB 3 server" },
+	{ "influxdb3", "database", FIELD(STRING, influxdb3.database), "monitoring", 0, 0, NULL,
+	  "its database; made where it is missing" },
+	{ "influxdb3", "token_file", FIELD(PATH, influxdb3.token_file), "", 0, 0, NULL,
+	  "a file that holds an admin token; empty: the server asks for none" },
 
 	{ "influxdb2", "url", FIELD(STRING, influxdb2.url), "http://localhost:8086", 0, 0, NULL,
 	  "the InfluxDB 2 server" },

@@ -68,6 +68,11 @@ struct config {
 	} sqlite;
 	struct {
 		char *url;
+		char *database;
+		char *token_file;
+	} influxdb3;
+	struct {
+		char *url;
 		char *org;
 		char *bucket;
 		char *token_file;

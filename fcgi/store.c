@@ -7,7 +7,9 @@
 #include "common/log.h"
 #include "fcgi/counters.h"
 
-static const struct store_ops *const engines[] = { &store_sqlite, &store_influxdb2, &store_influxql, &store_victoriametrics };
+static const struct store_ops *const engines[] = {
+	&store_sqlite, &store_influxdb3, &store_influxdb2, &store_influxql, &store_victoriametrics,
+};
 
 const struct store_ops *store_find(const char *name)
 {

@@ -190,7 +190,7 @@ const struct store_ops *store_find(const char *name);
 /* Orders keys, and rows and series, which begin with theirs, by host, then process. */
 int store_compare_keys(const void *left, const void *right);
 
-extern const struct store_ops store_sqlite, store_influxdb2, store_influxql, store_victoriametrics;
+extern const struct store_ops store_sqlite, store_influxdb3, store_influxdb2, store_influxql, store_victoriametrics;
 
 void store_rows_free(struct store_rows *rows);
 void store_history_free(struct store_history *history);

@@ -8,7 +8,10 @@
 #include "fcgi/remote/assembly.h"
 #include "fcgi/remote/influxql.h"
 
-enum { SERIES_DEPTH = 5 }; /* of a series in an answer */
+enum {
+	SERIES_DEPTH = 5,  /* of a series in an answer */
+	HOSTS_PIECES = 32, /* of a window in which hosts are looked for */
+};
 
 /* Who takes what an answer holds. */
 struct reader {
@@ -68,6 +71,15 @@ int influxql_ask(struct influxql_reads *reads, enum remote_purpose purpose, cons
 	pieces_free(&pieces);
 	text_free(&form);
 	return result;
+}
+
+struct http_message influxql_probe(const char *query_url)
+{
+	static const char form[] = "q=SHOW+MEASUREMENTS";
+	return (struct http_message){
+		.method = "POST", .url = query_url, .body = form, .body_length = sizeof(form) - 1,
+		.content_type = "application/x-www-form-urlencoded", .accept = "application/json",
+	};
 }
 
 /* What takes the series of an answer. */
@@ -182,8 +194,21 @@ int influxql_read_latest(struct influxql_reads *reads, const struct query *query
 int influxql_read_hosts(struct influxql_reads *reads, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts)
 {
 	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = to_ms };
+	int64_t window_ms = to_ms > from_ms ? to_ms - from_ms : 0, piece_ms = window_ms / HOSTS_PIECES + 1;
+	if (!reads->hosts_window_ms)
+		piece_ms = window_ms + 1;
+	else if (piece_ms < reads->hosts_window_ms)
+		piece_ms = reads->hosts_window_ms;
 	struct taker taker = { 0 };
-	int result = read_into(reads, &taker, &query, ASSEMBLY_NEWEST);
+	int result = assembly_open(&taker.answer, reads->engine, &query, ASSEMBLY_NEWEST);
+	for (struct query piece = query; piece.from_ms < to_ms && result == 0; piece.from_ms = piece.to_ms) {
+		struct text statement = TEXT_EMPTY;
+		piece.to_ms = to_ms - piece.from_ms > piece_ms ? piece.from_ms + piece_ms : to_ms;
+		influxql_append_newest(&statement, &piece, false);
+		result = ask_statement(reads, &taker, &statement);
+	}
+	if (result == -EBADMSG)
+		result = remote_answer_failed(reads->remote, REMOTE_READ, "");
 	if (result == 0)
 		result = assembly_hosts(&taker.answer, ret_hosts);
 	assembly_close(&taker.answer);

@@ -16,14 +16,13 @@
 #include "fcgi/remote/pieces.h"
 #include "fcgi/remote/remote.h"
 
-#define INFLUXQL_PROBE "q=SHOW+MEASUREMENTS+LIMIT+1" /* a form that a database answers which is there */
-
 struct influxql_reads {
 	const char *engine; /* a constant */
 	struct remote *remote; /* borrowed, as all that follows */
 	const char *query_url; /* /query with the database */
 	size_t names_a_statement; /* series that one statement names */
 	size_t names_max;         /* beyond it all are read, and most dropped here */
+	int64_t hosts_window_ms;  /* that hosts are looked for in at a time, or more where that would be many times; 0: in all */
 };
 
 /* Runs one statement (InfluxDB 3 takes no more in a request); each series of the answer goes to `take`. 0, a failure of remote_send() or of `take`, -EBADMSG, which
@@ -32,6 +31,9 @@ struct influxql_reads {
 int influxql_ask(struct influxql_reads *reads, enum remote_purpose purpose, const struct text *statement,
                  pieces_take *take, void *user, char ret_error[static REMOTE_WORDS_SIZE])
 	__attribute__((warn_unused_result));
+
+/* What a database answers that is there. The URL is borrowed. */
+struct http_message influxql_probe(const char *query_url);
 
 /* The functions of struct store_ops. */
 int influxql_read_mean(struct influxql_reads *reads, const struct query *query, struct store_rows *ret_rows);

@@ -16,7 +16,7 @@
 enum {
 	KEEPER_MS = 2000,            /* between two tries to set the engine up */
 	START_MS = 2000,             /* how long the start waits for the first of them */
-	REQUEST_BYTES = 8 << 20,     /* of line protocol; InfluxDB 1 takes 25 MB unless told otherwise */
+	REQUEST_BYTES = 8 << 20,     /* of line protocol, and some; InfluxDB 3 takes 10 MiB, InfluxDB 1 25 MB */
 };
 
 /* One of the connections, in the list of those not in use. */
@@ -31,6 +31,7 @@ struct remote {
 	char *ca_file, *proxy, *token_file, *password_file, *user;
 	const char *token_scheme;
 	int64_t timeout_ms;
+	atomic_llong check_ms; /* between two set-ups of an InfluxDB 3 that works; 0: the engine is another */
 
 	pthread_mutex_t lock; /* of what follows; not held during requests */
 	struct connection *connections;
@@ -134,6 +135,11 @@ static void connection_close(struct connection *connection)
 	free(connection);
 }
 
+void remote_expect_influxdb3(struct remote *remote, int64_t check_ms)
+{
+	atomic_store(&remote->check_ms, check_ms);
+}
+
 void remote_close(struct remote *remote)
 {
 	if (!remote)
@@ -208,8 +214,8 @@ static void connection_give_back(struct remote *remote, enum remote_purpose purp
 	text_free(&proxied);
 }
 
-/* What an engine says in the body of a failure: a member "message" or "error" of JSON,
- * or its first line; or where it sends us. */
+/* What an engine says in the body of a failure: a member "message" or "error" of JSON, with what InfluxDB 3 tells of a
+ * line behind it, or its first line; or where it sends us. */
 static void find_words(const struct connection *connection, char words[static REMOTE_WORDS_SIZE])
 {
 	const struct http_answer *answer = &connection->answer;
@@ -220,19 +226,24 @@ static void find_words(const struct connection *connection, char words[static RE
 	const char *said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "message"));
 	if (!said)
 		said = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "error"));
+	const cJSON *data = cJSON_GetObjectItemCaseSensitive(tree, "data");
+	const char *line = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(data, "error_message"));
 	if (!said)
 		said = body;
 	if (redirect.data)
 		snprintf(words, REMOTE_WORDS_SIZE, "%ld%s", answer->status, redirect.data);
 	else
-		snprintf(words, REMOTE_WORDS_SIZE, "%ld %.*s", answer->status, (int)strcspn(said, "\r\n"), said);
+		snprintf(words, REMOTE_WORDS_SIZE, "%ld %.*s%s%s", answer->status, (int)strcspn(said, "\r\n"), said,
+		         line ? ": " : "", line ? line : "");
 	cJSON_Delete(tree);
 	text_free(&redirect);
 	words[wire_utf8_check(words, strlen(words))] = '\0'; /* it may be cut in a character */
 }
 
-static int result_of(long status)
+static int result_of(const struct remote *remote, long status)
 {
+	if (atomic_load(&remote->check_ms) && (status == 500 || status == 422))
+		return status == 500 ? -EIO : -EAGAIN;
 	if (status >= 200 && status < 300)
 		return 0;
 	switch (status) {
@@ -273,6 +284,9 @@ static void note(struct remote *remote, enum remote_purpose purpose, int result,
 	}
 	if (!result && before != -EINPROGRESS && !remote_health(remote))
 		log_info("store %s: works again", remote->name);
+	bool gone = result == -ECONNREFUSED || (result == -EIO && purpose == REMOTE_WRITE);
+	if (gone && purpose != REMOTE_SET_UP && atomic_load(&remote->check_ms))
+		atomic_store(&remote->errors[REMOTE_SET_UP], result);
 	if (result && purpose != REMOTE_SET_UP) {
 		pthread_mutex_lock(&remote->lock);
 		pthread_cond_signal(&remote->wake);
@@ -283,10 +297,13 @@ static void note(struct remote *remote, enum remote_purpose purpose, int result,
 /* The result of one request: of a set-up what it returns in the end is noted. */
 static void note_request(struct remote *remote, enum remote_purpose purpose, int result, const char *words)
 {
-	if (purpose == REMOTE_SET_UP)
-		snprintf(remote->set_up_words, sizeof(remote->set_up_words), "%s", words);
-	else
+	if (purpose != REMOTE_SET_UP) {
 		note(remote, purpose, result, words);
+		return;
+	}
+	pthread_mutex_lock(&remote->lock);
+	snprintf(remote->set_up_words, sizeof(remote->set_up_words), "%s", words);
+	pthread_mutex_unlock(&remote->lock);
 }
 
 int remote_answer_failed(struct remote *remote, enum remote_purpose purpose, const char *words)
@@ -315,7 +332,7 @@ static int send_message(struct remote *remote, enum remote_purpose purpose, cons
 			if (result == -EINVAL)
 				result = -EIO; /* our URL is none: no fault of what is sent */
 		} else {
-			result = result_of(connection->answer.status);
+			result = result_of(remote, connection->answer.status);
 			if (result)
 				find_words(connection, ret_words);
 			else if (ret_body)
@@ -344,8 +361,9 @@ int remote_send(struct remote *remote, enum remote_purpose purpose, const struct
                 struct text *ret_body, char ret_words[static REMOTE_WORDS_SIZE])
 {
 	int result = send_message(remote, purpose, message, ret_body, ret_words);
-	if (result == -EINVAL && purpose == REMOTE_READ && !answers_probe(remote))
-		result = -EAGAIN;
+	bool doubtful = result == -EIO && atomic_load(&remote->check_ms);
+	if (purpose == REMOTE_READ && (result == -EINVAL || doubtful))
+		result = answers_probe(remote) ? -EINVAL : doubtful ? -EIO : -EAGAIN;
 	if (result != -EREMOTEIO && result != -EBADMSG)
 		note_request(remote, purpose, result, ret_words);
 	return result;
@@ -394,13 +412,32 @@ static struct timespec after_ms(int64_t ms)
 	return (struct timespec){ .tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000 };
 }
 
+/* Waits until the keeper is woken. Set-ups of an InfluxDB 3 are repeated meanwhile: of one that fails it counts that the
+ * engine is gone; what else is wrong is no reason to write nothing. The lock is held, but for the set-up. */
+static void wait_or_check(struct remote *remote)
+{
+	int64_t check_ms = atomic_load(&remote->check_ms);
+	if (!check_ms) {
+		pthread_cond_wait(&remote->wake, &remote->lock);
+		return;
+	}
+	struct timespec until = after_ms(check_ms);
+	if (pthread_cond_timedwait(&remote->wake, &remote->lock, &until) != ETIMEDOUT || remote->closing)
+		return;
+	pthread_mutex_unlock(&remote->lock);
+	int result = remote->set_up(remote->store);
+	if (result == -ECONNREFUSED)
+		note(remote, REMOTE_SET_UP, result, remote->set_up_words);
+	pthread_mutex_lock(&remote->lock);
+}
+
 static void *keep(void *user)
 {
 	struct remote *remote = user;
 	pthread_mutex_lock(&remote->lock);
 	while (!remote->closing) {
 		if (!remote_health(remote)) {
-			pthread_cond_wait(&remote->wake, &remote->lock);
+			wait_or_check(remote);
 			continue;
 		}
 		pthread_mutex_unlock(&remote->lock);
@@ -494,12 +531,25 @@ static int send_lines(struct remote *remote, const char *url, struct text *lines
 	return result;
 }
 
+/* Whether a set-up has succeeded: 0, or why nothing is to be written, which is no fault of what is. */
+static int check_set_up(struct remote *remote, char words[static REMOTE_WORDS_SIZE])
+{
+	int error = atomic_load(&remote->errors[REMOTE_SET_UP]);
+	if (error == 0)
+		return 0;
+	pthread_mutex_lock(&remote->lock);
+	snprintf(words, REMOTE_WORDS_SIZE, "%s", remote->set_up_words);
+	pthread_mutex_unlock(&remote->lock);
+	bool tells_how = error == -ECONNREFUSED || error == -ETIMEDOUT || error == -EACCES || error == -ENOENT || error == -EIO;
+	return tells_how ? error : -EAGAIN;
+}
+
 int remote_append(struct remote *remote, const char *url, const struct batch *const batches[], size_t count,
                   char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	enum { LINES_AT_ONCE = 4096 };
+	enum { LINES_AT_ONCE = 1024 }; /* less than a mebibyte of the longest names */
 	struct text lines = TEXT_EMPTY;
-	int result = 0;
+	int result = check_set_up(remote, ret_refusal);
 	for (size_t i = 0; i < count && result == 0; i++) {
 		for (size_t done = 0; done < batches[i]->count && result == 0; done += LINES_AT_ONCE) {
 			size_t rest = batches[i]->count - done;

@@ -44,6 +44,16 @@ int remote_open(const char *name, const struct config *config, const struct remo
 int remote_start(struct remote *remote, remote_set_up *set_up, const struct http_message *probe, struct store *store)
 	__attribute__((warn_unused_result));
 
+/*
+ * From now on the engine is taken for InfluxDB 3, which tells its failures as no other does (seen on 3.6.0):
+ * - 500 also says what is wrong with a query, and one that fails while it runs closes the connection: reads that fail so
+ *   are judged by the probe, as those that are refused.
+ * - 422 says that there is no room for another database: no fault of what is written.
+ * - A write makes a database that is not there, and keeps it for ever: after it was away, and was perhaps begun anew,
+ *   nothing is written before a set-up has succeeded again; and while it works set-ups are repeated each `check_ms`.
+ */
+void remote_expect_influxdb3(struct remote *remote, int64_t check_ms);
+
 /* Ends the keeper. No request may be under way. Accepts NULL. */
 void remote_close(struct remote *remote);
 
@@ -84,7 +94,7 @@ struct http_message remote_form(const char *url, const struct text *form);
 void remote_append_quoted(struct text *text, const char *string, char quote);
 
 /* store_ops.append(): the samples as line protocol to `url`, in as few requests as
- * engines take. */
+ * engines take. While no set-up has succeeded nothing is sent: what would be acknowledged could perhaps not be read. */
 int remote_append(struct remote *remote, const char *url, const struct batch *const batches[], size_t count,
                   char ret_refusal[static STORE_REFUSAL_SIZE]) __attribute__((warn_unused_result));
 

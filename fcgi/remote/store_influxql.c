@@ -168,10 +168,7 @@ static int influxql_open(const struct config *config, struct store **ret_store)
 		.engine = "influxql", .remote = store->remote, .query_url = store->query_url,
 		.names_a_statement = ONLY_A_STATEMENT, .names_max = ONLY_MAX,
 	};
-	const struct http_message probe = {
-		.method = "POST", .url = store->query_url, .body = INFLUXQL_PROBE, .body_length = sizeof(INFLUXQL_PROBE) - 1,
-		.content_type = "application/x-www-form-urlencoded",
-	};
+	const struct http_message probe = influxql_probe(store->query_url);
 	if (result == 0)
 		result = remote_start(store->remote, influxql_set_up, &probe, store);
 	if (result)

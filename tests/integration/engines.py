@@ -15,6 +15,7 @@ import tempfile
 import threading
 import urllib.parse
 
+from served import Server
 from vigie import free_port, wait_until
 
 
@@ -54,24 +55,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, engine):
-        self.engine, self.connections = engine, []
-        super().__init__(("127.0.0.1", engine.port), Handler)
-
-    def get_request(self):
-        connection, address = super().get_request()
-        self.connections.append(connection)
-        return connection, address
-
-    def handle_error(self, *_):
-        pass  # a client that has gone
-
-
 class FakeEngine:
     """As much of InfluxDB 1 as vigie asks for, its database included. What a test may set at any time:
 
@@ -101,17 +84,12 @@ class FakeEngine:
         self.stop()
 
     def start(self):
-        self.server = Server(self)
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        self.server = Server(self, Handler)
 
     def stop(self):
         """It is gone, and the connections to it with it."""
         if self.server:
-            self.server.shutdown()
-            self.server.server_close()
-            for connection in self.server.connections:
-                with contextlib.suppress(OSError):  # closed already
-                    connection.shutdown(socket.SHUT_RDWR)
+            self.server.stop()
             self.server = None
 
     @contextlib.contextmanager

@@ -1,10 +1,13 @@
 /*
- * The engines that the contract of the stores is tested on. Debian's are started here, on
+ * The engines that the contract of the stores is tested on. Debian's, and a stand-in that does what an
+ * InfluxDB 3 was seen to do (tests/integration/influxdb3.py), are started here, on
  * free ports of the loopback interface, and ended by their process numbers; others are
  * told in the environment:
  *
  *   VIGIE_TEST_INFLUXDB2_URL, VIGIE_TEST_INFLUXDB2_TOKEN, VIGIE_TEST_INFLUXDB2_ORG (myorg)
  *       an InfluxDB 2; each case makes a bucket of its own, "vigie test, …"
+ *   VIGIE_TEST_INFLUXDB3_URL, VIGIE_TEST_INFLUXDB3_TOKEN (none)
+ *       an InfluxDB 3 Core; each case makes a database of its own, which the next one deletes
  *   VIGIE_TEST_VM_INSERT_URL, VIGIE_TEST_VM_SELECT_URL
  *       a VictoriaMetrics cluster, as in …/insert/0/influx and …/select/0/prometheus; each
  *       case uses a tenant of its own
@@ -158,6 +161,56 @@ static inline struct config *influxdb2_configure(const char *folder, const char 
 	return config_of((const char *const[]){ url, org, bucket, token_file, option, NULL });
 }
 
+/* ---- InfluxDB 3, a stand-in and one told in the environment ---- */
+
+static inline bool influxdb3_start(void)
+{
+	char port[16];
+	choose_place();
+	snprintf(port, sizeof(port), "%d", served.port);
+	return serve((const char *const[]){ "python3", "-B", "tests/integration/influxdb3.py", port, "0.002", NULL }, "/ping");
+}
+
+/* It has five databases at most: the one before is deleted. */
+static inline struct config *influxdb3_configure_at(const char *engine_url, const char *token, const char *folder,
+                                                    const char *option)
+{
+	char url[256], database[64], token_file[TEMPORARY_FOLDER_SIZE + 64], authorization[512];
+	struct http *http = http_open(5000);
+	struct http_answer answer = { .body = TEXT_EMPTY };
+	assert_non_null(http);
+	snprintf(url, sizeof(url), "%s/api/v3/configure/database?db=vigie-test-%d-%u&hard_delete_at=now", engine_url,
+	         (int)getpid(), served.cases);
+	snprintf(authorization, sizeof(authorization), "Bearer %s", token);
+	const struct http_message message = { .method = "DELETE", .url = url, .authorization = authorization };
+	assert_int_equal(http_send(http, &message, &answer), 0);
+	text_free(&answer.body);
+	http_close(http);
+
+	snprintf(token_file, sizeof(token_file), "%s/token", folder);
+	temporary_file_write(token_file, token);
+	snprintf(token_file, sizeof(token_file), "influxdb3.token_file=%s/token", folder);
+	snprintf(url, sizeof(url), "influxdb3.url=%s/", engine_url);
+	snprintf(database, sizeof(database), "influxdb3.database=vigie-test-%d-%u", (int)getpid(), ++served.cases);
+	return config_of((const char *const[]){ url, database, token_file, option, NULL });
+}
+
+static inline struct config *influxdb3_configure(const char *folder, const char *option)
+{
+	return influxdb3_configure_at(served.url, "any", folder, option);
+}
+
+static inline bool influxdb3_is_given(void)
+{
+	return getenv("VIGIE_TEST_INFLUXDB3_URL") != NULL;
+}
+
+static inline struct config *influxdb3_configure_given(const char *folder, const char *option)
+{
+	const char *token = getenv("VIGIE_TEST_INFLUXDB3_TOKEN");
+	return influxdb3_configure_at(getenv("VIGIE_TEST_INFLUXDB3_URL"), token ? token : "any", folder, option);
+}
+
 /* ---- VictoriaMetrics ---- */
 
 /* Debian's: there are no databases, so that each case has a process of its own. */
@@ -252,6 +305,9 @@ static const struct engine engines[] = {
 	{ .ops = &store_influxdb2, .start = influxdb2_start, .configure = influxdb2_configure },
 	{ .ops = &store_victoriametrics, .start = cluster_start, .configure = cluster_configure, .settle = cluster_settle,
 	  .approximate = true },
+	{ .ops = &store_influxdb3, .start = influxdb3_start, .stop = stop_serving, .configure = influxdb3_configure },
+	{ .ops = &store_influxdb3, .name = "influxdb3, given", .start = influxdb3_is_given,
+	  .configure = influxdb3_configure_given },
 	{ .ops = &store_sqlite, .name = "sqlite, sealed", .configure = config_in, .seal = sqlite_seal },
 	{ .ops = &store_sqlite, .name = "sqlite, mixed", .configure = config_in, .seal = sqlite_seal_some },
 };
