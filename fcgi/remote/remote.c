@@ -346,12 +346,17 @@ static int send_message(struct remote *remote, enum remote_purpose purpose, cons
 	return result == 0 && ret_body && text_failed(ret_body) ? -ENOMEM : result;
 }
 
+int remote_look(struct remote *remote, const struct http_message *message, struct text *ret_body)
+{
+	char words[REMOTE_WORDS_SIZE];
+	return send_message(remote, REMOTE_READ, message, ret_body, words);
+}
+
 /* Whether the engine answers a read of which nothing can be wrong. */
 static bool answers_probe(struct remote *remote)
 {
-	char words[REMOTE_WORDS_SIZE];
 	struct text body = TEXT_EMPTY;
-	int result = remote->probe.url ? send_message(remote, REMOTE_READ, &remote->probe, &body, words) : -ENOENT;
+	int result = remote->probe.url ? remote_look(remote, &remote->probe, &body) : -ENOENT;
 	bool answers = result == 0 && !(body.data && strstr(body.data, "\"error\""));
 	text_free(&body);
 	return answers;

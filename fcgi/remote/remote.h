@@ -75,6 +75,11 @@ enum remote_purpose { REMOTE_SET_UP, REMOTE_WRITE, REMOTE_READ, REMOTE_PURPOSES 
 int remote_send(struct remote *remote, enum remote_purpose purpose, const struct http_message *message,
                 struct text *ret_body, char ret_words[static REMOTE_WORDS_SIZE]) __attribute__((warn_unused_result));
 
+/* Sends one request that says nothing of whether the engine works, whatever becomes of it; the results are those of
+ * remote_send(). */
+int remote_look(struct remote *remote, const struct http_message *message, struct text *ret_body)
+	__attribute__((warn_unused_result));
+
 /* An answer of status 200 brought an error, in the engine's words, or, with "", is not
  * understood: logged like a failure of remote_send(). Returns -EIO. */
 int remote_answer_failed(struct remote *remote, enum remote_purpose purpose, const char *words);

@@ -5,6 +5,7 @@
  * docs.influxdata.com/influxdb/v2/api.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +16,7 @@
 #include "fcgi/remote/flux.h"
 #include "fcgi/remote/flux_csv.h"
 #include "fcgi/remote/influxdb2_bucket.h"
+#include "fcgi/remote/influxdb_version.h"
 #include "fcgi/remote/remote.h"
 #include "fcgi/remote/retention.h"
 
@@ -214,7 +216,13 @@ static int influxdb2_check_config(const struct config *config, struct text *ret_
 
 static int influxdb2_set_up(struct store *store)
 {
-	return influxdb2_bucket_set_up(&store->bucket, store->remote);
+	char version[INFLUXDB_VERSION_SIZE], words[REMOTE_WORDS_SIZE];
+	int result = influxdb2_bucket_set_up(&store->bucket, store->remote);
+	if (result != -ENOENT || !influxdb_is_3(store->remote, store->bucket.url, version))
+		return result;
+	snprintf(words, sizeof(words), "this is InfluxDB %s, which takes the writes of version 2 and answers none of its reads: "
+	         "store = influxdb3 is for it", version);
+	return remote_answer_failed(store->remote, REMOTE_SET_UP, words);
 }
 
 static void influxdb2_close(struct store *store)

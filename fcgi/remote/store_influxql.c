@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "common/url.h"
+#include "fcgi/remote/influxdb_version.h"
 #include "fcgi/remote/influxql_reads.h"
 #include "fcgi/remote/remote.h"
 #include "fcgi/remote/retention.h"
@@ -18,14 +19,17 @@
 enum {
 	ONLY_A_STATEMENT = 50, /* series that one statement names */
 	ONLY_MAX = 1000,       /* beyond it all are read, and most dropped here */
+	CHECK_MS = 60000,      /* how often it is looked whether a database of InfluxDB 3 is still there */
 };
 
 struct store {
 	struct remote *remote;
 	struct influxql_reads reads;
 	char *write_url, *query_url;
+	char *url;
 	char *database; /* escaped for use in double quotes */
 	struct retention retention;
+	bool named; /* the log has told which store is for InfluxDB 3 */
 };
 
 /* ---- set-up ---- */
@@ -112,9 +116,30 @@ static int check_retention(struct store *store, const struct policy *policy)
 	return result;
 }
 
+/* InfluxDB 3 answers these reads, but knows no statement about databases: with one that is there it goes on. */
+static int set_up_over_influxdb3(struct store *store, const char *version)
+{
+	char words[REMOTE_WORDS_SIZE];
+	struct text statement = TEXT_EMPTY;
+	text_append_string(&statement, "SHOW MEASUREMENTS");
+	int result = influxql_ask(&store->reads, REMOTE_SET_UP, &statement, take_nothing, NULL, words);
+	text_free(&statement);
+	if (result == -ENOENT) {
+		snprintf(words, sizeof(words), "this is InfluxDB %s without the database %s, which store = influxdb3 makes", version,
+		         store->database);
+		return remote_answer_failed(store->remote, REMOTE_SET_UP, words);
+	}
+	remote_expect_influxdb3(store->remote, CHECK_MS);
+	if (result == 0 && !store->named) {
+		store->named = true;
+		log_warning("store influxql: this is InfluxDB %s: store = influxdb3 is for it, and looks after the retention", version);
+	}
+	return result;
+}
+
 static int influxql_set_up(struct store *store)
 {
-	char error[REMOTE_WORDS_SIZE] = "";
+	char error[REMOTE_WORDS_SIZE] = "", version[INFLUXDB_VERSION_SIZE];
 	struct policy policy = { 0 };
 	struct text statement = TEXT_EMPTY;
 	text_printf(&statement, "SHOW RETENTION POLICIES ON %s", store->database);
@@ -122,6 +147,9 @@ static int influxql_set_up(struct store *store)
 	text_free(&statement);
 	if (result == -EREMOTEIO && strstr(error, "database not found"))
 		return create_database(store);
+	/* Version 3 closes the connection, or says that there is no database. */
+	if ((result == -EIO || result == -ENOENT) && influxdb_is_3(store->remote, store->url, version))
+		return set_up_over_influxdb3(store, version);
 	if (result == 0 && policy.found)
 		result = check_retention(store, &policy);
 	return result;
@@ -141,6 +169,7 @@ static void influxql_close(struct store *store)
 	remote_close(store->remote);
 	free(store->write_url);
 	free(store->query_url);
+	free(store->url);
 	free(store->database);
 	free(store);
 }
@@ -154,6 +183,7 @@ static int influxql_open(const struct config *config, struct store **ret_store)
 	retention_init(&store->retention, config);
 	remote_append_quoted(&database, config->influxql.database, '"');
 	store->database = database.data;
+	store->url = strdup(config->influxql.url);
 	store->write_url = remote_url(config->influxql.url, "/write",
 	                              (const char *const[]){ "db", config->influxql.database, "precision", "ms", NULL });
 	store->query_url =
@@ -161,7 +191,7 @@ static int influxql_open(const struct config *config, struct store **ret_store)
 	const struct remote_identity identity = {
 		.user = config->influxql.user, .password_file = config->influxql.password_file,
 	};
-	int result = text_failed(&database) || !store->write_url || !store->query_url ? -ENOMEM : 0;
+	int result = text_failed(&database) || !store->url || !store->write_url || !store->query_url ? -ENOMEM : 0;
 	if (result == 0)
 		result = remote_open("influxql", config, &identity, &store->remote);
 	store->reads = (struct influxql_reads){

@@ -171,33 +171,62 @@ static inline bool influxdb3_start(void)
 	return serve((const char *const[]){ "python3", "-B", "tests/integration/influxdb3.py", port, "0.002", NULL }, "/ping");
 }
 
-/* It has five databases at most: the one before is deleted. */
-static inline struct config *influxdb3_configure_at(const char *engine_url, const char *token, const char *folder,
-                                                    const char *option)
+static inline void influxdb3_call(const char *method, const char *engine_url, const char *path, const char *token,
+                                  const char *body)
 {
-	char url[256], database[64], token_file[TEMPORARY_FOLDER_SIZE + 64], authorization[512];
+	char url[256], authorization[512];
 	struct http *http = http_open(5000);
 	struct http_answer answer = { .body = TEXT_EMPTY };
 	assert_non_null(http);
-	snprintf(url, sizeof(url), "%s/api/v3/configure/database?db=vigie-test-%d-%u&hard_delete_at=now", engine_url,
-	         (int)getpid(), served.cases);
+	snprintf(url, sizeof(url), "%s/api/v3/configure/database%s", engine_url, path);
 	snprintf(authorization, sizeof(authorization), "Bearer %s", token);
-	const struct http_message message = { .method = "DELETE", .url = url, .authorization = authorization };
+	const struct http_message message = {
+		.method = method, .url = url, .body = body, .body_length = body ? strlen(body) : 0, .authorization = authorization,
+	};
 	assert_int_equal(http_send(http, &message, &answer), 0);
 	text_free(&answer.body);
 	http_close(http);
+}
 
+/* The name of the case's database. It has five at most: that of the case before is deleted. */
+static inline const char *influxdb3_database(const char *engine_url, const char *token)
+{
+	static char name[64];
+	char path[128];
+	snprintf(path, sizeof(path), "?db=vigie-test-%d-%u&hard_delete_at=now", (int)getpid(), served.cases);
+	influxdb3_call("DELETE", engine_url, path, token, NULL);
+	snprintf(name, sizeof(name), "vigie-test-%d-%u", (int)getpid(), ++served.cases);
+	return name;
+}
+
+static inline struct config *influxdb3_configure_at(const char *engine_url, const char *token, const char *folder,
+                                                    const char *option)
+{
+	char url[256], database[128], token_file[TEMPORARY_FOLDER_SIZE + 64];
 	snprintf(token_file, sizeof(token_file), "%s/token", folder);
 	temporary_file_write(token_file, token);
 	snprintf(token_file, sizeof(token_file), "influxdb3.token_file=%s/token", folder);
 	snprintf(url, sizeof(url), "influxdb3.url=%s/", engine_url);
-	snprintf(database, sizeof(database), "influxdb3.database=vigie-test-%d-%u", (int)getpid(), ++served.cases);
+	snprintf(database, sizeof(database), "influxdb3.database=%s", influxdb3_database(engine_url, token));
 	return config_of((const char *const[]){ url, database, token_file, option, NULL });
 }
 
 static inline struct config *influxdb3_configure(const char *folder, const char *option)
 {
 	return influxdb3_configure_at(served.url, "any", folder, option);
+}
+
+/* Read by the words of version 1, with a database that was made by hand. */
+static inline struct config *influxdb3_configure_as_1(const char *folder, const char *option)
+{
+	char url[256], database[128], body[256];
+	const char *name = influxdb3_database(served.url, "any");
+	(void)folder;
+	snprintf(body, sizeof(body), "{\"db\": \"%s\", \"retention_period\": \"2d\"}", name);
+	influxdb3_call("POST", served.url, "", "any", body);
+	snprintf(url, sizeof(url), "influxql.url=%s/", served.url);
+	snprintf(database, sizeof(database), "influxql.database=%s", name);
+	return config_of((const char *const[]){ url, database, option, NULL });
 }
 
 static inline bool influxdb3_is_given(void)
@@ -306,6 +335,8 @@ static const struct engine engines[] = {
 	{ .ops = &store_victoriametrics, .start = cluster_start, .configure = cluster_configure, .settle = cluster_settle,
 	  .approximate = true },
 	{ .ops = &store_influxdb3, .start = influxdb3_start, .stop = stop_serving, .configure = influxdb3_configure },
+	{ .ops = &store_influxql, .name = "influxql over influxdb3", .start = influxdb3_start, .stop = stop_serving,
+	  .configure = influxdb3_configure_as_1 },
 	{ .ops = &store_influxdb3, .name = "influxdb3, given", .start = influxdb3_is_given,
 	  .configure = influxdb3_configure_given },
 	{ .ops = &store_sqlite, .name = "sqlite, sealed", .configure = config_in, .seal = sqlite_seal },
