@@ -9,6 +9,7 @@
 #include "tests/unit/support/http_server.h"
 
 #define INFLUXDB2_WIRE "tests/data/influxdb2-wire/"
+#define INFLUXDB3_WIRE "tests/data/influxdb3-wire/"
 
 /* A whole file; to be freed. */
 static inline struct text recorded(const char *path)
@@ -22,7 +23,8 @@ static inline struct text recorded(const char *path)
 	while ((length = fread(piece, 1, sizeof(piece), file)) > 0)
 		text_append(&text, piece, length);
 	fclose(file);
-	assert_true(text.length > 0 && !text_failed(&text));
+	text_append_string(&text, ""); /* of an engine that closed the connection there is nothing */
+	assert_false(text_failed(&text));
 	return text;
 }
 

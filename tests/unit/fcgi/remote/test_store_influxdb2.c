@@ -4,12 +4,7 @@
  * is the contract of test_store.c.)
  */
 #include "tests/unit/support/cmocka.h"
-#include "tests/unit/support/captured_stderr.h"
-#include "tests/unit/support/http_server.h"
-#include "tests/unit/fcgi/remote/recorded.h"
-#include "tests/unit/fcgi/store_fixture.h"
-
-#include <cjson/cJSON.h>
+#include "tests/unit/fcgi/remote/stage.h"
 
 #define FIND "GET /api/v2/buckets?"
 #define FIND_ORG "GET /api/v2/orgs?"
@@ -18,58 +13,18 @@
 #define WRITE "POST /api/v2/write?"
 #define QUERY_ "POST /api/v2/query?"
 
-#define TOKEN "a-token=="
+#define TOKEN STAGE_TOKEN
 #define NAME "a b,c=d\"\xc3\xa9"
 
 /* When the samples of the recordings were taken. */
 #define EARLIER 1795357313000
 #define LATER 1795357323000
 
-/* One case: the server, and the store on it. */
-struct stage {
-	struct fixture f;
-	struct http_server *server;
-};
-
 /* ---- the stage ---- */
-
-static void answer_with(struct stage *stage, const char *start, int status, const char *body)
-{
-	struct text answer = TEXT_EMPTY;
-	http_server_format(status, NULL, body, &answer);
-	http_server_answer(stage->server, start, answer.data);
-	text_free(&answer);
-}
-
-/* From now on the server plays a recording, with a string in the place of another (NULL: as it is). */
-static void play_with(struct stage *stage, const char *start, const char *name, const char *from, const char *to)
-{
-	char path[128];
-	snprintf(path, sizeof(path), INFLUXDB2_WIRE "%s.response", name);
-	struct text answer = recorded(path);
-	if (from) {
-		recorded_replace(&answer, from, to);
-		answer_with(stage, start, 200, recorded_body(&answer)); /* its length is another now */
-	} else {
-		recorded_serve(stage->server, start, answer.data);
-	}
-	text_free(&answer);
-}
-
-static void play(struct stage *stage, const char *start, const char *name)
-{
-	play_with(stage, start, name, NULL, NULL);
-}
 
 static int set_stage(void **state)
 {
-	struct stage *stage = calloc(1, sizeof(*stage));
-	assert_non_null(stage);
-	stage->f.ops = &store_influxdb2;
-	stage->f.now = STORE_LATEST_MS - STORE_AHEAD_MS; /* no bound for what hosts() asks for */
-	temporary_folder_make(stage->f.folder);
-	captured_stderr_begin();
-	stage->server = http_server_open();
+	struct stage *stage = stage_open(&store_influxdb2, INFLUXDB2_WIRE);
 	play(stage, FIND, "bucket-find");
 	play(stage, WRITE, "write-ok");
 	http_server_start(stage->server);
@@ -77,65 +32,20 @@ static int set_stage(void **state)
 	return 0;
 }
 
-static int clear_stage(void **state)
-{
-	struct stage *stage = *state;
-	stage->f.ops->close(stage->f.store);
-	http_server_close(stage->server);
-	captured_stderr_end();
-	config_free(stage->f.config);
-	temporary_folder_remove(stage->f.folder);
-	free(stage);
-	return 0;
-}
-
-#define STAGED(name) cmocka_unit_test_setup_teardown(name, set_stage, clear_stage)
+#define STAGED(name) cmocka_unit_test_setup_teardown(name, set_stage, stage_close)
 
 /* Opens the store, with options as in "server.retention=1d" (NULL: none). */
 static void open_with(struct stage *stage, const char *bucket, const char *option, const char *other_option)
 {
-	char url[128], bucket_option[128], token_file[TEMPORARY_FOLDER_SIZE + 64];
-	struct text error = TEXT_EMPTY;
-	snprintf(url, sizeof(url), "influxdb2.url=%s/", http_server_url(stage->server));
+	char bucket_option[128];
 	snprintf(bucket_option, sizeof(bucket_option), "influxdb2.bucket=%s", bucket);
-	snprintf(token_file, sizeof(token_file), "influxdb2.token_file=%s/token", stage->f.folder);
-	temporary_file_write(strchr(token_file, '=') + 1, TOKEN "\n");
-	char *options[] = { url, bucket_option, token_file, (char *)(uintptr_t)option, (char *)(uintptr_t)other_option };
-	size_t count = option ? other_option ? 5 : 4 : 3;
-	if (config_load(NULL, options, count, &stage->f.config, &error))
-		fail_msg("%s", error.data);
-	open_store(&stage->f);
+	stage_open_store(stage, "influxdb2.url", "influxdb2.token_file",
+	                 (const char *const[]){ bucket_option, option, other_option, NULL });
 }
 
 static void open_wire(struct stage *stage)
 {
 	open_with(stage, "wire", NULL, NULL);
-}
-
-static int health(const struct stage *stage)
-{
-	return stage->f.ops->health(stage->f.store);
-}
-
-/* The first line of a recorded request. */
-static const char *recorded_line(const char *name)
-{
-	static char line[256];
-	char path[128];
-	snprintf(path, sizeof(path), INFLUXDB2_WIRE "%s.request", name);
-	struct text request = recorded(path);
-	snprintf(line, sizeof(line), "%.*s", (int)strcspn(request.data, "\r\n"), request.data);
-	text_free(&request);
-	return line;
-}
-
-static void assert_same_json(const char *json, const char *wanted)
-{
-	cJSON *one = cJSON_Parse(json), *other = cJSON_Parse(wanted);
-	if (!one || !other || !cJSON_Compare(one, other, true))
-		fail_msg("%s is not %s", json, wanted);
-	cJSON_Delete(one);
-	cJSON_Delete(other);
 }
 
 /* ---- set-up ---- */
@@ -144,7 +54,7 @@ static void test_influxdb2_open_bucket_is_there_nothing_is_changed(void **state)
 {
 	struct stage *stage = *state;
 	open_wire(stage);
-	const char *asked = http_server_last(stage->server, recorded_line("bucket-find"))->head;
+	const char *asked = http_server_last(stage->server, recorded_line(stage, "bucket-find"))->head;
 	assert_non_null(strstr(asked, "\r\nAuthorization: Token " TOKEN "\r\n"));
 	assert_int_equal(http_server_count(stage->server, ""), 1);
 	assert_int_equal(health(stage), 0);
@@ -159,8 +69,8 @@ static void test_influxdb2_open_bucket_is_absent_it_is_made(void **state)
 	play(stage, FIND_ORG, "org-find");
 	play(stage, CREATE, "bucket-create");
 	open_with(stage, "created", NULL, NULL);
-	assert_true(http_server_count(stage->server, recorded_line("org-find")) > 0);
-	assert_true(http_server_count(stage->server, recorded_line("bucket-create")) > 0);
+	assert_true(http_server_count(stage->server, recorded_line(stage, "org-find")) > 0);
+	assert_true(http_server_count(stage->server, recorded_line(stage, "bucket-create")) > 0);
 	struct text request = recorded(INFLUXDB2_WIRE "bucket-create.request");
 	assert_same_json(http_server_last(stage->server, CREATE)->body, recorded_body(&request));
 	text_free(&request);
@@ -231,10 +141,7 @@ static void test_influxdb2_open_answer_that_is_none_is_told(void **state)
 		const char *line = strstr(captured_stderr_text(), "store influxdb2: set up: ");
 		assert_non_null(line);
 		assert_true(strcspn(line, "\n") > strlen("store influxdb2: set up: "));
-		stage->f.ops->close(stage->f.store);
-		stage->f.store = NULL;
-		config_free(stage->f.config);
-		stage->f.config = NULL;
+		stage_close_store(stage);
 	}
 }
 
@@ -274,10 +181,7 @@ static void test_influxdb2_open_other_retention_is_warned_of(void **state)
 		assert_int_equal(captured_stderr_count("warning"), i + 1);
 		assert_int_equal(stage->f.ops->retention(stage->f.store), cases[i].wanted_ms);
 		assert_int_equal(health(stage), 0);
-		stage->f.ops->close(stage->f.store);
-		stage->f.store = NULL;
-		config_free(stage->f.config);
-		stage->f.config = NULL;
+		stage_close_store(stage);
 	}
 	assert_int_equal(http_server_count(stage->server, CHANGE), 0);
 	assert_int_equal(http_server_count(stage->server, CREATE), 0);
@@ -299,7 +203,7 @@ static void test_influxdb2_open_managed_retention_is_changed(void **state)
 	play(stage, CHANGE, "bucket-set-retention");
 	open_with(stage, "wire", "server.retention=1d", "server.manage_retention=yes");
 	assert_int_equal(http_server_count(stage->server, CHANGE), 1);
-	assert_true(http_server_count(stage->server, recorded_line("bucket-set-retention")) > 0);
+	assert_true(http_server_count(stage->server, recorded_line(stage, "bucket-set-retention")) > 0);
 	assert_same_json(http_server_last(stage->server, CHANGE)->body,
 	                 "{\"retentionRules\": [{\"type\": \"expire\", \"everySeconds\": 86400}]}");
 	assert_int_equal(captured_stderr_count("the retention of bucket wire is now 86400 s"), 1);
@@ -327,19 +231,6 @@ static void test_influxdb2_open_managed_retention_is_refused_the_engines_counts(
 
 /* ---- writing ---- */
 
-static int append_samples(struct stage *stage, struct sample samples[], size_t count, char words[static STORE_REFUSAL_SIZE])
-{
-	const struct batch batch = { .samples = samples, .count = count };
-	const struct batch *const batches[] = { &batch };
-	return stage->f.ops->append(stage->f.store, batches, 1, (struct moment){ .wall_ms = LATER }, words);
-}
-
-static int append_one(struct stage *stage, char words[static STORE_REFUSAL_SIZE])
-{
-	struct sample sample = SAMPLE("10.0.0.1", "bash", MEM, LATER, 1.5);
-	return append_samples(stage, &sample, 1, words);
-}
-
 static void test_influxdb2_append_samples_are_the_recorded_lines(void **state)
 {
 	struct stage *stage = *state;
@@ -353,7 +244,7 @@ static void test_influxdb2_append_samples_are_the_recorded_lines(void **state)
 	open_wire(stage);
 	assert_int_equal(append_samples(stage, samples, COUNT_OF(samples), words), 0);
 	const struct http_server_request *asked = http_server_last(stage->server, WRITE);
-	const char *line = recorded_line("write-ok");
+	const char *line = recorded_line(stage, "write-ok");
 	assert_memory_equal(asked->head, line, strlen(line));
 	assert_non_null(strstr(asked->head, "\r\nAuthorization: Token " TOKEN "\r\n"));
 	assert_non_null(strstr(asked->head, "\r\nContent-Type: text/plain; charset=utf-8\r\n"));
@@ -636,25 +527,6 @@ static void test_influxdb2_reads_empty_answer_is_empty(void **state)
 	assert_int_equal(health(stage), 0);
 }
 
-/* Asks all four; the outputs stay as they are. */
-static void assert_reads_fail(struct stage *stage, int wanted)
-{
-	struct fixture *f = &stage->f;
-	union {
-		struct store_rows rows;
-		struct store_history history;
-		struct store_hosts hosts;
-		unsigned char bytes[sizeof(struct store_history)];
-	} answer, untouched;
-	memset(&untouched, 0x5a, sizeof(untouched));
-	memcpy(&answer, &untouched, sizeof(answer));
-	assert_int_equal(f->ops->mean(f->store, QUERY(f, 0, LATER), &answer.rows), wanted);
-	assert_int_equal(f->ops->latest(f->store, QUERY(f, 0, LATER), &answer.rows), wanted);
-	assert_int_equal(f->ops->history(f->store, QUERY(f, 0, LATER), &answer.history), wanted);
-	assert_int_equal(f->ops->hosts(f->store, 0, STORE_LATEST_MS, &answer.hosts), wanted);
-	assert_memory_equal(&answer, &untouched, sizeof(answer));
-}
-
 static void test_influxdb2_reads_recorded_failure_is_told(void **state)
 {
 	static const struct {
@@ -670,7 +542,7 @@ static void test_influxdb2_reads_recorded_failure_is_told(void **state)
 	open_wire(stage);
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		play(stage, QUERY_, cases[i].name);
-		assert_reads_fail(stage, cases[i].wanted);
+		assert_reads_fail(stage, LATER, cases[i].wanted);
 		assert_true(captured_stderr_count(cases[i].words) >= 1);
 		play(stage, QUERY_, "query-empty");
 		assert_string_equal(means(&stage->f, QUERY(&stage->f, 0, LATER)), "");
@@ -715,13 +587,13 @@ static void test_influxdb2_reads_answer_that_is_wrong_is_told_once(void **state)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		size_t before = captured_stderr_count(cases[i].words);
 		recorded_serve(stage->server, QUERY_, cases[i].answer);
-		assert_reads_fail(stage, -EIO);
+		assert_reads_fail(stage, LATER, -EIO);
 		size_t set_ups = http_server_count(stage->server, FIND);
 		if (i == 0) {
 			WAIT_FOR(http_server_count(stage->server, FIND) > set_ups, 5000);
 			usleep(20000); /* it has read the answer */
 		}
-		assert_reads_fail(stage, -EIO);
+		assert_reads_fail(stage, LATER, -EIO);
 		assert_int_equal(health(stage), -EIO);
 		assert_int_equal(captured_stderr_count(cases[i].words), before + 1);
 		play(stage, QUERY_, "query-empty");
@@ -743,7 +615,7 @@ static void test_influxdb2_reads_answer_that_is_cut_is_told(void **state)
 	for (size_t i = 0; i < COUNT_OF(answers); i++) {
 		http_server_hang_up(stage->server, i == 1);
 		recorded_serve(stage->server, QUERY_, answers[i]);
-		assert_reads_fail(stage, -EIO);
+		assert_reads_fail(stage, LATER, -EIO);
 		assert_true(captured_stderr_count("error: store influxdb2: read: ") > i);
 	}
 }
