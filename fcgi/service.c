@@ -205,7 +205,7 @@ bool service_check_read(struct service *service, int result, int64_t start_ns, s
 		               "one ip or process, above= or limit=",
 		               (long long)atomic_load(&service->max_points));
 	else if (result == -EINVAL)
-		response_error(response, 400, NULL, "the store refuses to answer this: %s", refusal);
+		response_error(response, 400, NULL, "the store refuses to answer this%s%s", refusal[0] ? ": " : "", refusal);
 	else if (result)
 		service_answer_failure(result, response);
 	return result == 0;
@@ -228,6 +228,7 @@ static void make_answer(struct service *service, service_handler *handler, const
 		counters_add(COUNTER_SHARED, 1);
 		return;
 	}
+	refusal[0] = '\0';
 	handler(service, parameters, request, response);
 	if (text_failed(&response->body)) {
 		response_free(response);

@@ -10,7 +10,8 @@
 
 enum {
 	SERIES_DEPTH = 5,  /* of a series in an answer */
-	HOSTS_PIECES = 32, /* of a window in which hosts are looked for */
+	HOSTS_PIECES = 32, /* of a window in which hosts are looked for, unless they are too long for the engine */
+	HOSTS_PIECE_MIN_MS = 600000,
 };
 
 /* Who takes what an answer holds. */
@@ -206,6 +207,11 @@ int influxql_read_hosts(struct influxql_reads *reads, int64_t from_ms, int64_t t
 		piece.to_ms = to_ms - piece.from_ms > piece_ms ? piece.from_ms + piece_ms : to_ms;
 		influxql_append_newest(&statement, &piece, false);
 		result = ask_statement(reads, &taker, &statement);
+		if (result == -EINVAL && reads->hosts_window_ms && piece_ms > HOSTS_PIECE_MIN_MS) {
+			piece_ms /= 2; /* it would have read too many files */
+			piece.to_ms = piece.from_ms;
+			result = 0;
+		}
 	}
 	if (result == -EBADMSG)
 		result = remote_answer_failed(reads->remote, REMOTE_READ, "");

@@ -69,14 +69,14 @@ static int configure(struct store *store, const char *method)
 	return result;
 }
 
-/* What the engine tells of our database, in the array of all; NULL: it is not there. */
+/* What the engine tells of our database, in the array of all; NULL: it is not there. (One that was deleted has another
+ * name.) */
 static const cJSON *find_database(const struct store *store, const cJSON *databases)
 {
 	const cJSON *database;
 	cJSON_ArrayForEach(database, databases) {
 		const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(database, "database_name"));
-		bool deleted = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(database, "deleted"));
-		if (name && strcmp(name, store->database) == 0 && !deleted)
+		if (name && strcmp(name, store->database) == 0)
 			return database;
 	}
 	return NULL;

@@ -149,6 +149,7 @@ class FakeEngine:
 class Engine:
     """A program that listens on `url`. It may be started and stopped in turns: what it stores is there again."""
 
+    store = None   # as vigie calls it
     health = None  # a path that it answers when it is up
 
     def __init__(self):
@@ -210,6 +211,7 @@ class Engine:
 
 
 class Influxd(Engine):
+    store = "influxql"
     health = "/ping"
     more = ""  # of its configuration
 
@@ -235,6 +237,7 @@ class Influxd(Engine):
 
 
 class VictoriaMetrics(Engine):
+    store = "victoriametrics"
     health = "/health"
 
     def __init__(self, *flags):

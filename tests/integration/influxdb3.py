@@ -80,6 +80,8 @@ class InfluxDB3:
     reads       whether what is written is parsed and kept; else it is counted (`lines`), and there is nothing to be read
     """
 
+    store = "influxdb3"  # as vigie calls it
+
     def __init__(self, port, flush_s=1.0, reads=True):
         self.port, self.flush_s, self.reads = port, flush_s, reads
         self.url = f"http://127.0.0.1:{port}"

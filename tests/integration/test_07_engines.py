@@ -12,7 +12,8 @@ import time
 import unittest
 import urllib.parse
 
-from engines import FakeEngine, Influxd, VictoriaMetrics
+from engines import FakeEngine, Influxd, VictoriaMetrics, engine_port
+from influxdb3 import InfluxDB3
 from vigie import Vigie, is_sanitized, sample, wait_until
 
 RETRY_SECONDS = 2  # between two tries of vigie-fcgi to set an engine up
@@ -35,8 +36,7 @@ class EngineTest(unittest.TestCase):
         return self.use(Vigie("--server", config=config_of("influxql", f"[influxql]\nurl = {engine.url}\n{user}", **server)))
 
     def start_over(self, engine, **server):
-        store = "influxql" if isinstance(engine, Influxd) else "victoriametrics"
-        return self.use(Vigie("--server", config=config_of(store, engine.config(), **server)))
+        return self.use(Vigie("--server", config=config_of(engine.store, engine.config(), **server)))
 
     def start_clients(self, count):
         pool = concurrent.futures.ThreadPoolExecutor(count)
@@ -382,6 +382,70 @@ class AccessTest(EngineTest):
         self.assert_accepted_again(vigie)
 
 
+class InfluxDB3Test(EngineTest):
+    """What its own words lead to, over a stand-in."""
+
+    def setUp(self):
+        self.engine = self.use(InfluxDB3(engine_port(), flush_s=0.05))
+
+    def assert_kept(self, retention_s):
+        self.assertEqual(self.engine.databases, {"monitoring": retention_s})
+
+    def test_database_keeps_for_ever_at_no_time(self):
+        self.engine.token = "a-token"
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-secret-"))
+        self.addCleanup(shutil.rmtree, folder)
+        token = folder / "token"
+        token.write_text("another\n")
+        vigie = self.use(Vigie("--server", config=config_of("influxdb3", f"{self.engine.config()}token_file = {token}\n")))
+        self.assert_unavailable(vigie.save("10.8.6.1", sample("a", "mem", 1)))
+        self.assert_failing(vigie)
+        token.write_text("a-token\n")
+        self.wait_for_health(vigie)
+        self.assert_saved(vigie.save("10.8.6.1", sample("a", "mem", 1)))
+        self.assert_kept(172800)
+        # It is begun anew in no time, and nobody may have seen that it was away.
+        for pause in (0, 0.3):
+            self.engine.stop()
+            if pause:
+                self.assert_unavailable(vigie.save("10.8.6.1", sample("a", "mem", 1)))
+            self.engine.lose_all()
+            self.engine.start()
+            wait_until(lambda: vigie.save("10.8.6.1", sample("b", "mem", 2)).status == 200, 5, "it is saved again")
+            if pause:
+                self.assert_kept(172800)
+        self.assertEqual(vigie.get("get-all").json(), {"b": [2, None]})
+
+    def test_limit_on_files_is_told_with_what_to_change(self):
+        vigie = self.start_over(self.engine)
+        self.assert_saved(vigie.save("10.8.6.1", sample("a", "mem", 1)))
+        self.engine.file_limit = 7200
+        self.assertEqual(vigie.get("hosts").json()["10.8.6.1"]["processes"], 1)
+        for path in ("get-all?window=3h", "get-all-detailed?window=3h&step=1m"):
+            answer = vigie.get(path)
+            self.assertEqual(answer.status, 400, path)
+            self.assertIn("raise --query-file-limit", answer.json()["error"], path)
+        self.assertEqual(vigie.get("get-all").json(), {"a": [1, None]})
+        self.assertEqual(vigie.get("health").status, 200)
+        self.assertEqual(len(self.log_lines(vigie, "--query-file-limit")), 1)
+
+    def test_version_2_and_1_over_it(self):
+        section = f"[influxdb2]\nurl = {self.engine.url}\n[influxql]\nurl = {self.engine.url}\n"
+        vigie = self.use(Vigie("--server", config=config_of("influxdb2", section)))
+        self.assert_unavailable(vigie.save("10.8.6.1", sample("a", "mem", 1)))
+        self.assert_failing(vigie)
+        self.assertEqual(len(self.log_lines(vigie, "this is InfluxDB 3.6.0")), 1)
+        vigie = self.use(Vigie("--server", config=config_of("influxql", section)))
+        self.assert_unavailable(vigie.save("10.8.6.1", sample("a", "mem", 1)))
+        self.assert_failing(vigie)
+        self.assertEqual(self.engine.databases, {})
+        self.engine.databases["monitoring"] = 172800
+        self.wait_for_health(vigie)
+        self.assert_saved(vigie.save("10.8.6.1", sample("a", "mem", 1)))
+        self.assertEqual(vigie.get("get-all").json(), {"a": [1, None]})
+        self.assertEqual(len(self.log_lines(vigie, "store = influxdb3 is for it")), 1)
+
+
 class Load:
     """Clients that put numbered samples, a millisecond apart, and repeat what is not answered with 200."""
 
@@ -607,9 +671,9 @@ class SameAnswersTest(EngineTest):
         yield from ("latest", "hosts", "query-alarm", "alarms", "alarms?window=1m&resource=cpu", "alarms?ip=10.8.7.2")
 
     def test_every_engine_gives_the_same_answers(self):
-        engines = [self.use(Influxd()), self.use(VictoriaMetrics())]
+        engines = [self.use(Influxd()), self.use(VictoriaMetrics()), self.use(InfluxDB3(engine_port(), flush_s=0.05))]
         vigies = {"sqlite": self.use(Vigie("--server", config=config_of("sqlite")))}
-        vigies.update((engine.command()[0], self.start_over(engine)) for engine in engines)
+        vigies.update((engine.store, self.start_over(engine)) for engine in engines)
         for path, body in self.bodies(time.time()):
             for vigie in vigies.values():
                 self.assert_saved(vigie.put(path, body))

@@ -644,6 +644,7 @@ static const struct {
 	{ "server", "read_tokens", offsetof(struct config, server.read_tokens) },
 	{ "server", "admin_tokens", offsetof(struct config, server.admin_tokens) },
 	{ "sqlite", "path", offsetof(struct config, sqlite.path) },
+	{ "influxdb3", "token_file", offsetof(struct config, influxdb3.token_file) },
 	{ "influxdb2", "token_file", offsetof(struct config, influxdb2.token_file) },
 	{ "influxql", "password_file", offsetof(struct config, influxql.password_file) },
 	{ "victoriametrics", "password_file", offsetof(struct config, victoriametrics.password_file) },
@@ -829,6 +830,7 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "store_timeout = 3s\nstore_queue = 2MiB\nstore_ca_file = /ca\nstore_proxy = none\nmanage_retention = yes\n"
                                    "write_tokens = /w\nread_tokens = /r\nadmin_tokens = /a\n"
                                    "[sqlite]\npath = /a b/c\ndetail = 3d\n"
+                                   "[influxdb3]\nurl = http://i3\ndatabase = d3\ntoken_file = /t3\n"
                                    "[influxdb2]\nurl = http://i2\norg = o\nbucket = b\ntoken_file = /t2\n"
                                    "[influxql]\nurl = http://i1\ndatabase = d\nuser = u\npassword_file = /p1\n"
                                    "[victoriametrics]\ninsert_url = http://vi\nselect_url = http://vs\nuser = v\n"
@@ -865,6 +867,7 @@ static void test_config_print_has_every_option(void **state)
 		"store_timeout = 3s", "store_queue = 2MiB", "store_ca_file = /ca", "store_proxy = none", "manage_retention = yes",
 		"write_tokens = /w", "read_tokens = /r", "admin_tokens = /a",
 		"[sqlite]", "path = /a b/c", "detail = 3d",
+		"[influxdb3]", "url = http://i3", "database = d3", "token_file = /t3",
 		"[influxdb2]", "url = http://i2", "org = o", "bucket = b", "token_file = /t2",
 		"[influxql]", "url = http://i1", "database = d", "user = u", "password_file = /p1",
 		"[victoriametrics]", "insert_url = http://vi", "select_url = http://vs", "user = v", "password_file = /pv",
@@ -908,7 +911,7 @@ static void test_config_print_has_every_option(void **state)
 static void test_config_print_sections_stand_once(void **state)
 {
 	(void)state;
-	static const char *const sections[] = { "[log]\n", "[server]\n", "[sqlite]\n", "[influxdb2]\n", "[influxql]\n",
+	static const char *const sections[] = { "[log]\n", "[server]\n", "[sqlite]\n", "[influxdb3]\n", "[influxdb2]\n", "[influxql]\n",
 	                                       "[victoriametrics]\n", "[collector]\n", "[alert]\n", "[forecast]\n" };
 	struct text error = TEXT_EMPTY, text = TEXT_EMPTY;
 	struct config *config;

@@ -336,6 +336,23 @@ static void test_remote_close_while_the_engine_is_absent_is_prompt(void **state)
 	assert_in_range((clock_monotonic_ns() - start_ns) / 1000000, 0, 1000);
 }
 
+/* What was set up may be deleted: an InfluxDB 3 is looked at while it works. */
+static void test_remote_expect_influxdb3_set_up_is_repeated(void **state)
+{
+	struct stage *stage = *state;
+	http_server_start(stage->server);
+	assert_int_equal(remote_open("fake", stage->config, &(struct remote_identity){ 0 }, &stage->store.remote), 0);
+	remote_expect_influxdb3(stage->store.remote, 20);
+	assert_int_equal(remote_start(stage->store.remote, set_up, &(struct http_message){ 0 }, &stage->store), 0);
+	WAIT_FOR(atomic_load(&stage->store.set_ups) > 3, 5000);
+	/* That one fails is no reason to write nothing, and told to nobody. */
+	http_server_answer(stage->server, PING, "HTTP/1.1 500 Error\r\nContent-Length: 0\r\n\r\n");
+	unsigned set_ups = atomic_load(&stage->store.set_ups);
+	WAIT_FOR(atomic_load(&stage->store.set_ups) > set_ups + 1, 5000);
+	assert_int_equal(health(stage), 0);
+	assert_int_equal(captured_stderr_count("store fake"), 0);
+}
+
 /* ---- who we are ---- */
 
 static void test_remote_open_identity_is_in_every_request(void **state)
@@ -558,6 +575,7 @@ int main(void)
 		STAGED(test_remote_open_secret_that_cannot_be_read_is_told),
 		STAGED(test_remote_send_refused_the_secret_is_read_again),
 		STAGED(test_remote_append_big_batches_are_a_few_requests),
+		STAGED(test_remote_expect_influxdb3_set_up_is_repeated),
 		STAGED(test_remote_append_small_batches_are_one_request),
 		STAGED(test_remote_append_request_is_refused_the_next_write_is_clean),
 		STAGED(test_remote_send_several_threads_have_a_connection_each),

@@ -381,6 +381,13 @@ static void test_influxdb3_hosts_are_looked_for_day_by_day(void **state)
 	stage->f.now = STORE_LATEST_MS - STORE_AHEAD_MS;
 	hosts(&stage->f, FROM);
 	assert_in_range(http_server_count(stage->server, QUERY_) - before, 4 + 1, 4 + 32);
+	/* A day may have too many of them: 1d, 12h, 6h, …, down to 11 minutes, and then it is refused. */
+	play_query(stage, "v1-file-limit");
+	stage->f.now = FROM + 4 * DAY - STORE_AHEAD_MS;
+	before = http_server_count(stage->server, QUERY_);
+	struct store_hosts none;
+	assert_int_equal(stage->f.ops->hosts(stage->f.store, FROM, FROM + 4 * DAY, &none), -EINVAL);
+	assert_int_equal(http_server_count(stage->server, QUERY_) - before, 2 * 9); /* each with a probe */
 }
 
 static void test_influxdb3_history_recorded_answer_is_points(void **state)
