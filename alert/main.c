@@ -24,6 +24,35 @@ static int check(const struct config *config, struct text *ret_error)
 	return service_check(config, program.config_path, ret_error);
 }
 
+enum { AGAIN_PARTS = 10, DEADLINE_FIFTHS = 4 }; /* of an interval */
+
+/* The round that is under way. */
+struct round {
+	int64_t boundary_ms;
+	int64_t until_boot_ms; /* hosts are waited for until then, on a clock that is never set */
+};
+
+static struct round begin_round(const struct config *config, int64_t boundary_ms, struct moment now)
+{
+	int64_t latest_ms = config->alert.interval_ms * DEADLINE_FIFTHS / 5;
+	int64_t deadline_ms = config->alert.deadline_ms < latest_ms ? config->alert.deadline_ms : latest_ms;
+	return (struct round){ boundary_ms, now.boot_ms + boundary_ms + deadline_ms - now.wall_ms };
+}
+
+/* Has the round evaluated. Returns how long to wait before that is tried again; -1: it is done. */
+static int64_t evaluate(struct service *service, const struct round *round)
+{
+	struct moment now = clock_moment();
+	if (service_evaluate(service, round->boundary_ms, now.wall_ms, now.boot_ms < round->until_boot_ms))
+		return -1;
+	/* The server gives an answer again for a tenth of an interval; and one that costs it much is not asked for all the time. */
+	int64_t ended_ms = clock_moment().boot_ms, pause_ms = program.config->alert.interval_ms / AGAIN_PARTS;
+	int64_t left_ms = round->until_boot_ms > ended_ms ? round->until_boot_ms - ended_ms : 0;
+	if (pause_ms < 2 * (ended_ms - now.boot_ms))
+		pause_ms = 2 * (ended_ms - now.boot_ms);
+	return pause_ms < left_ms ? pause_ms : left_ms;
+}
+
 static bool open_tick(struct tick *tick, const struct config *config)
 {
 	return tick_renew(tick, config->alert.interval_ms, config->alert.phase_ms);
@@ -40,14 +69,18 @@ static void reload(struct service *service, struct tick *tick)
 
 static void run(struct service *service, struct tick *tick)
 {
+	struct round round = { 0 };
+	int64_t wait_ms = -1;
 	for (;;) {
 		int64_t boundary_ms;
 		struct moment now;
-		switch (program_wait(&program, tick->timer_fd)) {
+		switch (program_wait_for(&program, tick->timer_fd, wait_ms)) {
 		case PROGRAM_TIMER:
 			now = clock_moment();
-			if (tick_take(tick, now, &boundary_ms))
-				service_evaluate(service, now.wall_ms);
+			if (!tick_take(tick, now, &boundary_ms))
+				break;
+			round = begin_round(program.config, boundary_ms, now);
+			wait_ms = evaluate(service, &round);
 			break;
 		case PROGRAM_RELOAD:
 			reload(service, tick);
@@ -55,7 +88,8 @@ static void run(struct service *service, struct tick *tick)
 		case PROGRAM_DUMP:
 			service_log_counts(service);
 			break;
-		case PROGRAM_TIMEOUT: /* never: it waits for ever */
+		case PROGRAM_TIMEOUT:
+			wait_ms = evaluate(service, &round);
 			break;
 		case PROGRAM_STOP:
 			service_save(service);

@@ -13,6 +13,7 @@
 #ifndef VIGIE_ALERT_SERVICE_H
 #define VIGIE_ALERT_SERVICE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/config.h"
@@ -38,8 +39,11 @@ void service_close(struct service *service);
  * Whatever of it fails is logged, stays as it was, and keeps nothing else from being taken. */
 void service_reload(struct service *service, const struct config *config, const char *source);
 
-/* One round at the wall clock's `now_ms`. */
-void service_evaluate(struct service *service, int64_t now_ms);
+/*
+ * One round of the tick at `boundary_ms`, at the wall clock's `now_ms`. A round that is `patient` waits for hosts whose
+ * samples of the tick have not come (states_await()): false then, nothing is judged, and it is to be tried again.
+ */
+bool service_evaluate(struct service *service, int64_t boundary_ms, int64_t now_ms, bool patient);
 
 /* Logs how many hosts it knows, and what stands. */
 void service_log_counts(const struct service *service);

@@ -106,16 +106,21 @@ static void report(struct service *service)
 	text_free(&error);
 }
 
-void service_evaluate(struct service *service, int64_t now_ms)
+bool service_evaluate(struct service *service, int64_t boundary_ms, int64_t now_ms, bool patient)
 {
 	struct latest latest;
 	if (!ask_latest(service, &latest)) {
 		states_interrupted(service->states);
 		service_flush_log(service);
 		save_changes(service);
-		return;
+		return true;
+	}
+	if (patient && states_await(service->states, &latest, boundary_ms)) {
+		latest_free(&latest);
+		return false;
 	}
 	trouble_watch(&service->evaluating, judge(service, &latest, now_ms), NULL);
 	latest_free(&latest);
 	report(service);
+	return true;
 }

@@ -24,6 +24,7 @@ struct host {
 	uint64_t seen_in;        /* evaluation */
 	unsigned present;        /* evaluations in a row, up to 2 */
 	int64_t absent_allowed;  /* so many make it UNKNOWN */
+	int64_t paces_ms[2];     /* from one newest sample to the next, the last two times; 0: not known */
 	size_t sample_at;        /* where its samples begin in the last latest that it was in */
 	UT_hash_handle hh;
 };

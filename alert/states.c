@@ -237,6 +237,10 @@ static int evaluate_host(struct states *states, const struct rules *rules, const
 			newest_ms = sample->time_ms;
 		result = evaluate_sample(states, rules, host, sample, transitions);
 	}
+	if (host->state.last_seen_ms && newest_ms > host->state.last_seen_ms) {
+		host->paces_ms[1] = host->paces_ms[0];
+		host->paces_ms[0] = newest_ms - host->state.last_seen_ms;
+	}
 	host->state.last_seen_ms = newest_ms;
 	*ret_end = at;
 	return result;
@@ -259,6 +263,29 @@ int states_evaluate(struct states *states, const struct rules *rules, const stru
 		result = host->seen_in == states->evaluation ? end_gone_series(states, host, transitions) :
 		                                               miss_host(states, rules, host, transitions);
 	return result;
+}
+
+/* The shorter of the two, since the longer may have a sample in it that was lost or came late. */
+static int64_t pace_of(const struct host *host)
+{
+	return host->paces_ms[0] < host->paces_ms[1] ? host->paces_ms[0] : host->paces_ms[1];
+}
+
+bool states_await(const struct states *states, const struct latest *latest, int64_t boundary_ms)
+{
+	for (size_t at = 0; at < latest->count;) {
+		const char *ip = latest->samples[at].ip;
+		int64_t newest_ms = INT64_MIN;
+		for (; at < latest->count && strcmp(latest->samples[at].ip, ip) == 0; at++) {
+			if (latest->samples[at].time_ms > newest_ms)
+				newest_ms = latest->samples[at].time_ms;
+		}
+		const struct host *host = state_table_find_host(states, ip);
+		int64_t pace_ms = host ? pace_of(host) : 0;
+		if (pace_ms && newest_ms + pace_ms <= boundary_ms)
+			return true;
+	}
+	return false;
 }
 
 void states_reported(struct states *states)

@@ -107,6 +107,13 @@ int states_evaluate_forecasts(struct states *states, const struct rules *rules, 
 int states_remind(struct states *states, int64_t reminder_ms, struct transitions *transitions)
 	__attribute__((warn_unused_result));
 
+/*
+ * Whether `latest` has a host that has, going by the pace of its samples, taken one by `boundary_ms` which is not there
+ * yet: an engine may show what it was given seconds later. Who is not in latest is silent, or gone; of whom the pace is
+ * not known, nothing is expected.
+ */
+bool states_await(const struct states *states, const struct latest *latest, int64_t boundary_ms);
+
 /* Walk over all hosts and all series that are kept; NULL starts and ends a walk.
  * Borrowed until the next call that changes the states. */
 const struct host_state *states_next_host(const struct states *states, const struct host_state *previous);

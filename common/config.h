@@ -118,6 +118,7 @@ struct config {
 		char *url;
 		int64_t interval_ms;
 		int64_t phase_ms; /* after the boundary */
+		int64_t deadline_ms; /* likewise */
 		int64_t timeout_ms;
 		char *proxy;
 		char *token_file;

@@ -1,14 +1,16 @@
 """From a busy process to the line in alert.log and back, through all programs."""
 
+import datetime
 import os
 import pathlib
 import re
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 
-from vigie import Vigie, wait_until
+from vigie import BUILD, PREFIX, Vigie, sample, wait_until
 
 # Tests cannot count on a free core: what burns CPU is over this whatever else the machine does.
 CONFIG = """
@@ -120,6 +122,32 @@ class AlertTest(unittest.TestCase):
         wait_until(log.exists, 15, "a new alert.log")
         os.kill(self.vigie.pid_of("vigie-collector"), signal.SIGCONT)
         self.assertIn(" UNKNOWN ", log.read_text())
+
+
+class LateTest(unittest.TestCase):
+    INTERVAL, LATE = 3, 0.7  # seconds: so long after the boundary a tick's values come, and 2.4 s after it they are not awaited any more
+
+    def test_values_that_come_late_are_judged_in_their_tick(self):
+        """The round begins 0.1 s after the boundary, and waits."""
+        vigie = Vigie("--server", config=f"[server]\ninterval = {self.INTERVAL}s\ncache = 0\n").start()
+        self.addCleanup(vigie.stop)
+        log = vigie.folder / "alert.log"
+        options = {"url": f"http://127.0.0.1:{vigie.port}{PREFIX}", "interval": f"{self.INTERVAL}s", "phase": "100ms",
+                   "log": log, "state": vigie.folder / "alert.state"}
+        with open(vigie.folder / "vigie-alert.log", "wb") as printed:
+            alert = subprocess.Popen([BUILD / "vigie-alert", *(word for name, value in options.items()
+                                                               for word in ("--set", f"alert.{name}={value}"))], stderr=printed)
+        self.addCleanup(alert.wait)
+        self.addCleanup(alert.terminate)
+        boundary = time.time() // self.INTERVAL * self.INTERVAL
+        for value in (1, 1, 1, 1, 99):
+            boundary += self.INTERVAL
+            time.sleep(max(0, boundary + self.LATE - time.time()))
+            self.assertEqual(vigie.save("10.5.0.1", sample("late", "cpu", value, boundary)).status, 200)
+        wait_until(lambda: "RED" in log.read_text(), 2 * self.INTERVAL, "it is RED")
+        said = datetime.datetime.strptime(log.read_text().split(" ")[0] + "+0000", "%Y-%m-%dT%H:%M:%S.%fZ%z").timestamp()
+        self.assertGreater(said, boundary + self.LATE)
+        self.assertLess(said, boundary + self.INTERVAL)
 
 
 if __name__ == "__main__":

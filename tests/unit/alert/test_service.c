@@ -102,7 +102,7 @@ static void evaluate(struct service *service, int64_t tick, double value)
 	int64_t time_ms = START + tick * INTERVAL;
 	snprintf(server.latest, sizeof(server.latest), "{\"10.0.0.5\": {\"java\": {\"cpu\": [%lld, %g]}}}",
 	         (long long)time_ms / 1000, value);
-	service_evaluate(service, time_ms + 5000);
+	assert_true(service_evaluate(service, time_ms, time_ms + 5000, false));
 }
 
 static void test_service_evaluate_a_red_is_said_before_the_forecasts_are_asked_for(void **state)
@@ -309,6 +309,28 @@ static void test_service_reload_takes_all_that_it_can(void **state)
 	service_close(service);
 }
 
+/* The values of the tick before are not judged while those of this one may come. */
+static void test_service_evaluate_patient_round_waits_for_the_tick(void **state)
+{
+	(void)state;
+	struct service *service = open_service(NULL);
+	for (int64_t tick = 0; tick < 4; tick++)
+		evaluate(service, tick, 50);
+	int64_t boundary_ms = START + 4 * INTERVAL;
+	text_reset(&server.reported);
+	assert_false(service_evaluate(service, boundary_ms, boundary_ms + 4000, true));
+	assert_int_equal(server.reported.length, 0);
+	evaluate(service, 4, 83.1);
+	assert_int_equal(count_in(paths[LOG], " RED "), 1);
+	/* It waits no longer than it is told to. */
+	boundary_ms += INTERVAL;
+	text_reset(&server.reported);
+	assert_false(service_evaluate(service, boundary_ms, boundary_ms + 4000, true));
+	assert_true(service_evaluate(service, boundary_ms, boundary_ms + 8000, false));
+	assert_true(server.reported.length > 0);
+	service_close(service);
+}
+
 static void test_service_evaluate_without_a_server_goes_on_when_it_is_back(void **state)
 {
 	(void)state;
@@ -316,7 +338,7 @@ static void test_service_evaluate_without_a_server_goes_on_when_it_is_back(void 
 	evaluate(service, 0, 83.1);
 	text_reset(&server.reported);
 	strcpy(server.latest, "");
-	service_evaluate(service, START + INTERVAL);
+	assert_true(service_evaluate(service, START + INTERVAL, START + INTERVAL, true));
 	assert_int_equal(server.reported.length, 0);
 	server.forecasts = "";
 	for (int64_t tick = 2; tick <= 4; tick++)
@@ -412,6 +434,7 @@ int main(void)
 		SERVICE_TEST(test_service_open_what_it_cannot_do_without),
 		SERVICE_TEST(test_service_open_state_in_use_says_by_whom),
 		SERVICE_TEST(test_service_reload_takes_all_that_it_can),
+		SERVICE_TEST(test_service_evaluate_patient_round_waits_for_the_tick),
 		SERVICE_TEST(test_service_evaluate_without_a_server_goes_on_when_it_is_back),
 		SERVICE_TEST(test_service_save_writes_the_state),
 		SERVICE_TEST(test_service_check_table),

@@ -526,6 +526,58 @@ static void test_states_reported_ends_are_kept_until_then(void **state)
 	world_close(&world);
 }
 
+/* Each tick a host has given the sample of so many ticks ago, of those that it takes: each `pace` ticks, and none at `lost`. */
+static void test_states_await_hosts_whose_sample_of_the_tick_is_not_there(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t pace, behind, lost;
+		const char *wanted; /* of each tick: whether it is waited for */
+	} cases[] = {
+		{ 1, 0, -1, "000000000000" }, /* all is there */
+		{ 1, 1, -1, "000011111111" }, /* it is always shown a tick later; two paces are to be known first */
+		{ 1, 0, 5, "000001000000" },  /* one was lost, and is no reason to expect less later */
+		{ 6, 0, -1, "000000000000" }, /* it takes a sample a minute */
+		{ 6, 1, -1, "0000000000000000001" }, /* of which the fourth is late */
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world world;
+		world_open(&world);
+		for (int64_t at = 0; cases[i].wanted[at]; at++) {
+			int64_t taken = (at - cases[i].behind) / cases[i].pace * cases[i].pace;
+			taken -= taken == cases[i].lost;
+			if (at >= cases[i].behind)
+				give_at(&world, "10.0.0.5", "java", 5, START + taken * INTERVAL);
+			give(&world, "10.0.0.6", "java", 5);
+			if (states_await(world.states, &world.latest, world.now_ms) != (cases[i].wanted[at] == '1'))
+				fail_msg("case %zu, tick %lld", i, (long long)at);
+			evaluate(&world);
+		}
+		world_close(&world);
+	}
+}
+
+/* One process of it that is there is enough: another may have ended. */
+static void test_states_await_nobody_who_is_silent_or_partly_there(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	for (int i = 0; i < 4; i++)
+		tick(&world, 5);
+	give(&world, "10.0.0.5", "java", 5);
+	give_at(&world, "10.0.0.5", "ended", 5, world.now_ms - INTERVAL);
+	assert_false(states_await(world.states, &world.latest, world.now_ms));
+	world.latest.count = 0;
+	assert_false(states_await(world.states, &world.latest, world.now_ms));
+	give_at(&world, "10.0.0.5", "java", 5, world.now_ms - INTERVAL);
+	assert_true(states_await(world.states, &world.latest, world.now_ms));
+	/* A restart forgets its pace. */
+	restart(&world);
+	assert_false(states_await(world.states, &world.latest, world.now_ms));
+	world_close(&world);
+}
+
 static void test_states_evaluate_many_green_series_are_cheap(void **state)
 {
 	(void)state;
@@ -578,6 +630,8 @@ int main(void)
 		cmocka_unit_test(test_states_evaluate_process_named_like_the_host_is_a_series),
 		cmocka_unit_test(test_states_changed_only_when_a_restart_needs_it),
 		cmocka_unit_test(test_states_reported_ends_are_kept_until_then),
+		cmocka_unit_test(test_states_await_hosts_whose_sample_of_the_tick_is_not_there),
+		cmocka_unit_test(test_states_await_nobody_who_is_silent_or_partly_there),
 		cmocka_unit_test(test_states_evaluate_many_green_series_are_cheap),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -840,7 +840,7 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "exclude = c\ntop = 5\nmin_cpu = 0.1\nmin_mem = 12.345\nmax_processes = 14\n"
                                    "spool = /s p\nspool_bytes = 3MiB\nspool_age = 90m\nbuffer = 15\ngzip = no\n"
                                    "ca_file = /cc\nproxy = http://pc:3128\ntoken_file = /tc\n"
-                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ntimeout = 150ms\nproxy = none\ntoken_file = /ta\n"
+                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ndeadline = 3m\ntimeout = 150ms\nproxy = none\ntoken_file = /ta\n"
                                    "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
                                    "amber_probability = 0.625\namber_clear = 0.25\nhorizon = 45s\n"
                                    "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = /l\nhook = /h\n"
@@ -875,7 +875,7 @@ static void test_config_print_has_every_option(void **state)
 		"name = unit", "cpu_scale = machine", "mem_scale = limit", "kernel_threads = yes", "include = a*", "include = b", "exclude = c", "top = 5",
 		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "spool = /s p",
 		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = /cc", "proxy = http://pc:3128", "token_file = /tc", "[alert]", "url = https://y/",
-		"interval = 2m", "phase = 0d", "timeout = 150ms", "proxy = none", "token_file = /ta", "threshold = 123456.789", "clear = 0.001",
+		"interval = 2m", "phase = 0d", "deadline = 3m", "timeout = 150ms", "proxy = none", "token_file = /ta", "threshold = 123456.789", "clear = 0.001",
 		"raise_after = 16", "clear_after = 17", "amber_probability = 0.625", "amber_clear = 0.25", "horizon = 45s",
 		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = /l", "hook = /h",
 		"hook_timeout = 2s", "state = /s",

@@ -8,6 +8,8 @@
  *       an InfluxDB 2; each case makes a bucket of its own, "vigie test, …"
  *   VIGIE_TEST_INFLUXDB3_URL, VIGIE_TEST_INFLUXDB3_TOKEN (none)
  *       an InfluxDB 3 Core; each case makes a database of its own, which the next one deletes
+ *   VIGIE_TEST_VICTORIAMETRICS
+ *       the program of a newer VictoriaMetrics than Debian's, as tests/newer-victoria-metrics makes it
  *   VIGIE_TEST_VM_INSERT_URL, VIGIE_TEST_VM_SELECT_URL
  *       a VictoriaMetrics cluster, as in …/insert/0/influx and …/select/0/prometheus; each
  *       case uses a tenant of its own
@@ -242,20 +244,37 @@ static inline struct config *influxdb3_configure_given(const char *folder, const
 
 /* ---- VictoriaMetrics ---- */
 
-/* Debian's: there are no databases, so that each case has a process of its own. */
-static inline struct config *victoriametrics_configure(const char *folder, const char *option)
+/* There are no databases, so that each case has a process of its own. */
+static inline struct config *victoriametrics_configure_program(const char *program, const char *option)
 {
 	char storage[TEMPORARY_FOLDER_SIZE + 64], address[64], insert_url[128], select_url[128];
-	(void)folder;
 	stop_serving();
 	choose_place();
 	snprintf(storage, sizeof(storage), "-storageDataPath=%s/data", served.folder);
 	snprintf(address, sizeof(address), "-httpListenAddr=127.0.0.1:%d", served.port);
-	serve((const char *const[]){ "victoria-metrics", storage, address, "-retentionPeriod=2d",
+	serve((const char *const[]){ program, storage, address, "-retentionPeriod=2d",
 	                             "-dedup.minScrapeInterval=1ms", "-memory.allowedPercent=5", NULL }, "/health");
 	snprintf(insert_url, sizeof(insert_url), "victoriametrics.insert_url=%s", served.url);
 	snprintf(select_url, sizeof(select_url), "victoriametrics.select_url=%s", served.url);
 	return config_of((const char *const[]){ insert_url, select_url, option, NULL });
+}
+
+static inline struct config *victoriametrics_configure(const char *folder, const char *option)
+{
+	(void)folder;
+	return victoriametrics_configure_program("victoria-metrics", option);
+}
+
+static inline bool newer_victoriametrics_is_given(void)
+{
+	const char *program = getenv("VIGIE_TEST_VICTORIAMETRICS");
+	return program && program[0];
+}
+
+static inline struct config *newer_victoriametrics_configure(const char *folder, const char *option)
+{
+	(void)folder;
+	return victoriametrics_configure_program(getenv("VIGIE_TEST_VICTORIAMETRICS"), option);
 }
 
 static inline void victoriametrics_settle(void)
@@ -331,6 +350,8 @@ static const struct engine engines[] = {
 	{ .ops = &store_influxql, .start = influxql_start, .stop = stop_serving, .configure = influxql_configure },
 	{ .ops = &store_victoriametrics, .stop = stop_serving, .configure = victoriametrics_configure,
 	  .settle = victoriametrics_settle, .approximate = true },
+	{ .ops = &store_victoriametrics, .name = "victoriametrics, newer", .start = newer_victoriametrics_is_given, .stop = stop_serving,
+	  .configure = newer_victoriametrics_configure, .settle = victoriametrics_settle, .approximate = true },
 	{ .ops = &store_influxdb2, .start = influxdb2_start, .configure = influxdb2_configure },
 	{ .ops = &store_victoriametrics, .start = cluster_start, .configure = cluster_configure, .settle = cluster_settle,
 	  .approximate = true },
