@@ -265,9 +265,12 @@ int states_evaluate(struct states *states, const struct rules *rules, const stru
 	return result;
 }
 
-/* The shorter of the two, since the longer may have a sample in it that was lost or came late. */
-static int64_t pace_of(const struct host *host)
+/* The shorter of the two, since the longer may have a sample in it that was lost or came late. While it is not known, that
+ * of the alert service itself. */
+static int64_t pace_of(const struct states *states, const struct host *host)
 {
+	if (!host || !host->paces_ms[1])
+		return states->interval_ms;
 	return host->paces_ms[0] < host->paces_ms[1] ? host->paces_ms[0] : host->paces_ms[1];
 }
 
@@ -275,14 +278,14 @@ bool states_await(const struct states *states, const struct latest *latest, int6
 {
 	for (size_t at = 0; at < latest->count;) {
 		const char *ip = latest->samples[at].ip;
-		int64_t newest_ms = INT64_MIN;
+		int64_t pace_ms = pace_of(states, state_table_find_host(states, ip));
+		size_t there = 0, behind = 0;
 		for (; at < latest->count && strcmp(latest->samples[at].ip, ip) == 0; at++) {
-			if (latest->samples[at].time_ms > newest_ms)
-				newest_ms = latest->samples[at].time_ms;
+			int64_t age_ms = boundary_ms - latest->samples[at].time_ms;
+			there += age_ms < pace_ms;
+			behind += age_ms >= pace_ms && age_ms < 2 * pace_ms;
 		}
-		const struct host *host = state_table_find_host(states, ip);
-		int64_t pace_ms = host ? pace_of(host) : 0;
-		if (pace_ms && newest_ms + pace_ms <= boundary_ms)
+		if (there == 0 || there < behind)
 			return true;
 	}
 	return false;

@@ -109,8 +109,9 @@ int states_remind(struct states *states, int64_t reminder_ms, struct transitions
 
 /*
  * Whether `latest` has a host that has, going by the pace of its samples, taken one by `boundary_ms` which is not there
- * yet: an engine may show what it was given seconds later. Who is not in latest is silent, or gone; of whom the pace is
- * not known, nothing is expected.
+ * yet: an engine may show what it was given seconds later, and new series before others. It is there once fewer than half of
+ * its series are still at the sample before, as those are that have ended. Who is not in latest is silent, or gone; whose
+ * pace is not known is expected to have that of the evaluations.
  */
 bool states_await(const struct states *states, const struct latest *latest, int64_t boundary_ms);
 

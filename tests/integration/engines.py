@@ -239,13 +239,14 @@ class Influxd(Engine):
 class VictoriaMetrics(Engine):
     store = "victoriametrics"
     health = "/health"
+    program = "victoria-metrics"
 
     def __init__(self, *flags):
         super().__init__()
         self.flags = flags or ("-retentionPeriod=2d", "-dedup.minScrapeInterval=1ms")
 
     def command(self):
-        return ["victoria-metrics", f"-storageDataPath={self.folder}/data", f"-httpListenAddr=127.0.0.1:{self.port}",
+        return [self.program, f"-storageDataPath={self.folder}/data", f"-httpListenAddr=127.0.0.1:{self.port}",
                 "-memory.allowedPercent=5", *self.flags]
 
     def settle(self):
