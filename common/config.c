@@ -77,7 +77,7 @@ static const struct option options[] = {
 	  "how old an answer may be that is given to several who ask the same, at most a tenth of interval; 0: each has its own, but for those who ask at the same moment" },
 	{ "server", "store_timeout", FIELD(DURATION, server.store_timeout_ms), "10s", 100, 10 * MINUTE, NULL,
 	  "how long one request to an engine may take" },
-	{ "server", "store_queue", FIELD(BYTES, server.store_queue), "32MiB", 1024, 1024 * 1024 * MIB, NULL,
+	{ "server", "store_queue", FIELD(BYTES, server.store_queue), "96MiB", 1024, 1024 * 1024 * MIB, NULL,
 	  "samples that wait for the store, beyond the first batch; further ones are answered 503" },
 	{ "server", "store_ca_file", FIELD(PATH, server.store_ca_file), "", 0, 0, NULL,
 	  "certificates to trust for an engine's https URL, PEM; empty: the system's" },

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@ struct http {
 	CURL *curl;
 	const struct http_message *message; /* of the request that is under way */
 	struct http_answer *answer;
-	int sink_result;
+	int sink_result; /* or of the source */
 	char error[CURL_ERROR_SIZE];
 	int64_t timeout_ms;
 	char own_ip[WIRE_IP_SIZE]; /* "" before the first answer */
@@ -52,6 +53,26 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user)
 		return 0;
 	text_append(body, bytes, length);
 	return text_failed(body) ? 0 : length;
+}
+
+static size_t on_source(char *buffer, size_t size, size_t count, void *user)
+{
+	struct http *http = user;
+	long given = http->message->source(http->message->source_user, buffer, size * count);
+	if (given >= 0)
+		return (size_t)given;
+	http->sink_result = (int)given;
+	return CURL_READFUNC_ABORT;
+}
+
+/* A kept connection had ended: from the beginning. */
+static int on_seek(void *user, curl_off_t offset, int origin)
+{
+	struct http *http = user;
+	if (offset != 0 || origin != SEEK_SET)
+		return CURL_SEEKFUNC_CANTSEEK;
+	http->message->source_rewind(http->message->source_user);
+	return CURL_SEEKFUNC_OK;
 }
 
 /* Called at least once a second. The signal stays for whoever reads it. */
@@ -96,6 +117,10 @@ struct http *http_open(int64_t timeout_ms)
 	curl_easy_setopt(http->curl, CURLOPT_HEADERDATA, http);
 	curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(http->curl, CURLOPT_WRITEDATA, http);
+	curl_easy_setopt(http->curl, CURLOPT_READFUNCTION, on_source);
+	curl_easy_setopt(http->curl, CURLOPT_READDATA, http);
+	curl_easy_setopt(http->curl, CURLOPT_SEEKFUNCTION, on_seek);
+	curl_easy_setopt(http->curl, CURLOPT_SEEKDATA, http);
 	curl_easy_setopt(http->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(http->curl, CURLOPT_PREREQFUNCTION, on_connection);
 	curl_easy_setopt(http->curl, CURLOPT_PREREQDATA, http);
@@ -179,7 +204,11 @@ static void set_proxy(struct http *http, const char *proxy)
 static void set_message(struct http *http, const struct http_message *message, const char *body, size_t body_length)
 {
 	CURL *curl = http->curl;
-	if (body) {
+	if (message->source) {
+		curl_easy_setopt(curl, CURLOPT_POST, 1L);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, NULL);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)message->body_length);
+	} else if (body) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_length);
 	} else {

@@ -30,11 +30,17 @@ struct http_answer {
 /* Takes the next bytes of a body. 0, or a negative errno that ends the request. */
 typedef int http_sink(void *user, const char *bytes, size_t length);
 
+/* Gives the next bytes of a body that is sent, as many as there are up to `size`; or a negative errno that ends the request. */
+typedef long http_source(void *user, char *buffer, size_t size);
+
 /* What is sent. Where a pointer may be NULL or "", the thing is left out. */
 struct http_message {
 	const char *method, *url;
 	const char *body; /* body_length bytes; NULL: none */
 	size_t body_length;
+	http_source *source; /* gives the body_length bytes of the body, in the place of `body`; */
+	void (*source_rewind)(void *source_user); /* it is to begin again */
+	void *source_user;
 	bool gzip; /* the body is sent compressed, and said to be */
 	const char *content_type;   /* NULL: application/json */
 	const char *accept;
@@ -56,7 +62,7 @@ void http_close(struct http *http);
 /*
  * Sends one request and waits for its answer, whatever its status. Returns 0; or
  * -ECONNREFUSED, -ETIMEDOUT, -EINVAL (no URL), -EMSGSIZE, -ENOMEM, -ECANCELED (stopped) or -EIO
- * when there was no whole answer, with a sentence in http_error(); or what the sink returned.
+ * when there was no whole answer, with a sentence in http_error(); or what the sink or the source returned.
  * -EADDRNOTAVAIL: nothing was sent, since the connection has another own address than the
  * message's: it is http_own_ip() now.
  */

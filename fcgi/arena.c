@@ -3,6 +3,7 @@
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Below 64 KiB, where glibc's free() begins to consolidate its lists. */
 enum { BLOCK_SIZE = 60000 };
@@ -34,6 +35,26 @@ void *arena_allocate(struct arena *arena, size_t size)
 	void *bytes = arena->newest->data + (arena->newest->size - arena->left);
 	arena->left -= size;
 	return bytes;
+}
+
+bool arena_trim(struct arena *arena, struct arena_move *ret_move)
+{
+	struct arena_block *block = arena->newest;
+	if (!block || block->older || !arena->left)
+		return false;
+	size_t used = block->size - arena->left;
+	struct arena_block *smaller = malloc(sizeof(*smaller) + used);
+	if (!smaller)
+		return false;
+	memcpy(smaller->data, block->data, used);
+	*ret_move = (struct arena_move){ .from = block->data, .to = smaller->data, .size = used };
+	smaller->older = NULL;
+	smaller->size = used;
+	arena->newest = smaller;
+	arena->left = 0;
+	arena->size = used;
+	free(block);
+	return true;
 }
 
 void arena_reset(struct arena *arena)

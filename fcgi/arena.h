@@ -24,6 +24,16 @@ struct arena {
 /* `size` bytes, aligned for any type, until arena_reset() or arena_free(). NULL: out of memory. */
 void *arena_allocate(struct arena *arena, size_t size);
 
+/* What was at from + i is at to + i, for i < size. */
+struct arena_move {
+	const unsigned char *from;
+	unsigned char *to;
+	size_t size;
+};
+
+/* Gives back what is free. False: nothing has moved, and perhaps nothing could be given back. */
+bool arena_trim(struct arena *arena, struct arena_move *ret_move) __attribute__((warn_unused_result));
+
 /* Takes everything back, and keeps a block for what comes next. */
 void arena_reset(struct arena *arena);
 

@@ -1,5 +1,6 @@
 #include "fcgi/body_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,33 @@ int body_parse_forecasts(char *json, size_t length, const struct body_times *tim
                          struct body_error *ret_error)
 {
 	return parse(json, length, &body_kind_forecasts, times, ret_body, ret_error);
+}
+
+static const char *moved(const struct arena_move *move, const char *string)
+{
+	size_t offset = (size_t)((const unsigned char *)string - move->from);
+	return offset < move->size ? (const char *)move->to + offset : string;
+}
+
+void body_trim(struct body *body)
+{
+	struct batch *batch = &body->batch;
+	struct arena_move move;
+	struct sample *samples = realloc(batch->samples, (batch->count + 1) * sizeof(*samples));
+	if (samples)
+		batch->samples = samples;
+	if (arena_trim(&body->strings, &move)) {
+		for (size_t i = 0; i < batch->count; i++) {
+			batch->samples[i].ip = moved(&move, batch->samples[i].ip);
+			batch->samples[i].process = moved(&move, batch->samples[i].process);
+		}
+	}
+	batch->bytes = (batch->count + 1) * sizeof(*samples) + body->strings.size;
+	if (batch->bytes < body->share.counted) {
+		int result = budget_hold(&body->share, batch->bytes);
+		assert(result == 0); /* it is less than it was */
+		(void)result;
+	}
 }
 
 void body_free(struct body *body)

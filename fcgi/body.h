@@ -57,6 +57,9 @@ int body_parse_alarms(char *json, size_t length, const struct body_times *times,
 int body_parse_forecasts(char *json, size_t length, const struct body_times *times, struct body *ret_body,
                          struct body_error *ret_error) __attribute__((warn_unused_result));
 
+/* Gives back what a body holds beyond its samples and their strings: one in many that wait. */
+void body_trim(struct body *body);
+
 void body_free(struct body *body);
 
 #endif

@@ -9,7 +9,7 @@
  * store that hangs holds the other threads for the patience's time at most, and then
  * health, metrics and errors are answered at once.
  *
- * Who waits for the answer of one that is inside is inside too, and so is a large answer
+ * A PUT whose samples are the writer's is not inside any more. Who waits for the answer of one that is inside is inside too, and so is a large answer
  * until it is on its way. Nobody enters twice.
  *
  * Thread-safe.

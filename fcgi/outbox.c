@@ -11,15 +11,12 @@
 
 #include "common/clock.h"
 #include "fcgi/counters.h"
+#include "fcgi/records.h"
 
 enum {
 	WAIT_MS = 1000,          /* for room: most readers are fast */
 	END_MS = 2000,           /* for what is on its way, when it is closed */
 	END_TURN_MS = 100,
-	RECORD = 65528,          /* bytes of content: FastCGI takes up to 65535 */
-	HEADER = 8,              /* bytes */
-	FCGI_VERSION = 1, FCGI_END_REQUEST = 3, FCGI_STDOUT = 6,
-	TAIL = 2 * HEADER + 8,   /* an empty record of STDOUT, and END_REQUEST */
 	NO_FD = -1,
 };
 
@@ -29,7 +26,7 @@ struct outbox_item {
 	const struct text *body; /* what is counted: of `response` then, or lent to it */
 	size_t length;
 	int fd;
-	unsigned char id[2];
+	int id; /* of FastCGI's request */
 	struct response response;
 	size_t sent;  /* bytes of its records */
 	int64_t since_ns;
@@ -182,8 +179,7 @@ void outbox_send(struct outbox *outbox, struct outbox_item *item, int fd, int id
 	pthread_mutex_lock(&outbox->lock);
 	item->response = *response;
 	item->fd = fd;
-	item->id[0] = (unsigned char)(id >> 8);
-	item->id[1] = (unsigned char)id;
+	item->id = id;
 	item->since_ns = clock_monotonic_ns();
 	pthread_mutex_unlock(&outbox->lock);
 	*response = (struct response){ .body = TEXT_EMPTY };
@@ -192,35 +188,24 @@ void outbox_send(struct outbox *outbox, struct outbox_item *item, int fd, int id
 
 /* ---- The thread ---- */
 
-static size_t put_header(const struct outbox_item *item, unsigned char type, size_t length, unsigned char *at)
-{
-	const unsigned char header[HEADER] = { FCGI_VERSION, type, item->id[0], item->id[1],
-		                                   (unsigned char)(length >> 8), (unsigned char)length };
-	memcpy(at, header, HEADER);
-	return HEADER;
-}
-
 /* Sends what the socket takes. True: that was all, or nginx has gone. */
 static bool send_some(struct outbox_item *item)
 {
 	const struct text *body = response_body(&item->response);
-	size_t records = (item->length + RECORD - 1) / RECORD, content_end = records * HEADER + item->length;
-	while (item->sent < content_end + TAIL) {
-		unsigned char head[TAIL];
+	size_t records = (item->length + RECORDS_CONTENT - 1) / RECORDS_CONTENT, content_end = records * RECORDS_HEADER + item->length;
+	while (item->sent < content_end + RECORDS_TAIL) {
+		unsigned char head[RECORDS_TAIL];
 		struct iovec parts[2] = { { .iov_base = head }, { 0 } };
 		size_t skip;
 		if (item->sent < content_end) {
-			size_t record = item->sent / (HEADER + RECORD), start = record * RECORD;
-			size_t length = item->length - start < RECORD ? item->length - start : RECORD;
-			skip = item->sent % (HEADER + RECORD);
-			parts[0].iov_len = put_header(item, FCGI_STDOUT, length, head);
+			size_t record = item->sent / (RECORDS_HEADER + RECORDS_CONTENT), start = record * RECORDS_CONTENT;
+			size_t length = item->length - start < RECORDS_CONTENT ? item->length - start : RECORDS_CONTENT;
+			skip = item->sent % (RECORDS_HEADER + RECORDS_CONTENT);
+			parts[0].iov_len = records_put_header(item->id, length, head);
 			parts[1] = (struct iovec){ .iov_base = body->data + start, .iov_len = length };
 		} else {
 			skip = item->sent - content_end;
-			parts[0].iov_len = put_header(item, FCGI_STDOUT, 0, head);
-			parts[0].iov_len += put_header(item, FCGI_END_REQUEST, 8, head + HEADER);
-			memset(head + parts[0].iov_len, 0, 8); /* its status, and that the request is complete */
-			parts[0].iov_len += 8;
+			parts[0].iov_len = records_put_tail(item->id, head);
 		}
 		for (int i = 0; i < 2; i++) {
 			size_t part = skip < parts[i].iov_len ? skip : parts[i].iov_len;

@@ -7,7 +7,7 @@
  * time (OUTBOX_TIME_MS) are cut off; otherwise it waits a moment, and is refused then. An answer that
  * is larger than the third has the outbox for itself.
  *
- * The records are those of the FastCGI specification 1.0, sections 3.3, 5.3 and 5.5. Any thread may call;
+ * The records are those of fcgi/records.h. Any thread may call;
  * one lock, within which response_give_back() is not called.
  */
 #ifndef VIGIE_FCGI_OUTBOX_H

@@ -82,6 +82,14 @@ static void wait_later(struct later *later)
 	leave_seat(guest->pool, guest->seated);
 }
 
+static void set_aside_later(struct later *later)
+{
+	struct guest *guest = (struct guest *)later;
+	struct request *request = &guest->request;
+	connection_set_aside(guest->connection);
+	request->method = request->path = request->query = request->authorization = request->host = "";
+}
+
 static void answer_later(struct later *later, const struct response *response)
 {
 	struct guest *guest = (struct guest *)later;
@@ -145,7 +153,7 @@ static void answer(struct worker *worker, struct guest *guest)
 	struct pool *pool = worker->pool;
 	struct response *response = &worker->response;
 	guest->pool = pool;
-	guest->later = (struct later){ .wait = wait_later, .answer = answer_later };
+	guest->later = (struct later){ .wait = wait_later, .set_aside = set_aside_later, .answer = answer_later };
 	guest->request.later = &guest->later;
 	guest->seated = &worker->seated;
 	if (guest->request.content_length > SMALL_BODY)

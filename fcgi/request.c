@@ -17,6 +17,7 @@
 #include "common/wire.h"
 #include "fcgi/inflate.h"
 #include "fcgi/outbox.h"
+#include "fcgi/records.h"
 
 enum {
 	PIECE = 16384, /* of a body that is inflated, or of one that is read */
@@ -27,6 +28,7 @@ enum {
 
 struct connection {
 	FCGX_Request fcgi;
+	bool is_aside; /* the request under way: libfcgi's buffers for it are gone */
 };
 
 static const struct {
@@ -272,41 +274,91 @@ int connection_read_body(struct connection *connection, struct body_room *room, 
 	return read_plain(connection, room, request->body_state == REQUEST_BODY_WHOLE ? length : 0, request);
 }
 
+/* Throws away what was not read of a body. libfcgi forgets what it has buffered of this request: were it a part of a
+ * record, the next request on the connection could not be read. */
+static void drain(struct connection *connection)
+{
+	char rest[4096];
+	while (FCGX_GetStr(rest, sizeof(rest), connection->fcgi.in) > 0)
+		;
+}
+
+static void append_head(const struct response *response, struct text *header)
+{
+	text_printf(header, "Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n",
+	            response->status, reason_of(response->status), response->content_type, response_body(response)->length);
+	if (response->allow)
+		text_printf(header, "Allow: %s\r\n", response->allow);
+	if (response->authenticate)
+		text_append_string(header, "WWW-Authenticate: Bearer\r\n");
+	if (response->refusal && response->body.data)
+		text_printf(header, "Vigie-Status: %d\r\nVigie-Answer: %.*s\r\n", response->refusal,
+		            (int)strcspn(response->body.data, "\n"), response->body.data);
+	if (response->retry_after_s)
+		text_printf(header, "Retry-After: %d\r\n", response->retry_after_s);
+	if (response->accept)
+		text_printf(header, WIRE_ACCEPT ": %s\r\n", response->accept);
+	if (response->hint[0])
+		text_printf(header, "Vigie-Hint: the kernel keeps %d bytes of a name: %s\r\n", COMM_MAX, response->hint);
+	text_append_string(header, "\r\n");
+}
+
 /* Sends the head of an answer. A body that was not read is thrown away. */
 static void send_head(struct connection *connection, const struct response *response)
 {
 	struct text header = TEXT_EMPTY;
-	char rest[4096];
-
-	/* libfcgi forgets what it has buffered of this request: were it a part of a record,
-	 * the next request on the connection could not be read. */
-	while (FCGX_GetStr(rest, sizeof(rest), connection->fcgi.in) > 0)
-		;
-	text_printf(&header, "Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n",
-	            response->status, reason_of(response->status), response->content_type, response_body(response)->length);
-	if (response->allow)
-		text_printf(&header, "Allow: %s\r\n", response->allow);
-	if (response->authenticate)
-		text_append_string(&header, "WWW-Authenticate: Bearer\r\n");
-	if (response->refusal && response->body.data)
-		text_printf(&header, "Vigie-Status: %d\r\nVigie-Answer: %.*s\r\n", response->refusal,
-		            (int)strcspn(response->body.data, "\n"), response->body.data);
-	if (response->retry_after_s)
-		text_printf(&header, "Retry-After: %d\r\n", response->retry_after_s);
-	if (response->accept)
-		text_printf(&header, WIRE_ACCEPT ": %s\r\n", response->accept);
-	if (response->hint[0])
-		text_printf(&header, "Vigie-Hint: the kernel keeps %d bytes of a name: %s\r\n", COMM_MAX, response->hint);
-	text_append_string(&header, "\r\n");
-
+	drain(connection);
+	append_head(response, &header);
 	if (!text_failed(&header))
 		FCGX_PutStr(header.data, (int)header.length, connection->fcgi.out);
 	text_free(&header);
 }
 
+void connection_set_aside(struct connection *connection)
+{
+	drain(connection);
+	FCGX_Free(&connection->fcgi, 0);
+	connection->is_aside = true;
+}
+
+static bool send_all(int fd, const struct text *text)
+{
+	for (size_t sent = 0; sent < text->length;) {
+		ssize_t now = send(fd, text->data + sent, text->length - sent, MSG_NOSIGNAL);
+		if (now < 0 && errno != EINTR)
+			return false;
+		sent += now > 0 ? (size_t)now : 0;
+	}
+	return true;
+}
+
+/* Answers a request that was set aside. */
+static bool answer_aside(struct connection *connection, bool with_body, const struct response *response)
+{
+	unsigned char head[RECORDS_TAIL];
+	struct text content = TEXT_EMPTY, records = TEXT_EMPTY;
+	int id = connection->fcgi.requestId;
+	append_head(response, &content);
+	if (with_body)
+		text_append(&content, response_body(response)->data, response_body(response)->length);
+	for (size_t start = 0; start < content.length; start += RECORDS_CONTENT) {
+		size_t left = content.length - start, length = left < RECORDS_CONTENT ? left : RECORDS_CONTENT;
+		text_append(&records, (char *)head, records_put_header(id, length, head));
+		text_append(&records, content.data + start, length);
+	}
+	text_append(&records, (char *)head, records_put_tail(id, head));
+	bool sent = !text_failed(&content) && !text_failed(&records) && send_all(connection->fcgi.ipcFd, &records);
+	text_free(&content);
+	text_free(&records);
+	connection->is_aside = false;
+	return sent && connection->fcgi.keepConnection;
+}
+
 bool connection_answer(struct connection *connection, bool with_body, const struct response *response)
 {
 	const struct text *body = response_body(response);
+	if (connection->is_aside)
+		return answer_aside(connection, with_body, response);
 	send_head(connection, response);
 	if (with_body) {
 		/* FCGX_PutStr() takes an int. */

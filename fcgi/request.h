@@ -33,6 +33,9 @@ struct response;
 struct later {
 	/* From the thread that handles it: this is going to wait, and another is to read requests meanwhile. */
 	void (*wait)(struct later *later);
+	/* From the thread that handles it: it will wait for long, and among many: its strings and its body are gone from now
+	 * on, whether it is answered later or at once. NULL: there is nothing to be given back. */
+	void (*set_aside)(struct later *later);
 	/* Sends the answer, once and from any thread, as response->is_later has promised. */
 	void (*answer)(struct later *later, const struct response *response);
 };
@@ -141,6 +144,9 @@ int connection_read_head(struct connection *connection, struct request *ret_requ
  * what it becomes. It is in `room`. 0, -ENOMEM, or -ENOBUFS of the budget. */
 int connection_read_body(struct connection *connection, struct body_room *room, size_t max_body, struct request *request)
 	__attribute__((warn_unused_result));
+
+/* Gives back all that the request holds but for its place on the connection: its strings are gone. */
+void connection_set_aside(struct connection *connection);
 
 /* Sends the answer and ends the request. A body that was not read is thrown away. False: the connection was closed, and
  * is to be closed here. */

@@ -78,13 +78,12 @@ static void free_saving(struct saving *saving)
 	free(saving);
 }
 
-/* Gives back its place, and answers by what has become of it. */
+/* Answers by what has become of it. */
 static void conclude(struct saving *saving, int result, const char *refusal, struct response *response)
 {
 	struct service *service = saving->service;
-	gate_leave(&service->gate, GATE_WRITE);
 	counters_add(COUNTER_REJECTED, result == -EINVAL);
-	counters_add(COUNTER_BUSY, result == -EBUSY);
+	counters_add(COUNTER_BUSY, result == -EBUSY || result == -ENOTCONN);
 	if (result == 0) {
 		saving->kind->stored(service, &saving->body);
 		text_append_string(&response->body, "{\"Response\": \"Ok\"}\n");
@@ -92,6 +91,8 @@ static void conclude(struct saving *saving, int result, const char *refusal, str
 		response_error(response, 400, NULL, "the store refuses it: %s", refusal);
 	} else if (result == -EBUSY) {
 		response_error(response, 503, NULL, "too many samples wait for the store");
+	} else if (result == -ENOTCONN) {
+		response_error(response, 503, NULL, "the store does not answer");
 	} else if (result == -EDQUOT) {
 		response_error(response, 503, NULL, "the server has as many series as server.max_series allows");
 	} else {
@@ -113,7 +114,8 @@ static void answer_late(struct writing *writing)
 	free_saving(saving);
 }
 
-/* Stores a body that has been read. True: *saving is the writer's from then on, and so is the request's answer. */
+/* Stores a body that has been read. True: *saving is the writer's from then on, and so is the request's answer: it holds
+ * neither a thread nor a place. */
 static bool store(struct saving *saving, struct request *request, struct response *response)
 {
 	struct service *service = saving->service;
@@ -126,15 +128,22 @@ static bool store(struct saving *saving, struct request *request, struct respons
 		if (!service_enter_store(service, GATE_WRITE, response))
 			return false;
 	}
-	if (saving->body.batch.count && saving->later) {
+	bool later = saving->body.batch.count && saving->later;
+	if (later) {
+		if (service->ops->slow) {
+			body_trim(&saving->body);
+			if (saving->later->set_aside)
+				saving->later->set_aside(saving->later);
+		}
 		saving->writing.batch = &saving->body.batch;
 		saving->writing.done = answer_late;
 		result = writer_send(service->writer, &saving->writing);
-		if (result == 0)
-			return true;
 	} else if (saving->body.batch.count) {
 		result = writer_append(service->writer, &saving->body.batch, refusal);
 	}
+	gate_leave(&service->gate, GATE_WRITE);
+	if (later && result == 0)
+		return true;
 	conclude(saving, result, refusal, response);
 	return false;
 }

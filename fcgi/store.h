@@ -127,6 +127,7 @@ enum { STORE_DAMAGED_MAX = 20 }; /* that are told */
 struct store_ops {
 	const char *name; /* the value of `store =` */
 	unsigned appends; /* calls of append() at a time; at least 1 */
+	bool slow; /* an append() may take as long as a second: many batches wait for one, and go together (fcgi/writer.h) */
 
 	/* Whether the options of the engine's section can be right: 0, or -EINVAL with a
 	 * sentence that names the one that is not. No store need be open. */

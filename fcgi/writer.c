@@ -9,16 +9,33 @@
 #include "common/clock.h"
 #include "fcgi/counters.h"
 
-enum { GROUP_MAX = 64 }; /* batches in one write */
+enum {
+	GROUP_MAX = 64,        /* batches in one write */
+	SLOW_GROUP_MAX = 512,  /* of a store that is slow, */
+	SLOW_SAMPLES = 100000, /* with about so many samples: some 8 MB as engines have them */
+	PATIENCE_MS = 10000,   /* how long batches wait while no write ends, beyond what the last one took */
+	SLOW_PATIENCE_MS = 2000,
+};
+
+#define MS_NS INT64_C(1000000)
 
 struct writer {
 	const struct store_ops *ops;
 	struct store *store;
+	int64_t patience_ns;
 	pthread_mutex_t lock;
-	pthread_cond_t arrived; /* something may be written, or the writer closes */
+	pthread_cond_t arrived; /* for the threads that wait for nothing else: something waits, or the writer closes */
+	pthread_cond_t due;     /* for the one that has planned: it may be time */
 	struct writing *first, **last;
-	size_t bytes, max_bytes; /* of the batches in the queue */
+	size_t waiting, samples, bytes, max_bytes; /* in the queue */
 	unsigned writes; /* under way */
+	/* Nanoseconds: */
+	int64_t begun_ns; /* when the last write began */
+	int64_t moved_ns; /* when the last write ended, or the queue was empty */
+	int64_t took_ns;  /* the longest of the last ones that succeeded */
+	bool works;       /* the last write that ended was not failed by the store */
+	bool stuck;       /* what waited was given back, and no write has ended since */
+	bool planned;     /* a thread waits for the time to write what waits */
 	bool closing;
 	unsigned count;
 	pthread_t threads[];
@@ -40,57 +57,131 @@ static int append(struct writer *writer, const struct batch *const batches[], si
 	return 0;
 }
 
-static void write_group(struct writer *writer, struct writing *const group[], size_t count)
+static bool is_senders_fault(int result)
 {
-	const struct batch *batches[GROUP_MAX];
+	return result == -EINVAL || result == -EDQUOT || result == -EBADMSG;
+}
+
+/* Sets the results. Where one batch is to blame it is found by halves, and the others are stored. Returns the last. */
+static int write_group(struct writer *writer, struct writing *const group[], size_t count)
+{
+	const struct batch *batches[SLOW_GROUP_MAX];
 	for (size_t i = 0; i < count; i++)
 		batches[i] = group[i]->batch;
-
 	int result = append(writer, batches, count, group[0]->refusal);
-	bool one_by_one = (result == -EINVAL || result == -EDQUOT || result == -EBADMSG) && count > 1;
+	if (is_senders_fault(result) && count > 1) {
+		group[0]->refusal[0] = '\0';
+		(void)write_group(writer, group, count / 2);
+		return write_group(writer, group + count / 2, count - count / 2);
+	}
 	for (size_t i = 0; i < count; i++)
-		group[i]->result = one_by_one ? append(writer, &batches[i], 1, group[i]->refusal) : result;
+		group[i]->result = result;
+	return result;
+}
+
+/* How many batches one write may have. While the store fails each waits for its own write alone: when it hangs then it has
+ * few of them. */
+static size_t most_of(const struct writer *writer)
+{
+	return !writer->works ? 1 : writer->ops->slow ? SLOW_GROUP_MAX : GROUP_MAX;
 }
 
 /* Takes what waits off the queue, as much as one write has. The lock is held. */
 static size_t take_group(struct writer *writer, struct writing *group[])
 {
-	size_t count = 0;
-	for (; writer->first && count < GROUP_MAX; count++) {
+	size_t count = 0, most = most_of(writer), samples = 0;
+	for (; writer->first && count < most && samples < SLOW_SAMPLES; count++) {
 		group[count] = writer->first;
+		samples += group[count]->batch->count;
 		writer->bytes -= group[count]->batch->bytes;
 		writer->first = group[count]->next;
 	}
+	writer->waiting -= count;
+	writer->samples -= samples;
 	if (!writer->first)
 		writer->last = &writer->first;
 	return count;
 }
 
-/* Wakes a thread where there is a write for it. The lock is held. */
-static void pass_on(struct writer *writer)
+/* Whether as much waits as one write has. The lock is held. */
+static bool is_whole(const struct writer *writer)
 {
-	if (writer->first && writer->writes < writer->ops->appends)
-		pthread_cond_signal(&writer->arrived);
+	return writer->waiting >= most_of(writer) || writer->samples >= SLOW_SAMPLES;
 }
 
-/* Something waits. The lock is held, but for the time of the write. */
+/*
+ * When what waits is to be written, or else to be given up. At once where nothing is under way, or it is as much as a
+ * write has. Else the writes that may be under way are spread over the time that one takes: were they all begun at once,
+ * what comes after would wait for all of them. The lock is held.
+ */
+static int64_t due_ns(const struct writer *writer)
+{
+	if (writer->writes == writer->ops->appends)
+		return writer->moved_ns + writer->patience_ns + writer->took_ns;
+	bool at_once = !writer->writes || is_whole(writer) || writer->closing;
+	return at_once ? writer->begun_ns : writer->begun_ns + writer->took_ns / writer->ops->appends;
+}
+
+/* Wakes a thread for what waits. The lock is held. */
+static void pass_on(struct writer *writer)
+{
+	if (writer->first)
+		pthread_cond_signal(writer->planned ? &writer->due : &writer->arrived);
+}
+
+/* Tells the senders. The lock is not held. */
+static void tell_all(struct writing *const group[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		group[i]->done(group[i]);
+}
+
+/* An engine that flushes now and then ends writes together, whenever they began: the longest is what counts. */
+static void note_time(struct writer *writer, int64_t took_ns)
+{
+	int64_t shorter_ns = writer->took_ns - (writer->took_ns - took_ns) / 16;
+	writer->took_ns = took_ns > shorter_ns ? took_ns : shorter_ns;
+}
+
+/* Something waits, and a write is free. The lock is held, but for the time of the write. */
 static void write_some(struct writer *writer)
 {
-	struct writing *group[GROUP_MAX] = { writer->first };
+	struct writing *group[SLOW_GROUP_MAX] = { writer->first };
 	size_t count = take_group(writer, group);
+	int64_t begun_ns = clock_monotonic_ns();
+	writer->begun_ns = begun_ns;
 	writer->writes++;
 	pass_on(writer);
 	pthread_mutex_unlock(&writer->lock);
 
-	write_group(writer, group, count);
+	int result = write_group(writer, group, count);
 
 	pthread_mutex_lock(&writer->lock);
 	writer->writes--;
+	writer->moved_ns = clock_monotonic_ns();
+	writer->works = result == 0 || is_senders_fault(result);
+	writer->stuck = false;
+	if (result == 0)
+		note_time(writer, writer->moved_ns - begun_ns);
 	pass_on(writer); /* the next write first */
 	pthread_mutex_unlock(&writer->lock);
-	for (size_t i = 0; i < count; i++)
-		group[i]->done(group[i]);
+	tell_all(group, count);
 	pthread_mutex_lock(&writer->lock);
+}
+
+/* The store hangs: gives back what waits. The lock is held, but while the senders are told. */
+static void give_up(struct writer *writer)
+{
+	struct writing *group[SLOW_GROUP_MAX];
+	writer->stuck = true;
+	while (writer->first && writer->stuck) {
+		size_t count = take_group(writer, group);
+		for (size_t i = 0; i < count; i++)
+			group[i]->result = -ENOTCONN;
+		pthread_mutex_unlock(&writer->lock);
+		tell_all(group, count);
+		pthread_mutex_lock(&writer->lock);
+	}
 }
 
 static void *run(void *user)
@@ -98,10 +189,19 @@ static void *run(void *user)
 	struct writer *writer = user;
 	pthread_mutex_lock(&writer->lock);
 	while (writer->first || !writer->closing) {
-		if (writer->first && writer->writes < writer->ops->appends)
-			write_some(writer);
-		else
+		int64_t until_ns = due_ns(writer);
+		if (!writer->first || writer->planned) {
 			pthread_cond_wait(&writer->arrived, &writer->lock);
+		} else if (until_ns > clock_monotonic_ns()) {
+			struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
+			writer->planned = true;
+			pthread_cond_timedwait(&writer->due, &writer->lock, &until);
+			writer->planned = false;
+		} else if (writer->writes < writer->ops->appends) {
+			write_some(writer);
+		} else {
+			give_up(writer);
+		}
 	}
 	pthread_cond_broadcast(&writer->arrived); /* others wait for the queue to be empty, too */
 	pthread_mutex_unlock(&writer->lock);
@@ -111,15 +211,21 @@ static void *run(void *user)
 struct writer *writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes)
 {
 	unsigned threads = ops->appends + 1;
+	pthread_condattr_t attributes;
 	struct writer *writer = calloc(1, sizeof(*writer) + threads * sizeof(writer->threads[0]));
 	if (!writer)
 		return NULL;
 	writer->ops = ops;
 	writer->store = store;
 	writer->max_bytes = max_bytes;
+	writer->patience_ns = (ops->slow ? SLOW_PATIENCE_MS : PATIENCE_MS) * MS_NS;
 	writer->last = &writer->first;
 	pthread_mutex_init(&writer->lock, NULL);
 	pthread_cond_init(&writer->arrived, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&writer->due, &attributes);
+	pthread_condattr_destroy(&attributes);
 	for (; writer->count < threads; writer->count++) {
 		if (pthread_create(&writer->threads[writer->count], NULL, run, writer) != 0) {
 			writer_close(writer);
@@ -136,10 +242,12 @@ void writer_close(struct writer *writer)
 	pthread_mutex_lock(&writer->lock);
 	writer->closing = true;
 	pthread_cond_broadcast(&writer->arrived);
+	pthread_cond_signal(&writer->due);
 	pthread_mutex_unlock(&writer->lock);
 	for (unsigned i = 0; i < writer->count; i++)
 		pthread_join(writer->threads[i], NULL);
 	pthread_cond_destroy(&writer->arrived);
+	pthread_cond_destroy(&writer->due);
 	pthread_mutex_destroy(&writer->lock);
 	free(writer);
 }
@@ -149,13 +257,20 @@ int writer_send(struct writer *writer, struct writing *writing)
 	int result = 0;
 	writing->next = NULL;
 	pthread_mutex_lock(&writer->lock);
-	if (writer->first && writer->bytes + writing->batch->bytes > writer->max_bytes) {
+	if (writer->stuck) {
+		result = -ENOTCONN;
+	} else if (writer->first && writer->bytes + writing->batch->bytes > writer->max_bytes) {
 		result = -EBUSY;
 	} else {
+		if (!writer->first)
+			writer->moved_ns = clock_monotonic_ns();
 		*writer->last = writing;
 		writer->last = &writing->next;
+		writer->waiting++;
+		writer->samples += writing->batch->count;
 		writer->bytes += writing->batch->bytes;
-		pass_on(writer);
+		if (!writer->planned || is_whole(writer))
+			pass_on(writer);
 	}
 	pthread_mutex_unlock(&writer->lock);
 	return result;
@@ -189,12 +304,16 @@ int writer_append(struct writer *writer, const struct batch *batch, char ret_ref
 
 size_t writer_waiting(struct writer *writer)
 {
-	size_t count = 0;
 	pthread_mutex_lock(&writer->lock);
-	if (writer->writes >= writer->ops->appends) {
-		for (const struct writing *writing = writer->first; writing; writing = writing->next)
-			count++;
-	}
+	size_t waiting = writer->waiting;
 	pthread_mutex_unlock(&writer->lock);
-	return count;
+	return waiting;
+}
+
+bool writer_is_stuck(struct writer *writer)
+{
+	pthread_mutex_lock(&writer->lock);
+	bool stuck = writer->stuck;
+	pthread_mutex_unlock(&writer->lock);
+	return stuck;
 }

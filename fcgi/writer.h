@@ -1,9 +1,13 @@
 /*
  * Group commit: batches that arrive while as many writes are under way as the store
- * takes are written together by the next one. No timer: threads of its own write what waits, one more than the
+ * takes are written together by the next one. Threads of its own write what waits, one more than the
  * store takes writes at a time, so that the next write begins while those of the one before are told.
  *
- * What waits is bounded in bytes. Any thread may append. One lock; it is not held
+ * Where the store takes several writes at a time they are begun one after the other, spread over the time that one takes:
+ * a batch then waits for a small part of that before its write begins, however slow the store acknowledges it.
+ *
+ * What waits is bounded in bytes, and in time: when no write ends for some seconds, the store hangs, and what waits is
+ * given back; what is sent after that is refused until a write has ended. Any thread may append. One lock; it is not held
  * during the store's append() nor while a batch's sender is told.
  */
 #ifndef VIGIE_FCGI_WRITER_H
@@ -30,18 +34,21 @@ struct writer *writer_open(const struct store_ops *ops, struct store *store, siz
 void writer_close(struct writer *writer);
 
 /*
- * Has a batch written: 0, and its sender is told once it is stored durably, or is not; -EBUSY when too much waits: it is
- * not told then. A write of several batches that the store refuses for what is in them (-EINVAL, -EDQUOT, -EBADMSG) is
- * repeated batch by batch, so that only the guilty one fails.
+ * Has a batch written: 0, and its sender is told once it is stored durably, or is not (-ENOTCONN: the store hangs, and has
+ * not been given it); -EBUSY when too much waits, and -ENOTCONN: it is not told then. A write of several batches that the
+ * store refuses for what is in them (-EINVAL, -EDQUOT, -EBADMSG) is repeated in halves, so that only the guilty one fails.
  */
 int writer_send(struct writer *writer, struct writing *writing) __attribute__((warn_unused_result));
 
-/* The same, but returns once the batch is stored: 0, -EBUSY, or the store's negative errno for this batch. Not for the
+/* The same, but returns once the batch is stored: 0, -EBUSY, -ENOTCONN, or the store's negative errno for this batch. Not for the
  * writer's own threads. */
 int writer_append(struct writer *writer, const struct batch *batch, char ret_refusal[static STORE_REFUSAL_SIZE])
 	__attribute__((warn_unused_result));
 
-/* How many batches wait for a write to end, so that their own can begin; others are about to be written. */
+/* Whether the store hangs, as far as can be seen from here. */
+bool writer_is_stuck(struct writer *writer);
+
+/* How many batches wait for a write that has not begun. */
 size_t writer_waiting(struct writer *writer);
 
 #endif

@@ -11,12 +11,11 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/secret.h"
-#include "fcgi/remote/line_protocol.h"
+#include "fcgi/remote/lines.h"
 
 enum {
 	KEEPER_MS = 2000,            /* between two tries to set the engine up */
 	START_MS = 2000,             /* how long the start waits for the first of them */
-	REQUEST_BYTES = 8 << 20,     /* of line protocol, and some; InfluxDB 3 takes 10 MiB, InfluxDB 1 25 MB */
 };
 
 /* One of the connections, in the list of those not in use. */
@@ -518,24 +517,6 @@ void remote_append_quoted(struct text *text, const char *string, char quote)
 	text_append_char(text, quote);
 }
 
-/* Sends the lines, and empties them. */
-static int send_lines(struct remote *remote, const char *url, struct text *lines,
-                      char refusal[static STORE_REFUSAL_SIZE])
-{
-	const struct http_message message = {
-		.method = "POST",
-		.url = url,
-		.body = lines->data,
-		.body_length = lines->length,
-		.content_type = "text/plain; charset=utf-8",
-	};
-	int result = text_failed(lines) ? -ENOMEM : 0;
-	if (result == 0 && lines->length)
-		result = remote_send(remote, REMOTE_WRITE, &message, NULL, refusal);
-	text_reset(lines);
-	return result;
-}
-
 /* Whether a set-up has succeeded: 0, or why nothing is to be written, which is no fault of what is. */
 static int check_set_up(struct remote *remote, char words[static REMOTE_WORDS_SIZE])
 {
@@ -552,23 +533,23 @@ static int check_set_up(struct remote *remote, char words[static REMOTE_WORDS_SI
 int remote_append(struct remote *remote, const char *url, const struct batch *const batches[], size_t count,
                   char ret_refusal[static STORE_REFUSAL_SIZE])
 {
-	enum { LINES_AT_ONCE = 1024 }; /* less than a mebibyte of the longest names */
-	struct text lines = TEXT_EMPTY;
+	struct lines lines;
+	struct http_message message = {
+		.method = "POST",
+		.url = url,
+		.source_rewind = lines_rewind,
+		.source_user = &lines,
+		.content_type = "text/plain; charset=utf-8",
+	};
+	lines_open(&lines, batches, count);
 	int result = check_set_up(remote, ret_refusal);
-	for (size_t i = 0; i < count && result == 0; i++) {
-		for (size_t done = 0; done < batches[i]->count && result == 0; done += LINES_AT_ONCE) {
-			size_t rest = batches[i]->count - done;
-			const struct batch part = {
-				.samples = batches[i]->samples + done,
-				.count = rest < LINES_AT_ONCE ? rest : LINES_AT_ONCE,
-			};
-			line_protocol_append(&lines, &part);
-			if (lines.length >= REQUEST_BYTES)
-				result = send_lines(remote, url, &lines, ret_refusal);
-		}
+	while (result == 0) {
+		result = lines_next(&lines, &message.body_length, &message.body);
+		if (result || !message.body_length)
+			break;
+		message.source = message.body ? NULL : lines_read;
+		result = remote_send(remote, REMOTE_WRITE, &message, NULL, ret_refusal);
 	}
-	if (result == 0)
-		result = send_lines(remote, url, &lines, ret_refusal);
-	text_free(&lines);
+	lines_close(&lines);
 	return result;
 }

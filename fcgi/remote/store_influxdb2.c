@@ -283,6 +283,7 @@ static int influxdb2_health(struct store *store)
 const struct store_ops store_influxdb2 = {
 	.name = "influxdb2",
 	.appends = REMOTE_APPENDS,
+	.slow = true,
 	.check_config = influxdb2_check_config,
 	.open = influxdb2_open,
 	.close = influxdb2_close,

@@ -25,6 +25,7 @@ enum {
 	NAMES_A_STATEMENT = 250, /* series: what a list costs grows with its square, what a query costs otherwise does not */
 	NAMES_MAX = 500,         /* beyond it all are read, and most dropped here */
 	HOSTS_WINDOW_MS = 24 * 3600 * 1000, /* a third of the files that a query may read, by default */
+	APPENDS = 12, /* each takes a second by default: 1.2 million samples a second */
 	DATABASE_NAME_MAX = 64,
 	CHECK_MS = 60000,        /* how often it is looked whether the database still has its retention */
 };
@@ -261,7 +262,8 @@ static int influxdb3_health(struct store *store)
 
 const struct store_ops store_influxdb3 = {
 	.name = "influxdb3",
-	.appends = REMOTE_APPENDS,
+	.appends = APPENDS,
+	.slow = true,
 	.check_config = influxdb3_check_config,
 	.open = influxdb3_open,
 	.close = influxdb3_close,

@@ -248,6 +248,7 @@ static int influxql_health(struct store *store)
 const struct store_ops store_influxql = {
 	.name = "influxql",
 	.appends = REMOTE_APPENDS,
+	.slow = true,
 	.check_config = influxql_check_config,
 	.open = influxql_open,
 	.close = influxql_close,

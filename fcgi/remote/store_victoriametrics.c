@@ -265,6 +265,7 @@ static int victoriametrics_health(struct store *store)
 const struct store_ops store_victoriametrics = {
 	.name = "victoriametrics",
 	.appends = REMOTE_APPENDS,
+	.slow = true,
 	.check_config = victoriametrics_check_config,
 	.open = victoriametrics_open,
 	.close = victoriametrics_close,

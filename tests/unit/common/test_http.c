@@ -260,6 +260,60 @@ static void test_http_request_date_is_told(void **state)
 	text_free(&answer.body);
 }
 
+/* Gives so many times "0123456789", then fails with `result`. */
+struct given {
+	size_t left, rewound;
+	int result;
+};
+
+static long give(void *user, char *buffer, size_t size)
+{
+	struct given *given = user;
+	if (!given->left && given->result)
+		return given->result;
+	size_t now = size < given->left ? size : given->left;
+	for (size_t i = 0; i < now; i++)
+		buffer[i] = (char)('0' + (given->left - i) % 10);
+	given->left -= now;
+	return (long)now;
+}
+
+static void give_again(void *user)
+{
+	((struct given *)user)->rewound++;
+}
+
+static void test_http_send_source_is_the_body(void **state)
+{
+	(void)state;
+	enum { LENGTH = 300007 };
+	OPEN(server, OK("", "0", ""));
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	struct given given = { .left = LENGTH };
+	struct http_message message = { .method = "POST", .url = server.url, .body_length = LENGTH, .source = give,
+		                            .source_rewind = give_again, .source_user = &given, .content_type = "text/plain" };
+	assert_int_equal(http_send(http, &message, &answer), 0);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(asked(&server)->body_length, LENGTH);
+	for (size_t i = 0; i < LENGTH; i++)
+		assert_int_equal(asked(&server)->body[i], '0' + (LENGTH - i) % 10);
+	assert_non_null(strstr(asked(&server)->head, "\r\nContent-Length: 300007\r\n"));
+	assert_non_null(strstr(asked(&server)->head, "\r\nContent-Type: text/plain\r\n"));
+	assert_null(strcasestr(asked(&server)->head, "Expect"));
+	/* What has no source has a body as before, or none. */
+	assert_int_equal(http_request(http, "PUT", server.url, "a", 1, &answer), 0);
+	assert_string_equal(asked(&server)->body, "a");
+	assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+	assert_null(strstr(asked(&server)->head, "Content-Length"));
+	/* One that fails ends the request. */
+	given = (struct given){ .left = 5, .result = -ENOBUFS };
+	assert_int_equal(http_send(http, &message, &answer), -ENOBUFS);
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
 static void test_http_send_gzip_compresses_the_body_and_says_so(void **state)
 {
 	(void)state;
@@ -964,6 +1018,7 @@ int main(void)
 		cmocka_unit_test(test_http_own_ip_ipv6_is_without_brackets),
 		cmocka_unit_test(test_http_peer_is_local_on_loopback),
 		cmocka_unit_test(test_http_request_date_is_told),
+		cmocka_unit_test(test_http_send_source_is_the_body),
 		cmocka_unit_test(test_http_send_gzip_compresses_the_body_and_says_so),
 		cmocka_unit_test(test_http_send_timeout_of_one_request_is_its_own),
 		cmocka_unit_test(test_http_request_keeps_its_connection),

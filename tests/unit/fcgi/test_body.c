@@ -100,6 +100,41 @@ static void test_body_parse_samples_good_body_is_taken(void **state)
 	free(copy);
 }
 
+/* One of many that wait holds its samples and their strings, and no more. */
+static void test_body_trim_samples_stay_and_little_else(void **state)
+{
+	(void)state;
+	static const char *const bodies[] = {
+		"{\"ipaddress\": \"10.0.0.5\", \"timestamp\": 1795356000, \"processes\": {\"a\": [1, 2], \"b b\": [3, 4]}}",
+		"{\"ipaddress\": \"10.0.0.5\", \"data\": ["
+		"{\"timestamp\": 1795356000, \"value\": 1, \"process_name\": \"a\", \"type_data\": \"cpu\"},"
+		"{\"timestamp\": 1795356000, \"value\": 2, \"process_name\": \"b\", \"type_data\": \"mem\"}]}",
+		"{\"ipaddress\": \"10.0.0.5\", \"data\": []}",
+	};
+	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+		struct body bodies_of[2];
+		struct body_error error;
+		char *copies[2];
+		for (int j = 0; j < 2; j++)
+			assert_int_equal(parse_bytes(body_parse_samples, bodies[i], strlen(bodies[i]), &bodies_of[j], &copies[j], &error), 0);
+		struct batch *whole = &bodies_of[0].batch, *trimmed = &bodies_of[1].batch;
+		body_trim(&bodies_of[1]);
+		body_trim(&bodies_of[1]);
+		free(copies[1]);
+		assert_int_equal(trimmed->count, whole->count);
+		assert_true(trimmed->bytes < 1000 && whole->bytes > 10 * trimmed->bytes);
+		for (size_t j = 0; j < whole->count; j++) {
+			assert_string_equal(trimmed->samples[j].ip, whole->samples[j].ip);
+			assert_string_equal(trimmed->samples[j].process, whole->samples[j].process);
+			assert_true(trimmed->samples[j].value == whole->samples[j].value);
+			assert_int_equal(trimmed->samples[j].time_ms, whole->samples[j].time_ms);
+		}
+		for (int j = 0; j < 2; j++)
+			body_free(&bodies_of[j]);
+		free(copies[0]);
+	}
+}
+
 static void test_body_parse_samples_what_is_no_json_is_refused(void **state)
 {
 	(void)state;
@@ -1174,6 +1209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_body_parse_samples_good_body_is_taken),
+		cmocka_unit_test(test_body_trim_samples_stay_and_little_else),
 		cmocka_unit_test(test_body_parse_samples_what_is_no_json_is_refused),
 		cmocka_unit_test(test_body_parse_samples_every_truncation_is_refused),
 		cmocka_unit_test(test_body_parse_samples_nested_deeply_is_refused),

@@ -158,12 +158,15 @@ static bool admit(void *user, struct request *request, struct response *response
 enum { PUT_OFF_MAX = 100 };
 static struct later *put_off[PUT_OFF_MAX];
 static atomic_uint put_off_count;
+static bool aside; /* they are set aside, too */
 
 static void handle(void *user, struct request *request, struct response *response)
 {
 	CHECK(user == &address);
 	if (strcmp(request->path, "/later") == 0) {
 		struct later *later = request->later;
+		if (aside)
+			later->set_aside(later);
 		response->is_later = true;
 		put_off[atomic_load(&put_off_count)] = later; /* they come one after the other */
 		atomic_fetch_add(&put_off_count, 1);
@@ -213,7 +216,7 @@ static atomic_uint late_answers;
 
 static void late(void *user, const struct request *request, const struct response *response)
 {
-	CHECK(user == &address && strcmp(request->path, "/later") == 0 && response->status == 409);
+	CHECK(user == &address && strcmp(request->path, aside ? "" : "/later") == 0 && response->status == 409);
 	atomic_fetch_add(&late_answers, 1);
 }
 
@@ -517,6 +520,12 @@ static void answers_that_are_put_off(void)
 	CHECK(stop_ms() < 2000);
 }
 
+static void answers_that_are_set_aside(void)
+{
+	aside = true;
+	answers_that_are_put_off();
+}
+
 /* Who has asked and gone, too, is answered: it costs nobody else anything. */
 static void clients_that_do_not_wait_for_what_is_put_off(void)
 {
@@ -742,6 +751,12 @@ static void test_pool_start_answers_that_are_put_off_hold_no_thread(void **state
 	run_case(answers_that_are_put_off);
 }
 
+static void test_pool_start_answers_that_are_set_aside_hold_nothing(void **state)
+{
+	(void)state;
+	run_case(answers_that_are_set_aside);
+}
+
 static void test_pool_start_clients_that_do_not_wait_for_an_answer_that_is_put_off(void **state)
 {
 	(void)state;
@@ -796,6 +811,7 @@ int main(void)
 		cmocka_unit_test(test_pool_start_more_clients_than_threads_all_are_answered),
 		cmocka_unit_test(test_pool_start_bad_clients_cost_nobody_else_anything),
 		cmocka_unit_test(test_pool_start_answers_that_are_put_off_hold_no_thread),
+		cmocka_unit_test(test_pool_start_answers_that_are_set_aside_hold_nothing),
 		cmocka_unit_test(test_pool_start_clients_that_do_not_wait_for_an_answer_that_is_put_off),
 		cmocka_unit_test(test_pool_start_requests_that_wait_leave_their_seats),
 		cmocka_unit_test(test_pool_start_idle_connections_hold_no_thread),

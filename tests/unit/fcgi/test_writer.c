@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "common/clock.h"
 #include "fcgi/writer.h"
 
 enum { THREADS = 24, ROUNDS = 10, GROUP_MAX = 64 };
@@ -23,6 +24,9 @@ struct store {
 	unsigned appends, batches, largest;
 	unsigned stored[THREADS * 4]; /* by the number of the batch's thread */
 	unsigned sizes[16]; /* of the first groups */
+	int64_t begun_ns[16]; /* when these began */
+	unsigned begun;
+	unsigned group; /* batches that a write has at most; 0: GROUP_MAX */
 	struct timespec pause;
 	bool held; /* writes wait until it is false */
 	pthread_cond_t released;
@@ -34,8 +38,10 @@ static int fake_append(struct store *store, const struct batch *const batches[],
 	int result = 0;
 	ret_refusal[0] = '\0';
 	pthread_mutex_lock(&store->lock);
-	if (store->inside >= store->limit || now.wall_ms < 1700000000000 || count == 0 || count > GROUP_MAX)
+	if (store->inside >= store->limit || now.wall_ms < 1700000000000 || count == 0 || count > (store->group ? store->group : GROUP_MAX))
 		abort();
+	if (store->begun < COUNT_OF(store->begun_ns))
+		store->begun_ns[store->begun++] = clock_monotonic_ns();
 	store->inside++;
 	store->most = store->inside > store->most ? store->inside : store->most;
 	while (store->held)
@@ -69,6 +75,8 @@ enum { APPENDS = 3 };
 
 static const struct store_ops fake = { .name = "fake", .appends = 1, .append = fake_append };
 static const struct store_ops broad_fake = { .name = "broad", .appends = APPENDS, .append = fake_append };
+static const struct store_ops slow_fake = { .name = "slow", .appends = 1, .slow = true, .append = fake_append };
+static const struct store_ops slow_broad_fake = { .name = "slow and broad", .appends = APPENDS, .slow = true, .append = fake_append };
 
 struct client {
 	struct writer *writer;
@@ -260,14 +268,21 @@ struct queue {
 	struct client clients[THREADS * 4];
 	pthread_t threads[THREADS * 4];
 	unsigned count;
+	enum wish wish; /* of what is added next */
 };
 
-static void queue_open(struct queue *queue, size_t max_bytes)
+static void queue_open_on(struct queue *queue, const struct store_ops *ops, size_t max_bytes)
 {
 	*queue = (struct queue){ .store = make_store(0) };
 	queue->store.held = true;
-	queue->writer = writer_open(&fake, &queue->store, max_bytes);
+	queue->store.limit = ops->appends;
+	queue->writer = writer_open(ops, &queue->store, max_bytes);
 	assert_non_null(queue->writer);
+}
+
+static void queue_open(struct queue *queue, size_t max_bytes)
+{
+	queue_open_on(queue, &fake, max_bytes);
 }
 
 static bool is_inside(struct queue *queue)
@@ -283,7 +298,8 @@ static void queue_add(struct queue *queue, size_t bytes)
 {
 	struct client *client = &queue->clients[queue->count];
 	size_t waiting = writer_waiting(queue->writer) + (queue->count > 0);
-	*client = (struct client){ .writer = queue->writer, .number = queue->count, .batches = 1, .result = 1, .bytes = bytes };
+	*client = (struct client){ .writer = queue->writer, .number = queue->count, .batches = 1, .result = 1, .bytes = bytes,
+		                     .wish = queue->wish };
 	pthread_create(&queue->threads[queue->count++], NULL, send, client);
 	for (int i = 0; !is_inside(queue) || writer_waiting(queue->writer) != waiting; i++) {
 		if (i > 50000)
@@ -300,15 +316,22 @@ static int queue_try(struct queue *queue, size_t bytes)
 	return client.result;
 }
 
-/* Lets the writes go on, and waits for all; each has succeeded. */
-static void queue_release(struct queue *queue)
+/* Lets the writes go on, and waits for all. */
+static void queue_let_go(struct queue *queue)
 {
 	pthread_mutex_lock(&queue->store.lock);
 	queue->store.held = false;
 	pthread_cond_broadcast(&queue->store.released);
 	pthread_mutex_unlock(&queue->store.lock);
-	for (unsigned i = 0; i < queue->count; i++) {
+	for (unsigned i = 0; i < queue->count; i++)
 		pthread_join(queue->threads[i], NULL);
+}
+
+/* The same; each has succeeded. */
+static void queue_release(struct queue *queue)
+{
+	queue_let_go(queue);
+	for (unsigned i = 0; i < queue->count; i++) {
 		assert_int_equal(queue->clients[i].result, 0);
 		assert_int_equal(queue->store.stored[i], 1);
 	}
@@ -383,6 +406,119 @@ static void test_writer_append_more_than_a_group_waits_room_comes_back(void **st
 	writer_close(queue.writer);
 }
 
+/* ---- a slow store ---- */
+
+/* What waits goes in one write, far more than a store that is not slow has. */
+static void test_writer_append_slow_store_writes_are_large(void **state)
+{
+	(void)state;
+	static struct queue queue;
+	queue_open_on(&queue, &slow_fake, SIZE_MAX);
+	queue.store.group = THREADS * 4;
+	for (int i = 0; i < THREADS * 4 - 1; i++)
+		queue_add(&queue, 10);
+	queue_release(&queue);
+	assert_int_equal(queue.store.appends, 2);
+	assert_int_equal(queue.store.sizes[1], THREADS * 4 - 2);
+	writer_close(queue.writer);
+}
+
+/* Until it is known to work: one that hangs has few then. */
+static void test_writer_append_store_that_fails_has_one_batch_at_a_time(void **state)
+{
+	(void)state;
+	static const enum wish wishes[] = { WISH_BROKEN, WISH_BROKEN, WISH_OK, WISH_OK, WISH_OK, WISH_OK };
+	static struct queue queue;
+	queue_open_on(&queue, &slow_fake, SIZE_MAX);
+	for (size_t i = 0; i < COUNT_OF(wishes); i++) {
+		queue.wish = wishes[i];
+		queue_add(&queue, 10);
+	}
+	queue_let_go(&queue);
+	for (size_t i = 0; i < COUNT_OF(wishes); i++)
+		assert_int_equal(queue.clients[i].result, wishes[i] == WISH_BROKEN ? -EIO : 0);
+	assert_int_equal(queue.store.appends, 4);
+	assert_int_equal(queue.store.sizes[2], 1);
+	assert_int_equal(queue.store.sizes[3], 3);
+	writer_close(queue.writer);
+}
+
+/* One of the many is to blame: it is found in a few writes, not in one for each. */
+static void test_writer_append_guilty_batch_is_found_by_halves(void **state)
+{
+	(void)state;
+	enum { BATCHES = 64, GUILTY = 41 };
+	static struct queue queue;
+	queue_open_on(&queue, &slow_fake, SIZE_MAX);
+	for (int i = 0; i <= BATCHES; i++) {
+		queue.wish = i == GUILTY ? WISH_REFUSED : WISH_OK;
+		queue_add(&queue, 10);
+	}
+	queue_let_go(&queue);
+	for (unsigned i = 0; i <= BATCHES; i++) {
+		assert_int_equal(queue.clients[i].result, i == GUILTY ? -EINVAL : 0);
+		assert_string_equal(queue.clients[i].refusal, i == GUILTY ? "41 is bad" : "");
+		assert_int_equal(queue.store.stored[i], i != GUILTY);
+	}
+	assert_int_equal(queue.store.appends, 1 + 1 + 2 * 6);
+	writer_close(queue.writer);
+}
+
+/* A batch waits for a part of a write's time alone, however many come; were all writes begun at once, the next would wait
+ * for one of them. */
+static void test_writer_append_writes_are_spread_over_the_time_of_one(void **state)
+{
+	(void)state;
+	enum { TAKES_MS = 240 };
+	struct store store = make_store(TAKES_MS);
+	struct client clients[THREADS];
+	pthread_t threads[THREADS];
+	store.limit = APPENDS;
+	store.group = THREADS;
+	struct writer *writer = writer_open(&slow_broad_fake, &store, SIZE_MAX);
+	assert_non_null(writer);
+	clients[0] = (struct client){ .writer = writer, .batches = 1 };
+	send(&clients[0]); /* how long one takes is known then */
+	for (unsigned i = 0; i < THREADS; i++) {
+		clients[i] = (struct client){ .writer = writer, .number = i, .batches = 1, .result = 1 };
+		pthread_create(&threads[i], NULL, send, &clients[i]);
+		nanosleep(&(struct timespec){ 0, 15000000 }, NULL);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	writer_close(writer);
+	assert_int_equal(store.batches, 1 + THREADS);
+	assert_true(store.begun > 3);
+	for (unsigned i = 2; i < store.begun; i++)
+		assert_true(store.begun_ns[i] - store.begun_ns[i - 1] >= TAKES_MS * 1000000 / APPENDS * 9 / 10);
+}
+
+/* What waits is given back, and what is sent is refused at once, until a write has ended. */
+static void test_writer_append_store_that_hangs_is_given_nothing_more(void **state)
+{
+	(void)state;
+	static struct queue queue;
+	queue_open_on(&queue, &slow_fake, SIZE_MAX);
+	queue_add(&queue, 10);
+	queue_add(&queue, 10);
+	queue_add(&queue, 10);
+	assert_false(writer_is_stuck(queue.writer));
+	int64_t start_ns = clock_monotonic_ns();
+	for (unsigned i = 1; i < 3; i++) {
+		pthread_join(queue.threads[i], NULL);
+		assert_int_equal(queue.clients[i].result, -ENOTCONN);
+		assert_int_equal(queue.store.stored[i], 0);
+	}
+	assert_true(clock_monotonic_ns() - start_ns > INT64_C(1000000000));
+	assert_true(writer_is_stuck(queue.writer));
+	assert_int_equal(queue_try(&queue, 1), -ENOTCONN);
+	queue.count = 1;
+	queue_release(&queue);
+	WAIT_FOR(!writer_is_stuck(queue.writer), 5000);
+	assert_int_equal(queue_try(&queue, 1), 0);
+	writer_close(queue.writer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,6 +532,11 @@ int main(void)
 		cmocka_unit_test(test_writer_append_more_than_may_wait_is_turned_away),
 		cmocka_unit_test(test_writer_append_one_batch_may_always_wait),
 		cmocka_unit_test(test_writer_append_more_than_a_group_waits_room_comes_back),
+		cmocka_unit_test(test_writer_append_slow_store_writes_are_large),
+		cmocka_unit_test(test_writer_append_store_that_fails_has_one_batch_at_a_time),
+		cmocka_unit_test(test_writer_append_guilty_batch_is_found_by_halves),
+		cmocka_unit_test(test_writer_append_writes_are_spread_over_the_time_of_one),
+		cmocka_unit_test(test_writer_append_store_that_hangs_is_given_nothing_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
