@@ -305,7 +305,7 @@ int writer_append(struct writer *writer, const struct batch *batch, char ret_ref
 size_t writer_waiting(struct writer *writer)
 {
 	pthread_mutex_lock(&writer->lock);
-	size_t waiting = writer->waiting;
+	size_t waiting = writer->writes < writer->ops->appends ? 0 : writer->waiting;
 	pthread_mutex_unlock(&writer->lock);
 	return waiting;
 }

@@ -48,7 +48,7 @@ int writer_append(struct writer *writer, const struct batch *batch, char ret_ref
 /* Whether the store hangs, as far as can be seen from here. */
 bool writer_is_stuck(struct writer *writer);
 
-/* How many batches wait for a write that has not begun. */
+/* How many batches wait for a write to end, so that their own can begin; others are about to be written. */
 size_t writer_waiting(struct writer *writer);
 
 #endif
