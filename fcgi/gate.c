@@ -87,6 +87,14 @@ bool gate_try(struct gate *gate, enum gate_kind kind)
 	return place;
 }
 
+bool gate_has_place(struct gate *gate, enum gate_kind kind)
+{
+	pthread_mutex_lock(&gate->lock);
+	bool place = has_place(gate, kind);
+	pthread_mutex_unlock(&gate->lock);
+	return place;
+}
+
 void gate_leave(struct gate *gate, enum gate_kind kind)
 {
 	pthread_mutex_lock(&gate->lock);

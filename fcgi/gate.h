@@ -9,7 +9,7 @@
  * store that hangs holds the other threads for the patience's time at most, and then
  * health, metrics and errors are answered at once.
  *
- * A PUT whose samples are the writer's is not inside any more. Who waits for the answer of one that is inside is inside too, and so is a large answer
+ * A PUT whose samples will be the writer's only passes, where there is a place. Who waits for the answer of one that is inside is inside too, and so is a large answer
  * until it is on its way. Nobody enters twice.
  *
  * Thread-safe.
@@ -46,6 +46,9 @@ int gate_enter(struct gate *gate, enum gate_kind kind) __attribute__((warn_unuse
 
 /* The same, but does not wait. */
 bool gate_try(struct gate *gate, enum gate_kind kind) __attribute__((warn_unused_result));
+
+/* Whether there is a place. It is not taken: who only passes does not show that the store answers. */
+bool gate_has_place(struct gate *gate, enum gate_kind kind);
 
 void gate_leave(struct gate *gate, enum gate_kind kind);
 

@@ -122,13 +122,14 @@ static bool store(struct saving *saving, struct request *request, struct respons
 	char refusal[STORE_REFUSAL_SIZE] = "";
 	int result = 0;
 	saving->later = request->later;
-	if (!gate_try(&service->gate, GATE_WRITE)) {
+	bool later = saving->body.batch.count && saving->later;
+	bool inside = !later || !gate_has_place(&service->gate, GATE_WRITE);
+	if (inside && !gate_try(&service->gate, GATE_WRITE)) {
 		if (saving->later)
 			saving->later->wait(saving->later);
 		if (!service_enter_store(service, GATE_WRITE, response))
 			return false;
 	}
-	bool later = saving->body.batch.count && saving->later;
 	if (later) {
 		if (service->ops->slow) {
 			body_trim(&saving->body);
@@ -141,7 +142,8 @@ static bool store(struct saving *saving, struct request *request, struct respons
 	} else if (saving->body.batch.count) {
 		result = writer_append(service->writer, &saving->body.batch, refusal);
 	}
-	gate_leave(&service->gate, GATE_WRITE);
+	if (inside)
+		gate_leave(&service->gate, GATE_WRITE);
 	if (later && result == 0)
 		return true;
 	conclude(saving, result, refusal, response);

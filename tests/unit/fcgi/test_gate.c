@@ -112,6 +112,26 @@ static void test_gate_enter_one_gives_up_all_that_wait_give_up(void **state)
 	gate_destroy(&gate);
 }
 
+/* Those who wait in vain are not told that the store answers. */
+static void test_gate_has_place_who_passes_changes_nothing(void **state)
+{
+	(void)state;
+	struct gate gate;
+	gate_init(&gate, 2, 1, 60000, 20);
+	assert_true(gate_has_place(&gate, GATE_WRITE));
+	assert_int_equal(gate_enter(&gate, GATE_READ), 0);
+	assert_false(gate_has_place(&gate, GATE_READ));
+	assert_int_equal(gate_enter(&gate, GATE_READ), -EBUSY);
+	assert_true(gate.places[GATE_READ].given_up);
+	int64_t changed_ns = gate.changed_ns;
+	assert_true(gate_has_place(&gate, GATE_WRITE));
+	assert_true(gate.places[GATE_READ].given_up && gate.changed_ns == changed_ns);
+	assert_int_equal(gate_inside(&gate), 1);
+	gate_leave(&gate, GATE_READ);
+	assert_true(gate_has_place(&gate, GATE_READ));
+	gate_destroy(&gate);
+}
+
 static void test_gate_try_without_a_place_does_not_wait(void **state)
 {
 	(void)state;
@@ -226,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_gate_leave_one_that_waits_goes_in),
 		cmocka_unit_test(test_gate_enter_one_gives_up_all_that_wait_give_up),
 		cmocka_unit_test(test_gate_try_without_a_place_does_not_wait),
+		cmocka_unit_test(test_gate_has_place_who_passes_changes_nothing),
 		cmocka_unit_test(test_gate_enter_readers_leave_places_to_writers),
 		cmocka_unit_test(test_gate_is_stuck_readers_alone_once_none_moves),
 		cmocka_unit_test(test_gate_enter_a_crowd_never_more_than_the_limit_inside),
