@@ -9,8 +9,8 @@
  * store that hangs holds the other threads for the patience's time at most, and then
  * health, metrics and errors are answered at once.
  *
- * A PUT whose samples will be the writer's only passes, where there is a place. Who waits for the answer of one that is inside is inside too, and so is a large answer
- * until it is on its way. Nobody enters twice.
+ * A PUT whose samples will be the writer's only passes, where there is a place. Who waits for the answer of one that is
+ * inside is inside too, and so is a large answer until it is on its way. Nobody enters twice.
  *
  * Thread-safe.
  */

@@ -170,7 +170,8 @@ void service_health(struct service *service, const struct parameters *parameters
 {
 	(void)parameters;
 	(void)request;
-	bool store = service->ops->health(service->store) == 0 && !gate_is_stuck(&service->gate) && !writer_is_stuck(service->writer);
+	bool stuck = gate_is_stuck(&service->gate) || writer_is_stuck(service->writer);
+	bool store = service->ops->health(service->store) == 0 && !stuck;
 
 	struct text *body = &response->body;
 	response->status = store ? 200 : 503;

@@ -25,9 +25,9 @@ struct influxql_reads {
 	int64_t hosts_window_ms;  /* that hosts are looked for in at a time, or more where that would be many times; 0: in all */
 };
 
-/* Runs one statement (InfluxDB 3 takes no more in a request); each series of the answer goes to `take`. 0, a failure of remote_send() or of `take`, -EBADMSG, which
- * of a read is the caller's to tell, or, with the engine's words in `ret_error`, -EREMOTEIO and of a read what
- * remote_query_failed() says. */
+/* Runs one statement (InfluxDB 3 takes no more in a request); each series of the answer goes to `take`. 0, a failure of
+ * remote_send() or of `take`, -EBADMSG, which of a read is the caller's to tell, or, with the engine's words in
+ * `ret_error`, -EREMOTEIO and of a read what remote_query_failed() says. */
 int influxql_ask(struct influxql_reads *reads, enum remote_purpose purpose, const struct text *statement,
                  pieces_take *take, void *user, char ret_error[static REMOTE_WORDS_SIZE])
 	__attribute__((warn_unused_result));
