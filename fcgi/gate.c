@@ -95,6 +95,13 @@ bool gate_has_place(struct gate *gate, enum gate_kind kind)
 	return place;
 }
 
+void gate_note_answer(struct gate *gate)
+{
+	pthread_mutex_lock(&gate->lock);
+	gate->changed_ns = clock_monotonic_ns();
+	pthread_mutex_unlock(&gate->lock);
+}
+
 void gate_leave(struct gate *gate, enum gate_kind kind)
 {
 	pthread_mutex_lock(&gate->lock);

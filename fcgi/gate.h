@@ -5,7 +5,7 @@
  * A writer waits for a place for the patience's time, a reader for a short while only,
  * since it holds a thread meanwhile. Once one has waited in vain none of its kind waits
  * any more, until one of those inside leaves. When none has left or come in for the
- * patience's time either, the store hangs: the gate is stuck, and nobody waits. So a
+ * patience's time either, and the store has stored nothing, it hangs: the gate is stuck, and nobody waits. So a
  * store that hangs holds the other threads for the patience's time at most, and then
  * health, metrics and errors are answered at once.
  *
@@ -32,7 +32,7 @@ struct gate {
 		int64_t patience_ms; /* how long one waits for a place */
 		bool given_up;   /* one has waited for that time, and none has left since */
 	} places[GATE_KINDS];
-	int64_t changed_ns; /* when the last came in or left */
+	int64_t changed_ns; /* when the last came in or left, or the store was last heard of */
 };
 
 /* `limit` requests at a time are inside, `read_limit` of them readers; both are at least 1. A
@@ -49,6 +49,9 @@ bool gate_try(struct gate *gate, enum gate_kind kind) __attribute__((warn_unused
 
 /* Whether there is a place. It is not taken: who only passes does not show that the store answers. */
 bool gate_has_place(struct gate *gate, enum gate_kind kind);
+
+/* The store has answered who is not inside: it does not hang, though no place is free for it. */
+void gate_note_answer(struct gate *gate);
 
 void gate_leave(struct gate *gate, enum gate_kind kind);
 

@@ -106,6 +106,8 @@ static void answer_late(struct writing *writing)
 	struct saving *saving = (struct saving *)writing;
 	struct response response = RESPONSE_NEW;
 	response.accept = saving->kind->accept;
+	if (writing->result == 0)
+		gate_note_answer(&saving->service->gate);
 	conclude(saving, writing->result, writing->refusal, &response);
 	if (text_failed(&response.body))
 		response_no_memory(&response, -ENOMEM);

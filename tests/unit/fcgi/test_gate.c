@@ -180,6 +180,24 @@ static void test_gate_enter_readers_leave_places_to_writers(void **state)
 	gate_destroy(&gate);
 }
 
+/* Reads that take their time hold every place, and samples are stored meanwhile. */
+static void test_gate_is_stuck_not_while_the_store_stores(void **state)
+{
+	(void)state;
+	struct gate gate;
+	gate_init(&gate, 2, 1, 60000, 20);
+	assert_int_equal(gate_enter(&gate, GATE_READ), 0);
+	assert_int_equal(gate_enter(&gate, GATE_READ), -EBUSY);
+	gate.changed_ns -= 60000 * INT64_C(1000000);
+	assert_true(gate_is_stuck(&gate));
+	gate_note_answer(&gate);
+	assert_false(gate_is_stuck(&gate));
+	/* And the next reader does not wait for it. */
+	assert_true(gate.places[GATE_READ].given_up);
+	gate_leave(&gate, GATE_READ);
+	gate_destroy(&gate);
+}
+
 static void test_gate_is_stuck_readers_alone_once_none_moves(void **state)
 {
 	(void)state;
@@ -248,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_gate_try_without_a_place_does_not_wait),
 		cmocka_unit_test(test_gate_has_place_who_passes_changes_nothing),
 		cmocka_unit_test(test_gate_enter_readers_leave_places_to_writers),
+		cmocka_unit_test(test_gate_is_stuck_not_while_the_store_stores),
 		cmocka_unit_test(test_gate_is_stuck_readers_alone_once_none_moves),
 		cmocka_unit_test(test_gate_enter_a_crowd_never_more_than_the_limit_inside),
 	};
