@@ -54,7 +54,7 @@ static const struct option options[] = {
 	{ "server", "store", FIELD(STRING, server.store), "sqlite", 0, 0, NULL,
 	  "where the samples are kept: sqlite, influxdb3, influxdb2, influxql (InfluxDB 1) or victoriametrics; each has a section below" },
 	{ "server", "threads", FIELD(INTEGER, server.threads), "0", 0, 1024, NULL,
-	  "threads that answer requests; 0: 96" },
+	  "threads that answer requests; 0: 40" },
 	{ "server", "max_body", FIELD(BYTES, server.max_body), "4MiB", 1024, 256 * MIB, NULL,
 	  "the largest body of a PUT; nginx has the same limit of its own" },
 	{ "server", "hosts", FIELD(LIST, server.hosts), NULL, 0, 0, NULL,

@@ -16,9 +16,9 @@
 #include "fcgi/routes.h"
 #include "fcgi/store.h"
 
-/* Many more than cores: so many requests but two call the store at a time (service.c), those that wait for a commit among
- * them, and a commit of one costs as much as of sixteen. A thread that is not needed is never woken. */
-enum { THREADS_DEFAULT = 96 };
+/* Many more than cores, since so many requests but two read the store at a time (service.c); a PUT that waits for its
+ * commit holds none. A thread that is not needed is never woken, but each that was has its stack. */
+enum { THREADS_DEFAULT = 40 };
 
 /* Of glibc's allocator. A block of at least the one is taken from the kernel for itself, and
  * given back at once when it is freed (by itself the limit rises with each such block). The
