@@ -2,7 +2,7 @@
  * Batches as bodies of line protocol that are made while they are sent: what many batches become is as large as they
  * are, and several such writes are under way at a time.
  *
- * Each request is made twice, once for its length; one of few samples is there as a whole. One thread uses a lines.
+ * A large request is made twice, once for its length; a small one is there as a whole. One thread uses a lines.
  */
 #ifndef VIGIE_FCGI_REMOTE_LINES_H
 #define VIGIE_FCGI_REMOTE_LINES_H
@@ -21,7 +21,7 @@ struct lines {
 	size_t count;
 	struct lines_place start, end; /* of the request */
 	struct lines_place at;         /* of what is made next */
-	struct text piece;             /* what was made last, */
+	struct text made;              /* what was made last, */
 	size_t taken;                  /* and how much of it is sent */
 };
 
