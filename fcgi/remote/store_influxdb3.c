@@ -118,7 +118,8 @@ static int check_retention(struct store *store, const cJSON *database)
 			         (long long)store->retention.wanted_s);
 		engine_s = result ? engine_s : store->retention.wanted_s;
 	}
-	store->ends = engine_s > 0;
+	if (result == 0) /* else it is tried again */
+		store->ends = engine_s > 0;
 	retention_set(&store->retention, engine_s);
 	return result;
 }

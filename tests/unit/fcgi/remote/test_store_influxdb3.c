@@ -322,6 +322,23 @@ static void test_influxdb3_set_up_database_that_a_write_has_made_gets_its_retent
 	WAIT_FOR(health(stage) == 0, 5000);
 }
 
+/* Also where it cannot be given at first. */
+static void test_influxdb3_set_up_retention_that_fails_is_given_later(void **state)
+{
+	struct stage *stage = *state;
+	char words[STORE_REFUSAL_SIZE];
+	answer_with(stage, CHANGE, 500, "not now");
+	open_wire(stage);
+	answer_with(stage, FIND, 200, DATABASE("wire", ""));
+	play(stage, WRITE, "write-v3-too-large");
+	assert_int_equal(append_one(stage, words), -EIO);
+	WAIT_FOR(http_server_count(stage->server, CHANGE) == 1, 5000);
+	play(stage, CHANGE, "retention-set-put");
+	WAIT_FOR(http_server_count(stage->server, CHANGE) == 2, 5000);
+	WAIT_FOR(health(stage) == 0, 5000);
+	assert_int_equal(captured_stderr_count("the retention of database wire is now 172800 s"), 1);
+}
+
 static void test_influxdb3_bad_token_nothing_is_written(void **state)
 {
 	struct stage *stage = *state;
@@ -636,6 +653,7 @@ int main(void)
 		STAGED(test_influxdb3_append_failure_of_the_engine_is_not_its_senders),
 		STAGED(test_influxdb3_append_after_the_engine_was_away_waits_for_a_set_up),
 		STAGED(test_influxdb3_set_up_database_that_a_write_has_made_gets_its_retention),
+		STAGED(test_influxdb3_set_up_retention_that_fails_is_given_later),
 		STAGED(test_influxdb3_bad_token_nothing_is_written),
 		STAGED(test_influxdb3_mean_recorded_answer_is_rows),
 		STAGED(test_influxdb3_latest_recorded_answer_is_rows_and_hosts),
