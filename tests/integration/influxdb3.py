@@ -224,7 +224,7 @@ class InfluxDB3:
         if query.get("precision") not in ("millisecond", "ms"):
             raise Refusal(400, "the stand-in knows milliseconds alone")
         rows = []
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
             match = LINE.fullmatch(line)
             words = None if match else "No fields were provided"
             if match and not NUMBER.fullmatch(match[4]):
