@@ -31,7 +31,7 @@ struct writer {
 	unsigned writes; /* under way */
 	/* Nanoseconds: */
 	int64_t begun_ns; /* when the last write began */
-	int64_t moved_ns; /* when the last write ended, or the queue was empty */
+	int64_t moved_ns; /* when the last write ended that the store did not fail, or the queue was empty */
 	int64_t took_ns;  /* the longest of the last ones that succeeded */
 	bool works;       /* the last write that ended was not failed by the store */
 	bool stuck;       /* what waited was given back, and no write has ended since */
@@ -158,9 +158,11 @@ static void write_some(struct writer *writer)
 
 	pthread_mutex_lock(&writer->lock);
 	writer->writes--;
-	writer->moved_ns = clock_monotonic_ns();
 	writer->works = result == 0 || is_senders_fault(result);
 	writer->stuck = false;
+	/* Writes that time out one after the other are no reason for others to wait. */
+	if (writer->works)
+		writer->moved_ns = clock_monotonic_ns();
 	if (result == 0)
 		note_time(writer, writer->moved_ns - begun_ns);
 	pass_on(writer); /* the next write first */

@@ -6,9 +6,9 @@
  * Where the store takes several writes at a time they are begun one after the other, spread over the time that one takes:
  * a batch then waits for a small part of that before its write begins, however slow the store acknowledges it.
  *
- * What waits is bounded in bytes, and in time: when no write ends for some seconds, the store hangs, and what waits is
- * given back; what is sent after that is refused until a write has ended. Any thread may append. One lock; it is not held
- * during the store's append() nor while a batch's sender is told.
+ * What waits is bounded in bytes, and in time: when for some seconds no write ends but those that the store fails, it
+ * hangs, and what waits is given back; what is sent after that is refused until a write has ended. Any thread may append.
+ * One lock; it is not held during the store's append() nor while a batch's sender is told.
  */
 #ifndef VIGIE_FCGI_WRITER_H
 #define VIGIE_FCGI_WRITER_H

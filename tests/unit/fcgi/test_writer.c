@@ -519,6 +519,31 @@ static void test_writer_append_store_that_hangs_is_given_nothing_more(void **sta
 	writer_close(queue.writer);
 }
 
+/* Nor where its writes end now and then, but each as a failure. */
+static void test_writer_append_store_whose_writes_time_out_is_given_nothing_more(void **state)
+{
+	(void)state;
+	enum { SENT = 12, TAKES_MS = 900 };
+	struct store store = make_store(TAKES_MS);
+	struct client clients[SENT];
+	pthread_t threads[SENT];
+	unsigned given_back = 0;
+	struct writer *writer = writer_open(&slow_fake, &store, SIZE_MAX);
+	assert_non_null(writer);
+	for (unsigned i = 0; i < SENT; i++) {
+		clients[i] = (struct client){ .writer = writer, .number = i, .batches = 1, .wish = WISH_BROKEN };
+		pthread_create(&threads[i], NULL, send, &clients[i]);
+	}
+	for (unsigned i = 0; i < SENT; i++) {
+		pthread_join(threads[i], NULL);
+		assert_true(clients[i].result == -EIO || clients[i].result == -ENOTCONN);
+		given_back += clients[i].result == -ENOTCONN;
+	}
+	assert_true(given_back > SENT / 2);
+	assert_int_equal(store.appends, SENT - given_back);
+	writer_close(writer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_writer_append_guilty_batch_is_found_by_halves),
 		cmocka_unit_test(test_writer_append_writes_are_spread_over_the_time_of_one),
 		cmocka_unit_test(test_writer_append_store_that_hangs_is_given_nothing_more),
+		cmocka_unit_test(test_writer_append_store_whose_writes_time_out_is_given_nothing_more),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
