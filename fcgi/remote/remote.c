@@ -279,12 +279,15 @@ static void note(struct remote *remote, enum remote_purpose purpose, int result,
 		pthread_mutex_lock(&remote->lock);
 		memcpy(proxied, remote->proxied[purpose], sizeof(proxied));
 		pthread_mutex_unlock(&remote->lock);
-		log_error("store %s: %s: %s%s", remote->name, verbs[purpose], words, proxied);
+		bool wordless = result == -EACCES && words[strcspn(words, " ")] && !words[strcspn(words, " ") + 1];
+		log_error("store %s: %s: %s%s%s", remote->name, verbs[purpose], words,
+		          wordless ? "and no word: the token or password is not accepted" : "", proxied);
 	}
 	if (!result && before != -EINPROGRESS && !remote_health(remote))
 		log_info("store %s: works again", remote->name);
+	/* What is there next may be begun anew, or of another version. */
 	bool gone = result == -ECONNREFUSED || (result == -EIO && purpose == REMOTE_WRITE);
-	if (gone && purpose != REMOTE_SET_UP && atomic_load(&remote->check_ms))
+	if (gone && purpose != REMOTE_SET_UP)
 		atomic_store(&remote->errors[REMOTE_SET_UP], result);
 	if (result && purpose != REMOTE_SET_UP) {
 		pthread_mutex_lock(&remote->lock);
@@ -384,10 +387,11 @@ int remote_query_failed(struct remote *remote, const char *words)
 
 /* Whether a set-up that succeeds shows that the reason of a failure is gone: that the
  * engine is there, or has now what was absent. Where it is there all the time, and set-ups
- * succeed, nothing is shown unless they have failed as well: `again`. */
-static bool is_cured(int error, bool again)
+ * succeed, nothing is shown unless they have failed as well: `again`. A write that was not answered in time is made good
+ * by one that is. */
+static bool is_cured(enum remote_purpose purpose, int error, bool again)
 {
-	if (error == -ECONNREFUSED || error == -ETIMEDOUT || error == -ENOENT)
+	if (error == -ECONNREFUSED || error == -ENOENT || (error == -ETIMEDOUT && purpose != REMOTE_WRITE))
 		return true;
 	return again && (error == -EIO || error == -EACCES);
 }
@@ -404,8 +408,9 @@ static void try_to_set_up(struct remote *remote)
 	note(remote, REMOTE_SET_UP, result, remote->set_up_words[0] ? remote->set_up_words : strerror(-result));
 	if (result == 0) {
 		for (int i = REMOTE_SET_UP + 1; i < REMOTE_PURPOSES; i++) {
-			if (is_cured(atomic_load(&remote->errors[i]), again))
-				note(remote, (enum remote_purpose)i, 0, "");
+			enum remote_purpose purpose = (enum remote_purpose)i;
+			if (is_cured(purpose, atomic_load(&remote->errors[purpose]), again))
+				note(remote, purpose, 0, "");
 		}
 	}
 }

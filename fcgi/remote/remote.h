@@ -40,7 +40,8 @@ int remote_open(const char *name, const struct config *config, const struct remo
 
 /* `probe` is a plain read that an engine answers that works, borrowed but for the struct: it tells an engine that
  * refuses a query from one that refuses every query. Starts the keeper, and waits for its first try to set the engine up, which may fail,
- * but no longer than two seconds. 0 or a negative errno. */
+ * but no longer than two seconds. After the engine was away, and is perhaps another or begun anew, nothing is written
+ * before a set-up has succeeded again. 0 or a negative errno. */
 int remote_start(struct remote *remote, remote_set_up *set_up, const struct http_message *probe, struct store *store)
 	__attribute__((warn_unused_result));
 
@@ -49,8 +50,7 @@ int remote_start(struct remote *remote, remote_set_up *set_up, const struct http
  * - 500 also says what is wrong with a query, and one that fails while it runs closes the connection: reads that fail so
  *   are judged by the probe, as those that are refused.
  * - 422 says that there is no room for another database: no fault of what is written.
- * - A write makes a database that is not there, and keeps it for ever: after it was away, and was perhaps begun anew,
- *   nothing is written before a set-up has succeeded again; and while it works set-ups are repeated each `check_ms`.
+ * - A write makes a database that is not there, and keeps it for ever: while it works set-ups are repeated each `check_ms`.
  */
 void remote_expect_influxdb3(struct remote *remote, int64_t check_ms);
 

@@ -222,7 +222,8 @@ static int influxdb2_set_up(struct store *store)
 		return result;
 	snprintf(words, sizeof(words), "this is InfluxDB %s, which takes the writes of version 2 and answers none of its reads: "
 	         "store = influxdb3 is for it", version);
-	return remote_answer_failed(store->remote, REMOTE_SET_UP, words);
+	(void)remote_answer_failed(store->remote, REMOTE_SET_UP, words);
+	return -EPROTONOSUPPORT; /* told also where writes fail already */
 }
 
 static void influxdb2_close(struct store *store)

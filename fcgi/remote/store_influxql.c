@@ -127,7 +127,8 @@ static int set_up_over_influxdb3(struct store *store, const char *version)
 	if (result == -ENOENT) {
 		snprintf(words, sizeof(words), "this is InfluxDB %s without the database %s, which store = influxdb3 makes", version,
 		         store->database);
-		return remote_answer_failed(store->remote, REMOTE_SET_UP, words);
+		(void)remote_answer_failed(store->remote, REMOTE_SET_UP, words);
+		return -EPROTONOSUPPORT; /* told also where writes fail already */
 	}
 	remote_expect_influxdb3(store->remote, CHECK_MS);
 	if (result == 0 && !store->named) {

@@ -462,6 +462,20 @@ static void test_influxdb3_history_recorded_names_come_back(void **state)
 	store_history_free(&names);
 }
 
+/* In a string of InfluxQL a quote has a backslash before it. (Names have no backslash where they are stored.) */
+static void test_influxdb3_reads_names_are_quoted_as_recorded(void **state)
+{
+	static const char escaped[] = "%27a%5C%27b%27";
+	struct stage *stage = *state;
+	struct text request = stage_recorded(stage, "v1-squote", "request");
+	assert_non_null(strstr(recorded_body(&request), escaped));
+	text_free(&request);
+	open_wire(stage);
+	play_query(stage, "v1-empty");
+	assert_string_equal(means(&stage->f, QUERY(&stage->f, FROM, TO, .process = "a'b")), "");
+	assert_non_null(strstr(http_server_last(stage->server, QUERY_)->body, escaped));
+}
+
 static void test_influxdb3_reads_of_what_is_not_there_are_empty(void **state)
 {
 	static const char *const recordings[] = { "v1-empty", "v1-unknown-table" };
@@ -599,6 +613,44 @@ static void test_influxdb2_over_influxdb3_takes_no_write_and_says_why(void **sta
 	assert_int_equal(http_server_count(stage->server, "POST /api/v2/write?"), 0);
 }
 
+/* One that is there in the place of a version 2 that was stopped. */
+static void test_influxdb2_engine_is_upgraded_takes_no_write(void **state)
+{
+	struct stage *stage = *state;
+	char words[STORE_REFUSAL_SIZE];
+	stage->f.ops = &store_influxdb2;
+	answer_with(stage, "GET /api/v2/buckets?", 200, "{\"buckets\": [{\"id\": \"0\", \"name\": \"monitoring\", \"orgID\": \"1\", "
+	            "\"retentionRules\": [{\"type\": \"expire\", \"everySeconds\": 172800}]}]}");
+	answer_with(stage, "POST /api/v2/write?", 204, "");
+	stage_open_store(stage, "influxdb2.url", "influxdb2.token_file", (const char *const[]){ NULL });
+	assert_int_equal(append_one(stage, words), 0);
+	play(stage, "POST /api/v2/write?", "sql-runtime-error"); /* not a byte */
+	play(stage, "GET /api/v2/buckets?", "v2-buckets");
+	play(stage, "GET /api/v2/orgs?", "v2-buckets"); /* as to all of it */
+	play(stage, "GET /ping ", "ping");
+	http_server_hang_up(stage->server, true);
+	assert_int_equal(append_one(stage, words), -EIO);
+	answer_with(stage, "POST /api/v2/write?", 204, "");
+	size_t before = http_server_count(stage->server, "POST /api/v2/write?");
+	WAIT_FOR(captured_stderr_count("this is InfluxDB 3.6.0") == 1, 5000);
+	assert_int_not_equal(append_one(stage, words), 0);
+	assert_int_equal(http_server_count(stage->server, "POST /api/v2/write?"), before);
+}
+
+/* Without its token it does not tell which version it is. */
+static void test_influxdb2_over_influxdb3_wrong_token_takes_no_write(void **state)
+{
+	struct stage *stage = *state;
+	char words[STORE_REFUSAL_SIZE];
+	stage->f.ops = &store_influxdb2;
+	play(stage, "GET /", "auth-ping-no-token");
+	answer_with(stage, "POST /api/v2/write?", 204, "");
+	stage_open_store(stage, "influxdb2.url", "influxdb2.token_file", (const char *const[]){ NULL });
+	assert_int_equal(captured_stderr_count("store influxdb2: set up: 401 and no word: the token or password is not accepted"), 1);
+	assert_int_not_equal(append_one(stage, words), 0);
+	assert_int_equal(http_server_count(stage->server, "POST /api/v2/write?"), 0);
+}
+
 /* As version 3 does with what version 1 knows. */
 static bool answer_as_3(void *user, const struct http_server_request *request, struct text *answer)
 {
@@ -661,12 +713,15 @@ int main(void)
 		STAGED(test_influxdb3_history_recorded_answer_is_points),
 		STAGED(test_influxdb3_history_recorded_duplicates_are_one),
 		STAGED(test_influxdb3_history_recorded_names_come_back),
+		STAGED(test_influxdb3_reads_names_are_quoted_as_recorded),
 		STAGED(test_influxdb3_reads_of_what_is_not_there_are_empty),
 		STAGED(test_influxdb3_reads_failure_is_judged_by_the_probe),
 		STAGED(test_influxdb3_reads_answer_that_is_cut_is_no_answer),
 		STAGED(test_influxdb3_reads_recorded_failure_is_told),
 		STAGED(test_influxdb3_history_listed_series_are_asked_for_in_parts),
 		STAGED(test_influxdb2_over_influxdb3_takes_no_write_and_says_why),
+		STAGED(test_influxdb2_engine_is_upgraded_takes_no_write),
+		STAGED(test_influxdb2_over_influxdb3_wrong_token_takes_no_write),
 		STAGED(test_influxql_over_influxdb3_goes_on_with_a_database_that_is_there),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
