@@ -41,7 +41,8 @@ void service_reload(struct service *service, const struct config *config, const 
 
 /*
  * One round of the tick at `boundary_ms`, at the wall clock's `now_ms`. A round that is `patient` waits for hosts whose
- * samples of the tick have not come (states_await()): false then, nothing is judged, and it is to be tried again.
+ * samples of the tick have not come (states_await()), and for an answer: false then, nothing is judged, and it is to be
+ * tried again.
  */
 bool service_evaluate(struct service *service, int64_t boundary_ms, int64_t now_ms, bool patient);
 

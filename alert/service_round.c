@@ -110,6 +110,8 @@ bool service_evaluate(struct service *service, int64_t boundary_ms, int64_t now_
 {
 	struct latest latest;
 	if (!ask_latest(service, &latest)) {
+		if (patient)
+			return false; /* it may answer in time */
 		states_interrupted(service->states);
 		service_flush_log(service);
 		save_changes(service);

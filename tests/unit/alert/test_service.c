@@ -338,7 +338,8 @@ static void test_service_evaluate_without_a_server_goes_on_when_it_is_back(void 
 	evaluate(service, 0, 83.1);
 	text_reset(&server.reported);
 	strcpy(server.latest, "");
-	assert_true(service_evaluate(service, START + INTERVAL, START + INTERVAL, true));
+	assert_false(service_evaluate(service, START + INTERVAL, START + INTERVAL, true)); /* it is asked again, */
+	assert_true(service_evaluate(service, START + INTERVAL, START + INTERVAL, false)); /* and then no more */
 	assert_int_equal(server.reported.length, 0);
 	server.forecasts = "";
 	for (int64_t tick = 2; tick <= 4; tick++)
