@@ -32,6 +32,7 @@ struct remote {
 	int64_t timeout_ms;
 	atomic_llong check_ms; /* between two set-ups of an InfluxDB 3 that works; 0: the engine is another */
 
+	pthread_mutex_t setting_up; /* held by who sets the engine up; before `lock` */
 	pthread_mutex_t lock; /* of what follows; not held during requests */
 	struct connection *connections;
 	char *authorization, *password; /* "" where they are not used */
@@ -109,6 +110,7 @@ int remote_open(const char *name, const struct config *config, const struct remo
 	remote->token_file = copy(identity->token_file);
 	remote->password_file = copy(identity->password_file);
 	remote->user = copy(identity->user);
+	pthread_mutex_init(&remote->setting_up, NULL);
 	pthread_mutex_init(&remote->lock, NULL);
 	pthread_condattr_t attributes;
 	pthread_condattr_init(&attributes);
@@ -158,6 +160,7 @@ void remote_close(struct remote *remote)
 	pthread_cond_destroy(&remote->wake);
 	pthread_cond_destroy(&remote->begun);
 	pthread_mutex_destroy(&remote->lock);
+	pthread_mutex_destroy(&remote->setting_up);
 	free(remote->ca_file);
 	free(remote->proxy);
 	free(remote->token_file);
@@ -396,6 +399,7 @@ static bool is_cured(enum remote_purpose purpose, int error, bool again)
 	return again && (error == -EIO || error == -EACCES);
 }
 
+/* setting_up is held. */
 static void try_to_set_up(struct remote *remote)
 {
 	/* A set-up may be allowed what the request was not. */
@@ -434,9 +438,11 @@ static void wait_or_check(struct remote *remote)
 	if (pthread_cond_timedwait(&remote->wake, &remote->lock, &until) != ETIMEDOUT || remote->closing)
 		return;
 	pthread_mutex_unlock(&remote->lock);
+	pthread_mutex_lock(&remote->setting_up);
 	int result = remote->set_up(remote->store);
 	if (result == -ECONNREFUSED)
 		note(remote, REMOTE_SET_UP, result, remote->set_up_words);
+	pthread_mutex_unlock(&remote->setting_up);
 	pthread_mutex_lock(&remote->lock);
 }
 
@@ -450,7 +456,10 @@ static void *keep(void *user)
 			continue;
 		}
 		pthread_mutex_unlock(&remote->lock);
-		try_to_set_up(remote);
+		pthread_mutex_lock(&remote->setting_up);
+		if (remote_health(remote)) /* still */
+			try_to_set_up(remote);
+		pthread_mutex_unlock(&remote->setting_up);
 		pthread_mutex_lock(&remote->lock);
 		remote->tried = true;
 		pthread_cond_signal(&remote->begun);
@@ -522,10 +531,16 @@ void remote_append_quoted(struct text *text, const char *string, char quote)
 	text_append_char(text, quote);
 }
 
-/* Whether a set-up has succeeded: 0, or why nothing is to be written, which is no fault of what is. */
+/* Whether a set-up has succeeded: 0, or why nothing is to be written, which is no fault of what is. An engine that was away
+ * may be back: what is to be written does not wait for the keeper. */
 static int check_set_up(struct remote *remote, char words[static REMOTE_WORDS_SIZE])
 {
 	int error = atomic_load(&remote->errors[REMOTE_SET_UP]);
+	if ((error == -ECONNREFUSED || error == -EIO) && pthread_mutex_trylock(&remote->setting_up) == 0) {
+		try_to_set_up(remote);
+		pthread_mutex_unlock(&remote->setting_up);
+		error = atomic_load(&remote->errors[REMOTE_SET_UP]);
+	}
 	if (error == 0)
 		return 0;
 	pthread_mutex_lock(&remote->lock);
