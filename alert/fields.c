@@ -50,6 +50,12 @@ static void append_time(struct text *text, int64_t time_ms)
 	text_append_string(text, time);
 }
 
+/* Whether the forecast, as it is written, is one that the time of a crossing may stand beside. */
+static bool expects_crossing(const struct alarm *alarm)
+{
+	return round(alarm->forecast * 100) / 100 >= alarm->threshold;
+}
+
 void fields_append(const struct transition *transition, enum fields_style style, struct text *text)
 {
 	const struct alarm *alarm = &transition->alarm;
@@ -74,7 +80,7 @@ void fields_append(const struct transition *transition, enum fields_style style,
 		}
 		append_key(text, style, "threshold");
 		json_append_number(text, alarm->threshold);
-		if (amber && !ended && alarm->expected_ms) {
+		if (amber && !ended && alarm->expected_ms && expects_crossing(alarm)) {
 			append_key(text, style, "expected_at");
 			append_time(text, alarm->expected_ms);
 		}

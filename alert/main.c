@@ -21,7 +21,7 @@ static struct program program = {
 
 static int check(const struct config *config, struct text *ret_error)
 {
-	return service_check(config, program.config_path, ret_error);
+	return service_check(config, program.config_path, program.checks, ret_error);
 }
 
 enum { AGAIN_PARTS = 10, DEADLINE_FIFTHS = 4 }; /* of an interval */

@@ -46,15 +46,17 @@ static int open_rules_and_uplink(const struct config *config, const char *source
 	return 0;
 }
 
-int service_check(const struct config *config, const char *source, struct text *ret_error)
+int service_check(const struct config *config, const char *source, bool strictly, struct text *ret_error)
 {
 	struct rules *rules;
 	struct uplink *uplink;
 	int result = open_rules_and_uplink(config, source, &rules, &uplink, ret_error);
-	if (!result) {
-		rules_free(rules);
-		uplink_close(uplink);
-	}
+	if (result)
+		return result;
+	if (strictly)
+		result = watcher_check_horizon(config, rules, ret_error);
+	rules_free(rules);
+	uplink_close(uplink);
 	return result;
 }
 

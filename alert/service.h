@@ -22,8 +22,9 @@
 struct service;
 
 /* Checks what the option table cannot: 0 or a negative errno with a sentence. `source` is the
- * file's name for messages, NULL without a file. */
-int service_check(const struct config *config, const char *source, struct text *ret_error)
+ * file's name for messages, NULL without a file. `strictly`: what a service would make do with is
+ * wrong, too. */
+int service_check(const struct config *config, const char *source, bool strictly, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
 /* Goes on from the state that it finds, or begins without: a broken one is moved aside. No request

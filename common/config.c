@@ -205,7 +205,7 @@ static const struct option options[] = {
 	{ "alert", "amber_clear", FIELD(NUMBER, alert.amber_clear), "0.12", 0, 1, NULL,
 	  "an AMBER ends when the probability is under this, clear_after times in a row" },
 	{ "alert", "horizon", FIELD(DURATION, alert.horizon_ms), "30m", 1e3, DAY, NULL,
-	  "how far ahead AMBER looks" },
+	  "how far ahead AMBER looks, at most 48 times [forecast] step" },
 	{ "alert", "rule", FIELD(LIST, alert.rule), NULL, 0, 0, NULL,
 	  "other limits for some, may be repeated, the first that fits counts: process=GLOB ip=GLOB resource=cpu|mem mute=yes|no, and threshold= to horizon= as above" },
 	{ "alert", "reminder", FIELD(DURATION, alert.reminder_ms), "0", 0, 30 * DAY, NULL,

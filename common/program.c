@@ -94,8 +94,7 @@ static int open_signals(bool dumps)
 }
 
 /* True when the program is to go on; otherwise it ends with *ret_exit_status. */
-static bool read_command_line(struct program *program, int argc, char *argv[], bool *ret_check, bool *ret_print,
-                              int *ret_exit_status)
+static bool read_command_line(struct program *program, int argc, char *argv[], bool *ret_print, int *ret_exit_status)
 {
 	enum { CHECK_CONFIG = 256, PRINT_CONFIG, DEBUG, VERSION, HELP, OWN };
 	static const struct option shared[] = {
@@ -127,7 +126,7 @@ static bool read_command_line(struct program *program, int argc, char *argv[], b
 			program->overrides[program->override_count++] = optarg;
 			break;
 		case CHECK_CONFIG:
-			*ret_check = true;
+			program->checks = true;
 			break;
 		case PRINT_CONFIG:
 			*ret_print = true;
@@ -159,7 +158,7 @@ static bool read_command_line(struct program *program, int argc, char *argv[], b
 
 bool program_start(struct program *program, int argc, char *argv[], int *ret_exit_status)
 {
-	bool check = false, print = false;
+	bool print = false;
 	*ret_exit_status = EXIT_FAILURE;
 	program->signal_fd = -1;
 	log_init(program->name);
@@ -169,7 +168,7 @@ bool program_start(struct program *program, int argc, char *argv[], int *ret_exi
 		log_error("out of memory");
 		return false;
 	}
-	if (!read_command_line(program, argc, argv, &check, &print, ret_exit_status))
+	if (!read_command_line(program, argc, argv, &print, ret_exit_status))
 		return false;
 
 	/* Before anything that takes time: a SIGHUP must not end a program that starts. */
@@ -186,7 +185,7 @@ bool program_start(struct program *program, int argc, char *argv[], int *ret_exi
 	if (load(program, &config) != 0)
 		return false;
 	use_config(program, config);
-	if (check || print) {
+	if (program->checks || print) {
 		struct text text = TEXT_EMPTY;
 		if (print)
 			config_print(config, &text);

@@ -38,6 +38,7 @@ struct program {
 	char **overrides;
 	size_t override_count;
 	bool debug;
+	bool checks; /* --check-config: what a run goes on without may be wrong */
 	int signal_fd;
 };
 

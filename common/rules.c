@@ -358,3 +358,14 @@ double rules_lowest_amber_probability(const struct rules *rules)
 {
 	return rules->lowest_amber_probability;
 }
+
+int64_t rules_longest_horizon(const struct rules *rules)
+{
+	int64_t longest_ms = rules->fallback.horizon_ms;
+	for (size_t i = 0; i < rules->count; i++) {
+		const struct limits *limits = &rules->rules[i].limits;
+		if (!limits->mute && limits->horizon_ms > longest_ms)
+			longest_ms = limits->horizon_ms;
+	}
+	return longest_ms;
+}

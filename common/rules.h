@@ -63,4 +63,7 @@ double rules_lowest_threshold(const struct rules *rules);
 /* The same for a forecast's probability. */
 double rules_lowest_amber_probability(const struct rules *rules);
 
+/* No series that is not muted has a longer one. */
+int64_t rules_longest_horizon(const struct rules *rules);
+
 #endif

@@ -41,6 +41,16 @@ int watcher_read(const struct config *config, const char *source, const struct w
 	return 0;
 }
 
+int watcher_check_horizon(const struct config *config, const struct rules *rules, struct text *ret_error)
+{
+	int64_t wanted_ms = rules_longest_horizon(rules), longest_ms = WATCHER_HORIZON_STEPS * config->forecast.step_ms;
+	if (wanted_ms <= longest_ms)
+		return 0;
+	text_printf(ret_error, "[alert] horizon: %.15g s, its own or that of a rule, is over %d times [forecast] step, which is "
+	            "%.15g s", (double)wanted_ms / 1000, WATCHER_HORIZON_STEPS, (double)longest_ms / 1000);
+	return -EINVAL;
+}
+
 int watcher_lock_state(const char *path, int *ret_fd, struct text *ret_error)
 {
 	struct text wrong = TEXT_EMPTY;

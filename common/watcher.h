@@ -25,6 +25,13 @@ int watcher_read(const struct config *config, const char *source, const struct w
                  struct rules **ret_rules, struct text *ret_token, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
+/* So many steps of [forecast] are looked ahead at most. */
+enum { WATCHER_HORIZON_STEPS = 48 };
+
+/* Whether forecasts reach as far as [alert] and its rules say: 0, or -EINVAL with a sentence. */
+int watcher_check_horizon(const struct config *config, const struct rules *rules, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
 /*
  * Takes the lock of the state at `path`, since two programs that went by one state would do all of it
  * twice; one that is about to end is waited for. 0 with a descriptor, which closing gives up, or with

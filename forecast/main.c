@@ -36,7 +36,7 @@ static struct program program = {
 
 static int check(const struct config *config, struct text *ret_error)
 {
-	return service_check(config, program.config_path, ret_error);
+	return service_check(config, program.config_path, program.checks, ret_error);
 }
 
 static void log_counts(const struct service *service)

@@ -10,13 +10,25 @@
 #include "common/whole_file.h"
 #include "forecast/service_internal.h"
 
-int service_check(const struct config *config, const char *source, struct text *ret_error)
+int service_check(const struct config *config, const char *source, bool strictly, struct text *ret_error)
 {
 	struct setup setup;
 	int result = setup_open(config, source, &setup, ret_error);
-	if (!result)
-		setup_close(&setup);
+	if (result)
+		return result;
+	if (strictly)
+		result = watcher_check_horizon(config, setup.rules, ret_error);
+	setup_close(&setup);
 	return result;
+}
+
+/* What was installed before this was checked goes on with the longest horizon. */
+static void warn_of_horizon(const struct config *config, const struct setup *setup)
+{
+	struct text wrong = TEXT_EMPTY;
+	if (watcher_check_horizon(config, setup->rules, &wrong) != 0)
+		log_warning("%s; that is as far as is looked ahead", wrong.data ? wrong.data : strerror(ENOMEM));
+	text_free(&wrong);
 }
 
 struct series *service_add_series(struct service *service, const char *ip, const char *process, enum resource resource)
@@ -60,6 +72,7 @@ int service_open(const struct config *config, const char *source, int64_t now_ms
 		service_close(service);
 		return result;
 	}
+	warn_of_horizon(config, &service->setup);
 	restart(service, now_ms);
 	*ret_service = service;
 	return 0;
@@ -178,6 +191,7 @@ int service_reload(struct service *service, const struct config *config, const c
 	series_table_clear(&service->table); /* which borrow the prior */
 	setup_close(&service->setup);
 	service->setup = setup;
+	warn_of_horizon(config, &setup);
 	service_read_model(service, config->forecast.model);
 	restart(service, now_ms);
 	return 0;

@@ -8,6 +8,8 @@
 #include "common/watcher.h"
 #include "forecast/forecaster.h"
 
+_Static_assert((int)FORECASTER_HORIZON_MAX == (int)WATCHER_HORIZON_STEPS, "what is checked is what can be had");
+
 enum { PER_STEP_MAX = 300 }; /* refreshes a step: 16 bytes each of every series */
 
 static int check_times(const struct config *config, struct text *ret_error)

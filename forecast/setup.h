@@ -33,7 +33,7 @@ void setup_close(struct setup *setup);
 /* The steps before this one have come to their end. */
 int64_t setup_complete(const struct setup *setup, int64_t now_ms);
 
-/* The horizon of a series with these limits, in steps. */
+/* The horizon of a series with these limits, in steps: no longer than FORECASTER_HORIZON_MAX. */
 unsigned setup_horizon(const struct setup *setup, const struct limits *limits);
 
 /* A value over this, in percent, makes a series one that is looked at; INFINITY: it is muted. */

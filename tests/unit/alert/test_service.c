@@ -370,11 +370,12 @@ static void test_service_check_table(void **state)
 		{ "alert.url=nowhere", "[alert] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
 		{ "alert.token_file=/nonexistent", "[alert] token_file: /nonexistent: No such file or directory" },
 		{ "alert.clear=90", "[alert] clear = 90 is over threshold = 80" },
+		{ "alert.horizon=5h", "[alert] horizon: 18000 s, its own or that of a rule, is over 48 times [forecast] step, which is 14400 s" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct text error = TEXT_EMPTY;
 		struct config *config = make_config(cases[i].more, NULL);
-		assert_int_equal(service_check(config, NULL, &error) != 0, cases[i].sentence != NULL);
+		assert_int_equal(service_check(config, NULL, true, &error) != 0, cases[i].sentence != NULL);
 		if (cases[i].sentence)
 			assert_string_equal(error.data, cases[i].sentence);
 		config_free(config);

@@ -20,6 +20,7 @@
 #define STEP (5 * MINUTE)
 #define START (INT64_C(5984520) * STEP) /* a boundary of a step */
 #define PHASE 7000
+#define TOO_FAR "[alert] horizon: 14401 s, its own or that of a rule, is over 48 times [forecast] step, which is 14400 s"
 
 static char folder[TEMPORARY_FOLDER_SIZE];
 static char state_path[TEMPORARY_FOLDER_SIZE + 16], broken_path[sizeof(state_path) + 8], model_path[sizeof(state_path)];
@@ -715,16 +716,35 @@ static void test_service_check_table(void **state)
 		{ "forecast.url=nowhere", "[forecast] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
 		{ "forecast.token_file=/nonexistent", "[forecast] token_file: /nonexistent: No such file or directory" },
 		{ "alert.clear=90", "[alert] clear = 90 is over threshold = 80" },
+		{ "alert.horizon=4h", NULL },
+		{ "alert.horizon=14401s", TOO_FAR },
+		{ "alert.rule=process=java horizon=14401s", TOO_FAR },
+		{ "alert.rule=process=java horizon=1d mute=yes", NULL },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct text error = TEXT_EMPTY;
 		struct config *checked = make_config(cases[i].more);
-		assert_int_equal(service_check(checked, NULL, &error) != 0, cases[i].sentence != NULL);
+		assert_int_equal(service_check(checked, NULL, true, &error) != 0, cases[i].sentence != NULL);
 		if (cases[i].sentence)
 			assert_string_equal(error.data, cases[i].sentence);
 		config_free(checked);
 		text_free(&error);
 	}
+}
+
+static void test_service_check_too_far_a_horizon_is_cut_at_run_with_a_warning(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	captured_stderr_begin();
+	open_service("alert.horizon=14401s", START);
+	assert_int_equal(service_reload(service, config, NULL, START, &error), 0);
+	assert_int_equal(captured_stderr_end(), 2);
+	assert_non_null(strstr(captured_stderr_text(), " warning: " TOO_FAR "; that is as far as is looked ahead\n"));
+	assert_int_equal(service_check(config, NULL, false, &error), 0);
+	assert_int_equal(setup_horizon(&service->setup, rules_find(service->setup.rules, "10.0.0.5", "java", RESOURCE_CPU)),
+	                 FORECASTER_HORIZON_MAX);
+	assert_null(error.data);
 }
 
 static void test_service_explain_one_series_and_writes_nothing(void **state)
@@ -822,6 +842,7 @@ int main(void)
 		SERVICE_TEST(test_service_reload_takes_limits_and_keeps_what_was_learnt),
 		SERVICE_TEST(test_service_reload_broken_model_keeps_the_present_one),
 		SERVICE_TEST(test_service_check_table),
+		SERVICE_TEST(test_service_check_too_far_a_horizon_is_cut_at_run_with_a_warning),
 		SERVICE_TEST(test_service_explain_one_series_and_writes_nothing),
 		SERVICE_TEST(test_service_describe_counts),
 	};
