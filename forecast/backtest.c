@@ -64,7 +64,7 @@ static bool backtest(void)
 		result = trace_read(stdin, (int64_t)seconds, &trace, &error);
 	if (!result) {
 		forecaster = forecaster_open(prior ? prior : prior_builtin(), (unsigned)steps, limit);
-		result = forecaster ? 0 : -ENOMEM;
+		result = forecaster ? forecaster_set_step(forecaster, (int64_t)seconds) : -ENOMEM;
 	}
 	if (result) {
 		log_error("%s", error.data ? error.data : strerror(-result));

@@ -141,7 +141,7 @@ static double distance(double now, double deviation)
 /* The time of day. */
 static double day_angle(const struct view *view)
 {
-	return 2 * M_PI * (double)(view->index % TIMELINE_DAY) / TIMELINE_DAY;
+	return 2 * M_PI * fmod((double)view->index, view->day) / view->day;
 }
 
 static bool is_constant(const struct view *view)
@@ -163,15 +163,16 @@ static float finite_value(double value)
 bool features_compute(const struct timeline *timeline, struct step present, double phase, unsigned horizon,
                       struct features *ret_features)
 {
-	struct view view;
+	struct view view, room;
 	struct levels levels;
 	struct trends trends;
 	struct recurrence recurrence;
 	if (!view_make(timeline, present, phase, &view))
 		return false;
-	levels_compute(&view, &levels);
+	const struct view *slots = view_slots(timeline, &view, &room);
+	levels_compute(&view, slots, &levels);
 	trends_compute(&view, &levels, horizon, &trends);
-	recurrence_compute(timeline, &view, &levels, horizon, &recurrence);
+	recurrence_compute(timeline, &view, slots, &levels, horizon, &recurrence);
 	double now = view_max(&view, 0);
 	*ret_features = (struct features){
 		.values = { FEATURES(VALUE) },

@@ -64,7 +64,14 @@ struct forecaster *forecaster_open(const struct prior *prior, unsigned horizon, 
 
 void forecaster_close(struct forecaster *forecaster)
 {
+	if (forecaster)
+		timeline_free(&forecaster->timeline);
 	free(forecaster);
+}
+
+int forecaster_set_step(struct forecaster *forecaster, int64_t step_s)
+{
+	return timeline_set_step(&forecaster->timeline, step_s);
 }
 
 int64_t forecaster_newest(const struct forecaster *forecaster)

@@ -35,6 +35,9 @@ enum { FORECASTER_HORIZON_MAX = 48 };
 struct forecaster *forecaster_open(const struct prior *prior, unsigned horizon, double limit);
 void forecaster_close(struct forecaster *forecaster);
 
+/* Before the first step: steps are so long, from a second to a day, and not five minutes. 0 or -ENOMEM. */
+int forecaster_set_step(struct forecaster *forecaster, int64_t step_s) __attribute__((warn_unused_result));
+
 /* The newest step that forecaster_add() was given; INT64_MIN: none yet. */
 int64_t forecaster_newest(const struct forecaster *forecaster);
 

@@ -8,17 +8,18 @@
 
 #include "forecast/view.h"
 
-/* The last 6, 24 and 72 steps and those of a day. */
+/* The last 6, 24 and 72 steps and the slots of a day. */
 enum { LEVELS_6, LEVELS_24, LEVELS_72, LEVELS_DAY, LEVELS_COUNT };
 
 struct levels {
 	double mean[LEVELS_COUNT], max[LEVELS_COUNT], deviation[LEVELS_COUNT]; /* of the maxima */
 	double low_day, high_24, high_day; /* 10th and 90th percentiles of the maxima */
 	double spread;            /* from the means to the maxima, on average over 24 steps */
-	double rank;              /* share of the day's steps that are lower than the newest */
-	double over_24, over_day; /* share of the steps over the limit */
+	double rank;              /* share of the day's slots that are lower than the newest */
+	double over_24, over_day; /* share of the steps, or slots, over the limit */
 };
 
-void levels_compute(const struct view *view, struct levels *ret_levels);
+/* `slots` are view_slots(). */
+void levels_compute(const struct view *view, const struct view *slots, struct levels *ret_levels);
 
 #endif

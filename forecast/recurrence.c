@@ -100,9 +100,10 @@ static struct recurrence_cycle compute_cycle(const struct timeline *timeline, co
 	};
 }
 
+/* `view` is one of slots, and the horizon is in them. */
 static struct recurrence_day compute_day(const struct view *view, unsigned days, double usual, unsigned horizon)
 {
-	unsigned back = days * TIMELINE_DAY;
+	unsigned back = (unsigned)lround(days * view->day);
 	double now = view_max(view, 0);
 	if (back >= view->count)
 		return (struct recurrence_day){ .known = false, .max = usual, .moved = now };
@@ -138,16 +139,18 @@ static unsigned count_jumps(const float max[], unsigned count, unsigned horizon,
 	return jumps;
 }
 
+/* As compute_day(). */
 static double compute_jump(const struct view *view, unsigned horizon)
 {
-	unsigned starts = view->count > horizon ? view->count - horizon : 0;
-	unsigned jumps = count_jumps(view->max, starts, horizon, 1 - view->max[view->count - 1]);
+	unsigned count = view_length(view, (unsigned)lround(2 * view->day) + 1), starts = count > horizon ? count - horizon : 0;
+	unsigned jumps = count_jumps(view_last(view, count), starts, horizon, 1 - view->max[view->count - 1]);
 	return numbers_log_odds((jumps + 0.1) / (starts + 1.0));
 }
 
-void recurrence_compute(const struct timeline *timeline, const struct view *view, const struct levels *levels,
-                        unsigned horizon, struct recurrence *ret_recurrence)
+void recurrence_compute(const struct timeline *timeline, const struct view *view, const struct view *slots,
+                        const struct levels *levels, unsigned horizon, struct recurrence *ret_recurrence)
 {
+	unsigned horizon_slots = (horizon + timeline->pool - 1) / timeline->pool;
 	uint32_t onsets[TIMELINE_ONSETS], now = (uint32_t)view->index;
 	for (unsigned i = 0; i < timeline->onset_count; i++)
 		onsets[i] = timeline->onsets[i].index;
@@ -155,7 +158,7 @@ void recurrence_compute(const struct timeline *timeline, const struct view *view
 	ret_recurrence->crossing = compute_gaps(timeline->crossings, timeline->crossing_count, now, horizon);
 	ret_recurrence->onset = compute_gaps(onsets, timeline->onset_count, now, horizon);
 	ret_recurrence->cycle = compute_cycle(timeline, view, usual, horizon);
-	ret_recurrence->yesterday = compute_day(view, 1, usual, horizon);
-	ret_recurrence->day_before = compute_day(view, 2, usual, horizon);
-	ret_recurrence->jump = compute_jump(view, horizon);
+	ret_recurrence->yesterday = compute_day(slots, 1, usual, horizon_slots);
+	ret_recurrence->day_before = compute_day(slots, 2, usual, horizon_slots);
+	ret_recurrence->jump = compute_jump(slots, horizon_slots);
 }

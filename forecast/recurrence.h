@@ -43,8 +43,8 @@ struct recurrence {
 	double jump; /* log-odds of a rise as large as the distance to the limit, by those of two days */
 };
 
-/* `view` is one of `timeline`, `levels` are its. */
-void recurrence_compute(const struct timeline *timeline, const struct view *view, const struct levels *levels,
-                        unsigned horizon, struct recurrence *ret_recurrence);
+/* `view` is one of `timeline`, `slots` are view_slots(), `levels` are theirs. */
+void recurrence_compute(const struct timeline *timeline, const struct view *view, const struct view *slots,
+                        const struct levels *levels, unsigned horizon, struct recurrence *ret_recurrence);
 
 #endif

@@ -34,8 +34,11 @@ static int open_forecaster(struct service *service, struct series *series)
 	const struct limits *limits = rules_find(service->setup.rules, ip, series->process, series->resource);
 	series->forecaster = forecaster_open(service->prior ? service->prior : prior_builtin(),
 	                                     setup_horizon(&service->setup, limits), limits->threshold);
-	if (!series->forecaster)
+	if (!series->forecaster || forecaster_set_step(series->forecaster, service->setup.step_ms / 1000) != 0) {
+		forecaster_close(series->forecaster);
+		series->forecaster = NULL;
 		return -ENOMEM;
+	}
 	char *line = learnt_take(&service->learnt, ip, series->process, series->resource);
 	if (line && !forecaster_restore(series->forecaster, line))
 		log_debug("what was learnt of %s on %s is of another model", series->process, ip);

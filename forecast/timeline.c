@@ -1,6 +1,8 @@
 #include "forecast/timeline.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "forecast/quantile.h"
@@ -12,11 +14,35 @@ enum {
 	PERIOD_MIN = 6,
 	PERIOD_MAX = 295,  /* a day and a little */
 	LAG_MAX = 320,
+	DAY_S = 86400,
 };
 
 void timeline_init(struct timeline *timeline)
 {
-	*timeline = (struct timeline){ 0 };
+	*timeline = (struct timeline){ .day = TIMELINE_DAY, .pool = 1 };
+}
+
+int timeline_set_step(struct timeline *timeline, int64_t step_s)
+{
+	double day = (double)DAY_S / (double)step_s, pool = ceil(day / TIMELINE_DAY);
+	struct timeline *slots = pool > 1 ? malloc(sizeof(*slots)) : NULL;
+	if (pool > 1 && !slots)
+		return -ENOMEM;
+	if (slots) {
+		timeline_init(slots);
+		slots->day = day / pool;
+	}
+	timeline->day = day;
+	timeline->pool = (uint32_t)pool;
+	timeline->slots = slots;
+	timeline->slot_max = NAN;
+	return 0;
+}
+
+void timeline_free(struct timeline *timeline)
+{
+	free(timeline->slots);
+	timeline->slots = NULL;
 }
 
 static unsigned slot(int64_t index, unsigned size)
@@ -125,13 +151,16 @@ static void find_period(struct timeline *timeline)
 	timeline->period_strength = (float)best;
 }
 
-/* Half the way from the quiet level, a tenth of the last day's steps is under it, to the limit. */
+/* Half the way from the quiet level, a tenth of the last day's slots is under it, to the limit. */
 static float onset_level(const struct timeline *timeline)
 {
 	float day[TIMELINE_DAY];
 	unsigned count = 0;
-	for (int64_t i = 0; i < TIMELINE_DAY && i < timeline->count; i++) {
-		float max = timeline_max(timeline, timeline->newest - i);
+	const struct timeline *slots = timeline->slots ? timeline->slots : timeline;
+	if (timeline->slots)
+		day[count++] = timeline->slot_max;
+	for (int64_t i = 0; count < TIMELINE_DAY && i < lround(slots->day) && i < slots->count; i++) {
+		float max = timeline_max(slots, slots->newest - i);
 		if (!isnan(max))
 			day[count++] = max;
 	}
@@ -139,8 +168,24 @@ static float onset_level(const struct timeline *timeline)
 	return quiet + 0.5f * (1 - quiet);
 }
 
+/* Adds a step to the slot that it is in; the one before has come to its end. */
+static void add_to_slot(struct timeline *timeline, int64_t index, float max)
+{
+	int64_t slot = index / timeline->pool;
+	if (timeline->count > 0 && slot > timeline->slot) {
+		timeline_add(timeline->slots, timeline->slot, (struct step){ timeline->slot_max, timeline->slot_max });
+		timeline->slot_max = NAN;
+		if (slot - timeline->slot > 1)
+			timeline_add(timeline->slots, slot - 1, (struct step){ NAN, NAN });
+	}
+	timeline->slot = slot;
+	timeline->slot_max = fmaxf(timeline->slot_max, max);
+}
+
 void timeline_add(struct timeline *timeline, int64_t index, struct step step)
 {
+	if (timeline->slots)
+		add_to_slot(timeline, index, step.max);
 	const struct step gap = { .mean = NAN, .max = NAN };
 	if (timeline->count > 0 && index - timeline->newest > TIMELINE_STEPS)
 		timeline->newest = index - TIMELINE_STEPS - 1;

@@ -1,12 +1,15 @@
 /*
- * What is remembered of one series: the maxima of its last two days of steps, the means of
- * its last two hours, and when it rose: the onsets of what may come back.
+ * What is remembered of one series: the maxima of its last steps and of two days, the means of
+ * its last 24 steps, and when it rose: the onsets of what may come back.
  *
  * Time goes in steps of a fixed length (five minutes), numbered from 1970: step k is
  * [k * length, (k + 1) * length). A step without samples is a gap, never a zero. All
  * values are in units of the limit: 1 is the limit.
  *
- * Pure. One thread uses a timeline. About 2.8 KiB.
+ * Days are looked back at in slots, of as few steps each as it takes for a day to have no more than TIMELINE_DAY of
+ * them. Steps of five minutes or longer are slots themselves; for shorter ones the slots are a timeline of their own.
+ *
+ * Pure. One thread uses a timeline. About 2.8 KiB, twice that with slots of their own.
  */
 #ifndef VIGIE_FORECAST_TIMELINE_H
 #define VIGIE_FORECAST_TIMELINE_H
@@ -15,7 +18,7 @@
 #include <stdint.h>
 
 enum {
-	TIMELINE_DAY = 288,                   /* steps that are looked back for a day */
+	TIMELINE_DAY = 288,                    /* slots of a day, at most */
 	TIMELINE_STEPS = 2 * TIMELINE_DAY + 1, /* the present one and two days before it */
 	TIMELINE_MEANS = 24,
 	TIMELINE_CROSSINGS = 17,
@@ -43,10 +46,19 @@ struct timeline {
 	uint32_t onset_count;
 	float period;          /* steps between onsets that come back; 0: none is seen */
 	float period_strength; /* how far the number of onsets so far apart is over chance, in deviations */
+	double day;            /* steps of a day */
+	uint32_t pool;         /* steps of a slot: slot k begins with step k * pool */
+	struct timeline *slots; /* those that have come to their end; NULL: the steps are the slots */
+	int64_t slot;          /* the one that goes on; what follows is meaningless without slots */
+	float slot_max;        /* its maximum so far; NAN: nothing is known of it */
 };
 
-/* Nothing is known yet. */
+/* Nothing is known yet; steps are five minutes long. */
 void timeline_init(struct timeline *timeline);
+
+/* Before the first step: steps are so long, from a second to a day. 0, with what timeline_free() frees; or -ENOMEM. */
+int timeline_set_step(struct timeline *timeline, int64_t step_s) __attribute__((warn_unused_result));
+void timeline_free(struct timeline *timeline);
 
 /* Takes a step later than the newest; those between are gaps. */
 void timeline_add(struct timeline *timeline, int64_t index, struct step step);

@@ -11,6 +11,8 @@
 enum {
 	SKIPPED_STEPS = 24, /* of each series, which tell little */
 	ITERATIONS = 200,
+	STEP_S = 300, /* unless it is said otherwise */
+	DAY_S = 86400,
 	POWER_ITERATIONS = 20,
 };
 
@@ -31,14 +33,22 @@ struct trainer {
 	size_t count, capacity;
 	uint32_t series;
 	uint64_t seen, stride; /* every stride-th row is kept */
+	int64_t step_s;
 };
 
 struct trainer *train_open(void)
 {
 	struct trainer *trainer = calloc(1, sizeof(*trainer));
-	if (trainer)
-		trainer->stride = 1;
+	if (!trainer)
+		return NULL;
+	trainer->stride = 1;
+	trainer->step_s = STEP_S;
 	return trainer;
+}
+
+void train_set_step(struct trainer *trainer, int64_t step_s)
+{
+	trainer->step_s = step_s;
 }
 
 void train_close(struct trainer *trainer)
@@ -95,8 +105,10 @@ static int add_rows(struct trainer *trainer, const struct step *steps, size_t co
 	const struct step none = { .mean = NAN, .max = NAN };
 	struct timeline *timeline = malloc(sizeof(*timeline));
 	int result = timeline ? 0 : -ENOMEM;
-	if (timeline)
+	if (timeline) {
 		timeline_init(timeline);
+		result = timeline_set_step(timeline, trainer->step_s);
+	}
 	for (size_t i = 0; i < count && !result; i++) {
 		struct features features;
 		struct row row = { .series = trainer->series };
@@ -113,6 +125,8 @@ static int add_rows(struct trainer *trainer, const struct step *steps, size_t co
 		if (!result)
 			trainer->rows[trainer->count++] = row;
 	}
+	if (timeline)
+		timeline_free(timeline);
 	free(timeline);
 	return result;
 }
@@ -136,7 +150,7 @@ static int weigh(const struct trainer *trainer, float weights[])
 		return -ENOMEM;
 	for (size_t i = 0; i < trainer->count; i++)
 		rows_of[trainer->rows[i].series]++;
-	double least = (double)TIMELINE_DAY / (double)trainer->stride, sum = 0;
+	double least = (double)DAY_S / (double)trainer->step_s / (double)trainer->stride, sum = 0;
 	for (uint32_t i = 0; i < trainer->series; i++)
 		sum += (double)rows_of[i] / fmax((double)rows_of[i], least);
 	for (size_t i = 0; i < trainer->count; i++)

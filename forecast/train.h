@@ -24,8 +24,11 @@ enum { TRAIN_ROWS_MAX = 1 << 18 };
 struct trainer;
 
 /* NULL: out of memory. */
-struct trainer *train_open(void);
+struct trainer *train_open(void); /* for steps of five minutes */
 void train_close(struct trainer *trainer);
+
+/* Before the first series: steps are so long, from a second to a day. */
+void train_set_step(struct trainer *trainer, int64_t step_s);
 
 /* Adds a series: steps[count] in percent, gaps as NAN, of which the first is step
  * `first_index`; `horizon` in steps, `limit` in percent. 0 or -ENOMEM. */

@@ -159,6 +159,8 @@ static int train(const char *path)
 	if (!result && !traces)
 		result = setup_open(program.config, program.config_path, &training.setup, &error);
 	if (!result && !traces)
+		train_set_step(training.trainer, training.setup.step_ms / 1000);
+	if (!result && !traces)
 		result = read_histories(&training, clock_wall_ms(), &error);
 	if (!result)
 		result = finish(&training, path, &error);

@@ -512,6 +512,59 @@ static void test_features_compute_every_length_and_horizon(void **state)
 	}
 }
 
+static double value_of(const struct features *features, const char *name)
+{
+	for (unsigned i = 0; i < FEATURE_COUNT; i++) {
+		if (strcmp(feature_name(i), name) == 0)
+			return (double)features->values[i];
+	}
+	fail_msg("no feature is called %s", name);
+	return 0;
+}
+
+/* Between 12:00 and 13:00 each day it is higher, each day by another height; once, 25 hours before the end, very high. */
+static double at_noon(int64_t time_s, int64_t end_s)
+{
+	int64_t day = time_s / 86400, second = time_s % 86400;
+	if (time_s < end_s - 25 * 3600 + 1800 && time_s >= end_s - 25 * 3600)
+		return 3;
+	return second >= 43200 && second < 46800 ? 0.6 + 0.05 * (double)(day % 4) : 0.2 + 1e-6 * (double)(time_s % 997);
+}
+
+static void test_features_compute_a_day_is_a_day_whatever_the_step(void **state)
+{
+	(void)state;
+	static const int64_t steps_s[] = { 10, 60, 90, 300, 420, 600, 1200 };
+	const int64_t midnight_s = INT64_C(1781136000), end_s = midnight_s + 42000; /* 11:40 */
+	for (size_t i = 0; i < sizeof(steps_s) / sizeof(steps_s[0]); i++) {
+		int64_t step_s = steps_s[i], last = end_s / step_s - 1;
+		unsigned horizon = (unsigned)((1800 + step_s - 1) / step_s);
+		struct timeline timeline;
+		struct features features;
+		horizon = horizon < 48 ? horizon : 48;
+		timeline_init(&timeline);
+		assert_int_equal(timeline_set_step(&timeline, step_s), 0);
+		/* Three days, with a gap in the night. */
+		for (int64_t index = last - 3 * 86400 / step_s; index <= last; index++) {
+			float max = (float)at_noon(index * step_s, end_s);
+			if (index * step_s < midnight_s + 7200 || index * step_s >= midnight_s + 10800)
+				timeline_add(&timeline, index, (struct step){ max, max });
+		}
+		assert_true(features_compute(&timeline, none, 0, horizon, &features));
+		double day = (double)(midnight_s / 86400 % 4);
+		bool reaches = horizon * step_s >= 1800; /* the noon of the days before is within the horizon, as today's is */
+		double yesterday = reaches ? 0.6 + 0.05 * fmod(day + 3, 4) : 0.2, before = reaches ? 0.6 + 0.05 * fmod(day + 2, 4) : 0.2;
+		if (!(fabs(value_of(&features, "yesterday") - yesterday) < 0.002) ||
+		    !(fabs(value_of(&features, "day_before") - before) < 0.002) || value_of(&features, "yesterday_known") != 1 ||
+		    value_of(&features, "day_before_known") != 1 || !(value_of(&features, "max_day") < 1) || value_of(&features, "over_day") != 0 ||
+		    !(fabs(value_of(&features, "day_sine") - sin(2 * M_PI * (double)(last * step_s % 86400) / 86400)) < 1e-3))
+			fail_msg("steps of %d s: yesterday %g, not %g; the day before %g, not %g; highest of a day %g, over %g; sine %g", (int)step_s,
+			         value_of(&features, "yesterday"), yesterday, value_of(&features, "day_before"), before,
+			         value_of(&features, "max_day"), value_of(&features, "over_day"), value_of(&features, "day_sine"));
+		timeline_free(&timeline);
+	}
+}
+
 static void test_features_compute_flat_and_zero_series(void **state)
 {
 	(void)state;
@@ -653,6 +706,7 @@ int main(void)
 		cmocka_unit_test(test_feature_name_and_meaning_are_each_its_own),
 		cmocka_unit_test(test_features_compute_each_is_as_straightforwardly_computed),
 		cmocka_unit_test(test_features_compute_every_length_and_horizon),
+		cmocka_unit_test(test_features_compute_a_day_is_a_day_whatever_the_step),
 		cmocka_unit_test(test_features_compute_flat_and_zero_series),
 		cmocka_unit_test(test_features_compute_present_is_as_if_added),
 		cmocka_unit_test(test_features_compute_anything_gives_finite_numbers),

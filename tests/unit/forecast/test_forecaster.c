@@ -445,6 +445,7 @@ static void test_forecaster_add_learns_as_an_independent_model(void **state)
 		roll_series(&dice, steps, LENGTH);
 		struct forecaster *forecaster = forecaster_open(&prior, horizon, LIMIT);
 		memset(&shadow, 0, sizeof(shadow));
+		timeline_init(&shadow.timeline);
 		shadow.prior = &prior;
 		shadow.horizon = horizon;
 		for (int sum = 0; sum < 2; sum++) {
