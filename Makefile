@@ -76,6 +76,7 @@ store-bench:                            ## print those of the store alone, besid
 
 forecast-bench: all                     ## print how well crossings of the limit are seen coming (some minutes)
 	BUILD=$(BUILD) tests/bench/forecast
+	BUILD=$(BUILD) tests/bench/climbs
 
 prior: all                              ## learn the model that is built in anew
 	BUILD=$(BUILD) forecast/make_prior forecast/builtin.model

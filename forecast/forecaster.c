@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forecast/climb.h"
 #include "forecast/learner.h"
 
 /* Inputs that wait for their label, in a 16-bit fixed point: they lie within the clip. */
@@ -158,6 +159,30 @@ void forecaster_add(struct forecaster *forecaster, int64_t index, struct step st
 	wait_for_label(forecaster);
 }
 
+/* The median of what passes the limit more often than not is over it. */
+static double over_if_likely(double probability, double highest)
+{
+	return probability > 0.5 ? fmax(highest, 1) : highest;
+}
+
+/* Where a steady climb says more than was learnt it is believed. */
+static void predict_climb(const struct forecaster *forecaster, struct step present, double phase,
+                          struct prediction *prediction)
+{
+	struct view view, room;
+	struct climb climb;
+	if (!view_make(&forecaster->timeline, step_in_limits(forecaster, present), phase, &view))
+		return;
+	climb_compute(&forecaster->timeline, &view, view_slots(&forecaster->timeline, &view, &room), forecaster->horizon,
+	              &climb);
+	prediction->climb = climb.probability;
+	if (!(climb.probability > prediction->probability))
+		return;
+	prediction->probability = climb.probability;
+	prediction->forecast = fmax(prediction->forecast, over_if_likely(climb.probability, climb.highest) * forecaster->limit);
+	prediction->lead_steps = climb.probability < LEAD_FROM ? NAN : climb.lead;
+}
+
 bool forecaster_predict(const struct forecaster *forecaster, struct step present, double phase,
                         struct prediction *ret_prediction)
 {
@@ -175,15 +200,13 @@ bool forecaster_predict(const struct forecaster *forecaster, struct step present
 	prior_inputs(forecaster->prior, &features, forecaster->horizon, inputs);
 	double probability = learner_probability(prior_sum(forecaster->log_odds.weights, inputs));
 	double highest = fmax(0, (double)features.now + prior_sum(forecaster->rise.weights, inputs));
-	/* The median of what passes the limit more often than not is over it. */
-	if (probability > 0.5)
-		highest = fmax(highest, 1);
 	double lead = prior_sum(forecaster->prior->weights[PRIOR_LEAD], inputs);
 	*ret_prediction = (struct prediction){
 		.probability = probability,
-		.forecast = highest * forecaster->limit,
+		.forecast = over_if_likely(probability, highest) * forecaster->limit,
 		.lead_steps = probability < LEAD_FROM ? NAN : fmin(fmax(lead, 0), 1) * forecaster->horizon,
 	};
+	predict_climb(forecaster, present, phase, ret_prediction);
 	return true;
 }
 

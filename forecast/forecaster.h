@@ -5,7 +5,8 @@
  * prior: the log-odds that the limit is passed within the horizon (a logistic regression),
  * how far the highest maximum is expected over the present one (its median, by an absolute
  * error that is smooth near zero), and when. The first two start from the prior and learn
- * from each step whose horizon has passed (forecast/learner.h); the last is the prior's.
+ * from each step whose horizon has passed (forecast/learner.h); the last is the prior's. What climbs steadily
+ * (forecast/climb.h) is forecast by that where it says more.
  *
  * Values are in percent. Steps are those of forecast/timeline.h.
  *
@@ -25,6 +26,7 @@ struct prediction {
 	double probability; /* 0 to 1: that a step within the horizon has a maximum over the limit */
 	double forecast;    /* percent: the highest maximum expected within the horizon */
 	double lead_steps;  /* until the limit is expected to be passed, 0 to the horizon; NAN: it is not expected to */
+	double climb;       /* 0 to 1: what a steady climb alone says of the probability, which is no less; forecast/climb.h */
 };
 
 struct forecaster;

@@ -76,7 +76,7 @@ bool forecaster_predict(const struct forecaster *forecaster, struct step present
 {
 	if (forecaster->added < 2)
 		return false;
-	ret_prediction->probability = phase;
+	*ret_prediction = (struct prediction){ .probability = phase };
 	ret_prediction->forecast = isnan(present.max) ? 0 : (double)present.max;
 	ret_prediction->lead_steps = ret_prediction->forecast > forecaster->limit ? 1 : (double)NAN;
 	return true;
