@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/config.h"
 #include "common/json.h"
 
 static const char *const words[] = {
@@ -53,7 +54,7 @@ static void append_time(struct text *text, int64_t time_ms)
 /* Whether the forecast, as it is written, is one that the time of a crossing may stand beside. */
 static bool expects_crossing(const struct alarm *alarm)
 {
-	return round(alarm->forecast * 100) / 100 >= alarm->threshold;
+	return alarm->horizon_ms || round(alarm->forecast * 100) / 100 >= alarm->threshold;
 }
 
 void fields_append(const struct transition *transition, enum fields_style style, struct text *text)
@@ -72,7 +73,7 @@ void fields_append(const struct transition *transition, enum fields_style style,
 		text_append_string(text, wire_resource_name(alarm->resource));
 		append_key(text, style, "value");
 		text_printf(text, "%.2f", alarm->value);
-		if (amber) {
+		if (amber && !alarm->horizon_ms) {
 			append_key(text, style, "forecast");
 			text_printf(text, "%.2f", alarm->forecast);
 			append_key(text, style, "probability");
@@ -80,6 +81,10 @@ void fields_append(const struct transition *transition, enum fields_style style,
 		}
 		append_key(text, style, "threshold");
 		json_append_number(text, alarm->threshold);
+		if (amber && alarm->horizon_ms) {
+			append_key(text, style, "horizon");
+			config_print_duration(text, alarm->horizon_ms);
+		}
 		if (amber && !ended && alarm->expected_ms && expects_crossing(alarm)) {
 			append_key(text, style, "expected_at");
 			append_time(text, alarm->expected_ms);
@@ -158,14 +163,23 @@ static bool read_number(const char *value, double *ret_number)
 /* What stands in a line. */
 enum {
 	IP = 1, PROCESS = 2, RESOURCE = 4, VALUE = 8, FORECAST = 16, PROBABILITY = 32, THRESHOLD = 64, EXPECTED = 128,
-	SINCE = 256,
+	SINCE = 256, HORIZON = 512,
 };
+
+static bool read_duration(const char *value, int64_t *ret_ms)
+{
+	double ms;
+	if (!config_parse_duration(value, &ms) || !(ms >= 1) || ms > 1e15)
+		return false;
+	*ret_ms = (int64_t)ms;
+	return true;
+}
 
 static bool read_field(const struct field *field, struct alarm *alarm, unsigned *seen)
 {
 	size_t length = strlen(field->value);
 	static const char *const keys[] = { "ip", "process", "resource", "value", "forecast", "probability", "threshold",
-		                            "expected_at", "since" };
+		                            "expected_at", "since", "horizon" };
 	unsigned bit = 0;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		bit |= strcmp(field->key, keys[i]) == 0 ? 1u << i : 0;
@@ -188,6 +202,8 @@ static bool read_field(const struct field *field, struct alarm *alarm, unsigned 
 		return read_number(field->value, &alarm->probability);
 	case THRESHOLD:
 		return read_number(field->value, &alarm->threshold);
+	case HORIZON:
+		return read_duration(field->value, &alarm->horizon_ms);
 	case EXPECTED:
 		return fields_parse_time(field->value, length, &alarm->expected_ms);
 	default:
@@ -214,10 +230,11 @@ bool fields_parse(const char *text, size_t length, struct transition *ret_transi
 	}
 
 	static const unsigned of_host = IP | PROCESS | SINCE, of_series = of_host | RESOURCE | VALUE | THRESHOLD,
-	                      of_amber = of_series | FORECAST | PROBABILITY;
+	                      of_amber = of_series | FORECAST | PROBABILITY, of_far = of_series | HORIZON;
 	unsigned needed = seen & ~(unsigned)EXPECTED;
-	enum color color = needed == of_host ? COLOR_UNKNOWN : needed == of_amber ? COLOR_ORANGE : COLOR_RED;
-	if (needed != of_host && needed != of_series && needed != of_amber)
+	bool amber = needed == of_amber || needed == of_far;
+	enum color color = needed == of_host ? COLOR_UNKNOWN : amber ? COLOR_ORANGE : COLOR_RED;
+	if (needed != of_host && needed != of_series && !amber)
 		return false;
 	transition.word = (enum transition_word)word;
 	bool fits = (transition.word != TRANSITION_RED || color == COLOR_RED) &&

@@ -31,6 +31,13 @@ static bool read_number(const cJSON *object, const char *key, double *ret_number
 	return true;
 }
 
+/* What is missing or null stays as it is. */
+static bool read_time(const cJSON *object, const char *key, int64_t *ret_time_ms)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+	return !item || cJSON_IsNull(item) || series_json_read_time(item, ret_time_ms);
+}
+
 static int take(void *user, const char *ip, const char *process, enum resource resource, const cJSON *item)
 {
 	struct forecast forecast = { .ip = ip, .process = process, .resource = resource };
@@ -38,8 +45,7 @@ static int take(void *user, const char *ip, const char *process, enum resource r
 	    forecast.probability > 1 || !read_number(item, "forecast", &forecast.value) ||
 	    forecast.value < 0)
 		return -EBADMSG;
-	const cJSON *expected = cJSON_GetObjectItemCaseSensitive(item, "expected_at");
-	if (expected && !cJSON_IsNull(expected) && !series_json_read_time(expected, &forecast.expected_ms))
+	if (!read_time(item, "expected_at", &forecast.expected_ms) || !read_time(item, "full_at", &forecast.full_ms))
 		return -EBADMSG;
 	return forecasts_add(user, &forecast);
 }

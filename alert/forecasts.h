@@ -1,9 +1,10 @@
 /*
  * The answer to GET forecasts: what is expected of each series within the horizon.
  *
- *   {"10.0.0.5": {"bash": {"mem": {"probability": 0.83, "forecast": 91.2, "expected_at": 1795356878.1}}}}
+ *   {"10.0.0.5": {"bash": {"mem": {"probability": 0.83, "forecast": 91.2, "expected_at": 1795356878.1,
+ *                               "full_at": 1795356999}}}}
  *
- * expected_at may be null. Pure. The caller owns the struct and frees it with forecasts_free().
+ * expected_at may be null, as full_at, which may be missing. Pure. The caller owns the struct and frees it with forecasts_free().
  */
 #ifndef VIGIE_ALERT_FORECASTS_H
 #define VIGIE_ALERT_FORECASTS_H
@@ -21,6 +22,7 @@ struct forecast {
 	double probability;  /* 0 to 1, of going over the threshold within the horizon */
 	double value;        /* percent, finite, not negative: the highest expected within the horizon */
 	int64_t expected_ms; /* when it goes over; 0: not known */
+	int64_t full_ms;     /* the same within the long horizon */
 };
 
 struct forecasts {

@@ -192,6 +192,7 @@ static int open_all(struct service *service, const struct config *config, const 
 	}
 	configure_hook(service->hook, config);
 	service->reminder_ms = config->alert.reminder_ms;
+	states_set_long_horizon(service->states, config->forecast.long_horizon_ms);
 	return 0;
 }
 
@@ -265,6 +266,7 @@ void service_reload(struct service *service, const struct config *config, const 
 	configure_hook(service->hook, config);
 	service->reminder_ms = config->alert.reminder_ms;
 	states_set_interval(service->states, config->alert.interval_ms);
+	states_set_long_horizon(service->states, config->forecast.long_horizon_ms);
 	reload_state_path(service, config->alert.state);
 	trouble_watch(&service->saving, service_save_states(service), NULL);
 }

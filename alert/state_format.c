@@ -49,12 +49,16 @@ static void append_series(struct text *text, const struct series_state *series)
 	append_number(text, "samples", (double)series->samples);
 	append_time(text, "over", series->over_ms);
 	append_number(text, "forecasts", (double)series->forecasts);
+	if (series->fulls)
+		append_number(text, "fulls", (double)series->fulls);
 	append_time(text, "likely", series->likely_ms);
 	append_time(text, "said", alarm->said_ms);
 	if (alarm->color == COLOR_ORANGE) {
 		append_number(text, "forecast", alarm->forecast);
 		append_number(text, "probability", alarm->probability);
 		append_time(text, "expected", alarm->expected_ms);
+		if (alarm->horizon_ms)
+			append_time(text, "horizon", alarm->horizon_ms);
 	}
 	text_append_char(text, '}');
 }
@@ -98,7 +102,7 @@ void state_file_format(const struct states *states, struct text *text)
 	for (const struct series_state *series = states_next_series(states, NULL); series;
 	     series = states_next_series(states, series)) {
 		/* Only kept to report its end, perhaps without its host. */
-		if (series->alarm.color == COLOR_GREEN && series->samples == 0 && series->forecasts == 0)
+		if (series->alarm.color == COLOR_GREEN && series->samples == 0 && series->forecasts == 0 && series->fulls == 0)
 			continue;
 		text_append_string(text, separator);
 		append_series(text, series);
@@ -182,19 +186,21 @@ static int read_host(const cJSON *item, struct states *states)
 	return states_restore_host(states, &host);
 }
 
-/* What version 1 did not have: what is missing is as it was then. */
+/* What earlier versions did not have: what is missing is as it was then. */
 static bool read_later_members(const cJSON *item, struct series_state *series)
 {
 	struct alarm *alarm = &series->alarm;
 	series->over_ms = series->likely_ms = alarm->since_ms;
 	return (!has(item, "over") || read_time(item, "over", &series->over_ms)) &&
 	       (!has(item, "forecasts") || read_count(item, "forecasts", &series->forecasts)) &&
+	       (!has(item, "fulls") || read_count(item, "fulls", &series->fulls)) &&
 	       (!has(item, "likely") || read_time(item, "likely", &series->likely_ms)) &&
 	       (!has(item, "said") || read_time(item, "said", &alarm->said_ms)) &&
 	       (alarm->color != COLOR_ORANGE ||
 	        (read_number(item, "forecast", &alarm->forecast) &&
 	         read_number(item, "probability", &alarm->probability) &&
-	         read_time(item, "expected", &alarm->expected_ms)));
+	         read_time(item, "expected", &alarm->expected_ms) &&
+	         (!has(item, "horizon") || read_time(item, "horizon", &alarm->horizon_ms))));
 }
 
 static int read_series(const cJSON *item, struct states *states)

@@ -104,7 +104,8 @@ struct series *state_table_add_series(struct host *host, const char *process, en
 void state_table_drop_if_green(struct series *series)
 {
 	const struct series_state *state = &series->state;
-	if (state->alarm.color == COLOR_GREEN && state->samples == 0 && state->forecasts == 0 && !state->ended)
+	if (state->alarm.color == COLOR_GREEN && state->samples == 0 && state->forecasts == 0 && state->fulls == 0 &&
+	    !state->ended)
 		drop_series(series);
 }
 
@@ -129,7 +130,8 @@ int state_table_end_series(struct states *states, struct transitions *transition
 	if (result)
 		return result;
 	series->state.samples = 0;
-	series->state.forecasts = 0;
+	series->state.forecasts = series->state.fulls = 0;
+	series->state.alarm.horizon_ms = 0;
 	series->state.ended = true;
 	return 0;
 }

@@ -32,6 +32,7 @@ struct host {
 struct states {
 	struct host *hosts; /* hash table */
 	int64_t interval_ms;
+	int64_t long_horizon_ms; /* 0: none */
 	int64_t evaluated_ms; /* wall clock of the last evaluation; 0: long ago */
 	int64_t saved_ms;     /* the one that the restored state was saved in; 0: there was none */
 	struct states_unwritten unwritten;

@@ -10,6 +10,11 @@ void states_set_interval(struct states *states, int64_t interval_ms)
 	states->interval_ms = interval_ms;
 }
 
+void states_set_long_horizon(struct states *states, int64_t long_horizon_ms)
+{
+	states->long_horizon_ms = long_horizon_ms;
+}
+
 void states_interrupted(struct states *states)
 {
 	int64_t recovery = (STATES_RECOVERY_MS + states->interval_ms - 1) / states->interval_ms;
@@ -47,7 +52,8 @@ static int count_sample(struct states *states, struct transitions *transitions, 
 			return result;
 		}
 		state->ended = false;
-		state->forecasts = 0;
+		state->forecasts = state->fulls = 0;
+		alarm->horizon_ms = 0;
 		samples = 0;
 	}
 	/* Only now: what failed comes again with the same sample. */
@@ -65,9 +71,9 @@ static int mute_series(struct states *states, struct transitions *transitions, s
 	                     state_table_end_series(states, transitions, series, TRANSITION_CLEAR) : 0;
 	if (result)
 		return result;
-	states->changed |= state->samples > 0 || state->forecasts > 0;
+	states->changed |= state->samples > 0 || state->forecasts > 0 || state->fulls > 0;
 	state->samples = 0;
-	state->forecasts = 0;
+	state->forecasts = state->fulls = 0;
 	state_table_drop_if_green(series);
 	return 0;
 }
@@ -139,9 +145,9 @@ static int end_gone_series(struct states *states, struct host *host, struct tran
 			if (result)
 				return result;
 		}
-		states->changed |= series->state.samples > 0 || series->state.forecasts > 0;
+		states->changed |= series->state.samples > 0 || series->state.forecasts > 0 || series->state.fulls > 0;
 		series->state.samples = 0;
-		series->state.forecasts = 0;
+		series->state.forecasts = series->state.fulls = 0;
 		state_table_drop_if_green(series);
 	}
 	return 0;
@@ -152,7 +158,7 @@ static int forget_host(struct states *states, struct host *host, struct transiti
 {
 	for (struct series *series = host->series; series; series = series->hh.next) {
 		series->state.samples = 0;
-		series->state.forecasts = 0;
+		series->state.forecasts = series->state.fulls = 0;
 		int result = series->state.alarm.color != COLOR_GREEN ?
 		                     state_table_end_series(states, transitions, series, TRANSITION_GONE) : 0;
 		if (result)

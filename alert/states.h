@@ -11,6 +11,9 @@
  *   was under amber_clear in clear_after evaluations in a row. Evaluations without forecasts
  *   count for nothing. A series that has none while others have is not judged either, until
  *   that has lasted as long as the horizon: what the last one said has then not come.
+ * - AMBER of days ahead: the same by its forecast's full_at, where it says that the limit is reached within the long
+ *   horizon. It gives way to an AMBER of the horizon, which is another line, and ends with CLEAR when there was no full_at
+ *   for a 72nd part of the long horizon, and in clear_after evaluations in a row.
  * - A series or host that is muted raises nothing; what stands when it is muted ends with CLEAR.
  * - GONE: a series in alarm is not in latest any more although its host is. A
  *   host that has just come back is first believed in its second evaluation: its
@@ -45,6 +48,7 @@
 
 enum {
 	STATES_AMBER_AFTER = 2, /* evaluations */
+	STATES_POINTS = 72,     /* parts of the long horizon that forecasts look at one by one */
 	/* Two, because the server's clock may be set, too: everything is then too old
 	 * for latest until the next tick. */
 	STATES_ABSENT = 2,                  /* evaluations */
@@ -53,12 +57,13 @@ enum {
 };
 
 struct series_state {
-	struct alarm alarm; /* green: about to be raised (samples or forecasts > 0), or ended */
+	struct alarm alarm; /* green: about to be raised (samples, forecasts or fulls > 0), or ended */
 	int64_t sample_ms;  /* the newest sample that was counted */
 	int64_t samples;    /* in a row: under clear while red, otherwise over the threshold */
 	int64_t over_ms;    /* the first of those over the threshold */
 	int64_t forecasts;  /* evaluations in a row: over amber_probability while green, under amber_clear while orange */
-	int64_t likely_ms;  /* the newest sample at the first of those over amber_probability */
+	int64_t likely_ms;  /* the newest sample at the first of those over amber_probability, or with a full_at */
+	int64_t fulls;      /* evaluations in a row: with a full_at while green, without while AMBER by one */
 	bool ended;         /* its end is still to be reported */
 };
 
@@ -78,6 +83,9 @@ void states_close(struct states *states);
 
 /* After a reload. */
 void states_set_interval(struct states *states, int64_t interval_ms);
+
+/* The long horizon, which full_at is within; 0, as at first: none is looked at. */
+void states_set_long_horizon(struct states *states, int64_t long_horizon_ms);
 
 /* To be called instead of states_evaluate() when there was no answer. */
 void states_interrupted(struct states *states);

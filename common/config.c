@@ -237,6 +237,8 @@ static const struct option options[] = {
 	  "series that never exceeded this percentage of their limit within the history are not looked at" },
 	{ "forecast", "history", FIELD(DURATION, forecast.history_ms), "2d", 10e3, 3660 * DAY, NULL,
 	  "how far back is looked, at most the server's retention; a series that is not seen for so long is forgotten" },
+	{ "forecast", "long_horizon", FIELD(DURATION, forecast.long_horizon_ms), "3d", 0, 14 * DAY, NULL,
+	  "how far ahead it is said when what grows steadily will be at its limit: full_at, and AMBER with horizon=; vigie-alert goes by it, too; 0: not at all" },
 	{ "forecast", "model", FIELD(PATH, forecast.model), "", 0, 0, NULL,
 	  "a file that vigie-forecast train wrote, which every series' model starts from; empty: the one built in" },
 	{ "forecast", "state", FIELD(PATH, forecast.state), "forecast.state", 0, 0, NULL,
@@ -681,6 +683,11 @@ static void print_quantity(struct text *text, int64_t number, const struct unit 
 			best = units;
 	}
 	text_printf(text, "%lld%s", (long long)(number / (int64_t)best->factor), best->word);
+}
+
+void config_print_duration(struct text *text, int64_t ms)
+{
+	print_quantity(text, ms, duration_units);
 }
 
 /* As short as can be read back. */

@@ -146,6 +146,7 @@ struct config {
 		char *token_file;
 		double above; /* percent of the limit */
 		int64_t history_ms;
+		int64_t long_horizon_ms; /* 0: none */
 		char *model; /* "": the one built in */
 		char *state;
 	} forecast;
@@ -168,6 +169,9 @@ int config_add_warning(struct config *config, int line, const char *sentence) __
 
 /* Reads a duration as the file has them ("90s", "2d") in ms; false when it is none. */
 bool config_parse_duration(const char *value, double *ret_ms);
+
+/* Appends it as that reads it, in the largest unit that it is whole in. */
+void config_print_duration(struct text *text, int64_t ms);
 
 /* Appends the whole configuration in the file's own format, each option under its
  * description: what --print-config prints, and what the sample file is made of. */

@@ -17,7 +17,7 @@ static int refuse_item(struct body_error *error, int status, size_t index, const
 /* What one item of `data` may hold; NULL where it does not. */
 struct item {
 	const cJSON *timestamp, *value, *process_name, *type_data, *ipaddress, *color, *threshold, *since, *probability,
-		*forecast, *expected_at;
+		*forecast, *expected_at, *full_at;
 };
 
 static int read_item(const cJSON *object, size_t index, struct item *ret_item, struct body_error *error)
@@ -37,6 +37,7 @@ static int read_item(const cJSON *object, size_t index, struct item *ret_item, s
 		{ "probability", offsetof(struct item, probability) },
 		{ "forecast", offsetof(struct item, forecast) },
 		{ "expected_at", offsetof(struct item, expected_at) },
+		{ "full_at", offsetof(struct item, full_at) },
 	};
 	enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 	struct item item = { 0 };
@@ -146,6 +147,8 @@ static const struct member forecast_members[] = {
 	  "forecast is not a number of 0 or more" },
 	{ "expected_at", offsetof(struct item, expected_at), METRIC_FORECAST_LEAD, false, read_seconds,
 	  "expected_at is not a number of seconds since 1970" },
+	{ "full_at", offsetof(struct item, full_at), METRIC_FORECAST_FULL, false, read_seconds,
+	  "full_at is not a number of seconds since 1970" },
 };
 
 enum {
@@ -181,7 +184,8 @@ static int add_members(struct parsing *parsing, const struct item *item, const s
 			continue;
 		if (!member->read(found, &number))
 			return refuse_item(parsing->error, 400, parsing->index, member->key, member->wrong);
-		bool is_time = member->metric == METRIC_ALARM_LEAD || member->metric == METRIC_FORECAST_LEAD;
+		bool is_time = member->metric == METRIC_ALARM_LEAD || member->metric == METRIC_FORECAST_LEAD ||
+		               member->metric == METRIC_FORECAST_FULL;
 		result = body_add_sample(parsing, base, member->metric, is_time ? lead_s(number, base->time_ms) : number);
 	}
 	return result;

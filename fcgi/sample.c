@@ -16,11 +16,13 @@ const char *sample_measurement(enum metric metric, enum resource resource)
 		[METRIC_ALARM_FORECAST] = OF_BOTH("alarm_forecast_percent"),
 		[METRIC_ALARM_LEAD] = OF_BOTH("alarm_lead_s"),
 		[METRIC_INTERVAL] = OF_BOTH("interval_s"),
+		[METRIC_FORECAST_FULL] = OF_BOTH("forecast_full_s"),
 	};
 	return names[metric][resource];
 }
 
 bool sample_is_forecast(enum metric metric)
 {
-	return metric == METRIC_FORECAST || metric == METRIC_FORECAST_PROBABILITY || metric == METRIC_FORECAST_LEAD;
+	return metric == METRIC_FORECAST || metric == METRIC_FORECAST_PROBABILITY || metric == METRIC_FORECAST_LEAD ||
+	       metric == METRIC_FORECAST_FULL;
 }

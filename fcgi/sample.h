@@ -25,6 +25,7 @@ enum metric {
 	METRIC_ALARM_FORECAST,       /* percent; what the alarm was raised upon, as the next */
 	METRIC_ALARM_LEAD,           /* seconds from the sample's time */
 	METRIC_INTERVAL,             /* seconds; of a host's collector, as RESOURCE_CPU of WIRE_HOST_ITSELF */
+	METRIC_FORECAST_FULL,        /* seconds from the sample's time; of the forecast service, within its long horizon */
 	METRIC_COUNT
 };
 

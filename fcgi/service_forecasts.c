@@ -1,16 +1,19 @@
 /* GET forecasts: what the forecast service has reported. */
 #include "fcgi/service_internal.h"
 
+#include <math.h>
+
 #include "common/clock.h"
 #include "common/json.h"
 
 /* The metrics that make up a forecast, as columns of rows that are looked up by key. */
-enum column { COLUMN_PROBABILITY, COLUMN_FORECAST, COLUMN_LEAD, COLUMN_COUNT };
+enum column { COLUMN_PROBABILITY, COLUMN_FORECAST, COLUMN_LEAD, COLUMN_FULL, COLUMN_COUNT };
 
 static const enum metric column_metrics[COLUMN_COUNT] = {
 	[COLUMN_PROBABILITY] = METRIC_FORECAST_PROBABILITY,
 	[COLUMN_FORECAST] = METRIC_FORECAST,
 	[COLUMN_LEAD] = METRIC_FORECAST_LEAD,
+	[COLUMN_FULL] = METRIC_FORECAST_FULL,
 };
 
 static void free_columns(struct store_rows columns[static COLUMN_COUNT])
@@ -55,10 +58,15 @@ static void append_forecast(struct text *body, const struct store_rows columns[s
 {
 	struct service_sample forecast = service_find(&columns[COLUMN_FORECAST], &row->key, resource);
 	struct service_sample lead = service_find(&columns[COLUMN_LEAD], &row->key, resource);
+	struct service_sample full = service_find(&columns[COLUMN_FULL], &row->key, resource);
 	text_printf(body, "\"%s\": {\"probability\": ", wire_resource_name(resource));
 	json_append_number(body, row->value[resource]);
 	service_append_member(body, "forecast", true, forecast.value);
 	service_append_expected_at(body, &forecast, &lead);
+	if (full.known && full.time_ms == forecast.time_ms) {
+		text_append_string(body, ", \"full_at\": ");
+		json_append_seconds(body, full.time_ms + llround(full.value * 1000));
+	}
 	text_append_char(body, '}');
 }
 

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "forecast/numbers.h"
+#include "forecast/regression.h"
 
 enum {
 	LONG_FROM = 96,  /* steps of a line that may explain a little less */
@@ -23,47 +24,9 @@ enum {
 #define FALL_MIN 0.05
 #define UNLIKELY 1e-4 /* that a step stays under the limit, at least: no product becomes 0 */
 
-/* y by x, least squares. */
-struct regression {
-	double slope, level; /* level: y where x is 0 */
-	double noise;        /* standard deviation of y from it */
-	double explained;    /* share of y's variance, less what chance explains */
-};
-
-struct sums {
-	double count, x, y, xx, xy, yy;
-};
-
-static void sums_add(struct sums *sums, double x, double y)
-{
-	sums->count += 1;
-	sums->x += x;
-	sums->y += y;
-	sums->xx += x * x;
-	sums->xy += x * y;
-	sums->yy += y * y;
-}
-
-/* False: one of the two does not change. At least three pairs. */
-static bool regress(const struct sums *sums, struct regression *ret_regression)
-{
-	double xx = sums->xx - sums->x * sums->x / sums->count, xy = sums->xy - sums->x * sums->y / sums->count;
-	double yy = sums->yy - sums->y * sums->y / sums->count;
-	if (!(xx > 0) || !(yy > 0))
-		return false;
-	double slope = xy / xx, rest = fmax(0, yy - slope * xy);
-	*ret_regression = (struct regression){
-		.slope = slope,
-		.level = (sums->y - slope * sums->x) / sums->count,
-		.noise = sqrt(rest / (sums->count - 2)) + NOISE_MIN,
-		.explained = 1 - rest / yy * (sums->count - 1) / (sums->count - 2),
-	};
-	return true;
-}
-
 static double stays_under(double expected, double noise)
 {
-	return fmax(numbers_normal_below((1 - expected) / noise), UNLIKELY);
+	return fmax(numbers_normal_below((1 - expected) / (noise + NOISE_MIN)), UNLIKELY);
 }
 
 /* Measured: what is only likely to pass comes true less often than that, and what is sure to does not always. */
@@ -107,7 +70,8 @@ static bool turned_back(const struct view *view, const struct regression *line)
 		farthest = fmax(farthest, rise.peak - rise.low);
 		rise = (struct rise){ value, value };
 	}
-	return highest >= line->level - line->noise || farthest >= line->level - line->noise - rise.low;
+	double level = line->level - line->noise - NOISE_MIN;
+	return highest >= level || farthest >= level - rise.low;
 }
 
 /* Whether the steps before the last `count` moved so little that even a few of this slope are news. */
@@ -142,7 +106,7 @@ static void follow_line(const struct view *view, unsigned horizon, struct climb 
 		bool wanted = count == lengths[at];
 		at += wanted;
 		wanted = wanted || (count == view->count && count > lengths[0]);
-		if (!wanted || !regress(&sums, &line) || !is_steady(view, &line, count))
+		if (!wanted || !regression_compute(&sums, &line) || !is_steady(view, &line, count))
 			continue;
 		line.level += now;
 		double passes = line_passes(&line, horizon);
@@ -174,9 +138,9 @@ static bool repeats_day(const struct view *slots, unsigned day, struct regressio
 		sums_add(&by_day, view_max(slots, i + day) - now, value);
 		sums_add(&by_time, i, value);
 	}
-	if (!regress(&by_day, ret_regression) || !(ret_regression->slope > 0) || ret_regression->explained < EXPLAINED_DAY)
+	if (!regression_compute(&by_day, ret_regression) || !(ret_regression->slope > 0) || ret_regression->explained < EXPLAINED_DAY)
 		return false;
-	return !regress(&by_time, &line) || line.explained <= ret_regression->explained;
+	return !regression_compute(&by_time, &line) || line.explained <= ret_regression->explained;
 }
 
 /* False: the day does not repeat the one before. `pool`: steps of a slot. */

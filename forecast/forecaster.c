@@ -9,6 +9,7 @@
 
 #include "forecast/climb.h"
 #include "forecast/learner.h"
+#include "forecast/long_horizon.h"
 
 /* Inputs that wait for their label, in a 16-bit fixed point: they lie within the clip. */
 #define FIXED (32000.0f / PRIOR_CLIP)
@@ -41,6 +42,7 @@ struct waiting {
 struct forecaster {
 	const struct prior *prior;
 	unsigned horizon;
+	double long_horizon;
 	double limit;
 	int64_t learnt_to; /* what steps up to this one looked like was learnt in an earlier life */
 	struct timeline timeline;
@@ -73,6 +75,11 @@ void forecaster_close(struct forecaster *forecaster)
 int forecaster_set_step(struct forecaster *forecaster, int64_t step_s)
 {
 	return timeline_set_step(&forecaster->timeline, step_s);
+}
+
+void forecaster_set_long_horizon(struct forecaster *forecaster, double steps)
+{
+	forecaster->long_horizon = steps;
 }
 
 int64_t forecaster_newest(const struct forecaster *forecaster)
@@ -165,16 +172,19 @@ static double over_if_likely(double probability, double highest)
 	return probability > 0.5 ? fmax(highest, 1) : highest;
 }
 
-/* Where a steady climb says more than was learnt it is believed. */
-static void predict_climb(const struct forecaster *forecaster, struct step present, double phase,
-                          struct prediction *prediction)
+/* What is no matter of learning: where a steady climb says more than was learnt it is believed. */
+static void predict_from_lines(const struct forecaster *forecaster, struct step present, double phase,
+                               struct prediction *prediction)
 {
 	struct view view, room;
 	struct climb climb;
-	if (!view_make(&forecaster->timeline, step_in_limits(forecaster, present), phase, &view))
+	const struct timeline *timeline = &forecaster->timeline;
+	if (!view_make(timeline, step_in_limits(forecaster, present), phase, &view))
 		return;
-	climb_compute(&forecaster->timeline, &view, view_slots(&forecaster->timeline, &view, &room), forecaster->horizon,
-	              &climb);
+	const struct view *slots = view_slots(timeline, &view, &room);
+	if (forecaster->long_horizon > 0)
+		prediction->full_steps = long_horizon_compute(&view, slots, timeline->pool, forecaster->long_horizon);
+	climb_compute(timeline, &view, slots, forecaster->horizon, &climb);
 	prediction->climb = climb.probability;
 	if (!(climb.probability > prediction->probability))
 		return;
@@ -194,7 +204,8 @@ bool forecaster_predict(const struct forecaster *forecaster, struct step present
 	if (features.constant) {
 		*ret_prediction = (struct prediction){ .probability = features.now > 1,
 		                                       .forecast = (double)features.now * forecaster->limit,
-		                                       .lead_steps = features.now > 1 ? 0 : NAN };
+		                                       .lead_steps = features.now > 1 ? 0 : NAN,
+		                                       .full_steps = NAN };
 		return true;
 	}
 	prior_inputs(forecaster->prior, &features, forecaster->horizon, inputs);
@@ -205,8 +216,9 @@ bool forecaster_predict(const struct forecaster *forecaster, struct step present
 		.probability = probability,
 		.forecast = over_if_likely(probability, highest) * forecaster->limit,
 		.lead_steps = probability < LEAD_FROM ? NAN : fmin(fmax(lead, 0), 1) * forecaster->horizon,
+		.full_steps = NAN,
 	};
-	predict_climb(forecaster, present, phase, ret_prediction);
+	predict_from_lines(forecaster, present, phase, ret_prediction);
 	return true;
 }
 

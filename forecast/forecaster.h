@@ -27,6 +27,7 @@ struct prediction {
 	double forecast;    /* percent: the highest maximum expected within the horizon */
 	double lead_steps;  /* until the limit is expected to be passed, 0 to the horizon; NAN: it is not expected to */
 	double climb;       /* 0 to 1: what a steady climb alone says of the probability, which is no less; forecast/climb.h */
+	double full_steps;  /* until the limit is reached, within the long horizon; NAN: not that; forecast/long_horizon.h */
 };
 
 struct forecaster;
@@ -39,6 +40,9 @@ void forecaster_close(struct forecaster *forecaster);
 
 /* Before the first step: steps are so long, from a second to a day, and not five minutes. 0 or -ENOMEM. */
 int forecaster_set_step(struct forecaster *forecaster, int64_t step_s) __attribute__((warn_unused_result));
+
+/* How far ahead prediction.full_steps looks, in steps; 0: not at all, as at first. */
+void forecaster_set_long_horizon(struct forecaster *forecaster, double steps);
 
 /* The newest step that forecaster_add() was given; INT64_MIN: none yet. */
 int64_t forecaster_newest(const struct forecaster *forecaster);

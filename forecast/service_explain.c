@@ -43,6 +43,11 @@ static void describe(const struct service *service, const struct series *series,
 		clock_format_rfc3339(now_ms + llrint(prediction.lead_steps * step_ms), time);
 		text_printf(text, "expected at %s, in %.0f s\n", time, prediction.lead_steps * step_ms / 1000);
 	}
+	if (!isnan(prediction.full_steps)) {
+		char time[CLOCK_RFC3339_SIZE];
+		clock_format_rfc3339(now_ms + llrint(prediction.full_steps * step_ms), time);
+		text_printf(text, "by a line over days: full at %s, in %.1f h\n", time, prediction.full_steps * step_ms / 3600e3);
+	}
 	if (prediction.climb > 0)
 		text_printf(text, "by its steady climb alone: probability %.4f\n", prediction.climb);
 	forecaster_explain(series->forecaster, present, phase, text);

@@ -39,6 +39,7 @@ static int open_forecaster(struct service *service, struct series *series)
 		series->forecaster = NULL;
 		return -ENOMEM;
 	}
+	forecaster_set_long_horizon(series->forecaster, setup_long_horizon(&service->setup));
 	char *line = learnt_take(&service->learnt, ip, series->process, series->resource);
 	if (line && !forecaster_restore(series->forecaster, line))
 		log_debug("what was learnt of %s on %s is of another model", series->process, ip);

@@ -143,6 +143,12 @@ double service_phase(const struct service *service, int64_t boundary_ms)
 	return fmin(fmax(phase, 0), 1);
 }
 
+/* A time so many steps after now; -1: they are not known. */
+static int64_t after(int64_t now_ms, double steps, int64_t step_ms)
+{
+	return isnan(steps) ? -1 : now_ms + llrint(steps * (double)step_ms);
+}
+
 /* 0, also where there is nothing to predict, or an error of uplink_forecasts_add(). */
 static int predict(struct service *service, const struct series *series, int64_t boundary_ms, int64_t now_ms,
                    struct text *ret_error)
@@ -156,7 +162,8 @@ static int predict(struct service *service, const struct series *series, int64_t
 	struct forecast forecast = {
 		.ip = series_ip(series), .process = series->process, .resource = series->resource,
 		.probability = prediction.probability, .value = prediction.forecast,
-		.expected_ms = isnan(prediction.lead_steps) ? -1 : now_ms + llrint(prediction.lead_steps * (double)step_ms),
+		.expected_ms = after(now_ms, prediction.lead_steps, step_ms),
+		.full_ms = after(now_ms, prediction.full_steps, step_ms),
 	};
 	service->counts.last_forecasts++;
 	return uplink_forecasts_add(service->setup.uplink, &forecast, ret_error);

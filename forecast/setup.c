@@ -35,6 +35,7 @@ int setup_open(const struct config *config, const char *source, struct setup *re
 	struct setup setup = {
 		.refresh_ms = config->forecast.refresh_ms, .step_ms = config->forecast.step_ms,
 		.phase_ms = config->forecast.phase_ms, .history_ms = config->forecast.history_ms,
+		.long_horizon_ms = config->forecast.long_horizon_ms,
 		.above = config->forecast.above / 100,
 	};
 	struct text token;
@@ -72,6 +73,11 @@ unsigned setup_horizon(const struct setup *setup, const struct limits *limits)
 {
 	int64_t steps = (limits->horizon_ms + setup->step_ms - 1) / setup->step_ms;
 	return steps > FORECASTER_HORIZON_MAX ? FORECASTER_HORIZON_MAX : (unsigned)steps;
+}
+
+double setup_long_horizon(const struct setup *setup)
+{
+	return (double)setup->long_horizon_ms / (double)setup->step_ms;
 }
 
 double setup_above(const struct setup *setup, const char *ip, const char *process, enum resource resource)

@@ -17,7 +17,7 @@
 struct setup {
 	struct rules *rules;
 	struct uplink *uplink;
-	int64_t refresh_ms, step_ms, phase_ms, history_ms;
+	int64_t refresh_ms, step_ms, phase_ms, history_ms, long_horizon_ms;
 	double above; /* a share of the limit */
 	char *state;  /* path */
 };
@@ -35,6 +35,9 @@ int64_t setup_complete(const struct setup *setup, int64_t now_ms);
 
 /* The horizon of a series with these limits, in steps: no longer than FORECASTER_HORIZON_MAX. */
 unsigned setup_horizon(const struct setup *setup, const struct limits *limits);
+
+/* How far days ahead are looked at, in steps; 0: not at all. */
+double setup_long_horizon(const struct setup *setup);
 
 /* A value over this, in percent, makes a series one that is looked at; INFINITY: it is muted. */
 double setup_above(const struct setup *setup, const char *ip, const char *process, enum resource resource);

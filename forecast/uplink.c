@@ -165,6 +165,10 @@ int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast,
 		text_append_string(body, "null");
 	else
 		json_append_seconds(body, forecast->expected_ms);
+	if (forecast->full_ms >= 0) {
+		text_append_string(body, ", \"full_at\": ");
+		json_append_seconds(body, forecast->full_ms);
+	}
 	text_append_char(body, '}');
 	return 0;
 }

@@ -48,6 +48,7 @@ struct forecast {
 	double probability;  /* 0 to 1 */
 	double value;        /* percent, finite: the highest expected within the horizon */
 	int64_t expected_ms; /* when the limit will be passed; negative: it is not expected to be */
+	int64_t full_ms;     /* the same within the long horizon */
 };
 
 /* Reports forecasts: begin, add each, end. They go in requests of bounded size, at least one,

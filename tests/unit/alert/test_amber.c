@@ -77,7 +77,7 @@ static void test_amber_alarm_tells_the_newest_forecast(void **state)
 	struct world world;
 	world_open(&world);
 	raise_amber(&world);
-	struct forecast forecast = { "10.0.0.5", "java", RESOURCE_MEM, 0.7, 85.5, START + HOUR };
+	struct forecast forecast = { "10.0.0.5", "java", RESOURCE_MEM, 0.7, 85.5, START + HOUR, 0 };
 	assert_int_equal(forecasts_add(&world.forecasts, &forecast), 0);
 	world.forecasting = true;
 	assert_string_equal(tick(&world, 64), "");
@@ -89,6 +89,84 @@ static void test_amber_alarm_tells_the_newest_forecast(void **state)
 	assert_true(series->alarm.forecast == 85.5);
 	assert_int_equal(series->alarm.expected_ms, START + HOUR);
 	assert_int_equal(series->alarm.since_ms, START);
+	world_close(&world);
+}
+
+/* Of days ahead: a tick at which it is said so, or not. */
+static const char *full_tick(struct world *world, double value, double probability, bool full)
+{
+	struct forecast forecast = { "10.0.0.5", "java", RESOURCE_MEM, probability, 50, 0, full ? START + 40 * HOUR : 0 };
+	assert_int_equal(forecasts_add(&world->forecasts, &forecast), 0);
+	world->forecasting = true;
+	return tick(world, value);
+}
+
+static void test_amber_of_days_ahead_table(void **state)
+{
+	(void)state;
+	/* As above; capital: it is full in days. It ends after a 72nd of the long horizon, 4 ticks here, and clear_after. */
+	static const struct {
+		const char *ticks; /* 'F': full_at, '-': none, 'P': full_at and probable, 'p': probable, 'R': over the threshold */
+		int64_t long_horizon_ms;
+		const char *rule, *expected;
+	} cases[] = {
+		{ "FFFF", 72 * 40000, NULL, ".A.." },
+		{ "F-FF", 72 * 40000, NULL, "...A" },
+		{ "FF---F----", 72 * 40000, NULL, ".A.......C" },
+		{ "FF---", 10000, NULL, ".A..C" },
+		/* What comes within the horizon is another line, and ends first. */
+		{ "FFPP---FF", 72 * 40000, NULL, ".A.A..C.A" },
+		{ "PP", 72 * 40000, NULL, ".A" },
+		{ "pFFFF", 72 * 40000, NULL, "..A.." },
+		{ "FFRR", 72 * 40000, NULL, ".AR." },
+		{ "FRFFFFF", 72 * 40000, NULL, ".R..CA." },
+		/* Not where nobody wants it. */
+		{ "FFFF", 0, NULL, "...." },
+		{ "FFFF", 72 * 40000, "process=java amber_probability=1", "...." },
+		{ "FFFF", 72 * 40000, "process=java mute=yes", "...." },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world world;
+		world_open(&world);
+		world_set_rule(&world, 80, 75, 1, 3, cases[i].rule);
+		states_set_long_horizon(world.states, cases[i].long_horizon_ms);
+		char got[16] = "";
+		for (size_t at = 0; cases[i].ticks[at]; at++) {
+			char what = cases[i].ticks[at];
+			const char *said = full_tick(&world, what == 'R' ? 81 : 61, strchr("Pp", what) ? 0.9 : 0.1, strchr("FPR", what));
+			got[at] = strchr(said, ';') ? '?' : said[0] ? said[0] : '.';
+		}
+		if (strcmp(got, cases[i].expected) != 0)
+			fail_msg("case %zu: %s, not %s", i, got, cases[i].expected);
+		world_close(&world);
+	}
+}
+
+static void test_amber_of_days_ahead_says_so_and_survives_a_restart(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	states_set_long_horizon(world.states, 72 * HOUR);
+	full_tick(&world, 61, 0.1, true);
+	assert_string_equal(full_tick(&world, 62, 0.1, true), "AMBER 10.0.0.5 java 62 0");
+	for (int round = 0; round < 2; round++) {
+		const struct alarm *alarm = &states_next_series(world.states, NULL)->alarm;
+		assert_int_equal(alarm->color, COLOR_ORANGE);
+		assert_int_equal(alarm->horizon_ms, 72 * HOUR);
+		assert_int_equal(alarm->expected_ms, START + 40 * HOUR);
+		assert_true(alarm->forecast == 80 && alarm->probability == 0.1);
+		assert_int_equal(alarm->since_ms, START);
+		restart(&world);
+		states_set_long_horizon(world.states, 72 * HOUR);
+	}
+	assert_string_equal(full_tick(&world, 63, 0.1, true), "");
+	/* That nothing is said for less than an hour ends nothing. */
+	for (int i = 0; i < 359; i++)
+		assert_string_equal(full_tick(&world, 63, 0.1, false), "");
+	restart(&world);
+	assert_string_equal(full_tick(&world, 63, 0.1, false), "CLEAR 10.0.0.5 java 63 0");
+	assert_int_equal(world.transitions.items[0].alarm.horizon_ms, 72 * HOUR);
 	world_close(&world);
 }
 
@@ -649,6 +727,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_amber_table_of_values_and_probabilities_gives_transitions),
 		cmocka_unit_test(test_amber_alarm_tells_the_newest_forecast),
+		cmocka_unit_test(test_amber_of_days_ahead_table),
+		cmocka_unit_test(test_amber_of_days_ahead_says_so_and_survives_a_restart),
 		cmocka_unit_test(test_amber_red_after_it_has_its_own_since),
 		cmocka_unit_test(test_amber_series_not_in_latest_is_never_raised),
 		cmocka_unit_test(test_amber_sample_is_that_of_its_own_host_and_resource),

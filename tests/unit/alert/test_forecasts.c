@@ -21,7 +21,7 @@ static void test_forecasts_parse_answer_gives_forecasts(void **state)
 {
 	(void)state;
 	static const char body[] =
-		"{\"10.0.0.5\": {\"bash\": {\"mem\": {\"probability\": 0.83, \"forecast\": 91.2, \"expected_at\": 1795356878.1},"
+		"{\"10.0.0.5\": {\"bash\": {\"mem\": {\"probability\": 0.83, \"forecast\": 91.2, \"expected_at\": 1795356878.1, \"full_at\": 1795400000},"
 		" \"cpu\": {\"probability\": 0, \"forecast\": 1600, \"expected_at\": null}}}, \"10.0.0.6\": {},"
 		" \"::1\": {\"a\\\"\": {\"mem\": {\"forecast\": 0, \"later\": [], \"probability\": 1}}}}";
 	struct forecasts forecasts;
@@ -30,6 +30,8 @@ static void test_forecasts_parse_answer_gives_forecasts(void **state)
 	assert_int_equal(forecasts.count, 3);
 	assert_int_equal(forecasts.skipped, 0);
 	assert_forecast(&forecasts.items[0], "10.0.0.5", "bash", RESOURCE_MEM, 0.83, 91.2, 1795356878100);
+	assert_int_equal(forecasts.items[0].full_ms, 1795400000000);
+	assert_int_equal(forecasts.items[1].full_ms, 0);
 	assert_forecast(&forecasts.items[1], "10.0.0.5", "bash", RESOURCE_CPU, 0, 1600, 0);
 	assert_forecast(&forecasts.items[2], "::1", "a\"", RESOURCE_MEM, 1, 0, 0);
 	forecasts_free(&forecasts);
@@ -46,6 +48,7 @@ static void test_forecasts_parse_bad_items_are_left_out_and_counted(void **state
 		"{\"probability\": 0.8, \"forecast\": -1}",
 		"{\"probability\": 0.8, \"forecast\": 91, \"expected_at\": \"soon\"}",
 		"{\"probability\": 0.8, \"forecast\": 91, \"expected_at\": -1}",
+		"{\"probability\": 0.8, \"forecast\": 91, \"full_at\": -1}",
 		"{\"probability\": 0.8, \"forecast\": 91, \"expected_at\": 1e15}",
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -846,7 +846,7 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = /l\nhook = /h\n"
                                    "hook_timeout = 2s\nstate = /s\n"
                                                                       "[forecast]\nrefresh = 30s\nurl = http://z/\nstep = 10m\nphase = 8s\ntimeout = 9s\n"
-                                   "proxy = socks5h://pf\ntoken_file = /tf\nabove = 12.5\nhistory = 1d\nmodel = /m\nstate = /sf\n";
+                                   "proxy = socks5h://pf\ntoken_file = /tf\nabove = 12.5\nhistory = 1d\nlong_horizon = 2d\nmodel = /m\nstate = /sf\n";
 
 static void test_config_print_other_values_read_back(void **state)
 {
@@ -880,7 +880,7 @@ static void test_config_print_has_every_option(void **state)
 		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = /l", "hook = /h",
 		"hook_timeout = 2s", "state = /s",
 		"[forecast]", "refresh = 30s", "url = http://z/", "step = 10m", "phase = 8s", "timeout = 9s", "proxy = socks5h://pf", "token_file = /tf",
-		"above = 12.5", "history = 1d", "model = /m", "state = /sf",
+		"above = 12.5", "history = 1d", "long_horizon = 2d", "model = /m", "state = /sf",
 	};
 	struct text text = TEXT_EMPTY;
 	struct config *config = load_file(every_option);

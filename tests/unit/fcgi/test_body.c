@@ -939,7 +939,7 @@ static void test_body_parse_forecasts_all_that_is_said_becomes_samples(void **st
 	(void)state;
 	const char *json =
 		"{\"data\": [{\"ipaddress\": \"10-0-0-5\", \"process_name\": \"java\", \"type_data\": \"mem\", \"probability\": 0.83,"
-		"\"forecast\": 91.2, \"expected_at\": 1795356600.25, \"color\": 1, \"value\": \"x\", \"else\": {}},"
+		"\"forecast\": 91.2, \"expected_at\": 1795356600.25, \"full_at\": 1795400000, \"color\": 1, \"value\": \"x\", \"else\": {}},"
 		"{\"ipaddress\": \"::1\", \"process_name\": \"a\", \"type_data\": \"cpu\", \"probability\": 0, \"forecast\": -0.0,"
 		"\"expected_at\": null},"
 		"{\"ipaddress\": \"::1\", \"process_name\": \"b\", \"type_data\": \"cpu\", \"probability\": 1, \"forecast\": 800,"
@@ -950,6 +950,7 @@ static void test_body_parse_forecasts_all_that_is_said_becomes_samples(void **st
 		{ NOW, 0.83, "10.0.0.5", "java", METRIC_FORECAST_PROBABILITY, RESOURCE_MEM },
 		{ NOW, 91.2, "10.0.0.5", "java", METRIC_FORECAST, RESOURCE_MEM },
 		{ NOW, 600.25, "10.0.0.5", "java", METRIC_FORECAST_LEAD, RESOURCE_MEM },
+		{ NOW, 44000, "10.0.0.5", "java", METRIC_FORECAST_FULL, RESOURCE_MEM },
 		{ NOW, 0, "::1", "a", METRIC_FORECAST_PROBABILITY, RESOURCE_CPU },
 		{ NOW, 0, "::1", "a", METRIC_FORECAST, RESOURCE_CPU },
 		{ NOW + 500, 1, "::1", "b", METRIC_FORECAST_PROBABILITY, RESOURCE_CPU },

@@ -699,6 +699,20 @@ static void test_routes_query_alarm_red_expects_nothing(void **state)
 	get(f, "query-alarm", "", wanted);
 }
 
+static void test_routes_forecasts_full_at_is_of_the_newest_forecast(void **state)
+{
+	struct fixture *f = *state;
+	char more[64], wanted[256];
+	snprintf(more, sizeof(more), ", \"full_at\": %lld.5", (long long)(f->now_ms / 1000 + 100000));
+	save_forecast(f, "10.0.0.5", "a", "mem", 20, 0.25, 40, more);
+	snprintf(wanted, sizeof(wanted),
+	         "{\"10.0.0.5\": {\"a\": {\"mem\": {\"probability\": 0.25, \"forecast\": 40, \"expected_at\": null%s}}}}", more);
+	get(f, "forecasts", "", wanted);
+	save_forecast(f, "10.0.0.5", "a", "mem", 10, 0.25, 40, ", \"full_at\": null");
+	get(f, "forecasts", "",
+	    "{\"10.0.0.5\": {\"a\": {\"mem\": {\"probability\": 0.25, \"forecast\": 40, \"expected_at\": null}}}}");
+}
+
 static void test_routes_save_forecasts_bad_item_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -1332,6 +1346,7 @@ int main(void)
 		CASE(test_routes_forecasts_saved_meanwhile_are_not_mixed),
 		CASE(test_routes_query_alarm_orange_tells_its_forecast),
 		CASE(test_routes_query_alarm_red_expects_nothing),
+		CASE(test_routes_forecasts_full_at_is_of_the_newest_forecast),
 		CASE(test_routes_save_forecasts_bad_item_leaves_nothing),
 		CASE(test_routes_health_tells_the_forecast_service_and_is_well_without),
 		CASE(test_routes_hostile_names_come_back),

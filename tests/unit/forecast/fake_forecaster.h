@@ -49,6 +49,13 @@ int forecaster_set_step(struct forecaster *forecaster, int64_t step_s)
 	return step_s > 0 ? 0 : -EINVAL;
 }
 
+void forecaster_set_long_horizon(struct forecaster *forecaster, double steps)
+{
+	(void)forecaster;
+	if (steps < 0)
+		abort();
+}
+
 int64_t forecaster_newest(const struct forecaster *forecaster)
 {
 	return forecaster->newest;
@@ -76,7 +83,7 @@ bool forecaster_predict(const struct forecaster *forecaster, struct step present
 {
 	if (forecaster->added < 2)
 		return false;
-	*ret_prediction = (struct prediction){ .probability = phase };
+	*ret_prediction = (struct prediction){ .probability = phase, .full_steps = NAN };
 	ret_prediction->forecast = isnan(present.max) ? 0 : (double)present.max;
 	ret_prediction->lead_steps = ret_prediction->forecast > forecaster->limit ? 1 : (double)NAN;
 	return true;

@@ -89,14 +89,14 @@ static void test_server_forecasts_are_written_with_few_decimals(void **state)
 {
 	(void)state;
 	static const struct forecast forecasts[] = {
-		{ "10.0.0.5", "a\"b\n", RESOURCE_CPU, 0.123456, 81.23456, NOW + 600001 },
-		{ "::1", "java", RESOURCE_MEM, 1, 0, -1 },
-		{ "::1", "tiny", RESOURCE_MEM, 1e-9, 1e-9, -1 },
+		{ "10.0.0.5", "a\"b\n", RESOURCE_CPU, 0.123456, 81.23456, NOW + 600001, -1 },
+		{ "::1", "java", RESOURCE_MEM, 1, 0, -1, 1795444444500 },
+		{ "::1", "tiny", RESOURCE_MEM, 1e-9, 1e-9, -1, -1 },
 		/* What the server would refuse all of them for. */
-		{ "::1", "high", RESOURCE_MEM, 0.5, 1.1e12, -1 },
-		{ "::1", "none", RESOURCE_MEM, NAN, 1, -1 },
-		{ "::1", "none", RESOURCE_MEM, 0.5, NAN, -1 },
-		{ "::1", "sure", RESOURCE_MEM, 1.5, 1, -1 },
+		{ "::1", "high", RESOURCE_MEM, 0.5, 1.1e12, -1, -1 },
+		{ "::1", "none", RESOURCE_MEM, NAN, 1, -1, -1 },
+		{ "::1", "none", RESOURCE_MEM, 0.5, NAN, -1, -1 },
+		{ "::1", "sure", RESOURCE_MEM, 1.5, 1, -1, -1 },
 	};
 	struct text error = TEXT_EMPTY;
 	struct uplink *client = uplink_open(server.url, "", "environment", 2000);
@@ -108,7 +108,7 @@ static void test_server_forecasts_are_written_with_few_decimals(void **state)
 		"{\"data\": [{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\\\"b\\u000a\", \"type_data\": \"cpu\", "
 		"\"probability\": 0.1235, \"forecast\": 81.235, \"expected_at\": 1795356787.001},\n"
 		"{\"ipaddress\": \"::1\", \"process_name\": \"java\", \"type_data\": \"mem\", "
-		"\"probability\": 1, \"forecast\": 0, \"expected_at\": null},\n"
+		"\"probability\": 1, \"forecast\": 0, \"expected_at\": null, \"full_at\": 1795444444.5},\n"
 		"{\"ipaddress\": \"::1\", \"process_name\": \"tiny\", \"type_data\": \"mem\", "
 		"\"probability\": 0, \"forecast\": 0, \"expected_at\": null}]}");
 	uplink_close(client);
@@ -144,7 +144,7 @@ static void test_server_forecasts_many_go_in_several_requests(void **state)
 		/* Escaped six times as long: the longest that there are. */
 		memset(process, 1, WIRE_NAME_MAX);
 		process[i % 100 == 0 ? WIRE_NAME_MAX : 10] = '\0';
-		struct forecast forecast = { "10.0.0.5", process, RESOURCE_CPU, 0.5, 50, -1 };
+		struct forecast forecast = { "10.0.0.5", process, RESOURCE_CPU, 0.5, 50, -1, -1 };
 		assert_int_equal(uplink_forecasts_add(client, &forecast, &error), 0);
 	}
 	assert_int_equal(uplink_forecasts_end(client, &error), 0);

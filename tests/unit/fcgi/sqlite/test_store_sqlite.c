@@ -271,7 +271,8 @@ static void test_sqlite_append_old_alarms_are_deleted(void **state)
 static void test_sqlite_append_forecasts_are_deleted_after_hours(void **state)
 {
 	struct fixture *f = *state;
-	static const enum metric forecasts[] = { METRIC_FORECAST, METRIC_FORECAST_PROBABILITY, METRIC_FORECAST_LEAD };
+	static const enum metric forecasts[] = { METRIC_FORECAST, METRIC_FORECAST_PROBABILITY, METRIC_FORECAST_LEAD,
+	                                        METRIC_FORECAST_FULL };
 	for (int metric = 0; metric < METRIC_COUNT; metric++) {
 		struct sample sample = SAMPLE("10.0.0.1", "a", CPU, f->base + 1000, 0.5);
 		sample.metric = (enum metric)metric;
