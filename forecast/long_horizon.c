@@ -41,7 +41,7 @@ double long_horizon_compute(const struct view *view, const struct view *slots, u
 	} else {
 		pool = 1;
 	}
-	unsigned length = (unsigned)lround(hour), known = view->count / length;
+	unsigned length = (unsigned)lround(fmax(1, hour)), known = view->count / length;
 	for (unsigned i = 0; i < known && i < HOURS_MAX; i++)
 		hours[i] = highest_of(view, i * length, length);
 	double left = known >= HOURS_MAX ? hours_left(hours, HOURS_MAX) * length : NAN;

@@ -23,6 +23,7 @@ HORIZON_S = 12
 # VictoriaMetrics shows a sample up to 2 s (1.79) or 4 s (1.112) after it was written, and the latest are no older than three
 # intervals.
 VICTORIAMETRICS_PACE = 2
+LONG_HORIZON_S = 72
 LEARNS_AFTER_S = 8 + HORIZON_S + 6  # of three steps something is said, of which it is known after the horizon what came
 DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase + "-_"
 
@@ -88,12 +89,12 @@ class Leak:
     """One leak from its beginning to its end, beside a process as large that does not grow; all that is said of them.
     `pace` is how many seconds each of the others is stretched to."""
 
-    def __init__(self, name, limit_mib, limit_after_s=40, pace=1, server="", engine=""):
+    def __init__(self, name, limit_mib, limit_after_s=40, pace=1, step=2, server="", engine=""):
         self.leak, self.flat, self.limit_mib = unique(name), unique("flat" + name), limit_mib
         self.limit_after_s, self.horizon_s, self.pace = pace * limit_after_s, pace * HORIZON_S, pace
         self.limit = 100 * limit_mib / MEMORY_MIB
         self.vigie = Vigie(config=CONFIG.format(server=server, engine=engine, leak=self.leak, flat=self.flat, pace=pace,
-                                                half_pace_ms=500 * pace, step=2 * pace, horizon=self.horizon_s,
+                                                half_pace_ms=500 * pace, step=step * pace, horizon=self.horizon_s,
                                                 limit=self.limit, clear=self.limit * 0.94, above=25))
 
     def lines(self):
@@ -171,6 +172,15 @@ def disturb(leak):
     wait_for_forecast(begun)
 
 
+def look_ahead(leak):
+    """Once there is an alarm of what is far ahead, both watchers are started again."""
+    leak.wait_for_word("AMBER", 2 * leak.limit_after_s)
+    ip = leak.lines()[0][2]["ip"]
+    leak.far = leak.vigie.get("forecasts?ip=" + ip).json()[ip][leak.leak]["mem"]
+    restart(leak, "vigie-alert")
+    restart(leak, "vigie-forecast")
+
+
 def leak_over(name, engine, store, pace=1):
     with engine:
         return Leak(name, 80, pace=pace, server=f"store = {store}", engine=engine.config()).run()
@@ -185,6 +195,7 @@ class LeakTest(unittest.TestCase):
         cls.addClassCleanup(pool.shutdown)
         cls.plain = pool.submit(Leak("plain", 240).run)
         cls.disturbed = pool.submit(Leak("reset", 80, LEARNS_AFTER_S + 28).run, disturb)
+        cls.far = pool.submit(Leak("far", 160, 58, step=1, engine=f"[forecast]\nlong_horizon = {LONG_HORIZON_S}s").run, look_ahead)
         cls.influxdb = pool.submit(leak_over, "influx", Influxd(), "influxql")
         cls.victoriametrics = pool.submit(leak_over, "vm", VictoriaMetrics(), "victoriametrics", VICTORIAMETRICS_PACE)
 
@@ -222,6 +233,21 @@ class LeakTest(unittest.TestCase):
                          for state in (leak.state_before, leak.state))
         self.assertGreater(before, 0)
         self.assertGreater(after, before)
+
+    def test_what_is_far_ahead_is_an_amber_of_its_own(self):
+        leak = self.far.result()
+        self.assertEqual([word for _, word, _ in leak.told], ["AMBER", "AMBER", "RED", "GONE"], leak.told)
+        (far_at, _, far), (near_at, _, near), (red_at, _, _), _ = leak.told
+        self.assertEqual(list(far), ["ip", "process", "resource", "value", "threshold", "horizon", "expected_at", "since"])
+        self.assertEqual(far["horizon"], f"{LONG_HORIZON_S}s")
+        self.assertGreater(red_at - far_at, leak.horizon_s)
+        self.assertAlmostEqual(seconds(far["expected_at"]), red_at, delta=12)
+        self.assertAlmostEqual(leak.far["full_at"], red_at, delta=12)
+        self.assertIn("probability", near)
+        self.assertNotIn("horizon", near)
+        orange = leak.watcher.alarms[leak.leak, "mem", "orange"]
+        self.assertAlmostEqual(orange["expected_at"], red_at, delta=12)
+        self.assertGreaterEqual(orange["forecast"], orange["threshold"])
 
     def test_leak_over_influxdb(self):
         self.check(self.influxdb.result())
