@@ -11,12 +11,13 @@
 #include "forecast/forecaster.h"
 #include "forecast/trace.h"
 
-static const char *threshold = "80", *horizon = "6", *step = "300", *model;
+static const char *threshold = "80", *horizon = "6", *step = "300", *model, *long_horizon;
 
 static const struct program_option options[] = {
 	{ "threshold", "PERCENT", "the limit (80)", &threshold },
 	{ "horizon", "STEPS", "how far ahead to look (6)", &horizon },
 	{ "step", "SECONDS", "how long a step is, a row of the trace each (300)", &step },
+	{ "long-horizon", "STEPS", "how far ahead to look for days; adds a column full_in", &long_horizon },
 	{ "model", "FILE", "what to begin with, as train writes it; without it what is built in", &model },
 	{ NULL, NULL, NULL, NULL },
 };
@@ -38,22 +39,28 @@ static bool read_number(const char *name, const char *text, double minimum, doub
 	return false;
 }
 
-static void print_row(struct forecaster *forecaster, const struct trace_row *row)
+static void print_row(struct forecaster *forecaster, const struct trace_row *row, int64_t step_s)
 {
 	const struct step none = { .mean = NAN, .max = NAN };
-	struct prediction prediction = { .probability = 0, .forecast = (double)row->step.max };
+	struct prediction prediction = { .probability = 0, .forecast = (double)row->step.max, .full_steps = NAN };
 	forecaster_add(forecaster, row->index, row->step);
 	/* Of the first row nothing can be said. */
 	(void)!forecaster_predict(forecaster, none, 0, &prediction);
-	printf("%s,%.6f,%.6g\n", row->time, prediction.probability, prediction.forecast);
+	printf("%s,%.6f,%.6g", row->time, prediction.probability, prediction.forecast);
+	if (long_horizon && isnan(prediction.full_steps))
+		putchar(',');
+	else if (long_horizon)
+		printf(",%.0f", prediction.full_steps * (double)step_s);
+	putchar('\n');
 }
 
 static bool backtest(void)
 {
-	double limit, steps, seconds;
+	double limit, steps, seconds, far = 0;
 	if (!read_number("threshold", threshold, 1e-6, 1e9, &limit) ||
 	    !read_number("horizon", horizon, 1, FORECASTER_HORIZON_MAX, &steps) ||
-	    !read_number("step", step, 1, 86400, &seconds))
+	    !read_number("step", step, 1, 86400, &seconds) ||
+	    (long_horizon && !read_number("long-horizon", long_horizon, 1, 1e6, &far)))
 		return false;
 	struct text error = TEXT_EMPTY;
 	struct prior *prior = NULL;
@@ -69,9 +76,10 @@ static bool backtest(void)
 	if (result) {
 		log_error("%s", error.data ? error.data : strerror(-result));
 	} else {
-		puts("timestamp,probability,forecast");
+		forecaster_set_long_horizon(forecaster, far);
+		puts(long_horizon ? "timestamp,probability,forecast,full_in" : "timestamp,probability,forecast");
 		for (size_t i = 0; i < trace.count; i++)
-			print_row(forecaster, &trace.rows[i]);
+			print_row(forecaster, &trace.rows[i], (int64_t)seconds);
 	}
 	forecaster_close(forecaster);
 	trace_free(&trace);

@@ -26,6 +26,15 @@ class ClimbsTest(unittest.TestCase):
             seen_ahead += ahead
         self.assertGreaterEqual(seen_ahead, len(climbs.FAMILIES) * SEEDS / 2)
 
+    def test_days_ahead(self):
+        claims = true = 0
+        for seed in range(12):
+            found = climbs.claims(FORECAST, climbs.make(climbs.any_leak, seed))
+            claims += len(found)
+            true += sum(end is not None for _, end in found)
+        self.assertGreaterEqual(claims, 10)
+        self.assertGreaterEqual(true / claims, 0.6)
+
     def test_the_nearer_the_less_safe(self):
         for before in (), (19.2,) * 600:
             climb = [19.2 + 14.88 * i for i in range(5)]

@@ -1,6 +1,6 @@
 """Series that climb to the limit for the first time, and whether that was seen coming: what tests and benchmarks judge by.
 
-Steps of 300 s and a limit of 80; each series ends with its first step over it.
+Steps of 300 s and a limit of 80; each series ends with its first step over it, if it has one.
 """
 import math
 import random
@@ -36,12 +36,20 @@ def steady(r):
     return [start + slope * i + r.gauss(0, .2) for i in range(6)]
 
 
+def any_leak(r):
+    """One to five days of a leak, straight or not, after some hours without; one of three stays under the limit."""
+    noise, start, steps, bend = r.uniform(.1, 2), r.uniform(10, 40), r.randint(DAY, 5 * DAY), r.choice([1, 1, .7, 1.4])
+    end = r.choice([LIMIT + 5, LIMIT + 5, r.uniform(50, LIMIT - 5)])
+    curve = [0] * r.randint(12, DAY) + [(i / steps) ** bend for i in range(steps)] + [1] * 3 * DAY
+    return [start + (end - start) * part + r.gauss(0, noise) for part in curve]
+
+
 FAMILIES = leak, sawtooth, wave, steady
 
 
 def make(family, seed):
     values = family(random.Random(f"{family.__name__} {seed}"))
-    return values[:1 + next(i for i, value in enumerate(values) if value > LIMIT)]
+    return values[:1 + next((i for i, value in enumerate(values) if value > LIMIT), len(values))]
 
 
 def default_cut(program):
@@ -50,12 +58,29 @@ def default_cut(program):
     return float(next(line for line in printed.splitlines() if line.startswith("amber_probability = ")).split(" = ")[1])
 
 
+def run(program, values, *options):
+    """What backtest prints, a list of words a row."""
+    trace = "timestamp,value\n" + "".join(f"{1700000100 + 300 * i},{value:.6g}\n" for i, value in enumerate(values))
+    command = [program, "backtest", "--threshold", str(LIMIT), "--horizon", str(HORIZON), *options]
+    output = subprocess.run(command, input=trace, check=True, capture_output=True, text=True, timeout=60).stdout
+    return [line.split(",") for line in output.splitlines()[1:]]
+
+
 def backtest(program, values):
     """The probability at each step."""
-    trace = "timestamp,value\n" + "".join(f"{1700000100 + 300 * i},{value:.6g}\n" for i, value in enumerate(values))
-    command = [program, "backtest", "--threshold", str(LIMIT), "--horizon", str(HORIZON)]
-    output = subprocess.run(command, input=trace, check=True, capture_output=True, text=True, timeout=60).stdout
-    return [float(line.split(",")[1]) for line in output.splitlines()[1:]]
+    return [float(row[1]) for row in run(program, values)]
+
+
+def claims(program, values):
+    """What was said of days ahead: (the step that it was said at first, the step that the limit was passed at, or None: not
+    within three days of the last time that it was said)."""
+    said = [i for i, row in enumerate(run(program, values, "--long-horizon", str(3 * DAY))) if row[3]]
+    begins = [i for at, i in enumerate(said) if at == 0 or i - said[at - 1] > 12]
+    found = []
+    for begin, after in zip(begins, [*begins[1:], len(values)]):
+        last = max(i for i in said if begin <= i < after)
+        found.append((begin, next((i for i in range(begin + 1, min(last + 3 * DAY, len(values))) if values[i] > LIMIT), None)))
+    return found
 
 
 def judge(program, family, seeds, cut):
