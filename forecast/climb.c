@@ -32,7 +32,7 @@ static double stays_under(double expected, double noise)
 /* Measured: what is only likely to pass comes true less often than that, and what is sure to does not always. */
 static double probability_of(double passes)
 {
-	return 0.9 * passes * passes;
+	return 0.9 * passes * sqrt(passes);
 }
 
 static double line_passes(const struct regression *line, unsigned horizon)
