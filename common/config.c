@@ -200,7 +200,7 @@ static const struct option options[] = {
 	  "intervals over the threshold before the alarm is raised; 6 suits servers, where a core busy for a tick is no news" },
 	{ "alert", "clear_after", FIELD(INTEGER, alert.clear_after), "3", 1, 1e4, NULL,
 	  "intervals under clear before the alarm ends" },
-	{ "alert", "amber_probability", FIELD(NUMBER, alert.amber_probability), "0.25", 0, 1, NULL,
+	{ "alert", "amber_probability", FIELD(NUMBER, alert.amber_probability), "0.35", 0, 1, NULL,
 	  "AMBER: the forecast's probability of going over the threshold within the horizon is over this, twice in a row" },
 	{ "alert", "amber_clear", FIELD(NUMBER, alert.amber_clear), "0.12", 0, 1, NULL,
 	  "an AMBER ends when the probability is under this, clear_after times in a row" },

@@ -96,7 +96,7 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_true(config->alert.threshold == 80);
 	assert_true(config->alert.clear == 75);
 	assert_int_equal(config->alert.raise_after, 1);
-	assert_true(config->alert.amber_probability == 0.25);
+	assert_true(config->alert.amber_probability == 0.35);
 	assert_true(config->alert.amber_clear == 0.12);
 	assert_int_equal(config->alert.rule.count, 0);
 	assert_int_equal(config->alert.reminder_ms, 0);
