@@ -74,9 +74,10 @@ store-bench:                            ## print those of the store alone, besid
 	+$(MAKE) --no-print-directory all benches
 	BUILD=$(BUILD) tests/bench/store
 
-forecast-bench: all                     ## print how well crossings of the limit are seen coming (some minutes)
+forecast-bench: all                     ## print how well crossings are seen coming, and what it costs (a quarter of an hour)
 	BUILD=$(BUILD) tests/bench/forecast
 	BUILD=$(BUILD) tests/bench/climbs
+	BUILD=$(BUILD) tests/bench/run forecast
 
 prior: all                              ## learn the model that is built in anew
 	BUILD=$(BUILD) forecast/make_prior forecast/builtin.model

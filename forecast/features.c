@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 
+#include "forecast/habits.h"
 #include "forecast/levels.h"
 #include "forecast/numbers.h"
 #include "forecast/recurrence.h"
@@ -110,7 +111,36 @@
 	    "highest of 6 steps over 0.90 of the limit") \
 	ROW(FEATURE_HIGH_OVER, "high_over", fmax(0, levels.max[LEVELS_24] - 1), "highest of 24 steps over the limit") \
 	ROW(FEATURE_JUMP, "jump", recurrence.jump, \
-	    "log-odds of a rise within the horizon as large as the distance to the limit, by those of two days")
+	    "log-odds of a rise within the horizon as large as the distance to the limit, by those of two days") \
+	ROW(FEATURE_DAYS_MEAN, "days_mean", habits.days.mean, \
+	    "highest within the horizon at this time of the last 7 days, on average") \
+	ROW(FEATURE_DAYS_HIGH, "days_high", habits.days.high, "highest within the horizon at this time of the last 7 days") \
+	ROW(FEATURE_DAYS_MOVED, "days_moved", habits.days.moved, \
+	    "days_mean, moved by how the present step differs from then") \
+	ROW(FEATURE_DAYS_OVER, "days_over", habits.days.over, \
+	    "log-odds that at this time of the last 7 days the limit was passed") \
+	ROW(FEATURE_DAYS_OVER_WIDE, "days_over_wide", habits.days.over_wide, \
+	    "log-odds that it was passed at this time of the last 7 days, an hour earlier to an hour later") \
+	ROW(FEATURE_DAYS_KNOWN, "days_known", habits.days.known, "share of the last 7 days that are known at this time") \
+	ROW(FEATURE_PROFILE_LEVEL, "profile_level", habits.profile.level, \
+	    "how far the last 2 hours were over the mean of these quarters of an hour on the last 7 days") \
+	ROW(FEATURE_PROFILE_DEVIATION, "profile_deviation", habits.profile.deviation, \
+	    "deviation of the last 12 hours from that mean") \
+	ROW(FEATURE_PROFILE_EXPECTED, "profile_expected", habits.profile.expected, \
+	    "highest of that mean within the horizon, with profile_level") \
+	ROW(FEATURE_PROFILE_PASS, "profile_pass", habits.profile.pass, \
+	    "log-odds that profile_expected, with profile_deviation, passes the limit") \
+	ROW(FEATURE_PROFILE_OVER, "profile_over", habits.profile.over, \
+	    "log-odds that one of these quarters of an hour was over the limit on the last 7 days") \
+	ROW(FEATURE_WEEK_AGO, "week_ago", habits.week_ago, "highest within the horizon at this time a week ago") \
+	ROW(FEATURE_WEEK_AGO_MOVED, "week_ago_moved", habits.week_ago_moved, \
+	    "week_ago, moved by how the present step differs from then") \
+	ROW(FEATURE_WEEK_HIGH, "week_high", habits.extremes.high, "highest of 7 days") \
+	ROW(FEATURE_WEEK_LOW, "week_low", habits.extremes.low, "lowest quarter of an hour of 7 days") \
+	ROW(FEATURE_WEEK_RANK, "week_rank", habits.extremes.rank, \
+	    "share of 7 days' quarters of an hour that were lower than the present step") \
+	ROW(FEATURE_WEEK_OVER, "week_over", sqrt(habits.extremes.over), \
+	    "square root of the share of 7 days' quarters of an hour over the limit")
 
 #define ONE(...) +1
 _Static_assert(0 FEATURES(ONE) == FEATURE_COUNT, "each feature has one row");
@@ -167,12 +197,14 @@ bool features_compute(const struct timeline *timeline, struct step present, doub
 	struct levels levels;
 	struct trends trends;
 	struct recurrence recurrence;
+	struct habits habits;
 	if (!view_make(timeline, present, phase, &view))
 		return false;
 	const struct view *slots = view_slots(timeline, &view, &room);
 	levels_compute(&view, slots, &levels);
 	trends_compute(&view, &levels, horizon, &trends);
 	recurrence_compute(timeline, &view, slots, &levels, horizon, &recurrence);
+	habits_compute(timeline, &view, &levels, horizon, &habits);
 	double now = view_max(&view, 0);
 	*ret_features = (struct features){
 		.values = { FEATURES(VALUE) },

@@ -21,9 +21,10 @@
 /* Under this probability no time is given for what is not expected. */
 #define LEAD_FROM 0.05
 
-/* The line that forecaster_save() writes: seven digits of base 64 an input. Four are how far its
- * weight has moved, in 1/2^21 from -4 on; three are the logarithm of its squares, in 1/2^13. */
-#define SAVED "2 "
+/* The line that forecaster_save() writes: how far was learnt, of what was learnt seven digits of base 64 an input, the
+ * limit and the week in its units. Four of the digits are how far the weight has moved, in 1/2^21 from -4 on; three are
+ * the logarithm of its squares, in 1/2^13. */
+#define SAVED "3 "
 #define MOVED_UNIT 0x1p21
 #define MOVED_MIDDLE 0x1p23
 #define SQUARES_UNIT 0x1p13
@@ -237,7 +238,8 @@ void forecaster_explain(const struct forecaster *forecaster, struct step present
 {
 	struct features features;
 	float inputs[PRIOR_INPUTS];
-	struct part parts[FEATURE_COUNT];
+	enum { PARTS = FEATURE_COUNT + 1 };
+	struct part parts[PARTS];
 	if (!features_compute(&forecaster->timeline, step_in_limits(forecaster, present), phase, forecaster->horizon,
 	                      &features))
 		return;
@@ -246,13 +248,19 @@ void forecaster_explain(const struct forecaster *forecaster, struct step present
 		return;
 	}
 	prior_inputs(forecaster->prior, &features, forecaster->horizon, inputs);
-	for (unsigned i = 0; i < FEATURE_COUNT; i++)
-		parts[i] = (struct part){ i, (double)(forecaster->log_odds.weights[i] * inputs[i]) };
-	qsort(parts, FEATURE_COUNT, sizeof(parts[0]), compare_parts);
-	for (unsigned i = 0; i < FEATURE_COUNT; i++) {
+	for (unsigned i = 0; i < PARTS; i++) {
+		unsigned input = i < FEATURE_COUNT ? i : PRIOR_TREES;
+		parts[i] = (struct part){ input, (double)(forecaster->log_odds.weights[input] * inputs[input]) };
+	}
+	qsort(parts, PARTS, sizeof(parts[0]), compare_parts);
+	for (unsigned i = 0; i < PARTS; i++) {
 		unsigned feature = parts[i].input;
-		text_printf(text, "%+.3f %s = %.4g (%s)\n", parts[i].log_odds, feature_name(feature),
-		            (double)features.values[feature], feature_meaning(feature));
+		if (feature == PRIOR_TREES)
+			text_printf(text, "%+.3f trees = %.4g (log-odds that the trees add to what the features say)\n",
+			            parts[i].log_odds, (double)inputs[feature]);
+		else
+			text_printf(text, "%+.3f %s = %.4g (%s)\n", parts[i].log_odds, feature_name(feature),
+			            (double)features.values[feature], feature_meaning(feature));
 	}
 }
 
@@ -297,6 +305,8 @@ void forecaster_save(const struct forecaster *forecaster, struct text *text)
 	text_printf(text, SAVED "%" PRId64, newest > forecaster->learnt_to ? newest : forecaster->learnt_to);
 	save_learner(&forecaster->log_odds, forecaster->prior->weights[PRIOR_LOG_ODDS], text);
 	save_learner(&forecaster->rise, forecaster->prior->weights[PRIOR_RISE], text);
+	text_printf(text, " %.9g ", forecaster->limit);
+	week_save(&forecaster->timeline.week, text);
 }
 
 /* Adds what save_learner() wrote to a learner as it began, and moves *at behind it. */
@@ -314,19 +324,37 @@ static bool restore_learner(struct learner *learner, const char **at)
 	return true;
 }
 
+/* The limit, and the week that is in its units. */
+static bool restore_week(const struct forecaster *forecaster, struct week *week, const char **at)
+{
+	char *end;
+	if (**at != ' ' || !isdigit((unsigned char)(*at)[1]))
+		return false;
+	double limit = strtod(*at + 1, &end);
+	if (!(limit > 0) || !isfinite(limit) || *end != ' ')
+		return false;
+	*at = end + 1;
+	double scale = limit / forecaster->limit;
+	/* The limit was written with nine digits. */
+	return week_restore(week, at, fabs(scale - 1) < 1e-6 ? 1 : scale);
+}
+
 bool forecaster_restore(struct forecaster *forecaster, const char *line)
 {
 	if (strncmp(line, SAVED, strlen(SAVED)) != 0 || isspace((unsigned char)line[strlen(SAVED)]))
 		return false;
 	struct learner log_odds = forecaster->log_odds, rise = forecaster->rise;
+	struct week week = forecaster->timeline.week;
 	char *end;
 	errno = 0;
 	long long learnt_to = strtoll(line + strlen(SAVED), &end, 10);
 	const char *at = end;
-	if (errno || !restore_learner(&log_odds, &at) || !restore_learner(&rise, &at) || *at != '\0')
+	if (errno || !restore_learner(&log_odds, &at) || !restore_learner(&rise, &at) ||
+	    !restore_week(forecaster, &week, &at) || *at != '\0')
 		return false;
 	forecaster->log_odds = log_odds;
 	forecaster->rise = rise;
+	forecaster->timeline.week = week;
 	forecaster->learnt_to = learnt_to;
 	return true;
 }

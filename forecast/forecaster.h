@@ -2,11 +2,12 @@
  * The forecast of one series: its history in steps, and a model that learns from it.
  *
  * The model is three sums over the features of forecast/features.h, standardised by the
- * prior: the log-odds that the limit is passed within the horizon (a logistic regression),
- * how far the highest maximum is expected over the present one (its median, by an absolute
- * error that is smooth near zero), and when. The first two start from the prior and learn
- * from each step whose horizon has passed (forecast/learner.h); the last is the prior's. What climbs steadily
- * (forecast/climb.h) is forecast by that where it says more.
+ * prior, and what its trees make of them: the log-odds that the limit is passed within the
+ * horizon (a logistic regression), how far the highest maximum is expected over the present
+ * one (its median, by an absolute error that is smooth near zero), and when. The first two
+ * start from the prior and learn from each step whose horizon has passed
+ * (forecast/learner.h); the last is the prior's. What climbs steadily (forecast/climb.h) is
+ * forecast by that where it says more.
  *
  * Values are in percent. Steps are those of forecast/timeline.h.
  *
@@ -60,10 +61,10 @@ void forecaster_add(struct forecaster *forecaster, int64_t index, struct step st
 bool forecaster_predict(const struct forecaster *forecaster, struct step present, double phase,
                         struct prediction *ret_prediction) __attribute__((warn_unused_result));
 
-/* Appends what moved the last prediction, a line a feature, the strongest first. */
+/* Appends what moved the last prediction, a line a feature and one for the trees, the strongest first. */
 void forecaster_explain(const struct forecaster *forecaster, struct step present, double phase, struct text *text);
 
-/* Appends what the model has learnt, a line of text without its newline: not the history,
+/* Appends what the model has learnt and the week, a line of text without its newline: not the history,
  * which the store has. */
 void forecaster_save(const struct forecaster *forecaster, struct text *text);
 

@@ -14,11 +14,12 @@
 
 #define FORMAT "vigie-forecast model"
 
-enum { VERSION = 1, NAME_SIZE = 32 };
+enum { VERSION = 2 };
 
 static const char *input_name(unsigned input)
 {
-	return input < FEATURE_COUNT ? feature_name(input) : input == PRIOR_HORIZON ? "horizon" : "one";
+	static const char *const others[] = { [PRIOR_HORIZON] = "horizon", [PRIOR_TREES] = "trees", [PRIOR_ONE] = "one" };
+	return input < FEATURE_COUNT ? feature_name(input) : others[input];
 }
 
 float prior_standard(const struct prior *prior, unsigned input, float value)
@@ -30,10 +31,11 @@ float prior_standard(const struct prior *prior, unsigned input, float value)
 void prior_inputs(const struct prior *prior, const struct features *features, unsigned horizon,
                   float ret_inputs[static PRIOR_INPUTS])
 {
-	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
-		float value = i < FEATURE_COUNT ? features->values[i] : i == PRIOR_HORIZON ? logf((float)horizon / 6) : 1;
-		ret_inputs[i] = prior_standard(prior, i, value);
-	}
+	for (unsigned i = 0; i < FEATURE_COUNT; i++)
+		ret_inputs[i] = prior_standard(prior, i, features->values[i]);
+	ret_inputs[PRIOR_HORIZON] = prior_standard(prior, PRIOR_HORIZON, logf((float)horizon / 6));
+	ret_inputs[PRIOR_TREES] = prior_standard(prior, PRIOR_TREES, (float)trees_sum(&prior->trees, ret_inputs));
+	ret_inputs[PRIOR_ONE] = prior_standard(prior, PRIOR_ONE, 1);
 }
 
 double prior_sum(const float weights[static PRIOR_INPUTS], const float inputs[static PRIOR_INPUTS])
@@ -61,6 +63,7 @@ void prior_format(const struct prior *prior, struct text *text)
 			text_printf(text, " %.9g", (double)prior->weights[sum][i]);
 		text_append_char(text, '\n');
 	}
+	trees_format(&prior->trees, text);
 	if (!text_failed(text))
 		text_printf(text, "crc32 %08lx\n",
 		            crc32(0, (const unsigned char *)text->data + start, (unsigned)(text->length - start)));
@@ -99,7 +102,7 @@ int prior_parse(const char *content, struct prior *ret_prior, struct text *ret_e
 		return -EBADMSG;
 	}
 	if (version != VERSION) {
-		text_printf(ret_error, "its version is %d, not %d", version, VERSION);
+		text_printf(ret_error, "its version is %d, not %d: learn it anew, vigie-forecast train", version, VERSION);
 		return -EBADMSG;
 	}
 	struct prior prior;
@@ -113,6 +116,13 @@ int prior_parse(const char *content, struct prior *ret_prior, struct text *ret_e
 		}
 	}
 	line = strchr(line, '\n') + 1;
+	if (!trees_parse(&line, &prior.trees)) {
+		size_t number = 1;
+		for (const char *at = content; at < line; at++)
+			number += *at == '\n';
+		text_printf(ret_error, "line %zu is not right", number);
+		return -EBADMSG;
+	}
 	char sum[32];
 	snprintf(sum, sizeof(sum), "crc32 %08lx\n", crc32(0, (const unsigned char *)content, (unsigned)(line - content)));
 	if (strcmp(line, sum) != 0) {

@@ -1,6 +1,10 @@
 /*
- * What a series' model starts from: weights and scales learnt over many series, either
+ * What a series' model starts from: scales, weights and boosted trees learnt over many series, either
  * those that are built in or those of a file that `vigie-forecast train` has written.
+ *
+ * The log-odds are a weighted sum of the inputs, of which one is what the trees add to the others: the sum sees where
+ * things lead, beyond all that was learnt from, the trees what goes together. All of its weights, that of the
+ * trees, too, are where a series' own learner begins.
  *
  * Read-only once made. Pure but for prior_read() and prior_write().
  */
@@ -9,9 +13,11 @@
 
 #include "common/text.h"
 #include "forecast/features.h"
+#include "forecast/trees.h"
 
-/* What goes into the sums: the features, the log of the horizon in half hours, and 1. */
-enum { PRIOR_HORIZON = FEATURE_COUNT, PRIOR_ONE, PRIOR_INPUTS };
+/* What goes into the sums: the features, the log of the horizon in half hours, what the trees make of those before
+ * them, in log-odds, and 1. */
+enum { PRIOR_HORIZON = FEATURE_COUNT, PRIOR_TREES, PRIOR_ONE, PRIOR_INPUTS };
 
 /* What the sums are. All in units of the limit. */
 enum prior_sum {
@@ -22,8 +28,9 @@ enum prior_sum {
 };
 
 struct prior {
-	float center[PRIOR_INPUTS], scale[PRIOR_INPUTS]; /* of each input; 0 and 1 of the last */
+	float center[PRIOR_INPUTS], scale[PRIOR_INPUTS]; /* of each input; 0 and 1 of the last two */
 	float weights[PRIOR_SUMS][PRIOR_INPUTS];
+	struct trees trees; /* their columns are the inputs before them, standardised */
 };
 
 enum { PRIOR_CLIP = 4 }; /* standardised inputs lie within -4 to 4 */
@@ -47,7 +54,7 @@ const struct prior *prior_builtin(void);
  * errnos when it cannot be read.
  *
  * The file is text: a line with format and version, a line for each input with its name,
- * center, scale and weights, and the CRC-32 of all that.
+ * center, scale and weights, the trees as trees_format() has them, and the CRC-32 of all that.
  */
 int prior_read(const char *path, struct prior **ret_prior, struct text *ret_error)
 	__attribute__((warn_unused_result));

@@ -7,7 +7,7 @@
 
 #include "common/log.h"
 
-enum { SAVE_MS = 600000 }; /* between two writes of the state: 20 MB for 20,000 series */
+enum { SAVE_MS = 600000 }; /* between two writes of the state: 52 MB for 20,000 series */
 
 struct looking {
 	struct service *service;

@@ -14,12 +14,14 @@ enum {
 	PERIOD_MIN = 6,
 	PERIOD_MAX = 295,  /* a day and a little */
 	LAG_MAX = 320,
+	STEP_S = 300,
 	DAY_S = 86400,
 };
 
 void timeline_init(struct timeline *timeline)
 {
 	*timeline = (struct timeline){ .day = TIMELINE_DAY, .pool = 1 };
+	week_init(&timeline->week, STEP_S);
 }
 
 int timeline_set_step(struct timeline *timeline, int64_t step_s)
@@ -36,6 +38,7 @@ int timeline_set_step(struct timeline *timeline, int64_t step_s)
 	timeline->pool = (uint32_t)pool;
 	timeline->slots = slots;
 	timeline->slot_max = NAN;
+	week_init(&timeline->week, step_s);
 	return 0;
 }
 
@@ -192,6 +195,7 @@ void timeline_add(struct timeline *timeline, int64_t index, struct step step)
 	while (timeline->count > 0 && timeline->newest + 1 < index)
 		push(timeline, timeline->newest + 1, gap);
 	push(timeline, index, step);
+	week_add(&timeline->week, index, step.max);
 	if (isnan(step.max))
 		return;
 

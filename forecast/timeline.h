@@ -1,6 +1,6 @@
 /*
  * What is remembered of one series: the maxima of its last steps and of two days, the means of
- * its last 24 steps, and when it rose: the onsets of what may come back.
+ * its last 24 steps, when it rose: the onsets of what may come back, and a week of it (forecast/week.h).
  *
  * Time goes in steps of a fixed length (five minutes), numbered from 1970: step k is
  * [k * length, (k + 1) * length). A step without samples is a gap, never a zero. All
@@ -9,13 +9,15 @@
  * Days are looked back at in slots, of as few steps each as it takes for a day to have no more than TIMELINE_DAY of
  * them. Steps of five minutes or longer are slots themselves; for shorter ones the slots are a timeline of their own.
  *
- * Pure. One thread uses a timeline. About 2.8 KiB, twice that with slots of their own.
+ * Pure. One thread uses a timeline. About 3.5 KiB, twice that with slots of their own.
  */
 #ifndef VIGIE_FORECAST_TIMELINE_H
 #define VIGIE_FORECAST_TIMELINE_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "forecast/week.h"
 
 enum {
 	TIMELINE_DAY = 288,                    /* slots of a day, at most */
@@ -46,6 +48,7 @@ struct timeline {
 	uint32_t onset_count;
 	float period;          /* steps between onsets that come back; 0: none is seen */
 	float period_strength; /* how far the number of onsets so far apart is over chance, in deviations */
+	struct week week;
 	double day;            /* steps of a day */
 	uint32_t pool;         /* steps of a slot: slot k begins with step k * pool */
 	struct timeline *slots; /* those that have come to their end; NULL: the steps are the slots */

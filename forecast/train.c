@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "forecast/boost.h"
 #include "forecast/learner.h"
 
 enum {
@@ -169,8 +170,9 @@ static void standardise(struct trainer *trainer, const float weights[], struct p
 			double difference = (double)trainer->rows[i].inputs[input] - sum;
 			squares += (double)weights[i] * difference * difference;
 		}
-		prior->center[input] = input == PRIOR_ONE ? 0 : (float)sum;
-		prior->scale[input] = input == PRIOR_ONE ? 1 : (float)(sqrt(squares) + SCALE_MIN);
+		bool as_it_is = input == PRIOR_TREES || input == PRIOR_ONE;
+		prior->center[input] = as_it_is ? 0 : (float)sum;
+		prior->scale[input] = as_it_is ? 1 : (float)(sqrt(squares) + SCALE_MIN);
 	}
 	for (size_t i = 0; i < trainer->count; i++) {
 		float *inputs = trainer->rows[i].inputs;
@@ -248,6 +250,49 @@ static void fit(const struct trainer *trainer, const float row_weights[], enum p
 	memcpy(ret_weights, weights, sizeof(weights));
 }
 
+/* What fitting needs room for, of each row. */
+struct room {
+	float *weights, *mean_weights, *log_odds;
+	bool *happened;
+	struct boost *boost;
+};
+
+static void free_room(struct room *room)
+{
+	free(room->weights);
+	free(room->mean_weights);
+	free(room->log_odds);
+	free(room->happened);
+	boost_close(room->boost);
+}
+
+static int make_fitting_room(size_t rows, struct room *ret_room)
+{
+	*ret_room = (struct room){
+		.weights = malloc(rows * sizeof(float)), .mean_weights = malloc(rows * sizeof(float)),
+		.log_odds = malloc(rows * sizeof(float)), .happened = malloc(rows * sizeof(bool)),
+		.boost = boost_open(rows),
+	};
+	return ret_room->weights && ret_room->mean_weights && ret_room->log_odds && ret_room->happened && ret_room->boost ?
+	       0 : -ENOMEM;
+}
+
+/* The trees are fitted to what the sum of the log-odds leaves; it then takes them as they are. */
+static void fit_trees(const struct trainer *trainer, const struct room *room, struct prior *prior)
+{
+	const struct boost_rows rows = {
+		.count = trainer->count, .columns = trainer->rows[0].inputs, .stride = sizeof(struct row) / sizeof(float),
+		.happened = room->happened, .weights = room->mean_weights, .log_odds = room->log_odds,
+	};
+	for (size_t i = 0; i < trainer->count; i++) {
+		room->mean_weights[i] = room->weights[i] * (float)trainer->count;
+		room->log_odds[i] = (float)prior_sum(prior->weights[PRIOR_LOG_ODDS], trainer->rows[i].inputs);
+		room->happened[i] = !isnan(trainer->rows[i].lead);
+	}
+	boost_fit(room->boost, &rows, TRAIN_TREES, &prior->trees);
+	prior->weights[PRIOR_LOG_ODDS][PRIOR_TREES] = 1;
+}
+
 int train_finish(struct trainer *trainer, struct prior **ret_prior)
 {
 	size_t passed = 0;
@@ -256,17 +301,23 @@ int train_finish(struct trainer *trainer, struct prior **ret_prior)
 	if (passed == 0 || passed == trainer->count)
 		return -ENODATA;
 	struct prior *prior = calloc(1, sizeof(*prior));
-	float *weights = malloc(trainer->count * sizeof(*weights));
-	int result = prior && weights ? weigh(trainer, weights) : -ENOMEM;
+	struct room room;
+	/* All at once: the rows are standardised where they stand, and what failed may be done again. */
+	int result = make_fitting_room(trainer->count, &room);
+	if (!prior)
+		result = -ENOMEM;
+	if (!result)
+		result = weigh(trainer, room.weights);
 	if (!result) {
-		standardise(trainer, weights, prior);
-		double moment = largest_moment(trainer, weights);
+		standardise(trainer, room.weights, prior);
+		double moment = largest_moment(trainer, room.weights);
 		for (int kind = 0; kind < PRIOR_SUMS; kind++)
-			fit(trainer, weights, (enum prior_sum)kind, moment, prior->weights[kind]);
+			fit(trainer, room.weights, (enum prior_sum)kind, moment, prior->weights[kind]);
+		fit_trees(trainer, &room, prior);
 		*ret_prior = prior;
 		prior = NULL;
 	}
 	prior_free(prior);
-	free(weights);
+	free_room(&room);
 	return result;
 }

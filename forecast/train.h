@@ -5,10 +5,11 @@
  * themselves the features are taken, for the series' horizon and for twice it, so that one
  * prior serves several horizons; the three sums of forecast/prior.h are fitted to what
  * came after, by Nesterov's accelerated gradient method over all rows (Beck and Teboulle
- * 2009, FISTA without a proximal step), with a penalty on the squares of the weights.
+ * 2009, FISTA without a proximal step), with a penalty on the squares of the weights. Trees
+ * are then fitted to what is left (forecast/boost.h).
  *
- * Pure. One thread uses a trainer. At most TRAIN_ROWS_MAX rows are kept, about 80 MiB; when
- * they are full every second one is dropped.
+ * Pure. One thread uses a trainer, which fits with several. At most TRAIN_ROWS_MAX rows are
+ * kept, with what fitting needs about 230 MiB; when they are full every second one is dropped.
  */
 #ifndef VIGIE_FORECAST_TRAIN_H
 #define VIGIE_FORECAST_TRAIN_H
@@ -19,7 +20,7 @@
 #include "forecast/prior.h"
 #include "forecast/timeline.h"
 
-enum { TRAIN_ROWS_MAX = 1 << 18 };
+enum { TRAIN_ROWS_MAX = 1 << 19, TRAIN_TREES = TREES_MAX };
 
 struct trainer;
 

@@ -1,4 +1,4 @@
-/* forecast/features.h with what it puts together (view, levels, trends, recurrence): each feature
+/* forecast/features.h with what it puts together (view, levels, trends, recurrence, habits): each feature
  * against a straightforward computation from the same past */
 #include "tests/unit/support/cmocka.h"
 
@@ -11,7 +11,7 @@
 #include "tests/unit/forecast/dice.h"
 #include "forecast/features.h"
 
-enum { START = 5937024, LENGTH = 800 };
+enum { START = 5937024, LENGTH = 2600 };
 
 static const struct step none = { .mean = NAN, .max = NAN };
 
@@ -371,6 +371,110 @@ static void reference_jumps(const struct view *view, unsigned horizon, struct re
 	set(reference, "jump", odds((jumps + 0.1) / (starts + 1)));
 }
 
+/* As well as a byte can tell: a 127th of the limit up to it, a 32nd, its middle, over it. */
+static double byte_of(double value)
+{
+	double over = ceil((value - 1) * 32);
+	return value > 1 ? 1 + (fmin(over, 127) - 0.5) / 32 : rint(value * 127) / 127;
+}
+
+/* The highest from quarter of an hour `from` to `to`, but the present one; NAN. */
+static double quarters(const struct past *past, const struct view *view, int from, int to)
+{
+	double highest = NAN;
+	for (int i = 0; i < past->count; i++) {
+		int quarter = (START + i) / 3;
+		if (quarter >= from && quarter <= to && quarter != view->newest / 3 && view->newest / 3 - quarter < 680)
+			highest = fmax(highest, (double)past->max[i]);
+	}
+	return byte_of(highest);
+}
+
+/* Of a quarter of an hour the mean over the seven days before it; how many of them are known and over the limit. */
+static double profile(const struct past *past, const struct view *view, int quarter, double *known, double *over)
+{
+	double sum = 0, count = 0;
+	for (int day = 1; day <= 7; day++) {
+		double value = quarters(past, view, quarter - 96 * day, quarter - 96 * day);
+		sum += isnan(value) ? 0 : value;
+		count += !isnan(value);
+		*over += value > 1;
+	}
+	*known += count;
+	return sum / count;
+}
+
+static void reference_profile(const struct past *past, const struct view *view, unsigned horizon, struct reference *reference)
+{
+	double level = 0, levels = 0, squares = 0, count = 0, known = 0, over = 0, unused = 0, highest = NAN;
+	int present = view->newest / 3;
+	for (int back = 1; back <= 48; back++) {
+		double mean = profile(past, view, present - back, &unused, &unused);
+		double difference = quarters(past, view, present - back, present - back) - mean;
+		if (isnan(difference))
+			continue;
+		squares += difference * difference;
+		count++;
+		level += back <= 8 ? difference : 0;
+		levels += back <= 8;
+	}
+	for (int quarter = (view->newest + 1) / 3; quarter <= (view->newest + (int)horizon) / 3; quarter++)
+		highest = fmax(highest, profile(past, view, quarter, &known, &over));
+	level = levels > 0 ? level / levels : 0;
+	double deviation = count > 0 ? sqrt(squares / count) : 0, expected = known > 0 ? highest + level : view->max[0];
+	set(reference, "profile_level", level);
+	set(reference, "profile_deviation", deviation);
+	set(reference, "profile_expected", expected);
+	set(reference, "profile_pass", odds(0.5 * erfc((1 - expected) / (deviation + 0.02) / sqrt(2))));
+	set(reference, "profile_over", odds((over + 0.15) / (known + 1.5)));
+}
+
+static void reference_week(const struct past *past, const struct view *view, unsigned horizon, struct reference *reference)
+{
+	double usual = mean_of(view->max, view->count < 288 ? view->count : 288), now = view->max[0];
+	double known = 0, sum = 0, high = 0, moved = 0, over = 0, wide = 0, wide_known = 0, ago = usual, ago_moved = now;
+	for (int day = 1; day <= 7; day++) {
+		int from = (view->newest + 1) / 3 - 96 * day, to = (view->newest + (int)horizon) / 3 - 96 * day;
+		double then = quarters(past, view, view->newest / 3 - 96 * day, view->newest / 3 - 96 * day);
+		double highest = quarters(past, view, from, to), around = quarters(past, view, from - 4, to + 4);
+		wide_known += !isnan(around);
+		wide += around > 1;
+		if (isnan(highest))
+			continue;
+		known++;
+		sum += highest;
+		high = fmax(high, highest);
+		over += highest > 1;
+		moved += isnan(then) ? highest : highest + now - then;
+		ago = day == 7 ? highest : ago;
+		ago_moved = day == 7 ? isnan(then) ? highest : highest + now - then : ago_moved;
+	}
+	set(reference, "days_mean", known > 0 ? sum / known : usual);
+	set(reference, "days_high", known > 0 ? high : usual);
+	set(reference, "days_moved", known > 0 ? moved / known : now);
+	set(reference, "days_over", odds((over + 0.15) / (known + 1.5)));
+	set(reference, "days_over_wide", odds((wide + 0.15) / (wide_known + 1.5)));
+	set(reference, "days_known", known / 7);
+	set(reference, "week_ago", ago);
+	set(reference, "week_ago_moved", ago_moved);
+	double highest = -INFINITY, lowest = INFINITY, lower = 0, times = 0;
+	known = 0;
+	for (int quarter = view->newest / 3 - 679; quarter < view->newest / 3; quarter++) {
+		double value = quarters(past, view, quarter, quarter);
+		if (isnan(value))
+			continue;
+		known++;
+		highest = fmax(highest, value);
+		lowest = fmin(lowest, value);
+		lower += value < byte_of(now);
+		times += value > 1;
+	}
+	set(reference, "week_high", known > 0 ? highest : usual);
+	set(reference, "week_low", known > 0 ? lowest : usual);
+	set(reference, "week_rank", known > 0 ? lower / known : 0);
+	set(reference, "week_over", known > 0 ? sqrt(times / known) : 0);
+}
+
 static void reference_make(const struct past *past, const struct view *view, unsigned horizon, struct reference *reference)
 {
 	double now = view->max[0];
@@ -401,6 +505,8 @@ static void reference_make(const struct past *past, const struct view *view, uns
 	set(reference, "holt_near_95", expected > 0.95 ? expected - 0.95 : 0);
 	set(reference, "holt_over", expected > 1 ? expected - 1 : 0);
 	reference_jumps(view, horizon, reference);
+	reference_week(past, view, horizon, reference);
+	reference_profile(past, view, horizon, reference);
 	for (unsigned i = 0; i < FEATURE_COUNT; i++) {
 		if (!reference->set[i])
 			fail_msg("%s has no reference", feature_name(i));

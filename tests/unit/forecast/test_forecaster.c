@@ -27,6 +27,21 @@ static struct step flat(double value)
 /* Scales that fit the series below, and small weights. */
 static void roll_prior(uint64_t *dice, double size, struct prior *prior)
 {
+	trees_init(&prior->trees);
+	prior->trees.count = 5;
+	for (unsigned i = 0; i < TREES_COLUMNS; i++) {
+		for (unsigned j = 0; j < 7; j++)
+			prior->trees.edges[i][j] = (float)j / 4;
+	}
+	for (unsigned i = 0; i < prior->trees.count; i++) {
+		struct tree *tree = &prior->trees.trees[i];
+		for (unsigned j = 0; j < TREES_DEPTH; j++) {
+			tree->columns[j] = (uint8_t)dice_below(dice, TREES_COLUMNS);
+			tree->edges[j] = (uint8_t)dice_below(dice, 8);
+		}
+		for (unsigned j = 0; j < TREES_LEAVES; j++)
+			tree->leaves[j] = (int16_t)(TREES_UNIT * size * dice_normal(dice));
+	}
 	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
 		prior->center[i] = 0.3f;
 		prior->scale[i] = 1;
@@ -100,7 +115,7 @@ static struct learnt learnt_of(const struct forecaster *forecaster)
 	struct learnt learnt;
 	char *line = saved(forecaster), *at = line;
 	int length = 0;
-	assert_int_equal(sscanf(at, "2 %lld%n", &learnt.newest, &length), 1);
+	assert_int_equal(sscanf(at, "3 %lld%n", &learnt.newest, &length), 1);
 	at += length;
 	for (int sum = 0; sum < 2; sum++) {
 		assert_int_equal(*at++, ' ');
@@ -109,7 +124,7 @@ static struct learnt learnt_of(const struct forecaster *forecaster)
 			learnt.squares[sum][i] = exp2(number_of(at + 4, 3) / (1 << 13));
 		}
 	}
-	assert_int_equal(*at, '\0');
+	assert_int_equal(*at, ' '); /* the limit and the week follow */
 	free(line);
 	return learnt;
 }
@@ -623,6 +638,28 @@ static void test_forecaster_save_of_nothing_is_restored(void **state)
 	forecaster_close(forecaster);
 }
 
+/* The week is in units of the limit, and goes on in those of another. */
+static void test_forecaster_restore_with_another_limit_keeps_the_week(void **state)
+{
+	(void)state;
+	uint64_t dice = dice_take(18);
+	struct prior prior;
+	roll_prior(&dice, 0.05, &prior);
+	struct forecaster *forecaster = forecaster_open(&prior, HORIZON, 80), *other = forecaster_open(&prior, HORIZON, 40);
+	for (int i = 0; i < 9 * TIMELINE_DAY; i++)
+		forecaster_add(forecaster, START + i, flat(20));
+	char *line = saved(forecaster);
+	assert_string_equal(line + strlen(line) - 6, "212121");
+	assert_true(forecaster_restore(other, line));
+	free(line);
+	line = saved(other);
+	assert_non_null(strstr(line, " 40 "));
+	assert_string_equal(line + strlen(line) - 6, "414141");
+	free(line);
+	forecaster_close(forecaster);
+	forecaster_close(other);
+}
+
 static void assert_not_restored(struct forecaster *forecaster, const char *line, const char *before)
 {
 	if (forecaster_restore(forecaster, line))
@@ -651,8 +688,8 @@ static void test_forecaster_restore_broken_lines_are_refused(void **state)
 	static const struct {
 		const char *old, *instead;
 	} cases[] = {
-		{ "2 ", "1 " },  { "2 ", "22 " }, { "2 ", "" },      { "2 ", " 2 " }, { "2 ", "2  " }, { "2 ", "2" },
-		{ "2 ", "2 x" }, { "2 ", "2 99999999999999" }, { "2 ", "2 1 " },
+		{ "3 ", "2 " },  { "3 ", "33 " }, { "3 ", "" },      { "3 ", " 3 " }, { "3 ", "3  " }, { "3 ", "3" },
+		{ "3 ", "3 x" }, { "3 ", "3 99999999999999" }, { "3 ", "3 1 " },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct text other = TEXT_EMPTY;
@@ -787,7 +824,7 @@ static void test_forecaster_explain_the_parts_make_the_log_odds(void **state)
 				assert_true(fabs(value - 0.75) < 1e-3);
 		}
 	}
-	assert_int_equal(lines, FEATURE_COUNT);
+	assert_int_equal(lines, FEATURE_COUNT + 1);
 	assert_true(fabs(sum - log(prediction.probability / (1 - prediction.probability))) < 0.05);
 	text_free(&text);
 	forecaster_close(forecaster);
@@ -860,6 +897,7 @@ int main(void)
 		cmocka_unit_test(test_forecaster_restore_then_the_same_history_is_as_if_never_ended),
 		cmocka_unit_test(test_forecaster_restore_nothing_is_learnt_twice),
 		cmocka_unit_test(test_forecaster_save_of_nothing_is_restored),
+		cmocka_unit_test(test_forecaster_restore_with_another_limit_keeps_the_week),
 		cmocka_unit_test(test_forecaster_restore_broken_lines_are_refused),
 		cmocka_unit_test(test_forecaster_add_steps_that_are_not_later_are_ignored),
 		cmocka_unit_test(test_forecaster_predict_sees_nothing_of_the_future),

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <float.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,21 @@ static int remove_folder(void **state)
 
 static void roll_prior(uint64_t *dice, struct prior *prior)
 {
+	trees_init(&prior->trees);
+	for (unsigned i = 0; i < 9; i++)
+		prior->trees.edges[i * 5][0] = (float)(dice_normal(dice) * exp(10 * dice_normal(dice)));
+	for (unsigned i = 1; i < 4; i++)
+		prior->trees.edges[5][i] = (float)i + fabsf(prior->trees.edges[5][0]) * (1 + 1e-3f * (float)i);
+	prior->trees.count = 1;
+	for (unsigned i = 0; i < prior->trees.count; i++) {
+		struct tree *tree = &prior->trees.trees[i];
+		for (unsigned j = 0; j < TREES_DEPTH; j++) {
+			tree->columns[j] = (uint8_t)dice_below(dice, TREES_COLUMNS);
+			tree->edges[j] = (uint8_t)dice_below(dice, TREES_EDGES);
+		}
+		for (unsigned j = 0; j < TREES_LEAVES; j++)
+			tree->leaves[j] = (int16_t)((int)dice_below(dice, 65536) - 32768);
+	}
 	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
 		prior->center[i] = (float)dice_normal(dice);
 		prior->scale[i] = (float)exp(3 * dice_normal(dice));
@@ -74,14 +90,16 @@ static void format_rolled(struct text *content)
 
 static void assert_refused(const char *content, const char *sentence, const char *what, size_t number)
 {
-	struct prior prior, before;
+	enum { LOOKED_AT = offsetof(struct prior, trees) + 64 };
+	static struct prior prior;
 	struct text error = TEXT_EMPTY;
-	memset(&prior, 0x55, sizeof(prior));
-	before = prior;
+	char before[LOOKED_AT];
+	memset(&prior, 0x55, LOOKED_AT);
+	memset(before, 0x55, LOOKED_AT);
 	int result = prior_parse(content, &prior, &error);
 	if (result != -EBADMSG || !error.data || (sentence && !strstr(error.data, sentence)))
 		fail_msg("%s %zu: %d '%s'", what, number, result, error.data ? error.data : "");
-	assert_memory_equal(&prior, &before, sizeof(prior));
+	assert_memory_equal(&prior, before, LOOKED_AT);
 	text_free(&error);
 }
 
@@ -156,21 +174,34 @@ static void test_prior_parse_table(void **state)
 	(void)state;
 	struct prior prior = { 0 };
 	struct text content = TEXT_EMPTY;
+	trees_init(&prior.trees);
+	prior.trees.edges[0][0] = 0.5f;
+	prior.trees.edges[0][1] = 2;
+	prior.trees.count = 1;
 	for (unsigned i = 0; i < PRIOR_INPUTS; i++)
 		prior.scale[i] = 1;
 	prior_format(&prior, &content);
-	static const struct {
+	char edges_line[32], last_edges_line[32], trees_line[32], tree_line[32], end_line[32], last[32], over[32];
+	snprintf(edges_line, sizeof(edges_line), "line %d is not right", PRIOR_INPUTS + 2);
+	snprintf(last_edges_line, sizeof(last_edges_line), "line %d is not right", PRIOR_INPUTS + TREES_COLUMNS + 1);
+	snprintf(trees_line, sizeof(trees_line), "line %d is not right", PRIOR_INPUTS + TREES_COLUMNS + 2);
+	snprintf(tree_line, sizeof(tree_line), "line %d is not right", PRIOR_INPUTS + TREES_COLUMNS + 3);
+	snprintf(end_line, sizeof(end_line), "line %d is not right", PRIOR_INPUTS + TREES_COLUMNS + 4);
+	snprintf(last, sizeof(last), "trees 1\n%d>63", TREES_COLUMNS - 1);
+	snprintf(over, sizeof(over), "trees 1\n%d>0", TREES_COLUMNS);
+	const struct {
 		const char *old, *instead, *sentence; /* no sentence: it is taken */
 	} cases[] = {
 		{ "now 0 1 0 0 0", "now 0 1 0 0 0", NULL },
 		{ "now 0 1 0 0 0", "now -1.5e-3 2.25 1 2 3", NULL },
-		{ "model 1", "model 2", "its version is 2, not 1" },
-		{ "model 1", "model 0", "its version is 0, not 1" },
-		{ "model 1", "model 10", "its version is 10, not 1" },
-		{ "model 1", "model -1", "its version is -1, not 1" },
-		{ "model 1", "model", "it does not begin with \"vigie-forecast model\"" },
-		{ "model 1", "model 1 ", "it does not begin with \"vigie-forecast model\"" },
-		{ "model 1", "model 1.0", "it does not begin with \"vigie-forecast model\"" },
+		{ "model 2", "model 1", "its version is 1, not 2: learn it anew, vigie-forecast train" },
+		{ "model 2", "model 3", "its version is 3, not 2" },
+		{ "model 2", "model 0", "its version is 0, not 2" },
+		{ "model 2", "model 20", "its version is 20, not 2" },
+		{ "model 2", "model -2", "its version is -2, not 2" },
+		{ "model 2", "model", "it does not begin with \"vigie-forecast model\"" },
+		{ "model 2", "model 2 ", "it does not begin with \"vigie-forecast model\"" },
+		{ "model 2", "model 2.0", "it does not begin with \"vigie-forecast model\"" },
 		{ "vigie-forecast", "vigie-alert", "it does not begin with \"vigie-forecast model\"" },
 		{ "now 0 1 0 0 0", "soon 0 1 0 0 0", "line 2 is not that of now" },
 		{ "now 0 1 0 0 0", "nown 0 1 0 0 0", "line 2 is not that of now" },
@@ -194,8 +225,36 @@ static void test_prior_parse_table(void **state)
 		{ "now_mean 0 1 0 0 0\n", "", "line 3 is not that of now_mean" },
 		{ "change_1 0 1 0 0 0\n", "", "line 4 is not that of change_1" },
 		{ "horizon 0 1 0 0 0\n", "", " is not that of horizon" },
+		{ "trees 0 1 0 0 0\n", "", " is not that of trees" },
 		{ "one 0 1 0 0 0\n", "", " is not that of one" },
-		{ "one 0 1 0 0 0\n", "one 0 1 0 0 0\ntwo 0 1 0 0 0\n", "its checksum is not right" },
+		{ "one 0 1 0 0 0\n", "one 0 1 0 0 0\ntwo 0 1 0 0 0\n", edges_line },
+		{ "edges 2 0.5 2", "edges 2 0.5 2", NULL },
+		{ "edges 2 0.5 2", "edges 2 0.5 0.5", edges_line },
+		{ "edges 2 0.5 2", "edges 2 2 0.5", edges_line },
+		{ "edges 2 0.5 2", "edges 2 0.5", edges_line },
+		{ "edges 2 0.5 2", "edges 1 0.5 2", edges_line },
+		{ "edges 2 0.5 2", "edges 64 0.5 2", edges_line },
+		{ "edges 2 0.5 2", "edges 2 0.5 inf", edges_line },
+		{ "edges 2 0.5 2", "edges 2 0.5 nan", edges_line },
+		{ "edges 2 0.5 2", "edges 2 0.5  2", edges_line },
+		{ "edges 2 0.5 2", "edges -1", edges_line },
+		{ "edges 2 0.5 2\n", "", last_edges_line },
+		{ "trees 1\n", "trees 2\n", end_line },
+		{ "trees 1\n", "trees 257\n", trees_line },
+		{ "trees 1\n", "trees -1\n", trees_line },
+		{ "trees 1\n", "trees 0\n", "its checksum is not right" },
+		{ "trees 1\n0>0", last, NULL },
+		{ "trees 1\n0>0", over, tree_line },
+		{ "trees 1\n0>0", "trees 1\n0>64", tree_line },
+		{ "trees 1\n0>0", "trees 1\n-1>0", tree_line },
+		{ "trees 1\n0>0", "trees 1\n0<0", tree_line },
+		{ "0>0 0 ", "0>0 32768 ", tree_line },
+		{ "0>0 0 ", "0>0 -32769 ", tree_line },
+		{ "0>0 0 ", "0>0 32767 ", NULL },
+		{ "0>0 0 ", "0>0 -32768 ", NULL },
+		{ "0>0 0 ", "0>0 0.5 ", tree_line },
+		{ "0>0 0 ", "0>0 ", tree_line },
+		{ "0>0 0 ", "0>0 0 0 ", tree_line },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct text forged = TEXT_EMPTY, error = TEXT_EMPTY;
@@ -321,7 +380,8 @@ static void test_prior_inputs_are_standardised_and_clipped(void **state)
 			features.values[i] = (float)(dice_normal(&dice) * exp(3 * dice_normal(&dice)));
 		prior_inputs(&prior, &features, horizon, inputs);
 		for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
-			double value = i < FEATURE_COUNT ? (double)features.values[i] : i == PRIOR_HORIZON ? log(horizon / 6.0) : 1;
+			double value = i < FEATURE_COUNT ? (double)features.values[i] : i == PRIOR_HORIZON ? log(horizon / 6.0) :
+			               i == PRIOR_TREES ? trees_sum(&prior.trees, inputs) : 1;
 			double standard = fmax(-4, fmin(4, (value - (double)prior.center[i]) / (double)prior.scale[i]));
 			assert_true(fabs((double)inputs[i] - standard) < 1e-5);
 			prior.weights[PRIOR_RISE][i] = (float)dice_normal(&dice);
