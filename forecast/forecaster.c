@@ -21,15 +21,9 @@
 /* Under this probability no time is given for what is not expected. */
 #define LEAD_FROM 0.05
 
-/* The line that forecaster_save() writes: how far was learnt, of what was learnt seven digits of base 64 an input, the
- * limit and the week in its units. Four of the digits are how far the weight has moved, in 1/2^21 from -4 on; three are
- * the logarithm of its squares, in 1/2^13. */
+/* The line that forecaster_save() writes: how far was learnt, what was learnt (learner_save()), the limit, and the week in
+ * its units. */
 #define SAVED "3 "
-#define MOVED_UNIT 0x1p21
-#define MOVED_MIDDLE 0x1p23
-#define SQUARES_UNIT 0x1p13
-enum { MOVED_DIGITS = 4, SQUARES_DIGITS = 3, INPUT_DIGITS = MOVED_DIGITS + SQUARES_DIGITS };
-static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
 
 /* In limits: what is more than that is over it, and that is all. */
 #define VALUE_MAX 1e6f
@@ -264,64 +258,14 @@ void forecaster_explain(const struct forecaster *forecaster, struct step present
 	}
 }
 
-/* `number` in so many digits, the nearest that they can tell. */
-static void put_digits(char *to, unsigned count, double number)
-{
-	double highest = (double)((1u << 6 * count) - 1);
-	unsigned rest = (unsigned)lrint(fmin(fmax(number, 0), highest));
-	for (unsigned i = count; i > 0; i--, rest /= 64)
-		to[i - 1] = digits[rest % 64];
-}
-
-/* False for what is no digit. */
-static bool read_digits(const char *from, unsigned count, unsigned *ret_number)
-{
-	*ret_number = 0;
-	for (unsigned i = 0; i < count; i++) {
-		const char *digit = from[i] ? strchr(digits, from[i]) : NULL;
-		if (!digit)
-			return false;
-		*ret_number = 64 * *ret_number + (unsigned)(digit - digits);
-	}
-	return true;
-}
-
-/* How far the weights have moved from the prior's, and the squares. */
-static void save_learner(const struct learner *learner, const float from[static PRIOR_INPUTS], struct text *text)
-{
-	char saved[PRIOR_INPUTS * INPUT_DIGITS];
-	for (unsigned i = 0; i < PRIOR_INPUTS; i++) {
-		char *to = saved + (size_t)i * INPUT_DIGITS;
-		put_digits(to, MOVED_DIGITS, (double)(learner->weights[i] - from[i]) * MOVED_UNIT + MOVED_MIDDLE);
-		put_digits(to + MOVED_DIGITS, SQUARES_DIGITS, log2((double)learner->squares[i]) * SQUARES_UNIT);
-	}
-	text_append_char(text, ' ');
-	text_append(text, saved, sizeof(saved));
-}
-
 void forecaster_save(const struct forecaster *forecaster, struct text *text)
 {
 	int64_t newest = forecaster_newest(forecaster);
 	text_printf(text, SAVED "%" PRId64, newest > forecaster->learnt_to ? newest : forecaster->learnt_to);
-	save_learner(&forecaster->log_odds, forecaster->prior->weights[PRIOR_LOG_ODDS], text);
-	save_learner(&forecaster->rise, forecaster->prior->weights[PRIOR_RISE], text);
+	learner_save(&forecaster->log_odds, forecaster->prior->weights[PRIOR_LOG_ODDS], text);
+	learner_save(&forecaster->rise, forecaster->prior->weights[PRIOR_RISE], text);
 	text_printf(text, " %.9g ", forecaster->limit);
 	week_save(&forecaster->timeline.week, text);
-}
-
-/* Adds what save_learner() wrote to a learner as it began, and moves *at behind it. */
-static bool restore_learner(struct learner *learner, const char **at)
-{
-	if (*(*at)++ != ' ')
-		return false;
-	for (unsigned i = 0; i < PRIOR_INPUTS; i++, *at += INPUT_DIGITS) {
-		unsigned moved, squares;
-		if (!read_digits(*at, MOVED_DIGITS, &moved) || !read_digits(*at + MOVED_DIGITS, SQUARES_DIGITS, &squares))
-			return false;
-		learner->weights[i] += (float)((moved - MOVED_MIDDLE) / MOVED_UNIT);
-		learner->squares[i] = (float)exp2(squares / SQUARES_UNIT);
-	}
-	return true;
 }
 
 /* The limit, and the week that is in its units. */
@@ -349,7 +293,7 @@ bool forecaster_restore(struct forecaster *forecaster, const char *line)
 	errno = 0;
 	long long learnt_to = strtoll(line + strlen(SAVED), &end, 10);
 	const char *at = end;
-	if (errno || !restore_learner(&log_odds, &at) || !restore_learner(&rise, &at) ||
+	if (errno || !learner_restore(&log_odds, &at) || !learner_restore(&rise, &at) ||
 	    !restore_week(forecaster, &week, &at) || *at != '\0')
 		return false;
 	forecaster->log_odds = log_odds;

@@ -9,6 +9,7 @@
 #ifndef VIGIE_FORECAST_LEARNER_H
 #define VIGIE_FORECAST_LEARNER_H
 
+#include "common/text.h"
 #include "forecast/prior.h"
 
 struct learner {
@@ -31,5 +32,12 @@ void learner_update(struct learner *learner, const float inputs[static PRIOR_INP
 
 /* The slope of the absolute error of a sum, which is squared, and so smooth, near zero. */
 double learner_absolute_slope(double error);
+
+/* Appends a space and what was learnt: how far the weights have moved `from` those that it began with, and the squares. */
+void learner_save(const struct learner *learner, const float from[static PRIOR_INPUTS], struct text *text);
+
+/* Adds that to a learner as it began, and moves *at behind it. False for what is no such text: the learner is then to be
+ * thrown away. */
+bool learner_restore(struct learner *learner, const char **at) __attribute__((warn_unused_result));
 
 #endif
