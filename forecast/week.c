@@ -60,9 +60,9 @@ void week_add(struct week *week, int64_t index, float max)
 void week_unroll(const struct week *week, int64_t last, uint8_t ret_codes[static WEEK_SLOTS])
 {
 	memset(ret_codes, 0, WEEK_SLOTS);
-	int64_t first = last - WEEK_SLOTS + 1, from = first, to = last;
 	if (week->newest == INT64_MIN)
-		return;
+		return; /* `last` may be that, too */
+	int64_t first = last - WEEK_SLOTS + 1, from = first, to = last;
 	from = from > week->newest - WEEK_SLOTS ? from : week->newest - WEEK_SLOTS + 1;
 	from = from > 0 ? from : 0;
 	to = to < week->newest ? to : week->newest;

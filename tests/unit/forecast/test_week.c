@@ -134,6 +134,22 @@ static void test_week_restore_then_the_same_history_changes_nothing(void **state
 	}
 }
 
+/* Of a series that has no step yet, as one whose history is still to be read. */
+static void test_week_save_of_nothing_is_nothing(void **state)
+{
+	(void)state;
+	struct week week, restored;
+	struct text text = TEXT_EMPTY;
+	week_init(&week, STEP_S);
+	week_init(&restored, STEP_S);
+	week_save(&week, &text);
+	const char *at = text.data;
+	assert_true(week_restore(&restored, &at, 1));
+	assert_int_equal(*at, '\0');
+	assert_int_equal(week_highest(&restored, 0, WEEK_SLOTS), 0);
+	text_free(&text);
+}
+
 /* What the clock was set back over counts no more once the time comes again; a week back is another life. */
 static void test_week_add_after_the_clock_was_set_back(void **state)
 {
@@ -218,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_week_add_after_a_gap_knows_nothing_of_it),
 		cmocka_unit_test(test_week_slot_a_day_is_a_day_for_any_step),
 		cmocka_unit_test(test_week_restore_then_the_same_history_changes_nothing),
+		cmocka_unit_test(test_week_save_of_nothing_is_nothing),
 		cmocka_unit_test(test_week_add_after_the_clock_was_set_back),
 		cmocka_unit_test(test_week_restore_in_units_of_another_limit),
 		cmocka_unit_test(test_week_restore_what_is_none_is_refused),
