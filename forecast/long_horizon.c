@@ -29,6 +29,16 @@ static double hours_left(const double hours[], unsigned count)
 	return fmax(0, (1 - hours[0] - line.level) / line.slope);
 }
 
+/* Whether it came as high as the middle of the last day's line in the hours before: a rise that turned back. */
+static bool turned_back(const double hours[], unsigned count)
+{
+	for (unsigned i = HOURS_A_DAY; i < count; i++) {
+		if (hours[i] > (hours[0] + hours[HOURS_A_DAY - 1]) / 2)
+			return true;
+	}
+	return false;
+}
+
 double long_horizon_compute(const struct view *view, const struct view *slots, unsigned pool, double horizon)
 {
 	double hours[HOURS_MAX], hour = fmax(1, fmin(view->day / HOURS_A_DAY, horizon / HOURS_OF_HORIZON));
@@ -45,7 +55,8 @@ double long_horizon_compute(const struct view *view, const struct view *slots, u
 	for (unsigned i = 0; i < known && i < HOURS_MAX; i++)
 		hours[i] = highest_of(view, i * length, length);
 	double left = known >= HOURS_MAX ? hours_left(hours, HOURS_MAX) * length : NAN;
+	unsigned looked_at = known < HOURS_MAX ? known : HOURS_MAX;
 	if (!(left <= horizon))
-		left = known >= HOURS_A_DAY ? hours_left(hours, HOURS_A_DAY) * length : NAN;
+		left = known >= HOURS_A_DAY && !turned_back(hours, looked_at) ? hours_left(hours, HOURS_A_DAY) * length : NAN;
 	return left <= horizon ? left * pool : NAN;
 }

@@ -59,6 +59,12 @@ static double saw(double hour)
 	return 0.6 + 0.02 * fmod(hour + 480, 8);
 }
 
+/* A day long, half an hour after it was collected: the last 24 highest values are one tooth. */
+static double daily_saw(double hour)
+{
+	return 0.3 + 0.02 * fmod(hour + 480.5, 24);
+}
+
 static double flat(double hour)
 {
 	return 0.6 + 0 * hour;
@@ -87,6 +93,7 @@ static void test_long_horizon_compute_table(void **state)
 		{ "falls", falls, 50, 72, NAN },
 		{ "wave", wave, 49, 72, NAN },
 		{ "saw", saw, 49, 72, NAN },
+		{ "daily saw", daily_saw, 50, 72, NAN },
 		{ "flat", flat, 50, 72, NAN },
 		{ "over", over, 50, 72, NAN },
 	};
