@@ -176,6 +176,10 @@ class ManualTest(unittest.TestCase):
                 for section in ("SIGNALS", "ENVIRONMENT", "FILES", "EXIT STATUS", "EXAMPLES", "CAVEATS"):
                     self.assertIn(f"\n.Sh {section}\n", text)
 
+    def test_manual_has_the_version_of_the_state(self):
+        version = re.search(r"enum \{ VERSION = (\d+)", (ROOT / "forecast/state_file.c").read_text()).group(1)
+        self.assertIn(f"\n.Ql vigie-forecast {version}\n", (ROOT / "deploy/man/vigie-forecast.8").read_text())
+
     def test_configuration_has_every_option_with_its_default(self):
         sample = (ROOT / "deploy" / "vigie.conf").read_text()
         expected = [(section, key, "0" if value == " 0d" else value.strip())
