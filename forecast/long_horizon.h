@@ -3,7 +3,8 @@
  * fills slowly and steadily, with nothing to learn.
  *
  * A line through the highest values of the last 48 hours, or else of the last 24, if it explains nine tenths of their
- * variance; not of the last 24 where a rise as high turned back in the day before. Where so long a horizon is less than three days an hour is a 72nd part of it.
+ * variance; not of the last 24 where a rise as high turned back in the day before. Where so long a horizon is less than
+ * three days an hour is a 72nd part of it.
  *
  * In units of the limit. Pure.
  */
