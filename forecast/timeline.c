@@ -14,19 +14,17 @@ enum {
 	PERIOD_MIN = 6,
 	PERIOD_MAX = 295,  /* a day and a little */
 	LAG_MAX = 320,
-	STEP_S = 300,
-	DAY_S = 86400,
 };
 
 void timeline_init(struct timeline *timeline)
 {
 	*timeline = (struct timeline){ .day = TIMELINE_DAY, .pool = 1 };
-	week_init(&timeline->week, STEP_S);
+	week_init(&timeline->week, TIMELINE_STEP_S);
 }
 
 int timeline_set_step(struct timeline *timeline, int64_t step_s)
 {
-	double day = (double)DAY_S / (double)step_s, pool = ceil(day / TIMELINE_DAY);
+	double day = (double)TIMELINE_DAY_S / (double)step_s, pool = ceil(day / TIMELINE_DAY);
 	struct timeline *slots = pool > 1 ? malloc(sizeof(*slots)) : NULL;
 	if (pool > 1 && !slots)
 		return -ENOMEM;

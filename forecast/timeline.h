@@ -20,6 +20,8 @@
 #include "forecast/week.h"
 
 enum {
+	TIMELINE_STEP_S = 300,                 /* length of a step, unless it is said otherwise */
+	TIMELINE_DAY_S = 86400,
 	TIMELINE_DAY = 288,                    /* slots of a day, at most */
 	TIMELINE_STEPS = 2 * TIMELINE_DAY + 1, /* the present one and two days before it */
 	TIMELINE_MEANS = 24,

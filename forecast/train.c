@@ -12,8 +12,6 @@
 enum {
 	SKIPPED_STEPS = 24, /* of each series, which tell little */
 	ITERATIONS = 200,
-	STEP_S = 300, /* unless it is said otherwise */
-	DAY_S = 86400,
 	POWER_ITERATIONS = 20,
 };
 
@@ -43,7 +41,7 @@ struct trainer *train_open(void)
 	if (!trainer)
 		return NULL;
 	trainer->stride = 1;
-	trainer->step_s = STEP_S;
+	trainer->step_s = TIMELINE_STEP_S;
 	return trainer;
 }
 
@@ -151,7 +149,7 @@ static int weigh(const struct trainer *trainer, float weights[])
 		return -ENOMEM;
 	for (size_t i = 0; i < trainer->count; i++)
 		rows_of[trainer->rows[i].series]++;
-	double least = (double)DAY_S / (double)trainer->step_s / (double)trainer->stride, sum = 0;
+	double least = (double)TIMELINE_DAY_S / (double)trainer->step_s / (double)trainer->stride, sum = 0;
 	for (uint32_t i = 0; i < trainer->series; i++)
 		sum += (double)rows_of[i] / fmax((double)rows_of[i], least);
 	for (size_t i = 0; i < trainer->count; i++)
