@@ -15,7 +15,7 @@ import tempfile
 import threading
 import urllib.parse
 
-from served import Server
+from served import Served, Server
 from vigie import free_port, wait_until
 
 
@@ -55,7 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class FakeEngine:
+class FakeEngine(Served):
     """As much of InfluxDB 1 as vigie asks for, its database included. What a test may set at any time:
 
     failures  {"write": (status, words), "query": (status, words)}: what is answered instead
@@ -75,13 +75,6 @@ class FakeEngine:
         self.changed = threading.Condition()
         self.held, self.waiting = set(), 0
         self.server = None
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
     def start(self):
         self.server = Server(self, Handler)

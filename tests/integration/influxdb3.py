@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.parse
 
-from served import Server
+from served import Served, Server
 
 DATABASES_MAX = 5
 BODY_MAX = 10 << 20
@@ -70,7 +70,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-class InfluxDB3:
+class InfluxDB3(Served):
     """What a test may set at any time:
 
     flush_s     between two flushes
@@ -98,13 +98,6 @@ class InfluxDB3:
         self.server = None
 
     # ---- running
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
 
     def start(self):
         self.server = Server(self, Handler)

@@ -6,6 +6,17 @@ import socket
 import threading
 
 
+class Served:
+    """What start() begins and stop() ends, for the time of a with block."""
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
