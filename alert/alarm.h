@@ -28,7 +28,7 @@ struct alarm {
 	double forecast;     /* percent, the highest value within the horizon */
 	double probability;  /* 0 to 1, of going over the threshold within the horizon */
 	int64_t expected_ms; /* when that is; 0: not known */
-	int64_t horizon_ms;  /* 0: the horizon is that of the rules; otherwise it is so long, and `probability` says nothing of it */
+	int64_t horizon_ms;  /* 0: that of the rules; otherwise so long, and `probability` says nothing of it */
 };
 
 enum transition_word {

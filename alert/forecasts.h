@@ -4,7 +4,8 @@
  *   {"10.0.0.5": {"bash": {"mem": {"probability": 0.83, "forecast": 91.2, "expected_at": 1795356878.1,
  *                               "full_at": 1795356999}}}}
  *
- * expected_at may be null, as full_at, which may be missing. Pure. The caller owns the struct and frees it with forecasts_free().
+ * expected_at may be null, as full_at, which may be missing. Pure. The caller owns the struct
+ * and frees it with forecasts_free().
  */
 #ifndef VIGIE_ALERT_FORECASTS_H
 #define VIGIE_ALERT_FORECASTS_H

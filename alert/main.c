@@ -45,7 +45,8 @@ static int64_t evaluate(struct service *service, const struct round *round)
 	struct moment now = clock_moment();
 	if (service_evaluate(service, round->boundary_ms, now.wall_ms, now.boot_ms < round->until_boot_ms))
 		return -1;
-	/* The server gives an answer again for a tenth of an interval; and one that costs it much is not asked for all the time. */
+	/* The server gives an answer again for a tenth of an interval, and one that costs it much is not asked for all the
+	 * time. */
 	int64_t ended_ms = clock_moment().boot_ms, pause_ms = program.config->alert.interval_ms / AGAIN_PARTS;
 	int64_t left_ms = round->until_boot_ms > ended_ms ? round->until_boot_ms - ended_ms : 0;
 	if (pause_ms < 2 * (ended_ms - now.boot_ms))

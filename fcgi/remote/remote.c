@@ -282,7 +282,7 @@ static void note(struct remote *remote, enum remote_purpose purpose, int result,
 		pthread_mutex_lock(&remote->lock);
 		memcpy(proxied, remote->proxied[purpose], sizeof(proxied));
 		pthread_mutex_unlock(&remote->lock);
-		bool wordless = result == -EACCES && words[strcspn(words, " ")] && !words[strcspn(words, " ") + 1];
+		bool wordless = result == -EACCES && strcspn(words, " ") + 1 == strlen(words); /* a status alone */
 		log_error("store %s: %s: %s%s%s", remote->name, verbs[purpose], words,
 		          wordless ? "and no word: the token or password is not accepted" : "", proxied);
 	}
