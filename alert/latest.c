@@ -34,10 +34,31 @@ static int take(void *user, const char *ip, const char *process, enum resource r
 	return latest_add(user, &sample);
 }
 
+/* Lists the hosts that are there with nothing. 0 or -ENOMEM. */
+static int list_stopped(struct latest *latest)
+{
+	size_t count = 0;
+	char ip[WIRE_IP_SIZE];
+	for (const cJSON *host = latest->document->child; host; host = host->next)
+		count += cJSON_IsObject(host) && !host->child;
+	if (count == 0)
+		return 0;
+	latest->stopped = calloc(count, sizeof(*latest->stopped));
+	if (!latest->stopped)
+		return -ENOMEM;
+	for (const cJSON *host = latest->document->child; host; host = host->next) {
+		if (cJSON_IsObject(host) && !host->child && wire_ip_parse(host->string, ip))
+			latest->stopped[latest->stopped_count++] = host->string;
+	}
+	return 0;
+}
+
 int latest_parse(const char *body, size_t length, struct latest *ret_latest, struct text *ret_error)
 {
 	struct latest latest = { 0 };
 	int result = series_json_parse(body, length, take, &latest, &latest.document, &latest.skipped, ret_error);
+	if (!result)
+		result = list_stopped(&latest);
 	if (result)
 		latest_free(&latest);
 	else
@@ -48,6 +69,7 @@ int latest_parse(const char *body, size_t length, struct latest *ret_latest, str
 void latest_free(struct latest *latest)
 {
 	free(latest->samples);
+	free(latest->stopped);
 	series_json_free(latest->document);
 	*latest = (struct latest){ 0 };
 }

@@ -4,6 +4,8 @@
  *
  *   {"10.0.0.5": {"bash": {"mem": [t, v], "cpu": [t, v]}, ...}, ...}
  *
+ * A host whose collector is stopped is there with nothing: {"10.0.0.6": {}}.
+ *
  * Pure. The caller owns the struct and frees it with latest_free().
  */
 #ifndef VIGIE_ALERT_LATEST_H
@@ -27,6 +29,8 @@ struct latest {
 	struct latest_sample *samples; /* the samples of a host stand together */
 	size_t count;
 	size_t capacity;
+	const char **stopped; /* stopped[stopped_count]: the addresses of hosts that are there with nothing */
+	size_t stopped_count;
 	size_t skipped; /* hosts and samples that were not of the answer's shape */
 	struct cJSON *document; /* holds the strings */
 };

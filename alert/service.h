@@ -7,6 +7,9 @@
  *
  * alert/service_round.c has a round; whoever is told of a transition is told in its tell().
  *
+ * The server may have it stopped (common/wire.h): a round then is a sign of life alone, whose answer says whether it
+ * still is to be.
+ *
  * It owns all that it is made of, and keeps nothing of a configuration. What fails in a round is
  * logged once, and once when it works again. One thread uses a service.
  */

@@ -106,15 +106,47 @@ static void report(struct service *service)
 	text_free(&error);
 }
 
+/* Whether the server has it stopped, and says so when that changes. */
+static bool is_stopped(struct service *service)
+{
+	bool stopped = uplink_is_stopped(service->uplink);
+	if (stopped != service->stopped)
+		log_info(stopped ? "stopped by the server: nothing is evaluated until it says otherwise" : "started by the server");
+	service->stopped = stopped;
+	return stopped;
+}
+
+/* A round of a service that is stopped: hosts may come and go meanwhile, as while there is no answer. */
+static void rest(struct service *service)
+{
+	struct text error = TEXT_EMPTY;
+	int result = uplink_save_rest(service->uplink, &error);
+	trouble_watch(&service->reporting, result, error.data);
+	text_free(&error);
+	states_interrupted(service->states);
+	service_flush_log(service);
+	save_changes(service);
+	(void)is_stopped(service);
+}
+
 bool service_evaluate(struct service *service, int64_t boundary_ms, int64_t now_ms, bool patient)
 {
 	struct latest latest;
+	if (service->stopped) {
+		rest(service);
+		return true;
+	}
 	if (!ask_latest(service, &latest)) {
 		if (patient)
 			return false; /* it may answer in time */
 		states_interrupted(service->states);
 		service_flush_log(service);
 		save_changes(service);
+		return true;
+	}
+	if (is_stopped(service)) {
+		latest_free(&latest);
+		rest(service);
 		return true;
 	}
 	if (patient && states_await(service->states, &latest, boundary_ms)) {

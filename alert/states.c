@@ -252,6 +252,21 @@ static int evaluate_host(struct states *states, const struct rules *rules, const
 	return result;
 }
 
+/* Meets the hosts whose collectors are stopped: they are not silent, and what was known of their processes is gone. Of one
+ * that was not known there is nothing to be known. */
+static int meet_stopped(struct states *states, const struct latest *latest, struct transitions *transitions)
+{
+	int result = 0;
+	for (size_t i = 0; i < latest->stopped_count && !result; i++) {
+		struct host *host = state_table_find_host(states, latest->stopped[i]);
+		if (host && !host->state.forgotten) {
+			host->sample_at = latest->count;
+			result = meet_host(states, host, transitions);
+		}
+	}
+	return result;
+}
+
 int states_evaluate(struct states *states, const struct rules *rules, const struct latest *latest, int64_t now_ms,
                     struct transitions *transitions)
 {
@@ -265,6 +280,8 @@ int states_evaluate(struct states *states, const struct rules *rules, const stru
 	int result = 0;
 	for (size_t at = 0; at < latest->count && !result;)
 		result = evaluate_host(states, rules, latest, at, transitions, &at);
+	if (!result)
+		result = meet_stopped(states, latest, transitions);
 	for (struct host *host = states->hosts; host && !result; host = host->hh.next)
 		result = host->seen_in == states->evaluation ? end_gone_series(states, host, transitions) :
 		                                               miss_host(states, rules, host, transitions);

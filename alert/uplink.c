@@ -24,8 +24,8 @@ struct uplink *uplink_open(const char *url, const char *token, const char *proxy
 	struct uplink *uplink = calloc(1, sizeof(*uplink));
 	if (!uplink)
 		return NULL;
-	uplink->client = client_open(url, token, proxy, timeout_ms);
-	uplink->forecasts_client = client_open(url, token, proxy, forecasts_ms);
+	uplink->client = client_open(WIRE_ALERT, url, token, proxy, timeout_ms);
+	uplink->forecasts_client = client_open(WIRE_ALERT, url, token, proxy, forecasts_ms);
 	uplink->report = (struct series_report){ .client = uplink->client, .path = "save-alarms" };
 	if (!uplink->client || !uplink->forecasts_client) {
 		uplink_close(uplink);
@@ -69,7 +69,8 @@ static int check_health(struct uplink *uplink, struct text *ret_error)
 	const cJSON *forecast = cJSON_GetObjectItemCaseSensitive(health, HEALTH_FORECAST);
 	const cJSON *status = cJSON_GetObjectItemCaseSensitive(forecast, "status");
 	if (!cJSON_IsString(status) || strcmp(status->valuestring, "ok") != 0) {
-		text_append_string(ret_error, "vigie-forecast does not report");
+		bool stopped = cJSON_IsString(status) && strcmp(status->valuestring, "stopped") == 0;
+		text_printf(ret_error, "vigie-forecast %s", stopped ? "is stopped" : "does not report");
 		result = -ENODATA;
 	}
 	cJSON_Delete(health);
@@ -147,4 +148,15 @@ int uplink_save_alarms(struct uplink *uplink, const struct states *states, struc
 			result = report_host(uplink, &host->alarm, ret_error);
 	}
 	return result ? result : series_report_end(&uplink->report, ret_error);
+}
+
+int uplink_save_rest(struct uplink *uplink, struct text *ret_error)
+{
+	series_report_begin(&uplink->report);
+	return series_report_end(&uplink->report, ret_error);
+}
+
+bool uplink_is_stopped(const struct uplink *uplink)
+{
+	return client_is_stopped(uplink->client);
 }

@@ -8,6 +8,7 @@
 #ifndef VIGIE_ALERT_UPLINK_H
 #define VIGIE_ALERT_UPLINK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "alert/forecasts.h"
@@ -48,5 +49,11 @@ int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, str
  */
 int uplink_save_alarms(struct uplink *uplink, const struct states *states, struct text *ret_error)
 	__attribute__((warn_unused_result));
+
+/* Reports that vigie-alert is there, and nothing else. The errors of uplink_latest(). */
+int uplink_save_rest(struct uplink *uplink, struct text *ret_error) __attribute__((warn_unused_result));
+
+/* Whether the server wants vigie-alert to be stopped, as its last answer but those to uplink_forecasts() has it. */
+bool uplink_is_stopped(const struct uplink *uplink);
 
 #endif

@@ -65,6 +65,8 @@ int sender_configure(struct sender *sender, const struct config *config)
 		uplink_close(uplink);
 		return result;
 	}
+	if (sender->uplink)
+		uplink_take_over(uplink, sender->uplink);
 	uplink_close(sender->uplink);
 	sender->uplink = uplink;
 	int64_t delay_max_ms = config->collector.interval_ms * 3 / 10;
@@ -90,9 +92,17 @@ struct moment sender_judge(struct sender *sender, struct moment now)
 	return judged;
 }
 
+/* Whether a batch is a stopped collector's sign of life, which nobody needs later. */
+static bool is_sign(const struct sender *sender, const struct batch *batch)
+{
+	return uplink_is_stopped(sender->uplink) && batch->count == 0;
+}
+
 static void keep_fresh(struct sender *sender)
 {
-	if (sender->fresh)
+	if (sender->fresh && is_sign(sender, sender->fresh))
+		free(sender->fresh);
+	else if (sender->fresh)
 		backlog_add(sender->backlog, sender->fresh);
 	sender->fresh = NULL;
 }
@@ -157,13 +167,33 @@ static void back_off(struct sender *sender)
 	backoff_failed(&sender->backoff, clock_monotonic_ns(), uplink_retry_after_s(sender->uplink), arc4random());
 }
 
+/* Sends what is new; of a collector that is stopped a sign of life, and what is new only where the answer to that says
+ * that it is not to be, any more: before its first PUT it knows no more than that some are. */
+static enum delivery_outcome deliver_fresh(struct sender *sender, const struct sender_state *state, int64_t end_ns,
+                                           struct delivery_tally *ret_tally)
+{
+	if (!uplink_is_stopped(sender->uplink))
+		return deliver(sender, state, sender->fresh, end_ns, ret_tally);
+	struct batch *sign = batch_pack(&sender->fresh->stamp, NULL, 0);
+	if (!sign)
+		return DELIVERY_KEPT;
+	enum delivery_outcome outcome = deliver(sender, state, sign, end_ns, ret_tally);
+	free(sign);
+	if (outcome != DELIVERY_DONE || sender->fresh->count == 0)
+		return outcome;
+	if (!uplink_is_stopped(sender->uplink))
+		return deliver(sender, state, sender->fresh, end_ns, ret_tally);
+	sender->counters.dropped += (int64_t)batch_samples(sender->fresh, 0, sender->fresh->count);
+	return outcome;
+}
+
 /* False: the server does not take what is new. */
 static bool send_fresh(struct sender *sender, const struct sender_state *state, int64_t end_ns)
 {
 	struct delivery_tally tally = { 0 };
 	enum delivery_outcome outcome = DELIVERY_SILENT;
 	if (uplink_greet(sender->uplink, delivery_left_ms(&sender->delivery, end_ns)))
-		outcome = deliver(sender, state, sender->fresh, end_ns, &tally);
+		outcome = deliver_fresh(sender, state, end_ns, &tally);
 	else
 		note_away(sender);
 	sender->counters.sent += (int64_t)tally.sent;
@@ -219,7 +249,7 @@ void sender_send(struct sender *sender, const struct sender_state *state, int64_
 	sender->counters.missed_ticks = state->missed_ticks;
 	sender->counters.lost_exits = state->lost_exits;
 	backlog_expire(sender->backlog, &sender->clock, clock_moment());
-	if (sender->fresh && send_fresh(sender, state, end_ns))
+	if (sender->fresh && send_fresh(sender, state, end_ns) && !uplink_is_stopped(sender->uplink))
 		replay(sender, state, SENDER_REPLAY, begun_ns + interval_ns / 2, end_ns);
 }
 
@@ -228,8 +258,15 @@ void sender_flush(struct sender *sender, const struct sender_state *state, int64
 	int64_t end_ns = clock_monotonic_ns() + budget_ms * 1000000;
 	if (sender->fresh && !send_fresh(sender, state, end_ns))
 		return;
+	if (uplink_is_stopped(sender->uplink))
+		return;
 	if (backlog_count_in_memory(sender->backlog) && uplink_greet(sender->uplink, delivery_left_ms(&sender->delivery, end_ns)))
 		replay(sender, state, SIZE_MAX, end_ns, end_ns);
+}
+
+bool sender_is_stopped(const struct sender *sender)
+{
+	return uplink_is_stopped(sender->uplink);
 }
 
 int64_t sender_delay_ms(const struct sender *sender)

@@ -10,6 +10,9 @@
  * has arrived may be sent again. None of it holds up the next reading: requests are
  * cut off before it is due.
  *
+ * The server may have the collector stopped (common/wire.h). It then sends a sign of life at each tick, whose answer says
+ * whether it still is to be, and what waits goes on waiting.
+ *
  * It logs: one line when the server goes away, one when it is back, one when it
  * rejects, one when this machine's clock is found to be off. One thread uses a sender.
  */
@@ -58,6 +61,9 @@ void sender_send(struct sender *sender, const struct sender_state *state, int64_
 
 /* One last attempt, of at most `budget_ms`, for what is on no disk. */
 void sender_flush(struct sender *sender, const struct sender_state *state, int64_t budget_ms);
+
+/* Whether the server wants the collector to be stopped: nothing need be measured then, and sender_add() is told of no values. */
+bool sender_is_stopped(const struct sender *sender);
 
 /* How long after a reading its values are to be sent: up to 3 s, and less than a third of
  * the interval, another and always the same for each host, so that those of a fleet do not

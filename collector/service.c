@@ -42,6 +42,7 @@ struct service {
 	bool folding;          /* the last tick had names over max_processes, and that was logged */
 	bool partial;          /* likewise, processes that are hidden */
 	bool losing;           /* likewise, what has ended */
+	bool stopped;          /* by the server, and that was logged */
 };
 
 int service_check(const struct config *config, struct text *ret_error)
@@ -54,8 +55,10 @@ static bool take_exits(struct service *service)
 {
 	struct exit_record record;
 	int64_t now_ns = clock_monotonic_ns();
-	while (exit_records_next(service->exits, &record))
-		rates_take_exit(&service->rates, &record, now_ns);
+	while (exit_records_next(service->exits, &record)) {
+		if (!service->stopped)
+			rates_take_exit(&service->rates, &record, now_ns);
+	}
 	service->listened_ns = now_ns;
 	return exit_records_lost(service->exits) == service->lost_exits;
 }
@@ -222,7 +225,10 @@ void service_take_tick(struct service *service)
 	if (!tick_take(&service->tick, now, &boundary_ms))
 		return;
 	service->read_ns = clock_monotonic_ns();
-	measure(service, boundary_ms, now);
+	if (service->stopped)
+		sender_add(service->sender, boundary_ms, now, NULL, 0);
+	else
+		measure(service, boundary_ms, now);
 	service->sending = true;
 }
 
@@ -259,11 +265,27 @@ static struct sender_state state_of(const struct service *service)
 	};
 }
 
+/* Does as the server has told. */
+static void obey(struct service *service)
+{
+	struct rate *values;
+	size_t count;
+	bool stopped = sender_is_stopped(service->sender);
+	if (stopped == service->stopped)
+		return;
+	service->stopped = stopped;
+	log_info(stopped ? "stopped by the server: nothing is measured until it says otherwise" : "started by the server");
+	/* The next tick's values are those since now, and not since it was stopped. */
+	if (!stopped)
+		trouble_watch(&service->measuring, take_reading(service, &values, &count), NULL);
+}
+
 void service_send(struct service *service)
 {
 	struct sender_state state = state_of(service);
 	sender_send(service->sender, &state, service->read_ns);
 	service->sending = false;
+	obey(service);
 	if (clock_monotonic_ns() - service->logged_ns >= COUNTERS_NS)
 		service_log_counters(service);
 }

@@ -2,6 +2,8 @@
  * The service: at each tick it takes a reading of /proc, makes values of it, filters them and
  * hands them to the sender; when their moment has come it has them sent.
  *
+ * While the server has it stopped nothing is measured, and a tick is a sign of life.
+ *
  * Ticks are on the boundaries of the server's clock where that is not this machine's
  * (sender_judge()). What fails is logged once and tried again at the next tick. One thread uses a
  * service.

@@ -29,6 +29,8 @@ struct uplink {
 	struct server_clock *clock;
 	enum config_gzip gzip;
 	bool plain_only; /* the server has refused what was compressed, and not the same plain */
+	bool stopped;    /* by the server */
+	bool told;       /* of this host: its answer to a PUT has said whether it is to be stopped */
 	bool takes_processes; /* its last answer to a body has offered the form by process */
 	bool greeted;    /* it has answered */
 	bool local;      /* it is on this machine */
@@ -166,6 +168,8 @@ static long request(struct uplink *uplink, const char *method, const char *name,
 		.authorization = uplink->token.header.data,
 		.ca_file = uplink->ca_file,
 		.proxy = uplink->proxy,
+		.service = WIRE_COLLECTOR,
+		.stopped = uplink->stopped,
 		.own_ip = body && !uplink->ip_configured ? uplink->ip : NULL,
 		.timeout_ms = timeout_ms,
 	};
@@ -178,6 +182,9 @@ static long request(struct uplink *uplink, const char *method, const char *name,
 		return 0;
 	if (is_vigies(answer)) {
 		learn(uplink, begun);
+		if (body || !uplink->told)
+			uplink->stopped = http_is_to_stop(answer, uplink->stopped);
+		uplink->told = uplink->told || (body && answer->status == 200);
 		if (body && (answer->status == 200 || answer->status == 400)) /* others may be nginx's, which knows of no form */
 			uplink->takes_processes = answer->offers_processes;
 		return answer->status;
@@ -212,7 +219,8 @@ static void append_collector(const struct uplink *uplink, const struct uplink_re
 	json_append_string(body, VIGIE_VERSION);
 	text_append_string(body, ",\"interval_s\":");
 	json_append_seconds(body, uplink->interval_ms);
-	text_printf(body, ",\"state\":\"run\",\"partial\":%s", report->partial ? "true" : "false");
+	text_printf(body, ",\"state\":\"%s\",\"partial\":%s", uplink->stopped ? WIRE_STOP : WIRE_RUN,
+	            report->partial ? "true" : "false");
 	text_printf(body, ",\"ended_cpu\":\"%s\"", report->by_exits ? "exit_records" : "waited_children");
 	int64_t offset_ms;
 	if (server_clock_offset_ms(uplink->clock, clock_moment(), &offset_ms)) {
@@ -302,6 +310,17 @@ const char *uplink_describe(struct uplink *uplink)
 	}
 	http_append_proxy(uplink->http, text);
 	return text_failed(text) ? "out of memory" : text->data;
+}
+
+bool uplink_is_stopped(const struct uplink *uplink)
+{
+	return uplink->stopped;
+}
+
+void uplink_take_over(struct uplink *uplink, const struct uplink *before)
+{
+	uplink->stopped = before->stopped;
+	uplink->told = before->told;
 }
 
 bool uplink_is_local(const struct uplink *uplink)

@@ -56,6 +56,14 @@ long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, 
 /* Of the last answer; -1: it had none. */
 int64_t uplink_retry_after_s(const struct uplink *uplink);
 
+/* Whether the server wants the collector to be stopped, as its last answer to a PUT has it. Before the first one the answer
+ * to uplink_greet() counts, which knows no address: it is so where any host's collector is to be stopped. Each request says
+ * what is known here. */
+bool uplink_is_stopped(const struct uplink *uplink);
+
+/* Goes on from what the uplink `before` was told. */
+void uplink_take_over(struct uplink *uplink, const struct uplink *before);
+
 /* Whether the server is on this machine: as its last answer told or, before the first,
  * as its URL does. */
 bool uplink_is_local(const struct uplink *uplink);

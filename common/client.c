@@ -6,9 +6,10 @@
 
 #include "common/http.h"
 #include "common/secret.h"
-#include "common/wire.h"
 
 struct client {
+	enum wire_service service;
+	bool stopped;
 	struct http *http;
 	struct text base;          /* the URL that paths are appended to */
 	struct text authorization; /* the header's value; empty: none */
@@ -27,11 +28,12 @@ int client_read_token(const char *section, const char *path, struct text *ret_to
 	return result;
 }
 
-struct client *client_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms)
+struct client *client_open(enum wire_service service, const char *url, const char *token, const char *proxy, int64_t timeout_ms)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	if (!client)
 		return NULL;
+	client->service = service;
 	text_printf(&client->base, "%s%s", url, url[0] && url[strlen(url) - 1] == '/' ? "" : "/");
 	if (token[0])
 		text_printf(&client->authorization, "Bearer %s", token);
@@ -73,6 +75,8 @@ static int request(struct client *client, const char *method, const char *path, 
 		.body_length = body ? body->length : 0,
 		.authorization = client->authorization.data,
 		.proxy = client->proxy.data,
+		.service = client->service,
+		.stopped = client->stopped,
 		.stoppable = true,
 	};
 	int result = http_send(client->http, &message, &client->answer);
@@ -81,6 +85,7 @@ static int request(struct client *client, const char *method, const char *path, 
 		http_append_proxy(client->http, ret_error);
 		return result;
 	}
+	client->stopped = http_is_to_stop(&client->answer, client->stopped);
 	if (client->answer.status == 200)
 		return 0;
 	char sentence[WIRE_NAME_SIZE];
@@ -114,6 +119,11 @@ int client_put(struct client *client, const char *path, const struct text *body,
 long client_status(const struct client *client)
 {
 	return client->answer.status;
+}
+
+bool client_is_stopped(const struct client *client)
+{
+	return client->stopped;
 }
 
 void client_blame(const struct client *client, const char *wrong, struct text *ret_error)

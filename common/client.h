@@ -7,9 +7,11 @@
 #ifndef VIGIE_COMMON_CLIENT_H
 #define VIGIE_COMMON_CLIENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/text.h"
+#include "common/wire.h"
 
 struct client;
 
@@ -18,9 +20,9 @@ struct client;
 int client_read_token(const char *section, const char *path, struct text *ret_token, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
-/* `url` is that of the REST interface, copied as `token` is ("": none is sent) and `proxy`, which is as in
+/* `service` is who asks; `url` is that of the REST interface, copied as `token` is ("": none is sent) and `proxy`, which is as in
  * proxy_choose(). NULL: out of memory. */
-struct client *client_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms);
+struct client *client_open(enum wire_service service, const char *url, const char *token, const char *proxy, int64_t timeout_ms);
 void client_close(struct client *client);
 
 /*
@@ -38,6 +40,9 @@ int client_put(struct client *client, const char *path, const struct text *body,
 
 /* The status of the last answer; 0: there was none. */
 long client_status(const struct client *client);
+
+/* Whether the server's last answer wants the service to stop (http_is_to_stop()). Its requests say so from then on. */
+bool client_is_stopped(const struct client *client);
 
 /* Appends the sentence on an answer of the last client_get() that is `wrong`. */
 void client_blame(const struct client *client, const char *wrong, struct text *ret_error);

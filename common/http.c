@@ -172,6 +172,8 @@ static struct curl_slist *headers_of(const struct http_message *message)
 		{ "Content-Encoding", message->gzip && message->body ? "gzip" : NULL },
 		{ "Accept", message->accept },
 		{ "Authorization", message->authorization },
+		{ WIRE_SERVICE, message->service ? wire_service_name(message->service) : NULL },
+		{ WIRE_STATE, !message->service ? NULL : message->stopped ? WIRE_STOP : WIRE_RUN },
 	};
 	struct text line = TEXT_EMPTY;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]) && headers; i++) {
@@ -267,6 +269,14 @@ static const char *header_of(CURL *curl, const char *name)
 	return curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK ? header->value : NULL;
 }
 
+static enum http_state read_state(CURL *curl)
+{
+	const char *state = header_of(curl, WIRE_STATE);
+	if (state && strcmp(state, WIRE_STOP) == 0)
+		return HTTP_STATE_STOP;
+	return state && strcmp(state, WIRE_RUN) == 0 ? HTTP_STATE_RUN : HTTP_STATE_UNSAID;
+}
+
 static int perform(struct http *http, struct http_answer *ret_answer)
 {
 	CURL *curl = http->curl;
@@ -299,6 +309,7 @@ static int perform(struct http *http, struct http_answer *ret_answer)
 	ret_answer->date_s = date ? (int64_t)curl_getdate(date, NULL) : -1;
 	const char *accept = header_of(curl, WIRE_ACCEPT);
 	ret_answer->offers_processes = accept && strcmp(accept, WIRE_ACCEPT_PROCESSES) == 0;
+	ret_answer->state = read_state(curl);
 	read_addresses(http);
 	read_location(http);
 	return 0;
@@ -318,6 +329,7 @@ int http_send(struct http *http, const struct http_message *message, struct http
 	ret_answer->retry_after_s = -1;
 	ret_answer->date_s = -1;
 	ret_answer->offers_processes = false;
+	ret_answer->state = HTTP_STATE_UNSAID;
 	http->error[0] = '\0';
 	http->message = message;
 	http->answer = ret_answer;
@@ -336,6 +348,13 @@ int http_send(struct http *http, const struct http_message *message, struct http
 	curl_slist_free_all(headers);
 	text_free(&gzip);
 	return result;
+}
+
+bool http_is_to_stop(const struct http_answer *answer, bool stopped)
+{
+	if (answer->state == HTTP_STATE_UNSAID && answer->status != 200)
+		return stopped;
+	return answer->state == HTTP_STATE_STOP;
 }
 
 int http_request(struct http *http, const char *method, const char *url, const char *body, size_t body_length,

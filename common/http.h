@@ -23,6 +23,11 @@ struct http_answer {
 	long status;          /* of HTTP */
 	int64_t retry_after_s; /* of the Retry-After header, perhaps cut to six hours; -1: none */
 	int64_t date_s;        /* of the Date header, since 1970; -1: none */
+	enum http_state {
+		HTTP_STATE_UNSAID,
+		HTTP_STATE_RUN,
+		HTTP_STATE_STOP,
+	} state;               /* of its header WIRE_STATE */
 	bool offers_processes; /* WIRE_ACCEPT_PROCESSES is what its header WIRE_ACCEPT says */
 	struct text body;     /* the caller keeps it from request to request and frees it */
 };
@@ -45,6 +50,8 @@ struct http_message {
 	const char *content_type;   /* NULL: application/json */
 	const char *accept;
 	const char *authorization;  /* the header's whole value */
+	enum wire_service service;  /* that asks, and … */
+	bool stopped;               /* … the state that it is in; nothing is said of WIRE_NOBODY */
 	const char *user, *password; /* HTTP's basic authentication */
 	const char *ca_file; /* of certificates to trust, PEM; none: the system's */
 	const char *proxy;   /* as in proxy_choose() */
@@ -68,6 +75,10 @@ void http_close(struct http *http);
  */
 int http_send(struct http *http, const struct http_message *message, struct http_answer *ret_answer)
 	__attribute__((warn_unused_result));
+
+/* Whether a service is to stop that was (`stopped`) or was not, as an answer has it: one of success that does not say it
+ * means that it is to run, and one that is an error, which need not be the application's, nothing. */
+bool http_is_to_stop(const struct http_answer *answer, bool stopped);
 
 /* The same for JSON without more. `body` may be NULL. */
 int http_request(struct http *http, const char *method, const char *url, const char *body, size_t body_length,

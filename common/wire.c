@@ -17,6 +17,12 @@ static const char *const color_names[COLOR_COUNT] = {
 	[COLOR_UNKNOWN] = "unknown",
 };
 
+static const char *const service_names[WIRE_SERVICES] = {
+	[WIRE_COLLECTOR] = "collector",
+	[WIRE_ALERT] = "alert",
+	[WIRE_FORECAST] = "forecast",
+};
+
 const char *wire_resource_name(enum resource resource)
 {
 	return resource_names[resource];
@@ -47,6 +53,20 @@ bool wire_color_parse(const char *name, enum color *ret_color)
 		}
 	}
 	return false;
+}
+
+const char *wire_service_name(enum wire_service service)
+{
+	return service_names[service];
+}
+
+enum wire_service wire_service_parse(const char *name)
+{
+	for (int i = WIRE_NOBODY + 1; i < WIRE_SERVICES; i++) {
+		if (strcmp(name, service_names[i]) == 0)
+			return (enum wire_service)i;
+	}
+	return WIRE_NOBODY;
 }
 
 /* The length of the valid character at the start of `bytes`, 0 when there is none. */

@@ -31,6 +31,15 @@ enum {
 #define WIRE_ACCEPT "Vigie-Accept"
 #define WIRE_ACCEPT_PROCESSES "processes"
 
+/* The services that the server tells to run or to stop, as each names itself in the header WIRE_SERVICE of its requests. In
+ * WIRE_STATE a request has the state that the service is in, and the answer the one that it is to be in: WIRE_RUN or
+ * WIRE_STOP; without it, WIRE_RUN. */
+#define WIRE_SERVICE "X-Vigie-Service"
+#define WIRE_STATE "X-Vigie-State"
+#define WIRE_RUN "run"
+#define WIRE_STOP "stop"
+enum wire_service { WIRE_NOBODY, WIRE_COLLECTOR, WIRE_ALERT, WIRE_FORECAST, WIRE_SERVICES };
+
 /* The process name that stands for all processes of a host, in alarms about the host. */
 #define WIRE_HOST_ITSELF "*"
 
@@ -43,6 +52,12 @@ bool wire_resource_parse(const char *name, enum resource *ret_resource);
 /* "green", "orange", "red", "unknown". */
 const char *wire_color_name(enum color color);
 bool wire_color_parse(const char *name, enum color *ret_color);
+
+/* "collector", "alert", "forecast". Not of WIRE_NOBODY. */
+const char *wire_service_name(enum wire_service service);
+
+/* WIRE_NOBODY when `name` is none of them. */
+enum wire_service wire_service_parse(const char *name);
 
 /* The offset of the first byte that is not part of valid UTF-8 (RFC 3629:
  * shortest form, no surrogates), or `length` when all of it is valid. */

@@ -26,6 +26,8 @@ struct collector_report {
 	char version[64];
 	char state[16];
 	char ended_cpu[16]; /* where the CPU of ended processes comes from */
+	bool obeys;   /* it asks whether it is to run (WIRE_SERVICE), and … */
+	bool stopped; /* … says that it is stopped */
 	double clock_offset_s;
 	bool clock_offset_known;
 	double interval_s; /* between its samples; 0: not said */

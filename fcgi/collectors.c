@@ -1,5 +1,6 @@
 #include "fcgi/collectors.h"
 
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -165,6 +166,51 @@ bool collectors_keep(struct collectors *collectors, const char *ip, const struct
 	}
 	pthread_mutex_unlock(&collectors->lock);
 	return shared;
+}
+
+bool collectors_know(struct collectors *collectors, const char *ip)
+{
+	struct item *item;
+	pthread_mutex_lock(&collectors->lock);
+	HASH_FIND_STR(collectors->items, ip, item);
+	pthread_mutex_unlock(&collectors->lock);
+	return item;
+}
+
+static int compare_sights(const void *left, const void *right)
+{
+	const struct collectors_sight *a = left, *b = right;
+	return strcmp(a->ip, b->ip);
+}
+
+int collectors_list(struct collectors *collectors, int64_t oldest_ms, bool stopped, struct collectors_sight **ret_sights,
+                    size_t *ret_count)
+{
+	size_t count = 0;
+	pthread_mutex_lock(&collectors->lock);
+	for (const struct item *item = collectors->items; item; item = item->hh.next)
+		count += item->host.received_ms >= oldest_ms && (!stopped || item->host.report.stopped);
+	struct collectors_sight *sights = calloc(count + 1, sizeof(*sights));
+	count = 0;
+	for (const struct item *item = collectors->items; item && sights; item = item->hh.next) {
+		const struct host_report *host = &item->host;
+		if (host->received_ms < oldest_ms || (stopped && !host->report.stopped))
+			continue;
+		struct collectors_sight *sight = &sights[count++];
+		memcpy(sight->ip, host->ip, sizeof(sight->ip));
+		memcpy(sight->hostname, host->report.hostname, strnlen(host->report.hostname, sizeof(sight->hostname) - 1));
+		sight->received_ms = host->received_ms;
+		sight->interval_ms = host->interval_ms;
+		sight->obeys = host->report.obeys;
+		sight->stopped = host->report.stopped;
+	}
+	pthread_mutex_unlock(&collectors->lock);
+	if (!sights)
+		return -ENOMEM;
+	qsort(sights, count, sizeof(*sights), compare_sights);
+	*ret_sights = sights;
+	*ret_count = count;
+	return 0;
 }
 
 size_t collectors_find_sharers(struct collectors *collectors, const char *ip, int64_t now_ms,

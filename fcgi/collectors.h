@@ -27,6 +27,15 @@ enum {
 
 struct collectors;
 
+/* What a host's collector last said of whether it runs. */
+struct collectors_sight {
+	char ip[WIRE_IP_SIZE];
+	char hostname[COLLECTORS_HOSTNAME_SIZE];
+	int64_t received_ms;
+	int64_t interval_ms; /* 0: not known */
+	bool obeys, stopped; /* as in struct collector_report */
+};
+
 /* NULL: out of memory. */
 struct collectors *collectors_open(void);
 
@@ -43,6 +52,14 @@ void collectors_close(struct collectors *collectors);
  */
 bool collectors_keep(struct collectors *collectors, const char *ip, const struct collector_report *report, int64_t now_ms,
                      int64_t oldest_ms);
+
+/* Whether a host has been heard of, and not been dropped. */
+bool collectors_know(struct collectors *collectors, const char *ip);
+
+/* Those that have reported since `oldest_ms`, all or only those that are stopped, by address, ret_sights[ret_count], to be
+ * freed with free(). 0 or -ENOMEM. */
+int collectors_list(struct collectors *collectors, int64_t oldest_ms, bool stopped, struct collectors_sight **ret_sights,
+                    size_t *ret_count) __attribute__((warn_unused_result));
 
 /* The hostnames that share an address, of the last COLLECTORS_SHARED_MS. How many there are: 0 where it is one host's,
  * and at most COLLECTORS_SHARERS. */

@@ -193,6 +193,8 @@ int connection_read_head(struct connection *connection, struct request *ret_requ
 		.query = parameter(connection, "QUERY_STRING"),
 		.authorization = parameter(connection, "HTTP_AUTHORIZATION"),
 		.host = parameter(connection, "HTTP_HOST"),
+		.service = wire_service_parse(parameter(connection, "HTTP_X_VIGIE_SERVICE")),
+		.stopped = strcmp(parameter(connection, "HTTP_X_VIGIE_STATE"), WIRE_STOP) == 0,
 		.content_length = (size_t)strtoull(parameter(connection, "CONTENT_LENGTH"), NULL, 10),
 		.only_asks = parameter(connection, "VIGIE_ONLY_ASKS")[0] != '\0',
 	};
@@ -296,6 +298,8 @@ static void append_head(const struct response *response, struct text *header)
 		            (int)strcspn(response->body.data, "\n"), response->body.data);
 	if (response->retry_after_s)
 		text_printf(header, "Retry-After: %d\r\n", response->retry_after_s);
+	if (response->state)
+		text_printf(header, WIRE_STATE ": %s\r\n", response->state);
 	if (response->accept)
 		text_printf(header, WIRE_ACCEPT ": %s\r\n", response->accept);
 	if (response->hint[0])

@@ -13,6 +13,7 @@
 
 #include "common/comm.h"
 #include "common/text.h"
+#include "common/wire.h"
 #include "fcgi/budget.h"
 
 /* What became of a body; a part of it is there only where it was cut. */
@@ -47,12 +48,14 @@ struct request {
 	const char *query; /* as it was sent, "" when there is none */
 	const char *authorization; /* the header's value, "" when there is none */
 	const char *host; /* likewise */
+	enum wire_service service; /* that it comes from, as it says */
+	bool stopped;      /* it says that it is */
 	size_t content_length; /* of its body, as it is declared */
 	bool only_asks;   /* whether it would be admitted: nginx asks before it takes a body */
 
 	/* What routes_admit() has found. */
 	const struct route *route;
-	const char *route_ip; /* "" when the path has none */
+	const char *route_rest; /* of the path, behind the route's name; "" where there is none */
 
 	bool has_place; /* it is inside the service's gate until its answer is sent */
 	struct later *later; /* NULL: it has to be answered at once */
@@ -71,6 +74,7 @@ struct response {
 	bool authenticate;        /* the WWW-Authenticate header: a bearer token is wanted */
 	int refusal;              /* of one that only asks: the status that it is told, with the body, in headers; 0: none */
 	int retry_after_s;        /* the Retry-After header; 0: none */
+	const char *state;        /* the header WIRE_STATE, a constant; NULL: none */
 	const char *accept;       /* the header WIRE_ACCEPT, a constant; NULL: none */
 	char hint[COMM_SIZE];     /* the Vigie-Hint header: the name that was meant, perhaps; "": none */
 	struct text body;

@@ -13,6 +13,14 @@ enum kind {
 	READ,   /* GET and HEAD of what is in the store: those who ask the same share an answer */
 	STATUS, /* GET and HEAD of what is known without the store */
 	PUBLIC, /* the same, whatever tokens there are */
+	COMMAND, /* POST, with an admin token */
+};
+
+/* What follows a route's name. */
+enum rest {
+	NOTHING,
+	ADDRESS, /* get-all/<ip> */
+	WISH,    /* services/<service>/<start|stop> */
 };
 
 #define OF_MEANS (PARAMETER_WINDOW | PARAMETER_PROCESS | PARAMETER_RESOURCE | PARAMETER_ABOVE | PARAMETER_LIMIT)
@@ -22,24 +30,26 @@ enum kind {
 static const struct route {
 	const char *name; /* below WIRE_PREFIX */
 	enum kind kind;
-	bool has_ip;      /* an address follows the name: get-all/<ip> */
+	enum rest rest;
 	unsigned parameters;
 	service_handler *handler;
 } routes[] = {
-	{ "save-all", WRITE, false, 0, service_save_all },
-	{ "save-alarms", WRITE, false, 0, service_save_alarms },
-	{ "save-forecasts", WRITE, false, 0, service_save_forecasts },
-	{ "get-all", READ, false, OF_MEANS | OF_ALL_HOSTS, service_get_all },
-	{ "get-all", READ, true, OF_MEANS, service_get_all },
-	{ "get-all-detailed", READ, false,
+	{ "save-all", WRITE, NOTHING, 0, service_save_all },
+	{ "save-alarms", WRITE, NOTHING, 0, service_save_alarms },
+	{ "save-forecasts", WRITE, NOTHING, 0, service_save_forecasts },
+	{ "get-all", READ, NOTHING, OF_MEANS | OF_ALL_HOSTS, service_get_all },
+	{ "get-all", READ, ADDRESS, OF_MEANS, service_get_all },
+	{ "get-all-detailed", READ, NOTHING,
 	  OF_MEANS | OF_ALL_HOSTS | PARAMETER_TIMESTAMPS | PARAMETER_STEP | PARAMETER_FN, service_get_all_detailed },
-	{ "latest", READ, false, OF_LATEST, service_latest },
-	{ "query-alarm", READ, false, OF_LATEST, service_query_alarm },
-	{ "alarms", READ, false, OF_LATEST | PARAMETER_WINDOW | PARAMETER_LIMIT, service_alarms },
-	{ "forecasts", READ, false, OF_LATEST, service_forecasts },
-	{ "hosts", READ, false, PARAMETER_IP, service_hosts },
-	{ "health", PUBLIC, false, 0, service_health },
-	{ "metrics", STATUS, false, 0, metrics },
+	{ "latest", READ, NOTHING, OF_LATEST, service_latest },
+	{ "query-alarm", READ, NOTHING, OF_LATEST, service_query_alarm },
+	{ "alarms", READ, NOTHING, OF_LATEST | PARAMETER_WINDOW | PARAMETER_LIMIT, service_alarms },
+	{ "forecasts", READ, NOTHING, OF_LATEST, service_forecasts },
+	{ "hosts", READ, NOTHING, PARAMETER_IP, service_hosts },
+	{ "services", READ, NOTHING, PARAMETER_IP, service_services },
+	{ "services", COMMAND, WISH, PARAMETER_IP, service_command },
+	{ "health", PUBLIC, NOTHING, 0, service_health },
+	{ "metrics", STATUS, NOTHING, 0, metrics },
 };
 
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
@@ -50,10 +60,11 @@ static void metrics(struct service *service, const struct parameters *parameters
 {
 	(void)parameters;
 	(void)request;
-	char labels[ROUTE_COUNT][32];
+	static const char *const rests[] = { [NOTHING] = "", [ADDRESS] = "/<ip>", [WISH] = "/<service>/<start|stop>" };
+	char labels[ROUTE_COUNT][48];
 	const char *names[ROUTE_COUNT + 1];
 	for (size_t i = 0; i < ROUTE_COUNT; i++) {
-		snprintf(labels[i], sizeof(labels[i]), "%s%s", routes[i].name, routes[i].has_ip ? "/<ip>" : "");
+		snprintf(labels[i], sizeof(labels[i]), "%s%s", routes[i].name, rests[routes[i].rest]);
 		names[i] = labels[i];
 	}
 	names[ROUTE_COUNT] = "none";
@@ -62,8 +73,8 @@ static void metrics(struct service *service, const struct parameters *parameters
 	service_append_gauges(service, &response->body);
 }
 
-/* The route of a path below the prefix; *ret_ip is what follows its name, or "". */
-static const struct route *find_route(const char *path, const char **ret_ip)
+/* The route of a path below the prefix; *ret_rest is what follows its name, or "". */
+static const struct route *find_route(const char *path, const char **ret_rest)
 {
 	size_t length = strlen(path);
 	if (length > 0 && path[length - 1] == '/')
@@ -72,13 +83,13 @@ static const struct route *find_route(const char *path, const char **ret_ip)
 		size_t name_length = strlen(routes[i].name);
 		if (length < name_length || strncmp(path, routes[i].name, name_length) != 0)
 			continue;
-		if (!routes[i].has_ip && length == name_length) {
-			*ret_ip = "";
+		if (routes[i].rest == NOTHING && length == name_length) {
+			*ret_rest = "";
 			return &routes[i];
 		}
-		if (routes[i].has_ip && length > name_length + 1 && path[name_length] == '/') {
-			*ret_ip = path + name_length + 1;
-			return &routes[i];
+		if (routes[i].rest != NOTHING && length > name_length + 1 && path[name_length] == '/') {
+			*ret_rest = path + name_length + 1;
+			return routes[i].rest != WISH || service_is_command(*ret_rest) ? &routes[i] : NULL;
 		}
 	}
 	return NULL;
@@ -89,10 +100,24 @@ static void count(const struct request *request, const struct response *response
 	counters_request(request->route ? (unsigned)(request->route - routes) : ROUTE_COUNT, response->status);
 }
 
+/* What a kind of route takes, and who may. */
+static const struct {
+	const char *methods; /* as in the header Allow */
+	enum tokens_right right;
+} kinds[] = {
+	[WRITE] = { "PUT", TOKENS_WRITE },
+	[READ] = { "GET, HEAD", TOKENS_READ },
+	[STATUS] = { "GET, HEAD", TOKENS_READ },
+	[PUBLIC] = { "GET, HEAD", TOKENS_READ },
+	[COMMAND] = { "POST", TOKENS_ADMIN },
+};
+
 static bool method_fits(const struct route *route, const char *method)
 {
 	if (route->kind == WRITE)
 		return strcmp(method, "PUT") == 0;
+	if (route->kind == COMMAND)
+		return strcmp(method, "POST") == 0;
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
@@ -121,21 +146,21 @@ static bool is_allowed(struct service *service, const struct route *route, const
 		return false;
 	}
 	if (!method_fits(route, request->method)) {
-		response->allow = route->kind == WRITE ? "PUT" : "GET, HEAD";
+		response->allow = kinds[route->kind].methods;
 		response_error(response, 405, NULL, "the method is not one of %s", response->allow);
 		return false;
 	}
 	if (route->kind == PUBLIC)
 		return true;
-	return service_authorize(service, route->kind == WRITE ? TOKENS_WRITE : TOKENS_READ, request, response);
+	return service_authorize(service, kinds[route->kind].right, request, response);
 }
 
 bool routes_admit(void *service, struct request *request, struct response *response)
 {
 	request->route = NULL;
-	request->route_ip = "";
+	request->route_rest = "";
 	if (strncmp(request->path, WIRE_PREFIX, strlen(WIRE_PREFIX)) == 0)
-		request->route = find_route(request->path + strlen(WIRE_PREFIX), &request->route_ip);
+		request->route = find_route(request->path + strlen(WIRE_PREFIX), &request->route_rest);
 	bool allowed = is_allowed(service, request->route, request, response);
 	if (!allowed)
 		count(request, response);
@@ -156,7 +181,7 @@ static void handle_route(struct service *service, struct request *request, struc
 		response_error(response, 400, error.name, "%s", error.sentence);
 		return;
 	}
-	if (route->has_ip && !read_path_ip(request->route_ip, &parameters)) {
+	if (route->rest == ADDRESS && !read_path_ip(request->route_rest, &parameters)) {
 		response_error(response, 400, "ip", "what follows %s/ is not an IPv4 or IPv6 address", route->name);
 		return;
 	}
@@ -168,11 +193,21 @@ static void handle_route(struct service *service, struct request *request, struc
 	}
 }
 
+/* Adds to an answer, which others may share, the state that who asks is to be in. Where a body has told no address, a collector
+ * goes on as it is. */
+static void tell_wish(struct service *service, const struct request *request, struct response *response)
+{
+	if (!response->state && (request->route->kind != WRITE || request->service != WIRE_COLLECTOR))
+		response->state = service_wish(service, request->service, request->stopped, NULL);
+}
+
 void routes_handle(void *service, struct request *request, struct response *response)
 {
 	handle_route(service, request, response);
-	if (!response->is_later)
-		count(request, response);
+	if (response->is_later)
+		return;
+	tell_wish(service, request, response);
+	count(request, response);
 }
 
 void routes_late(void *service, const struct request *request, const struct response *response)

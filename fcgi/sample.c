@@ -17,6 +17,7 @@ const char *sample_measurement(enum metric metric, enum resource resource)
 		[METRIC_ALARM_LEAD] = OF_BOTH("alarm_lead_s"),
 		[METRIC_INTERVAL] = OF_BOTH("interval_s"),
 		[METRIC_FORECAST_FULL] = OF_BOTH("forecast_full_s"),
+		[METRIC_WISH] = OF_BOTH("wish"),
 	};
 	return names[metric][resource];
 }

@@ -26,6 +26,7 @@ enum metric {
 	METRIC_ALARM_LEAD,           /* seconds from the sample's time */
 	METRIC_INTERVAL,             /* seconds; of a host's collector, as RESOURCE_CPU of WIRE_HOST_ITSELF */
 	METRIC_FORECAST_FULL,        /* seconds from the sample's time; of the forecast service, within its long horizon */
+	METRIC_WISH,                 /* 1: to run, 0: to stop; as RESOURCE_CPU of WISHES_IP and a name (fcgi/wishes.h) */
 	METRIC_COUNT
 };
 

@@ -94,13 +94,18 @@ int service_open(const struct config *config, unsigned threads, struct service *
 	service->reads = shared_reads_open();
 	service->collectors = collectors_open();
 	service->hosts = hosts_open(&config->server.hosts);
+	service->wishes = wishes_open();
 
-	int result = service->reads && service->collectors && service->hosts ? open_tokens(config, &service->tokens) : -ENOMEM;
+	int result = service->reads && service->collectors && service->hosts && service->wishes ? open_tokens(config, &service->tokens) : -ENOMEM;
 	if (result == 0)
 		result = ops->open(config, &service->store);
 	if (result == 0) {
 		service->writer = writer_open(ops, service->store, (size_t)config->server.store_queue);
 		result = service->writer ? 0 : -ENOMEM;
+	}
+	if (result == 0) {
+		service->wish_keeper = wish_keeper_open(ops, service->store, service->writer, service->wishes);
+		result = service->wish_keeper ? 0 : -ENOMEM;
 	}
 	if (result) {
 		service_close(service);
@@ -115,12 +120,14 @@ void service_close(struct service *service)
 {
 	if (!service)
 		return;
+	wish_keeper_close(service->wish_keeper);
 	writer_close(service->writer);
 	service->ops->close(service->store);
 	collectors_close(service->collectors);
 	shared_reads_close(service->reads);
 	tokens_close(service->tokens);
 	hosts_close(service->hosts);
+	wishes_close(service->wishes);
 	gate_destroy(&service->gate);
 	pthread_mutex_destroy(&service->clock_lock);
 	free(service);
@@ -153,6 +160,11 @@ bool service_authorize(struct service *service, enum tokens_right right, const s
                        struct response *response)
 {
 	const char *name = tokens_right_name(right);
+	if (right == TOKENS_ADMIN && !tokens_are_given(service->tokens, right)) {
+		response_error(response, 403, NULL, "this needs an admin token, and there is none: [server] admin_tokens names a file "
+		               "of them, with mode 600 and one a line (head -c 32 /dev/urandom | base64)");
+		return false;
+	}
 	switch (tokens_check(service->tokens, right, request->authorization)) {
 	case TOKENS_GRANTED:
 		return true;
@@ -272,28 +284,6 @@ int64_t service_certain_ms(struct service *service)
 	int64_t certain_ms = sure_clock_read(&service->clock, clock_moment(), NULL);
 	pthread_mutex_unlock(&service->clock_lock);
 	return certain_ms;
-}
-
-void service_note_life(struct sign_of_life *sign)
-{
-	atomic_store(&sign->wall_ms, clock_wall_ms());
-	atomic_store(&sign->monotonic_ns, clock_monotonic_ns());
-}
-
-static bool is_alive(const struct sign_of_life *sign, int64_t interval_ms)
-{
-	int64_t reported_ns = atomic_load(&sign->monotonic_ns);
-	return reported_ns && clock_monotonic_ns() - reported_ns <= INTERVALS_FRESH * interval_ms * 1000000;
-}
-
-bool service_alert_is_alive(const struct service *service)
-{
-	return is_alive(&service->alert, atomic_load(&service->interval_ms));
-}
-
-bool service_forecast_is_alive(const struct service *service)
-{
-	return is_alive(&service->forecast, atomic_load(&service->refresh_ms));
 }
 
 struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,

@@ -40,7 +40,14 @@ int64_t service_max_window_ms(const struct service *service);
 bool service_knows_host(struct service *service, const struct request *request, struct response *response)
 	__attribute__((warn_unused_result));
 
-/* Whether the request's token gives a right. False: the response says 401 or 403. */
+/* The state that a service is to be in, WIRE_RUN or WIRE_STOP; while the store has not told, the one that it says it is in.
+ * `ip` is a collector's host, NULL where it is not known: WIRE_STOP then where any is to stop. NULL: nobody asks. */
+const char *service_wish(struct service *service, enum wire_service asking, bool stopped, const char *ip);
+
+/* Whether `path` is that of a command, "services/<service>/<start|stop>" without "services/". */
+bool service_is_command(const char *path);
+
+/* Whether the request's token gives a right. Without a file of admin tokens nobody has that one. False: the response says 401 or 403. */
 bool service_authorize(struct service *service, enum tokens_right right, const struct request *request,
                        struct response *response) __attribute__((warn_unused_result));
 
@@ -67,5 +74,6 @@ service_handler service_get_all, service_get_all_detailed, service_latest; /* se
 service_handler service_query_alarm, service_alarms;               /* service_alarms.c */
 service_handler service_forecasts;                                 /* service_forecasts.c */
 service_handler service_hosts, service_health;                     /* service_status.c */
+service_handler service_services, service_command;                 /* service_wishes.c */
 
 #endif

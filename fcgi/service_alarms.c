@@ -80,7 +80,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 			break; /* the usual case */
 	}
 
-	enum color worst = service_alert_is_alive(service) ? COLOR_GREEN : COLOR_UNKNOWN;
+	enum color worst = service_state_works(service_alert_state(service)) ? COLOR_GREEN : COLOR_UNKNOWN;
 	for (size_t i = 0; i < columns[COLUMN_COLOR].count; i++) {
 		const struct store_row *row = &columns[COLUMN_COLOR].items[i];
 		for (int j = 0; j < RESOURCE_COUNT; j++) {

@@ -36,13 +36,18 @@ void service_append_expected_at(struct text *body, const struct service_sample *
 	}
 }
 
+void service_begin_host(struct text *body, const char *ip, const struct series_key *before)
+{
+	text_append_string(body, before ? "}, " : "");
+	json_append_string(body, ip);
+	text_append_string(body, ": {");
+}
+
 void service_begin_series(struct text *body, const struct series_key *key, const struct series_key *before)
 {
 	bool new_host = key->ip && (!before || strcmp(before->ip, key->ip) != 0);
 	if (new_host) {
-		text_append_string(body, before ? "}, " : "");
-		json_append_string(body, key->ip);
-		text_append_string(body, ": {");
+		service_begin_host(body, key->ip, before);
 	} else if (before) {
 		text_append_string(body, ", ");
 	}

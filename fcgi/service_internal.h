@@ -11,6 +11,7 @@
 #include "fcgi/hosts.h"
 #include "fcgi/service.h"
 #include "fcgi/shared_reads.h"
+#include "fcgi/wish_keeper.h"
 #include "fcgi/writer.h"
 
 enum {
@@ -19,8 +20,12 @@ enum {
 	SERVICE_LONG_NAMES = 16, /* that the log tells of */
 };
 
+/* What a service that reports to this one has said of its state. */
+enum said_state { SAID_NOTHING, SAID_RUN, SAID_STOP };
+
 /* When a service that reports to this one last did so. */
 struct sign_of_life {
+	atomic_int said; /* enum said_state */
 	atomic_llong wall_ms;      /* for people; 0: never */
 	atomic_llong monotonic_ns; /* to judge by */
 };
@@ -45,6 +50,8 @@ struct service {
 	atomic_llong refresh_ms; /* of the forecasts */
 	atomic_llong max_points;
 	struct sign_of_life alert, forecast; /* as their save-alarms and save-forecasts tell */
+	struct wishes *wishes;
+	struct wish_keeper *wish_keeper;
 };
 
 /* Enters the gate with a request that calls the store, until gate_leave(). False: the
@@ -64,20 +71,28 @@ void service_answer_failure(int result, struct response *response);
 /* The wall clock, as far as it is certain since the start: what is far ahead of it was stored by a clock that was wrong. */
 int64_t service_certain_ms(struct service *service);
 
-/* Notes that a service has reported now. */
-void service_note_life(struct sign_of_life *sign);
-
-/* Whether an alert service has reported within three intervals, a forecast service
- * within three refreshes. */
-bool service_alert_is_alive(const struct service *service);
-bool service_forecast_is_alive(const struct service *service);
-
 /* A query of the window that ends at `now_ms`, with the parameters that every read has. */
 struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
                            int64_t now_ms, int64_t window_ms);
 
 /* The resources the parameters ask for; both unless one is given. */
 bool service_wants(const struct parameters *parameters, enum resource resource);
+
+/* ---- service_states.c ---- */
+
+/* Notes that a service has reported now. */
+void service_note_life(struct sign_of_life *sign, enum said_state said);
+
+/* What an alert service has said that has reported within three intervals, a forecast service within three refreshes:
+ * "run", "stop", or "unsupported" where it says nothing of it; "unknown": it has not reported. */
+const char *service_alert_state(const struct service *service);
+const char *service_forecast_state(const struct service *service);
+
+/* Whether a state is that of a service which does its work. */
+bool service_state_works(const char *state);
+
+/* How old the newest sign of a host may be that is not silent, milliseconds; `interval_ms` is its own, 0: not known. */
+int64_t service_patience_ms(const struct service *service, int64_t interval_ms);
 
 /* ---- service_latest.c ---- */
 
@@ -95,6 +110,9 @@ bool service_read_latest(struct service *service, const struct parameters *param
  * NULL for the first; series come sorted.
  */
 void service_begin_series(struct text *body, const struct series_key *key, const struct series_key *before);
+
+/* Begins a host of that object, which may have no series; `before` is then one of it. */
+void service_begin_host(struct text *body, const char *ip, const struct series_key *before);
 
 /* Ends that object; `last` is its last series, NULL when it has none. */
 void service_end_series(struct text *body, const struct series_key *last);

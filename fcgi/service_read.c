@@ -192,26 +192,69 @@ void service_get_all_detailed(struct service *service, const struct parameters *
 	store_history_free(&history);
 }
 
+/* The hosts whose collectors are stopped, and say so, as far as they are asked for: they have no sample, and are not silent. */
+static int list_stopped(struct service *service, const struct parameters *parameters, int64_t now_ms,
+                        struct collectors_sight **ret_stopped, size_t *ret_count)
+{
+	struct collectors_sight *stopped;
+	size_t count, used = 0;
+	int result = collectors_list(service->collectors, now_ms - service_max_window_ms(service), true, &stopped, &count);
+	if (result)
+		return result;
+	for (size_t i = 0; i < count; i++) {
+		bool wanted = !(parameters->given & PARAMETER_IP) || strcmp(stopped[i].ip, parameters->ip) == 0;
+		if (wanted && now_ms - stopped[i].received_ms < service_patience_ms(service, stopped[i].interval_ms))
+			stopped[used++] = stopped[i];
+	}
+	*ret_stopped = stopped;
+	*ret_count = used;
+	return 0;
+}
+
+/* Puts hosts that are stopped, stopped[*at] and those behind it, where they belong before the host `ip` (NULL: the end). */
+static void append_stopped(struct text *body, const struct collectors_sight stopped[], size_t count, const char *ip, size_t *at,
+                           struct series_key *before)
+{
+	for (; *at < count; ++*at) {
+		int order = ip ? strcmp(stopped[*at].ip, ip) : -1;
+		if (order > 0)
+			return;
+		if (order == 0 || (before->ip && strcmp(before->ip, stopped[*at].ip) == 0))
+			continue; /* it has samples still */
+		service_begin_host(body, stopped[*at].ip, before->ip ? before : NULL);
+		*before = (struct series_key){ .ip = stopped[*at].ip, .process = "" };
+	}
+}
+
 void service_latest(struct service *service, const struct parameters *parameters, struct request *request,
                     struct response *response)
 {
 	(void)request;
 	struct store_rows rows;
-	if (!service_read_latest(service, parameters, METRIC_USAGE, clock_wall_ms(), &rows, response))
+	struct collectors_sight *stopped;
+	size_t stopped_count, stopped_at = 0;
+	int64_t now_ms = clock_wall_ms();
+	if (!service_read_latest(service, parameters, METRIC_USAGE, now_ms, &rows, response))
 		return;
+	if (list_stopped(service, parameters, now_ms, &stopped, &stopped_count)) {
+		store_rows_free(&rows);
+		response_no_memory(response, -ENOMEM);
+		return;
+	}
 
 	struct text *body = &response->body;
-	const struct series_key *before = NULL;
+	struct series_key before = { .ip = NULL };
 	text_append_char(body, '{');
 	for (size_t i = 0; i < rows.count && service_has_room(response); i++) {
 		const struct store_row *row = &rows.items[i];
 		bool first = true;
+		append_stopped(body, stopped, stopped_count, row->key.ip, &stopped_at, &before);
 		for (int j = 0; j < RESOURCE_COUNT; j++) {
 			if (!row->present[j] || !service_wants(parameters, (enum resource)j))
 				continue;
 			if (first) {
-				service_begin_series(body, &row->key, before);
-				before = &row->key;
+				service_begin_series(body, &row->key, before.ip ? &before : NULL);
+				before = row->key;
 			}
 			/* Thousands of them: printf would take a third of the answer's time. */
 			text_append_string(body, first ? "{\"" : ", \"");
@@ -226,7 +269,9 @@ void service_latest(struct service *service, const struct parameters *parameters
 		if (!first)
 			text_append_char(body, '}');
 	}
+	append_stopped(body, stopped, stopped_count, NULL, &stopped_at, &before);
 	if (response->status == 200)
-		service_end_series(body, before);
+		service_end_series(body, before.ip ? &before : NULL);
+	free(stopped);
 	store_rows_free(&rows);
 }

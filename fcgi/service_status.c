@@ -125,10 +125,11 @@ void service_append_gauges(struct service *service, struct text *text)
 }
 
 /* Ours is well without it: it is told, and counts for nothing. */
-static void append_sign_of_life(struct text *body, const char *name, const struct sign_of_life *sign, bool alive)
+static void append_sign_of_life(struct text *body, const char *name, const struct sign_of_life *sign, const char *state)
 {
 	int64_t reported_ms = atomic_load(&sign->wall_ms);
-	text_printf(body, ", \"%s\": {\"status\": \"%s\", \"last_report\": ", name, alive ? "ok" : "unknown");
+	const char *status = service_state_works(state) ? "ok" : strcmp(state, WIRE_STOP) == 0 ? "stopped" : state;
+	text_printf(body, ", \"%s\": {\"status\": \"%s\", \"last_report\": ", name, status);
 	if (reported_ms)
 		json_append_seconds(body, reported_ms);
 	else
@@ -181,8 +182,8 @@ void service_health(struct service *service, const struct parameters *parameters
 	            store ? "ok" : "failing");
 	append_damaged(body, service);
 	text_append_char(body, '}');
-	append_sign_of_life(body, "alert", &service->alert, service_alert_is_alive(service));
-	append_sign_of_life(body, "forecast", &service->forecast, service_forecast_is_alive(service));
+	append_sign_of_life(body, "alert", &service->alert, service_alert_state(service));
+	append_sign_of_life(body, "forecast", &service->forecast, service_forecast_state(service));
 	append_shared(body, service);
 	text_append_string(body, "}\n");
 }

@@ -56,10 +56,12 @@ static struct body_times times_now(struct service *service)
 typedef int body_parser(char *json, size_t length, const struct body_times *times, struct body *ret_body,
                         struct body_error *ret_error);
 
+struct saving;
+
 /* What one of the three PUTs is. */
 struct saving_kind {
 	body_parser *parse;
-	void (*stored)(struct service *service, const struct body *body); /* what else is done with a body that is stored */
+	void (*stored)(struct saving *saving); /* what else is done with a body that is stored */
 	const char *accept; /* as in struct response, also of a refusal: it is not for the form */
 };
 
@@ -69,6 +71,8 @@ struct saving {
 	struct service *service;
 	const struct saving_kind *kind;
 	struct later *later;
+	enum wire_service asking; /* as in struct request, which may be gone */
+	bool stopped;
 	struct body body;
 };
 
@@ -84,8 +88,9 @@ static void conclude(struct saving *saving, int result, const char *refusal, str
 	struct service *service = saving->service;
 	counters_add(COUNTER_REJECTED, result == -EINVAL);
 	counters_add(COUNTER_BUSY, result == -EBUSY || result == -ENOTCONN);
+	response->state = service_wish(service, saving->asking, saving->stopped, saving->body.ip);
 	if (result == 0) {
-		saving->kind->stored(service, &saving->body);
+		saving->kind->stored(saving);
 		text_append_string(&response->body, "{\"Response\": \"Ok\"}\n");
 	} else if (result == -EINVAL) {
 		response_error(response, 400, NULL, "the store refuses it: %s", refusal);
@@ -163,7 +168,9 @@ static void save(struct service *service, const struct saving_kind *kind, struct
 		response_no_memory(response, -ENOMEM);
 		return;
 	}
-	*saving = (struct saving){ .service = service, .kind = kind };
+	*saving = (struct saving){
+		.service = service, .kind = kind, .asking = request->service, .stopped = request->stopped,
+	};
 	struct body_times times = times_now(service);
 	struct body_error error = { 0 };
 	int result = kind->parse(request->body, request->body_length, &times, &saving->body, &error);
@@ -220,27 +227,37 @@ static void tell_interval(struct service *service, const struct body *body, int6
 		free(telling);
 }
 
-static void keep_report(struct service *service, const struct body *body)
+static void keep_report(struct saving *saving)
 {
+	struct service *service = saving->service;
+	struct body *body = &saving->body;
 	int64_t now_ms = clock_wall_ms();
 	if (!body->has_report)
 		return;
+	body->report.obeys = saving->asking == WIRE_COLLECTOR;
+	body->report.stopped = body->report.obeys && saving->stopped;
 	if (collectors_keep(service->collectors, body->ip, &body->report, now_ms, now_ms - service_max_window_ms(service)))
 		log_warning("several hosts are heard from the address %s, lately %s: their samples are mixed; hosts behind one "
 		            "address each need an address of their own in [collector] ip", body->ip, body->report.hostname);
 	tell_interval(service, body, now_ms);
 }
 
-static void note_alert(struct service *service, const struct body *body)
+/* What a report has said of the state that its sender, `service`, is in. */
+static enum said_state said_by(const struct saving *saving, enum wire_service service)
 {
-	(void)body;
-	service_note_life(&service->alert);
+	if (saving->asking != service)
+		return SAID_NOTHING;
+	return saving->stopped ? SAID_STOP : SAID_RUN;
 }
 
-static void note_forecast(struct service *service, const struct body *body)
+static void note_alert(struct saving *saving)
 {
-	(void)body;
-	service_note_life(&service->forecast);
+	service_note_life(&saving->service->alert, said_by(saving, WIRE_ALERT));
+}
+
+static void note_forecast(struct saving *saving)
+{
+	service_note_life(&saving->service->forecast, said_by(saving, WIRE_FORECAST));
 }
 
 void service_save_all(struct service *service, const struct parameters *parameters, struct request *request,

@@ -228,3 +228,11 @@ enum tokens_verdict tokens_check(struct tokens *tokens, enum tokens_right right,
 	pthread_rwlock_unlock(&tokens->lock);
 	return verdict;
 }
+
+bool tokens_are_given(struct tokens *tokens, enum tokens_right right)
+{
+	pthread_rwlock_rdlock(&tokens->lock);
+	bool given = tokens->sets[right].given;
+	pthread_rwlock_unlock(&tokens->lock);
+	return given;
+}

@@ -46,6 +46,9 @@ void tokens_close(struct tokens *tokens);
 /* Whether the value of an Authorization header ("": none) gives a right. */
 enum tokens_verdict tokens_check(struct tokens *tokens, enum tokens_right right, const char *authorization);
 
+/* Whether there is a file for a right: otherwise it is everybody's. */
+bool tokens_are_given(struct tokens *tokens, enum tokens_right right);
+
 /* "write", "read" or "admin". */
 const char *tokens_right_name(enum tokens_right right);
 

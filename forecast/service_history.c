@@ -172,7 +172,7 @@ static int read_next_series(struct service *service, int64_t now_ms, struct text
 
 bool service_reads(const struct service *service)
 {
-	if (service->paused || service->clock.doubting)
+	if (service->paused || service->clock.doubting || uplink_is_stopped(service->setup.uplink))
 		return false;
 	return service->hosts_wanted || service->next_host < service->hosts.count ||
 	       (service->reads_left && next_behind(service));

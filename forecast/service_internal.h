@@ -32,6 +32,7 @@ struct service {
 	struct moment moment;   /* of the last one */
 	struct sure_clock_mark mark; /* that the state was read with; its moment is 0: none */
 
+	bool stopped;           /* by the server, and that was logged */
 	bool dirty;             /* something was learnt since the state was written */
 	int64_t saved_ms;
 	struct {

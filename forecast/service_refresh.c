@@ -185,6 +185,28 @@ static void report(struct service *service, int64_t boundary_ms, int64_t now_ms)
 	text_free(&error);
 }
 
+/* Whether the server has it stopped, and says so when that changes. */
+static bool is_stopped(struct service *service)
+{
+	bool stopped = uplink_is_stopped(service->setup.uplink);
+	if (stopped != service->stopped)
+		log_info(stopped ? "stopped by the server: nothing is forecast until it says otherwise" : "started by the server");
+	service->stopped = stopped;
+	return stopped;
+}
+
+/* A refresh of a service that is stopped: a sign of life, whose answer says whether it still is to be. */
+static void rest(struct service *service)
+{
+	struct text error = TEXT_EMPTY;
+	uplink_forecasts_begin(service->setup.uplink);
+	int result = uplink_forecasts_end(service->setup.uplink, &error);
+	trouble_watch(&service->reporting, result, error.data);
+	service->counts.last_forecasts = 0;
+	text_free(&error);
+	(void)is_stopped(service);
+}
+
 static double cpu_us(void)
 {
 	struct timespec time;
@@ -196,6 +218,10 @@ void service_refresh(struct service *service, int64_t boundary_ms, int64_t now_m
 {
 	struct text error = TEXT_EMPTY;
 	double begun_us = cpu_us();
+	if (is_stopped(service)) {
+		rest(service);
+		return;
+	}
 	service->reads_left = SERVICE_READS_MAX;
 	service->paused = false;
 	int result = service_look(service, NULL, NULL, boundary_ms, now_ms, &error);
@@ -203,6 +229,10 @@ void service_refresh(struct service *service, int64_t boundary_ms, int64_t now_m
 	text_free(&error);
 	if (result)
 		return; /* no forecast is better than one of old values */
+	if (is_stopped(service)) {
+		rest(service);
+		return;
+	}
 
 	int64_t bucket = boundary_ms / service->setup.refresh_ms;
 	complete_steps(service, bucket);

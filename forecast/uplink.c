@@ -24,7 +24,7 @@ struct uplink *uplink_open(const char *url, const char *token, const char *proxy
 	struct uplink *uplink = calloc(1, sizeof(*uplink));
 	if (!uplink)
 		return NULL;
-	uplink->client = client_open(url, token, proxy, timeout_ms);
+	uplink->client = client_open(WIRE_FORECAST, url, token, proxy, timeout_ms);
 	uplink->report = (struct series_report){ .client = uplink->client, .path = "save-forecasts" };
 	if (!uplink->client) {
 		uplink_close(uplink);
@@ -176,4 +176,9 @@ int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast,
 int uplink_forecasts_end(struct uplink *uplink, struct text *ret_error)
 {
 	return series_report_end(&uplink->report, ret_error);
+}
+
+bool uplink_is_stopped(const struct uplink *uplink)
+{
+	return client_is_stopped(uplink->client);
 }

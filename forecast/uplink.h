@@ -59,4 +59,7 @@ int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast,
 	__attribute__((warn_unused_result));
 int uplink_forecasts_end(struct uplink *uplink, struct text *ret_error) __attribute__((warn_unused_result));
 
+/* Whether the server wants vigie-forecast to be stopped, as its last answer has it. */
+bool uplink_is_stopped(const struct uplink *uplink);
+
 #endif

@@ -91,24 +91,26 @@ void placement_sort(struct placed placed[], size_t count)
 	}
 }
 
-/* The series of a sample; over the limits that of "other". *series is the host's
- * series before it, or NULL. */
+/* The series of a sample; over the limits that of "other", but for a wish, whose name is nobody's to choose. *series is the
+ * host's series before it, or NULL. */
 static int find_series(struct dictionary *dictionary, const struct placement_limits *limits, struct dictionary_host *host,
-                       const char *process, int64_t time_ms, struct dictionary_series **series, bool *ret_folded)
+                       const struct sample *sample, struct dictionary_series **series, bool *ret_folded)
 {
+	const char *process = sample->process;
+	bool limited = sample->metric != METRIC_WISH;
 	*ret_folded = false;
 	*series = *series ? dictionary_find_next(dictionary, *series, process) : NULL;
 	if (!*series)
 		*series = dictionary_find_series(dictionary, host, process);
 	if (*series)
 		return 0;
-	bool full = host->series_count >= limits->series_per_host;
+	bool full = limited && host->series_count >= limits->series_per_host;
 	if (full) {
 		host->at_limit = true;
 		dictionary->limited = host->number;
 	}
-	if (full || dictionary->series.used >= limits->series) {
-		struct dictionary_series *dead = dictionary_find_dead(host, time_ms);
+	if (full || (limited && dictionary->series.used >= limits->series)) {
+		struct dictionary_series *dead = dictionary_find_dead(host, sample->time_ms);
 		if (dead) {
 			*series = dictionary_replace_series(dictionary, host, dead, process);
 			return *series ? 0 : -ENOMEM;
@@ -122,18 +124,18 @@ static int find_series(struct dictionary *dictionary, const struct placement_lim
 	return *series ? 0 : -ENOMEM;
 }
 
-/* The host of an address: new ones also while there is room for their "other" alone. */
-static int find_host(struct dictionary *dictionary, const struct placement_limits *limits, const char *ip,
+/* The host of a sample: new ones also while there is room for their "other" alone, and always that of the wishes. */
+static int find_host(struct dictionary *dictionary, const struct placement_limits *limits, const struct sample *sample,
                      struct dictionary_host **ret_host)
 {
-	*ret_host = dictionary_find_host(dictionary, ip);
+	*ret_host = dictionary_find_host(dictionary, sample->ip);
 	if (*ret_host)
 		return 0;
 	/* A flood of addresses: each has a series "other". */
-	bool full = dictionary->series.used >= limits->series;
+	bool full = dictionary->series.used >= limits->series && sample->metric != METRIC_WISH;
 	if ((full && dictionary->hosts.used >= limits->series) || dictionary->hosts.end > PLACEMENT_HOST_MAX)
 		return -EDQUOT;
-	*ret_host = dictionary_add_host(dictionary, ip, 0);
+	*ret_host = dictionary_add_host(dictionary, sample->ip, 0);
 	return *ret_host ? 0 : -ENOMEM;
 }
 
@@ -165,7 +167,7 @@ static int sort_batches(struct dictionary *dictionary, const struct placement_li
 		const struct sample *first = &batches[i]->samples[0];
 		struct arrival *arrival = &arrivals[used++];
 		*arrival = (struct arrival){ .order = (uint32_t)order, .batch = (uint16_t)i };
-		int result = find_host(dictionary, limits, first->ip, &arrival->host);
+		int result = find_host(dictionary, limits, first, &arrival->host);
 		if (result)
 			return result;
 		arrival->key = placement_key(first->metric, first->time_ms, arrival->host->number);
@@ -190,13 +192,13 @@ static int place_batch(struct dictionary *dictionary, const struct placement_lim
 			ip = sample->ip;
 			process = NULL;
 			series = NULL;
-			int result = find_host(dictionary, limits, ip, &host);
+			int result = find_host(dictionary, limits, sample, &host);
 			if (result)
 				return result;
 		}
 		if (sample->process != process) {
 			process = sample->process;
-			int result = find_series(dictionary, limits, host, process, sample->time_ms, &series, &folded);
+			int result = find_series(dictionary, limits, host, sample, &series, &folded);
 			if (result)
 				return result;
 		}

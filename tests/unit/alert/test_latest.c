@@ -29,6 +29,8 @@ static void test_latest_parse_answer_gives_samples(void **state)
 	assert_int_equal(latest_parse(body, strlen(body), &latest, &error), 0);
 	assert_int_equal(latest.count, 5);
 	assert_int_equal(latest.skipped, 0);
+	assert_int_equal(latest.stopped_count, 1);
+	assert_string_equal(latest.stopped[0], "10.0.0.6");
 	assert_sample(&latest.samples[0], "10.0.0.5", "bash", RESOURCE_MEM, 1795356010000, 1.5);
 	assert_sample(&latest.samples[1], "10.0.0.5", "bash", RESOURCE_CPU, 1795356010123, 0);
 	assert_sample(&latest.samples[2], "10.0.0.5", "a\"\xc3\xa9", RESOURCE_CPU, 1795356000001, 1600);

@@ -146,6 +146,38 @@ static void test_states_evaluate_silent_host_is_unknown_and_stays_red(void **sta
 	world_close(&world);
 }
 
+/* In the place of a host that is silent: one whose collector is stopped. */
+static void stop_host(struct world *world)
+{
+	static const char *const stopped[] = { "10.0.0.5", "10.0.0.9" };
+	world->latest.stopped = calloc(2, sizeof(*stopped));
+	assert_non_null(world->latest.stopped);
+	memcpy(world->latest.stopped, stopped, sizeof(stopped));
+	world->latest.stopped_count = 2;
+}
+
+static void test_states_evaluate_stopped_host_is_not_unknown_and_its_alarms_are_gone(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 1);
+	tick(&world, 90);
+	stop_host(&world);
+	assert_string_equal(evaluate(&world), "GONE 10.0.0.5 java 90 10");
+	assert_quiet(&world, 20, (void)0);
+	/* Of one that nobody knew nothing is kept, and what falls silent now is silent. */
+	const struct host_state *host = states_next_host(world.states, NULL);
+	assert_string_equal(host->alarm.ip, "10.0.0.5");
+	assert_null(states_next_host(world.states, host));
+	world.latest.stopped_count = 0;
+	assert_quiet(&world, STATES_ABSENT - 1, (void)0);
+	assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 10");
+	world.latest.stopped_count = 1;
+	assert_string_equal(evaluate(&world), "CLEAR 10.0.0.5 * 0 10");
+	world_close(&world);
+}
+
 static void test_states_evaluate_host_back_without_process_is_gone_in_second_evaluation(void **state)
 {
 	(void)state;
@@ -615,6 +647,7 @@ int main(void)
 		cmocka_unit_test(test_states_evaluate_process_not_in_latest_is_gone),
 		cmocka_unit_test(test_states_evaluate_process_gone_before_raised_says_nothing),
 		cmocka_unit_test(test_states_evaluate_silent_host_is_unknown_and_stays_red),
+		cmocka_unit_test(test_states_evaluate_stopped_host_is_not_unknown_and_its_alarms_are_gone),
 		cmocka_unit_test(test_states_evaluate_host_back_without_process_is_gone_in_second_evaluation),
 		cmocka_unit_test(test_states_evaluate_part_of_a_host_after_outage_ends_nothing),
 		cmocka_unit_test(test_states_evaluate_mem_and_cpu_are_apart),

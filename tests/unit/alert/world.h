@@ -5,6 +5,7 @@
 #include "tests/unit/support/cmocka.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "alert/state_file.h"

@@ -30,6 +30,7 @@ static struct fake_server {
 	bool dated;           /* its answers have a Date */
 	int64_t window_ms;    /* a first timestamp further from its clock gets 409; 0: any will do */
 	const char *headers;  /* more of them; NULL: none */
+	const char *greeting; /* in the place of those, of what is no PUT; NULL: they are the same */
 	const char *body;     /* NULL: one of vigie's */
 } server;
 
@@ -73,7 +74,8 @@ static bool give_answer(void *unused, const struct http_server_request *request,
 	struct tm utc;
 	if (server.dated)
 		strftime(date, sizeof(date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&now, &utc));
-	snprintf(headers, sizeof(headers), "%s%s", date, server.headers ? server.headers : "");
+	const char *more = server.greeting && strncmp(request->head, "PUT ", 4) != 0 ? server.greeting : server.headers;
+	snprintf(headers, sizeof(headers), "%s%s", date, more ? more : "");
 	snprintf(text, sizeof(text), "{\"Response\": \"NOk\", \"error\": \"not\\nthis\", \"server_time\": %lld.%03d}",
 	         (long long)(now_ms / 1000), (int)(now_ms % 1000));
 	http_server_format(status, headers, server.body ? server.body : status == 200 ? "{\"Response\": \"Ok\"}" : text, answer);

@@ -144,6 +144,74 @@ static void test_sender_send_empty_batch_is_sent(void **state)
 	close_sender();
 }
 
+/* It measures nothing then, and what waits goes on waiting. */
+static void test_sender_send_stopped_sends_signs_of_life_until_it_is_to_run(void **state)
+{
+	(void)state;
+	expect(503, NULL);
+	open_sender(NULL, NULL);
+	tick(1);
+	assert_int_equal(sender_waiting(sender), 1);
+	expect(200, "X-Vigie-State: stop\r\n");
+	tick(2);
+	assert_non_null(strstr(asked(0)->head, "\r\nX-Vigie-Service: collector\r\n"));
+	assert_non_null(strstr(asked(0)->head, "\r\nX-Vigie-State: run\r\n"));
+	assert_int_equal(timestamp_of(0), 2);
+	assert_int_equal(requests(), 1); /* nothing is replayed any more */
+	assert_true(sender_is_stopped(sender));
+
+	/* An error tells nothing, and signs do not wait. */
+	for (int i = 0; i < 3; i++) {
+		expect(i == 1 ? 503 : 200, i == 1 ? NULL : "X-Vigie-State: stop\r\n");
+		sender_add(sender, 3000, (struct moment){ 3000, 0 }, NULL, 0);
+		send_now(&nothing);
+		assert_int_equal(requests(), 1);
+		assert_non_null(strstr(asked(0)->head, "\r\nX-Vigie-State: stop\r\n"));
+		assert_non_null(strstr(asked(0)->body, "\"data\":[],"));
+		assert_non_null(strstr(asked(0)->body, "\"state\":\"stop\""));
+		assert_true(sender_is_stopped(sender));
+		assert_int_equal(sender_waiting(sender), 1);
+	}
+	assert_int_equal(sender_configure(sender, config), 0);
+	assert_true(sender_is_stopped(sender));
+
+	expect(200, NULL);
+	sender_add(sender, 4000, (struct moment){ 4000, 0 }, NULL, 0);
+	send_now(&nothing);
+	assert_false(sender_is_stopped(sender));
+	tick(5);
+	assert_int_equal(sender_waiting(sender), 0);
+	assert_int_equal(sender_counters(sender).sent, 3 * BATCH_SAMPLES);
+	assert_int_equal(sender_counters(sender).dropped, 0);
+	close_sender();
+}
+
+/* Before its first PUT the server knows no address of it: that some are to be stopped is reason to ask. */
+static void test_sender_send_first_one_asks_where_some_are_stopped(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *word; /* in the answer to the sign of life */
+		size_t requests;
+		int sent, dropped;
+	} cases[] = { { "run", 3, BATCH_SAMPLES, 0 }, { "stop", 2, 0, BATCH_SAMPLES } };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char header[64];
+		open_sender(NULL, NULL);
+		snprintf(header, sizeof(header), "X-Vigie-State: %s\r\n", cases[i].word);
+		expect(200, header);
+		server.greeting = "X-Vigie-State: stop\r\n";
+		tick(1);
+		assert_int_equal(requests(), cases[i].requests);
+		assert_non_null(strstr(asked(1)->body, "\"data\":[],"));
+		assert_int_equal(sender_counters(sender).sent, cases[i].sent);
+		assert_int_equal(sender_counters(sender).dropped, cases[i].dropped);
+		assert_int_equal(sender_waiting(sender), 0);
+		server.greeting = NULL;
+		close_sender();
+	}
+}
+
 static void test_sender_send_configured_ip_is_what_the_body_tells(void **state)
 {
 	(void)state;
@@ -855,6 +923,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_sender_send_retry_after_is_waited_for, tear_down),
 		cmocka_unit_test_teardown(test_sender_flush_server_that_is_away_ends_at_the_first_failure, tear_down),
 		cmocka_unit_test_teardown(test_sender_send_server_that_comes_and_goes_logs_one_line_each, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_stopped_sends_signs_of_life_until_it_is_to_run, tear_down),
+		cmocka_unit_test_teardown(test_sender_send_first_one_asks_where_some_are_stopped, tear_down),
 		SPOOL_TEST(test_sender_send_spool_of_an_earlier_run_is_replayed),
 		SPOOL_TEST(test_sender_flush_what_the_disk_has_needs_no_attempt),
 		SPOOL_TEST(test_sender_send_rejected_batches_are_set_aside),

@@ -942,6 +942,40 @@ static void test_routes_admit_reload_bad_file_keeps_the_tokens(void **state)
 	assert_int_equal(ask(f, "PUT", "save-all", "", NULL), 401);
 }
 
+static void wait_for_wishes(struct fixture *f)
+{
+	for (int i = 0; i < 1000 && !wish_keeper_knows(f->service->wish_keeper); i++)
+		usleep(1000);
+	assert_true(wish_keeper_knows(f->service->wish_keeper));
+}
+
+/* In a store that has room for one series, too. */
+static void test_routes_command_wish_outlives_a_restart_whatever_the_limits(void **state)
+{
+	struct fixture *f = *state;
+	save(f, "10.0.0.5", "a mem 20 1");
+	assert_int_equal(ask(f, "POST", "services/collector/stop", "", NULL), 403);
+	assert_non_null(strstr(f->response.body.data, "admin_tokens"));
+	close_doors(f);
+	f->authorization = "Bearer admin";
+	wait_for_wishes(f);
+	assert_int_equal(ask(f, "POST", "services/collector/stop/", "ip=10.0.0.5", NULL), 200);
+	assert_int_equal(ask(f, "POST", "services/alert/stop", "", NULL), 200);
+	assert_int_equal(ask(f, "POST", "services/collector/stop", "ip=10.0.0.6", NULL), 404);
+	assert_int_equal(ask(f, "POST", "services/collectors/stop", "", NULL), 404);
+	assert_int_equal(ask(f, "POST", "services/collector/stopped", "", NULL), 404);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ask(f, "GET", "services", "ip=10-0-0-5", NULL), 200);
+		assert_non_null(strstr(f->response.body.data, "{\"collector\": {\"wish\": \"run\", \"hosts\": {\"10.0.0.5\": {"));
+		assert_non_null(strstr(f->response.body.data, "\"wish\": \"stop\", \"state\": \"unsupported\""));
+		assert_non_null(strstr(f->response.body.data, "\"alert\": {\"wish\": \"stop\", \"state\": \"unknown\", \"last_report\": null}"));
+		assert_non_null(strstr(f->response.body.data, "\"forecast\": {\"wish\": \"run\", "));
+		service_close(f->service);
+		assert_int_equal(service_open(f->config, 8, &f->service), 0);
+		wait_for_wishes(f);
+	}
+}
+
 /* One that only asks is told what it would be refused with, and is never handled. */
 static void test_routes_admit_one_that_only_asks_is_told(void **state)
 {
@@ -1355,6 +1389,7 @@ int main(void)
 		CASE(test_routes_admit_shared_answer_is_not_for_strangers),
 		CASE(test_routes_admit_reload_bad_file_keeps_the_tokens),
 		CASE(test_routes_admit_one_that_only_asks_is_told),
+		cmocka_unit_test_setup_teardown(test_routes_command_wish_outlives_a_restart_whatever_the_limits, set_up_few_series, tear_down),
 		CASE(test_routes_admit_another_host_is_said_once),
 		CASE(test_service_hint_long_name_without_samples_is_told_what_the_kernel_keeps),
 		CASE(test_routes_same_reads_in_flight_run_once_and_health_is_answered),

@@ -8,6 +8,9 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
+
+#include "fcgi/wish_keeper.h"
 
 /* ---- the contract ---- */
 
@@ -559,6 +562,69 @@ static void test_store_check_config_table(void **state)
 	}
 }
 
+/* A keeper that has read what there is, of wishes of its own. */
+struct kept {
+	struct wishes *wishes;
+	struct writer *writer;
+	struct wish_keeper *keeper;
+};
+
+static struct kept keep(struct fixture *f)
+{
+	struct kept kept = { .wishes = wishes_open(), .writer = writer_open(f->ops, f->store, 1 << 20) };
+	assert_non_null(kept.wishes);
+	assert_non_null(kept.writer);
+	settle(f);
+	kept.keeper = wish_keeper_open(f->ops, f->store, kept.writer, kept.wishes);
+	assert_non_null(kept.keeper);
+	for (int i = 0; i < 1000 && !wish_keeper_knows(kept.keeper); i++)
+		usleep(10000);
+	assert_true(wish_keeper_knows(kept.keeper));
+	return kept;
+}
+
+static void keep_no_longer(struct kept *kept)
+{
+	wish_keeper_close(kept->keeper);
+	writer_close(kept->writer);
+	wishes_close(kept->wishes);
+}
+
+static void express(struct fixture *f, const struct kept *kept, enum wire_service service, const char *ip, bool stop)
+{
+	char refusal[STORE_REFUSAL_SIZE];
+	struct wish wish = { .service = service, .stop = stop };
+	strcpy(wish.ip, ip);
+	assert_int_equal(wish_keeper_express(kept->keeper, &wish, refusal), 0);
+	f->unsettled = true;
+}
+
+static void test_store_wishes_are_there_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct kept kept = keep(f);
+	express(f, &kept, WIRE_COLLECTOR, "10.0.0.1", true);
+	express(f, &kept, WIRE_ALERT, "", true);
+	express(f, &kept, WIRE_FORECAST, "", true);
+	express(f, &kept, WIRE_COLLECTOR, "", true);
+	express(f, &kept, WIRE_COLLECTOR, "fe80::a", false);
+	express(f, &kept, WIRE_FORECAST, "", false);
+	for (int i = 0; i < 2; i++) {
+		assert_true(wishes_stop(kept.wishes, WIRE_COLLECTOR, "10.0.0.1"));
+		assert_true(wishes_stop(kept.wishes, WIRE_COLLECTOR, "10.0.0.2"));
+		assert_false(wishes_stop(kept.wishes, WIRE_COLLECTOR, "fe80::a"));
+		assert_true(wishes_stop(kept.wishes, WIRE_ALERT, ""));
+		assert_false(wishes_stop(kept.wishes, WIRE_FORECAST, ""));
+		keep_no_longer(&kept);
+		reopen(f);
+		kept = keep(f);
+	}
+	keep_no_longer(&kept);
+	/* They are no host, and no process of one. */
+	assert_string_equal(hosts(f, -1), "");
+	assert_string_equal(latest(f, QUERY(f, -1, 100000)), "");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest contract[] = {
@@ -582,6 +648,7 @@ int main(void)
 		CASE(test_store_history_over_max_points_is_too_big),
 		CASE(test_store_history_of_many_listed_series),
 		CASE(test_store_close_and_open_all_is_there),
+		CASE(test_store_wishes_are_there_after_a_restart),
 		CASE(test_store_reads_during_appends_all_is_there_in_the_end),
 	};
 	static const struct CMUnitTest tables[] = {

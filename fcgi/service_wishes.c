@@ -1,0 +1,247 @@
+/* GET services and POST services/<service>/<start|stop>. */
+#include "fcgi/service_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+
+/* ---- POST ---- */
+
+/* Reads "<service>/<start|stop>"; false where it is something else. */
+static bool read_command(const char *path, struct wish *ret_wish)
+{
+	static const struct {
+		const char *word;
+		bool stop;
+	} words[] = { { "/start", false }, { "/stop", true } };
+	size_t length = strlen(path);
+	if (length > 0 && path[length - 1] == '/')
+		length--;
+	for (int i = WIRE_NOBODY + 1; i < WIRE_SERVICES; i++) {
+		const char *name = wire_service_name((enum wire_service)i);
+		size_t name_length = strlen(name);
+		for (size_t j = 0; j < sizeof(words) / sizeof(words[0]); j++) {
+			if (length == name_length + strlen(words[j].word) && strncmp(path, name, name_length) == 0 &&
+			    strncmp(path + name_length, words[j].word, strlen(words[j].word)) == 0) {
+				*ret_wish = (struct wish){ .service = (enum wire_service)i, .stop = words[j].stop };
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+bool service_is_command(const char *path)
+{
+	struct wish wish;
+	return read_command(path, &wish);
+}
+
+static bool store_has_host(struct service *service, const char *ip, int *ret_result)
+{
+	struct store_hosts hosts;
+	int64_t oldest_ms = clock_wall_ms() - service_max_window_ms(service);
+	bool found = false;
+	*ret_result = service->ops->hosts(service->store, oldest_ms, service_certain_ms(service) + SERVICE_AHEAD_MS, &hosts);
+	if (*ret_result)
+		return false;
+	for (size_t i = 0; i < hosts.count && !found; i++)
+		found = strcmp(hosts.items[i].ip, ip) == 0;
+	store_hosts_free(&hosts);
+	return found;
+}
+
+/* Has a wish stored, from inside the gate. */
+static void express(struct service *service, struct wish *wish, struct response *response)
+{
+	char refusal[STORE_REFUSAL_SIZE] = "";
+	int result = 0;
+	if (wish->ip[0] && !wishes_have(service->wishes, wish->ip) && !collectors_know(service->collectors, wish->ip) &&
+	    !store_has_host(service, wish->ip, &result)) {
+		if (result)
+			service_answer_failure(result, response);
+		else
+			response_error(response, 404, "ip", "no host with this address is known");
+		return;
+	}
+	result = wish_keeper_express(service->wish_keeper, wish, refusal);
+	if (result == -EINVAL)
+		response_error(response, 503, NULL, "the store refuses it: %s", refusal);
+	else if (result == -EDQUOT)
+		response_error(response, 503, NULL, "too many hosts have a wish of their own");
+	else if (result)
+		service_answer_failure(result, response);
+	if (result)
+		return;
+	log_info("%s%s%s is to %s", wire_service_name(wish->service), wish->ip[0] ? " of " : "", wish->ip,
+	         wish->stop ? "stop" : "run");
+	text_append_string(&response->body, "{\"Response\": \"Ok\"}\n");
+}
+
+void service_command(struct service *service, const struct parameters *parameters, struct request *request,
+                     struct response *response)
+{
+	struct wish wish;
+	if (!read_command(request->route_rest, &wish)) {
+		response_error(response, 404, NULL, "there is no such address");
+		return;
+	}
+	if (parameters->given & PARAMETER_IP) {
+		if (wish.service != WIRE_COLLECTOR) {
+			response_error(response, 400, "ip", "only collectors have a host of their own");
+			return;
+		}
+		memcpy(wish.ip, parameters->ip, sizeof(wish.ip));
+	}
+	if (!wish_keeper_knows(service->wish_keeper)) {
+		response_error(response, 503, NULL, "the store does not answer");
+		return;
+	}
+	if (request->later)
+		request->later->wait(request->later);
+	if (!service_enter_store(service, GATE_WRITE, response))
+		return;
+	express(service, &wish, response);
+	gate_leave(&service->gate, GATE_WRITE);
+}
+
+/* ---- GET ---- */
+
+/* What is known of a host. */
+struct known {
+	const char *ip; /* first: compare_known() */
+	const struct collectors_sight *sight; /* NULL: its collector has said nothing */
+	int64_t last_seen_ms; /* 0: no sample */
+};
+
+static int compare_known(const void *left, const void *right)
+{
+	const struct known *a = left, *b = right;
+	return strcmp(a->ip, b->ip);
+}
+
+/* Sorts, and makes one of those that have one address. How many there are. */
+static size_t unite(struct known known[], size_t count)
+{
+	size_t used = 0;
+	qsort(known, count, sizeof(*known), compare_known);
+	for (size_t i = 0; i < count; i++) {
+		if (used == 0 || strcmp(known[used - 1].ip, known[i].ip) != 0) {
+			known[used++] = known[i];
+			continue;
+		}
+		if (known[i].sight)
+			known[used - 1].sight = known[i].sight;
+		if (known[i].last_seen_ms)
+			known[used - 1].last_seen_ms = known[i].last_seen_ms;
+	}
+	return used;
+}
+
+static void append_state(struct text *body, const char *wish, const char *state, int64_t last_ms)
+{
+	text_printf(body, "\"wish\": \"%s\", \"state\": \"%s\", \"last_report\": ", wish, state);
+	if (last_ms)
+		json_append_seconds(body, last_ms);
+	else
+		text_append_string(body, "null");
+}
+
+static void append_host(struct service *service, const struct known *known, int64_t now_ms, struct text *body)
+{
+	const struct collectors_sight *sight = known->sight;
+	int64_t last_ms = sight && sight->received_ms > known->last_seen_ms ? sight->received_ms : known->last_seen_ms;
+	bool silent = now_ms - last_ms >= service_patience_ms(service, sight ? sight->interval_ms : 0);
+	const char *state = silent ? "unknown" : !sight || !sight->obeys ? "unsupported" : sight->stopped ? WIRE_STOP : WIRE_RUN;
+	json_append_string(body, known->ip);
+	text_append_string(body, ": {\"hostname\": ");
+	if (sight && sight->hostname[0])
+		json_append_string(body, sight->hostname);
+	else
+		text_append_string(body, "null");
+	text_append_string(body, ", ");
+	append_state(body, wishes_stop(service->wishes, WIRE_COLLECTOR, known->ip) ? WIRE_STOP : WIRE_RUN, state, last_ms);
+	text_append_char(body, '}');
+}
+
+static void append_service(struct service *service, enum wire_service which, const char *state,
+                           const struct sign_of_life *sign, struct text *body)
+{
+	text_printf(body, ", \"%s\": {", wire_service_name(which));
+	append_state(body, wishes_stop(service->wishes, which, "") ? WIRE_STOP : WIRE_RUN, state, atomic_load(&sign->wall_ms));
+	text_append_char(body, '}');
+}
+
+/* All hosts that have samples, a collector that has reported, or a wish. */
+static void answer(struct service *service, const struct parameters *parameters, const struct store_hosts *hosts,
+                   const struct collectors_sight *sights, size_t sight_count, const struct wish *wishes, size_t wish_count,
+                   struct response *response)
+{
+	struct text *body = &response->body;
+	int64_t now_ms = clock_wall_ms();
+	size_t count = 0;
+	struct known *known = malloc((hosts->count + sight_count + wish_count + 1) * sizeof(*known));
+	if (!known) {
+		response_no_memory(response, -ENOMEM);
+		return;
+	}
+	for (size_t i = 0; i < hosts->count; i++)
+		known[count++] = (struct known){ .ip = hosts->items[i].ip, .last_seen_ms = hosts->items[i].last_seen_ms };
+	for (size_t i = 0; i < sight_count; i++)
+		known[count++] = (struct known){ .ip = sights[i].ip, .sight = &sights[i] };
+	for (size_t i = 0; i < wish_count; i++) {
+		if (wishes[i].ip[0])
+			known[count++] = (struct known){ .ip = wishes[i].ip };
+	}
+	count = unite(known, count);
+
+	text_printf(body, "{\"collector\": {\"wish\": \"%s\", \"hosts\": {",
+	            wishes_stop(service->wishes, WIRE_COLLECTOR, "") ? WIRE_STOP : WIRE_RUN);
+	bool first = true;
+	for (size_t i = 0; i < count && service_has_room(response); i++) {
+		if ((parameters->given & PARAMETER_IP) && strcmp(known[i].ip, parameters->ip) != 0)
+			continue;
+		text_append_string(body, first ? "" : ", ");
+		append_host(service, &known[i], now_ms, body);
+		first = false;
+	}
+	free(known);
+	if (response->status != 200)
+		return;
+	text_append_string(body, "}}");
+	append_service(service, WIRE_ALERT, service_alert_state(service), &service->alert, body);
+	append_service(service, WIRE_FORECAST, service_forecast_state(service), &service->forecast, body);
+	text_append_string(body, "}\n");
+}
+
+void service_services(struct service *service, const struct parameters *parameters, struct request *request,
+                      struct response *response)
+{
+	(void)request;
+	struct store_hosts hosts;
+	struct collectors_sight *sights = NULL;
+	struct wish *wishes = NULL;
+	size_t sight_count = 0, wish_count = 0;
+	int64_t start_ns = clock_monotonic_ns(), oldest_ms = clock_wall_ms() - service_max_window_ms(service);
+	if (!wish_keeper_knows(service->wish_keeper)) {
+		response_error(response, 503, NULL, "the store does not answer");
+		return;
+	}
+	int result = service->ops->hosts(service->store, oldest_ms, service_certain_ms(service) + SERVICE_AHEAD_MS, &hosts);
+	if (!service_check_read(service, result, start_ns, response))
+		return;
+	result = collectors_list(service->collectors, oldest_ms, false, &sights, &sight_count);
+	if (result == 0)
+		result = wishes_list(service->wishes, &wishes, &wish_count);
+	if (result)
+		response_no_memory(response, result);
+	else
+		answer(service, parameters, &hosts, sights, sight_count, wishes, wish_count, response);
+	free(wishes);
+	free(sights);
+	store_hosts_free(&hosts);
+}
