@@ -976,6 +976,60 @@ static void test_routes_command_wish_outlives_a_restart_whatever_the_limits(void
 	}
 }
 
+static void test_routes_services_state_is_what_a_collector_said_while_it_is_not_silent(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		bool obeys, stopped;
+		int ago_s;
+		double interval_s;
+		const char *said;
+	} cases[] = {
+		{ true, false, 1, 0, "run" },      { true, true, 1, 0, "stop" },     { false, false, 1, 0, "unsupported" },
+		{ true, false, 31, 0, "unknown" }, { true, true, 31, 60, "stop" },   { false, false, 31, 0, "unknown" },
+	};
+	wait_for_wishes(f);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct collector_report report = collector_report_empty();
+		char said[32];
+		report.obeys = cases[i].obeys;
+		report.stopped = cases[i].stopped;
+		report.interval_s = cases[i].interval_s;
+		collectors_keep(f->service->collectors, "10.0.0.7", &report, clock_wall_ms() - cases[i].ago_s * 1000, 0);
+		assert_int_equal(ask(f, "GET", "services", "", NULL), 200);
+		snprintf(said, sizeof(said), "\"state\": \"%s\"", cases[i].said);
+		if (!strstr(f->response.body.data, said))
+			fail_msg("case %zu: %s", i, f->response.body.data);
+		/* Only who is stopped and not silent is in latest, with nothing. */
+		get(f, "latest", "", strcmp(cases[i].said, "stop") == 0 ? "{\"10.0.0.7\": {}}" : "{}");
+	}
+}
+
+/* Who is stopped stands where its address belongs, once. */
+static void test_routes_latest_stopped_hosts_are_among_the_others(void **state)
+{
+	struct fixture *f = *state;
+	struct collector_report report = collector_report_empty();
+	static const char *const stopped[] = { "10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.7", "10.0.0.9" };
+	static const char a[] = "{\"a\": {\"mem\": [";
+	save(f, "10.0.0.5", "a mem 1 1");
+	save(f, "10.0.0.8", "a mem 1 1");
+	report.obeys = report.stopped = true;
+	for (size_t i = 0; i < COUNT_OF(stopped); i++)
+		collectors_keep(f->service->collectors, stopped[i], &report, clock_wall_ms(), 0);
+	assert_int_equal(ask(f, "GET", "latest", "", NULL), 200);
+	const char *at = f->response.body.data;
+	static const char *const parts[] = { "{\"10.0.0.4\": {}, \"10.0.0.5\": ", a, "1]}}, \"10.0.0.6\": {}, \"10.0.0.7\": {}, \"10.0.0.8\": ", a,
+		                             "1]}}, \"10.0.0.9\": {}}\n" };
+	for (size_t i = 0; i < COUNT_OF(parts); i++) {
+		const char *found = strstr(at, parts[i]);
+		if (!found)
+			fail_msg("%s: %s", parts[i], f->response.body.data);
+		at = found + strlen(parts[i]);
+	}
+	get(f, "latest", "ip=10.0.0.7", "{\"10.0.0.7\": {}}");
+}
+
 /* One that only asks is told what it would be refused with, and is never handled. */
 static void test_routes_admit_one_that_only_asks_is_told(void **state)
 {
@@ -1389,6 +1443,8 @@ int main(void)
 		CASE(test_routes_admit_shared_answer_is_not_for_strangers),
 		CASE(test_routes_admit_reload_bad_file_keeps_the_tokens),
 		CASE(test_routes_admit_one_that_only_asks_is_told),
+		CASE(test_routes_services_state_is_what_a_collector_said_while_it_is_not_silent),
+		CASE(test_routes_latest_stopped_hosts_are_among_the_others),
 		cmocka_unit_test_setup_teardown(test_routes_command_wish_outlives_a_restart_whatever_the_limits, set_up_few_series, tear_down),
 		CASE(test_routes_admit_another_host_is_said_once),
 		CASE(test_service_hint_long_name_without_samples_is_told_what_the_kernel_keeps),
