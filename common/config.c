@@ -624,6 +624,19 @@ static void parse_override(struct parser *parser, const char *override)
 		on_key(parser, section, key, override + value_at);
 }
 
+/* Which engines there are only one of the programs knows. */
+static void note_store_place(struct parser *parser, const char *file)
+{
+	bool known;
+	int line = parser->lines[find_option("server", "store", &known) - options];
+	char *place = line ? NULL : strdup("command line");
+	if (line && asprintf(&place, "%s:%d", file, line) < 0)
+		place = NULL;
+	if (!place)
+		fail(parser, -ENOMEM, "out of memory");
+	parser->config->server.store_place = place;
+}
+
 int config_load(const char *path, char *const overrides[], size_t override_count, struct config **ret_config,
                 struct text *ret_error)
 {
@@ -642,6 +655,8 @@ int config_load(const char *path, char *const overrides[], size_t override_count
 		parse_override(&parser, overrides[i]);
 	if (path && !parser.result)
 		resolve_paths(&parser, path);
+	if (!parser.result)
+		note_store_place(&parser, path);
 
 	if (parser.result) {
 		config_free(config);
@@ -671,6 +686,7 @@ void config_free(struct config *config)
 			list_free(field);
 	}
 	list_free(&config->warnings);
+	free(config->server.store_place);
 	free(config);
 }
 

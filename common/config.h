@@ -61,6 +61,7 @@ struct config {
 		char *write_tokens; /* files of tokens; "": everybody may */
 		char *read_tokens;
 		char *admin_tokens;
+		char *store_place; /* where `store` is from, for messages: "vigie.conf:3", "command line" */
 	} server;
 	struct {
 		char *path;

@@ -93,6 +93,11 @@ static int open_signals(bool dumps)
 	return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static void refuse_option(const char *argument)
+{
+	log_error("'%s' is no option; see --help", argument);
+}
+
 /* True when the program is to go on; otherwise it ends with *ret_exit_status. */
 static bool read_command_line(struct program *program, int argc, char *argv[], bool *ret_print, int *ret_exit_status)
 {
@@ -114,8 +119,9 @@ static bool read_command_line(struct program *program, int argc, char *argv[], b
 	for (size_t i = 0; i < own_count; i++)
 		long_options[SHARED + i] = (struct option){ program->options[i].name, required_argument, NULL, OWN + (int)i };
 
+	opterr = 0; /* its own words do not say where the options are told */
 	for (;;) {
-		int option = getopt_long(argc, argv, "c:s:", long_options, NULL);
+		int option = getopt_long(argc, argv, ":c:s:", long_options, NULL);
 		if (option == -1)
 			break;
 		switch (option) {
@@ -142,15 +148,24 @@ static bool read_command_line(struct program *program, int argc, char *argv[], b
 			print_help(program);
 			*ret_exit_status = EXIT_SUCCESS;
 			return false;
-		default: /* otherwise getopt_long has said what is wrong */
-			if (option < OWN)
-				return false;
+		case ':':
+			log_error("option '%s' requires an argument; see --help", argv[optind - 1]);
+			return false;
+		case '?':
+			if (optopt == 0)
+				refuse_option(argv[optind - 1]);
+			else if (optopt >= CHECK_CONFIG)
+				log_error("option '%s' doesn't allow an argument; see --help", argv[optind - 1]);
+			else
+				log_error("invalid option -- '%c'; see --help", optopt);
+			return false;
+		default:
 			*program->options[option - OWN].value = optarg;
 			break;
 		}
 	}
 	if (optind < argc) {
-		log_error("'%s' is no option; see --help", argv[optind]);
+		refuse_option(argv[optind]);
 		return false;
 	}
 	return true;

@@ -29,7 +29,8 @@ int service_check(const struct config *config, struct text *ret_error)
 {
 	const struct store_ops *engine = store_find(config->server.store);
 	if (!engine) {
-		text_printf(ret_error, "server.store: '%s' is no engine", config->server.store);
+		text_printf(ret_error, "%s: server.store: '%s' is no engine: there are ", config->server.store_place, config->server.store);
+		store_append_names(ret_error);
 		return -EINVAL;
 	}
 	int result = engine->check_config(config, ret_error);

@@ -20,6 +20,12 @@ const struct store_ops *store_find(const char *name)
 	return NULL;
 }
 
+void store_append_names(struct text *text)
+{
+	for (size_t i = 0; i < sizeof(engines) / sizeof(engines[0]); i++)
+		text_printf(text, "%s%s", i ? ", " : "", engines[i]->name);
+}
+
 void store_leave_out(const char *engine, uint64_t count)
 {
 	static atomic_flag said = ATOMIC_FLAG_INIT;

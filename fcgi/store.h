@@ -188,6 +188,9 @@ void store_leave_out(const char *engine, uint64_t count);
 /* The engines; NULL when `name` is none of them. */
 const struct store_ops *store_find(const char *name);
 
+/* Appends the names of all of them, for messages. */
+void store_append_names(struct text *text);
+
 /* Orders keys, and rows and series, which begin with theirs, by host, then process. */
 int store_compare_keys(const void *left, const void *right);
 

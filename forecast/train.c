@@ -10,7 +10,6 @@
 #include "forecast/learner.h"
 
 enum {
-	SKIPPED_STEPS = 24, /* of each series, which tell little */
 	ITERATIONS = 200,
 	POWER_ITERATIONS = 20,
 };
@@ -113,7 +112,7 @@ static int add_rows(struct trainer *trainer, const struct step *steps, size_t co
 		struct row row = { .series = trainer->series };
 		timeline_add(timeline, first_index + (int64_t)i,
 		             (struct step){ steps[i].mean / (float)limit, steps[i].max / (float)limit });
-		if (i < SKIPPED_STEPS || isnan(steps[i].max) || (double)steps[i].max > limit ||
+		if (i < TRAIN_SKIPPED_STEPS || isnan(steps[i].max) || (double)steps[i].max > limit ||
 		    !look_ahead(steps, count, i, horizon, limit, &row) || trainer->seen++ % trainer->stride != 0 ||
 		    !features_compute(timeline, none, 0, horizon, &features) || features.constant)
 			continue;

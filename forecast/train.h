@@ -20,7 +20,11 @@
 #include "forecast/prior.h"
 #include "forecast/timeline.h"
 
-enum { TRAIN_ROWS_MAX = 1 << 19, TRAIN_TREES = TREES_MAX };
+enum {
+	TRAIN_ROWS_MAX = 1 << 19,
+	TRAIN_TREES = TREES_MAX,
+	TRAIN_SKIPPED_STEPS = 24, /* the first ones of each series, which tell little */
+};
 
 struct trainer;
 

@@ -7,6 +7,7 @@ import select
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 import threading
 import time
@@ -155,6 +156,73 @@ class KillTest(unittest.TestCase):
             if len(answered) < self.CLIENTS:
                 return
         self.fail("every request was answered before the kill: nothing is proved")
+
+
+class TakeoverTest(unittest.TestCase):
+    """A listening socket that is nobody's but kept, as a service manager keeps it, and one version after the other on it."""
+
+    CLIENTS = 8
+
+    def start_program(self):
+        program = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", BUILD / "vigie-fcgi", "--config", self.vigie.state / "vigie.conf"],
+                                   stdin=self.listener, stdout=self.log, stderr=self.log)
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+        return program
+
+    def take_socket(self):
+        """Puts a socket of the test's own in the place of the run's, which is not to start anything again."""
+        path = self.vigie.state / "nginx" / "fcgi.sock"
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.listener.close)
+        self.listener.bind(f"{path}.new")
+        self.listener.listen(4096)
+        shutil.copymode(path, f"{path}.new")
+        shutil.chown(f"{path}.new", group=path.group())
+        pid = self.vigie.pid_of("vigie-fcgi")
+        os.kill(self.vigie.process.pid, signal.SIGSTOP)
+        os.rename(f"{path}.new", path)
+        os.kill(pid, signal.SIGTERM)
+
+    def put_until_told(self, number):
+        """A host whose samples are sent again until they are taken, as a collector's are."""
+        value = 0
+        while not self.told.is_set():
+            value += 1
+            item = sample("a", "mem", value, self.begun + value / 1000)
+            while (status := self.vigie.save(f"10.4.0.{number}", item).status) != 200:
+                self.refused.append(status)
+                time.sleep(0.05)
+        self.sent[number] = value
+
+    def test_new_version_takes_over_the_socket_while_a_fleet_writes(self):
+        self.vigie = Vigie("--server", config="[server]\ncache = 0\n").start()
+        self.addCleanup(self.vigie.remove)
+        self.log = open(self.vigie.folder / "programs", "wb")
+        self.addCleanup(self.log.close)
+        self.begun, self.told, self.sent, self.refused = time.time() - 60, threading.Event(), {}, []
+        self.take_socket()
+        program = self.start_program()
+        clients = [threading.Thread(target=self.put_until_told, args=(number,)) for number in range(1, self.CLIENTS + 1)]
+        for client in clients:
+            client.start()
+        try:
+            for _ in range(3):
+                time.sleep(0.3)
+                newer = self.start_program()
+                time.sleep(0.1)
+                program.send_signal(signal.SIGTERM)
+                self.assertEqual(program.wait(20), 0)
+                program = newer
+            time.sleep(0.3)
+        finally:
+            self.told.set()
+            for client in clients:
+                client.join()
+        stored = self.vigie.get("get-all-detailed?by=host").json()
+        self.assertEqual({host: len(processes["a"]) for host, processes in stored.items()},
+                         {f"10.4.0.{number}": count for number, count in self.sent.items()})
+        self.assertEqual(self.refused, [], "a socket that is kept refuses nobody")
 
 
 if __name__ == "__main__":

@@ -174,7 +174,12 @@ static void test_program_start_unknown_options_exit_1(void **state)
 		const char *logged;
 	} cases[] = {
 		{ { "--nonsense" }, "nonsense" },
+		{ { "--nonsense" }, "'--nonsense' is no option; see --help\n" },
 		{ { "-x" }, "'x'" },
+		{ { "-x" }, "; see --help\n" },
+		{ { "--debug", "-xs" }, "'x'; see --help\n" },
+		{ { "--set" }, "option '--set' requires an argument; see --help\n" },
+		{ { "--version=1" }, "option '--version=1' doesn't allow an argument; see --help\n" },
 		{ { "word" }, "'word' is no option; see --help" },
 		{ { "--debug", "word" }, "'word' is no option" },
 		{ { "--config" }, "requires an argument" },
