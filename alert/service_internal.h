@@ -24,6 +24,7 @@ struct service {
 	int64_t reminder_ms; /* 0: none */
 	struct transitions transitions;
 	bool without_forecasts; /* has been said */
+	bool had_forecasts;     /* since the start */
 	bool stopped;           /* by the server, and that was logged */
 	struct trouble asking, evaluating, skipping, logging, saving, reporting;
 };

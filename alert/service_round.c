@@ -33,13 +33,15 @@ static bool ask_latest(struct service *service, struct latest *ret_latest)
 	return result == 0;
 }
 
-/* That there are none is no failure of ours: AMBER waits, all else goes on. */
+/* That there are none is no failure of ours: AMBER waits, all else goes on. Who is started with vigie-forecast is always first. */
 static bool ask_forecasts(struct service *service, struct forecasts *ret_forecasts)
 {
 	struct text error = TEXT_EMPTY;
 	int result = uplink_forecasts(service->uplink, ret_forecasts, &error);
+	void (*const log)(const char *format, ...) = service->had_forecasts || result != -ENODATA ? log_warning : log_info;
+	service->had_forecasts = service->had_forecasts || !result;
 	if (result && !service->without_forecasts)
-		log_warning("no forecasts: %s; AMBER waits", error.data ? error.data : strerror(-result));
+		log("no forecasts: %s; AMBER waits", error.data ? error.data : strerror(-result));
 	else if (!result && service->without_forecasts)
 		log_info("the forecasts are back");
 	service->without_forecasts = result != 0;

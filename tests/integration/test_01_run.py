@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import pathlib
+import pty
 import re
 import shutil
 import signal
@@ -64,14 +66,44 @@ class RunTest(unittest.TestCase):
         self.assertEqual(vigie.printed().count("vigie: "), 1, vigie.printed())
         vigie.check_sanitizers()
 
-    def test_term_and_hangup_leave_none_behind(self):
-        for end_signal in (signal.SIGTERM, signal.SIGHUP):
-            with self.subTest(end_signal):
-                vigie = self.run_in_temporary_state()
-                self.assertGreaterEqual(len(vigie.programs()), 5)
-                os.kill(vigie.process.pid, end_signal)
-                self.assertEqual(vigie.process.wait(30), 0, vigie.printed())
-                self.assertEqual(vigie.left_behind(), {})
+    def test_started_by_a_script_it_reloads_at_hangup_ends_at_term_and_tells_what_its_programs_warn_of(self):
+        # Nobody has a token; and what a shell starts in the background ignores SIGINT.
+        vigie = Vigie(config=QUICK.replace("[server]\n", "[server]\nwrite_tokens = write.tokens\n"))
+        self.addCleanup(vigie.remove)
+        with open(os.open(vigie.folder / "write.tokens", os.O_WRONLY | os.O_CREAT, 0o600), "w") as tokens:
+            tokens.write("secret\n")
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            vigie.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
+        self.assertIn(f"(kill {vigie.process.pid} ends it, as Ctrl-C is ignored where it was started;", vigie.printed())
+        for name in ("collector", "alert"):
+            wait_until(lambda name=name: re.search(rf"(?m)^\S+ vigie-{name} (warning|error): .*\b401\b", vigie.printed()), 15, vigie.printed)
+        self.assertNotIn(" info: ", vigie.printed())
+        self.assertGreaterEqual(len(vigie.programs()), 5)
+        os.kill(vigie.process.pid, signal.SIGHUP)
+        for name in ("fcgi", "collector", "alert", "forecast"):
+            wait_until(lambda name=name: "configuration reloaded" in vigie.logs()[f"vigie-{name}.log"], 10, f"vigie-{name} reloads")
+        self.assertIsNone(vigie.process.poll())
+        os.kill(vigie.process.pid, signal.SIGTERM)
+        self.assertEqual(vigie.process.wait(30), 0, vigie.printed())
+        self.assertEqual(vigie.left_behind(), {})
+
+    def test_hangup_with_the_terminal_leaves_none_behind(self):
+        vigie = Vigie(config=QUICK)
+        self.addCleanup(vigie.remove)
+        vigie.output = open(vigie.folder / "output", "ab")
+        terminal, own = pty.openpty()
+        # The first terminal that a leader of a session opens is its own.
+        vigie.process = subprocess.Popen(["setsid", "--ctty", "--wait", "setpriv", "--pdeathsig", "TERM", RUN], env=vigie.environment,
+                                         stdin=own, stdout=vigie.output, stderr=subprocess.STDOUT)
+        os.close(own)
+        wait_until(lambda: "Ctrl-C" in vigie.printed(), 40, "deploy/run is up")
+        self.assertGreaterEqual(len(vigie.programs()), 5)
+        os.close(terminal)
+        vigie.process.wait(30)
+        wait_until(lambda: not vigie.left_behind(), 10, lambda: f"ended: {vigie.left_behind()}")
 
     def test_kill_leaves_none_behind(self):
         vigie = self.run_in_temporary_state()
@@ -111,9 +143,13 @@ class RunTest(unittest.TestCase):
             again = wait_until(lambda name=name, pid=pid: vigie.pid_of(name) not in (None, pid) and vigie.pid_of(name),
                                10, f"{name} is started again")
             self.assertTrue(is_alive(again))
-            self.assertIn(f"vigie: {name} ended (status 137", vigie.printed())
+            self.assertRegex(vigie.printed(), rf"(?m)^vigie: {name} ended \(status 137(: .+)?\), starting it again$")
         wait_until(lambda: vigie.get("health").status == 200, 10, "health is well again")
         self.assertEqual(vigie.end(), 0, vigie.printed())
+        # A line each, with its last words, beside what the others warn of.
+        self.assertIn("vigie: vigie-fcgi ended (status 137: ", vigie.printed())
+        self.assertEqual([line for line in vigie.printed().splitlines() if not re.match(r"vigie: |\S+ vigie-\w+ (warning|error): ", line)],
+                         [])
         self.assertEqual(vigie.left_behind(), {})
 
     def test_program_that_always_fails_ends_the_run(self):
@@ -228,6 +264,23 @@ class RunTest(unittest.TestCase):
                 self.assertEqual(vigie.get("/").status, 200)
                 # Larger than nginx keeps in memory: its workers can write their temporary files.
                 self.assertEqual(vigie.put("save-all", b" " * 500000).status, 400)
+
+    @unittest.skipUnless(os.getuid() == 0, "only root can become another user")
+    def test_unprivileged_user_is_told_what_root_is_to_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            installation = pathlib.Path(folder, "install-deps")
+            shutil.copy(ROOT / "deploy" / "install-deps", installation)
+            for tool in ("bash", "id", "realpath"):
+                os.symlink(shutil.which(tool), f"{folder}/{tool}")
+            for tool, script in (("dpkg-query", "exit 1"), ("sudo", "echo you may not >&2; exit 1")):
+                pathlib.Path(folder, tool).write_text(f"#!{shutil.which('bash')}\n{script}\n")
+                os.chmod(f"{folder}/{tool}", 0o755)
+                run = subprocess.run(["/usr/bin/setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "bash", installation, "run"],
+                                     cwd="/", env={"PATH": folder}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                self.assertEqual(run.returncode, 1, run.stdout)
+                self.assertRegex(run.stdout.splitlines()[-1],
+                                 rf"^install-deps: these packages are not installed: gcc .* spawn-fcgi\. As root, run: {folder}/install-deps run$")
 
     @unittest.skipUnless(os.getuid() == 0, "only root can become another user")
     def test_unprivileged_run_works(self):
