@@ -33,7 +33,8 @@ static bool ask_latest(struct service *service, struct latest *ret_latest)
 	return result == 0;
 }
 
-/* That there are none is no failure of ours: AMBER waits, all else goes on. Who is started with vigie-forecast is always first. */
+/* That there are none is no failure of ours: AMBER waits, all else goes on. At the start they are still to come: who is
+ * started together with vigie-forecast is first. */
 static bool ask_forecasts(struct service *service, struct forecasts *ret_forecasts)
 {
 	struct text error = TEXT_EMPTY;

@@ -19,7 +19,8 @@
  *   host that has just come back is first believed in its second evaluation: its
  *   first answer may hold only a part of its processes.
  * - UNKNOWN: a host has not been in latest for STATES_ABSENT evaluations in a row.
- *   Its RED and AMBER stay. One whose collector is stopped is in latest, with nothing. When it is back, CLEAR ends the UNKNOWN. After two days
+ *   Its RED and AMBER stay. One whose collector is stopped is in latest, with nothing.
+ *   When it is back, CLEAR ends the UNKNOWN. After two days
  *   of evaluations without it it is forgotten: GONE for its alarms, then for itself. (No clock
  *   tells that: one that is set ends nothing.)
  *

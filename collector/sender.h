@@ -62,7 +62,8 @@ void sender_send(struct sender *sender, const struct sender_state *state, int64_
 /* One last attempt, of at most `budget_ms`, for what is on no disk. */
 void sender_flush(struct sender *sender, const struct sender_state *state, int64_t budget_ms);
 
-/* Whether the server wants the collector to be stopped: nothing need be measured then, and sender_add() is told of no values. */
+/* Whether the server wants the collector to be stopped: nothing is to be measured then, and sender_add() is given no
+ * values. */
 bool sender_is_stopped(const struct sender *sender);
 
 /* How long after a reading its values are to be sent: up to 3 s, and less than a third of

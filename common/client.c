@@ -28,7 +28,8 @@ int client_read_token(const char *section, const char *path, struct text *ret_to
 	return result;
 }
 
-struct client *client_open(enum wire_service service, const char *url, const char *token, const char *proxy, int64_t timeout_ms)
+struct client *client_open(enum wire_service service, const char *url, const char *token, const char *proxy,
+                           int64_t timeout_ms)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	if (!client)

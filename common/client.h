@@ -20,9 +20,10 @@ struct client;
 int client_read_token(const char *section, const char *path, struct text *ret_token, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
-/* `service` is who asks; `url` is that of the REST interface, copied as `token` is ("": none is sent) and `proxy`, which is as in
- * proxy_choose(). NULL: out of memory. */
-struct client *client_open(enum wire_service service, const char *url, const char *token, const char *proxy, int64_t timeout_ms);
+/* `service` is who asks; `url` is that of the REST interface, copied as `token` is ("": none is sent) and `proxy`, which
+ * is as in proxy_choose(). NULL: out of memory. */
+struct client *client_open(enum wire_service service, const char *url, const char *token, const char *proxy,
+                           int64_t timeout_ms);
 void client_close(struct client *client);
 
 /*

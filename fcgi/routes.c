@@ -193,8 +193,8 @@ static void handle_route(struct service *service, struct request *request, struc
 	}
 }
 
-/* Adds to an answer, which others may share, the state that who asks is to be in. Where a body has told no address, a collector
- * goes on as it is. */
+/* Adds to an answer, which others may share, the state that who asks is to be in. Where a body has told no address, a
+ * collector goes on as it is. */
 static void tell_wish(struct service *service, const struct request *request, struct response *response)
 {
 	if (!response->state && (request->route->kind != WRITE || request->service != WIRE_COLLECTOR))

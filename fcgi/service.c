@@ -29,7 +29,8 @@ int service_check(const struct config *config, struct text *ret_error)
 {
 	const struct store_ops *engine = store_find(config->server.store);
 	if (!engine) {
-		text_printf(ret_error, "%s: server.store: '%s' is no engine: there are ", config->server.store_place, config->server.store);
+		text_printf(ret_error, "%s: server.store: '%s' is no engine: there are ", config->server.store_place,
+		            config->server.store);
 		store_append_names(ret_error);
 		return -EINVAL;
 	}
@@ -97,7 +98,8 @@ int service_open(const struct config *config, unsigned threads, struct service *
 	service->hosts = hosts_open(&config->server.hosts);
 	service->wishes = wishes_open();
 
-	int result = service->reads && service->collectors && service->hosts && service->wishes ? open_tokens(config, &service->tokens) : -ENOMEM;
+	bool made = service->reads && service->collectors && service->hosts && service->wishes;
+	int result = made ? open_tokens(config, &service->tokens) : -ENOMEM;
 	if (result == 0)
 		result = ops->open(config, &service->store);
 	if (result == 0) {
@@ -162,8 +164,9 @@ bool service_authorize(struct service *service, enum tokens_right right, const s
 {
 	const char *name = tokens_right_name(right);
 	if (right == TOKENS_ADMIN && !tokens_are_given(service->tokens, right)) {
-		response_error(response, 403, NULL, "this needs an admin token, and there is none: [server] admin_tokens names a file "
-		               "of them, with mode 600 and one a line (head -c 32 /dev/urandom | base64)");
+		response_error(response, 403, NULL,
+		               "this needs an admin token, and there is none: [server] admin_tokens names a file of them, with mode "
+		               "600 and one a line (head -c 32 /dev/urandom | base64)");
 		return false;
 	}
 	switch (tokens_check(service->tokens, right, request->authorization)) {

@@ -47,7 +47,8 @@ const char *service_wish(struct service *service, enum wire_service asking, bool
 /* Whether `path` is that of a command, "services/<service>/<start|stop>" without "services/". */
 bool service_is_command(const char *path);
 
-/* Whether the request's token gives a right. Without a file of admin tokens nobody has that one. False: the response says 401 or 403. */
+/* Whether the request's token gives a right; without a file of admin tokens nobody has that one. False: the response says
+ * 401 or 403. */
 bool service_authorize(struct service *service, enum tokens_right right, const struct request *request,
                        struct response *response) __attribute__((warn_unused_result));
 

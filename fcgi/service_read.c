@@ -192,7 +192,8 @@ void service_get_all_detailed(struct service *service, const struct parameters *
 	store_history_free(&history);
 }
 
-/* The hosts whose collectors are stopped, and say so, as far as they are asked for: they have no sample, and are not silent. */
+/* The hosts whose collectors are stopped, and say so, as far as they are asked for: they have no sample, and are not
+ * silent. */
 static int list_stopped(struct service *service, const struct parameters *parameters, int64_t now_ms,
                         struct collectors_sight **ret_stopped, size_t *ret_count)
 {
@@ -212,8 +213,8 @@ static int list_stopped(struct service *service, const struct parameters *parame
 }
 
 /* Puts hosts that are stopped, stopped[*at] and those behind it, where they belong before the host `ip` (NULL: the end). */
-static void append_stopped(struct text *body, const struct collectors_sight stopped[], size_t count, const char *ip, size_t *at,
-                           struct series_key *before)
+static void append_stopped(struct text *body, const struct collectors_sight stopped[], size_t count, const char *ip,
+                           size_t *at, struct series_key *before)
 {
 	for (; *at < count; ++*at) {
 		int order = ip ? strcmp(stopped[*at].ip, ip) : -1;

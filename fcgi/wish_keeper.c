@@ -17,7 +17,7 @@ struct wish_keeper {
 	struct writer *writer;
 	struct wishes *wishes;
 	atomic_bool known;
-	pthread_mutex_t writing; /* what is written again is not older than what is new; within it the one of the wishes is taken */
+	pthread_mutex_t writing; /* so that nothing is written again over what is new; the wishes' own is taken within it */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool ending;

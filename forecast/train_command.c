@@ -139,9 +139,10 @@ static int finish(struct training *training, const char *path, struct text *ret_
 		text_printf(ret_error, "cannot learn from %zu steps of %zu series: %s", training->steps, training->series,
 		            result == -ENODATA ? "none of them passes its limit, or all do" : strerror(-result));
 		if (result == -ENODATA)
-			text_printf(ret_error, "; it takes series that are longer than %d steps and the horizon (two and a half hours, where "
-			            "[forecast] step and [alert] horizon are the defaults), some of which pass their limit behind those "
-			            "steps: days of history are better", TRAIN_SKIPPED_STEPS);
+			text_printf(ret_error,
+			            "; it takes series that are longer than %d steps and the horizon (two and a half hours, where "
+			            "[forecast] step and [alert] horizon are the defaults), some of which pass their limit behind "
+			            "those steps: days of history are better", TRAIN_SKIPPED_STEPS);
 		return result;
 	}
 	result = prior_write(path, prior);

@@ -79,12 +79,14 @@ class RunTest(unittest.TestCase):
             signal.signal(signal.SIGINT, before)
         self.assertIn(f"(kill {vigie.process.pid} ends it, as Ctrl-C is ignored where it was started;", vigie.printed())
         for name in ("collector", "alert"):
-            wait_until(lambda name=name: re.search(rf"(?m)^\S+ vigie-{name} (warning|error): .*\b401\b", vigie.printed()), 15, vigie.printed)
+            words = rf"(?m)^\S+ vigie-{name} (warning|error): .*\b401\b"
+            wait_until(lambda words=words: re.search(words, vigie.printed()), 15, vigie.printed)
         self.assertNotIn(" info: ", vigie.printed())
         self.assertGreaterEqual(len(vigie.programs()), 5)
         os.kill(vigie.process.pid, signal.SIGHUP)
         for name in ("fcgi", "collector", "alert", "forecast"):
-            wait_until(lambda name=name: "configuration reloaded" in vigie.logs()[f"vigie-{name}.log"], 10, f"vigie-{name} reloads")
+            wait_until(lambda name=name: "configuration reloaded" in vigie.logs()[f"vigie-{name}.log"], 10,
+                       f"vigie-{name} reloads")
         self.assertIsNone(vigie.process.poll())
         os.kill(vigie.process.pid, signal.SIGTERM)
         self.assertEqual(vigie.process.wait(30), 0, vigie.printed())
@@ -95,9 +97,9 @@ class RunTest(unittest.TestCase):
         self.addCleanup(vigie.remove)
         vigie.output = open(vigie.folder / "output", "ab")
         terminal, own = pty.openpty()
-        # The first terminal that a leader of a session opens is its own.
-        vigie.process = subprocess.Popen(["setsid", "--ctty", "--wait", "setpriv", "--pdeathsig", "TERM", RUN], env=vigie.environment,
-                                         stdin=own, stdout=vigie.output, stderr=subprocess.STDOUT)
+        # It is its own: what closes is what it was started from.
+        vigie.process = subprocess.Popen(["setsid", "--ctty", "--wait", "setpriv", "--pdeathsig", "TERM", RUN],
+                                         env=vigie.environment, stdin=own, stdout=vigie.output, stderr=subprocess.STDOUT)
         os.close(own)
         wait_until(lambda: "Ctrl-C" in vigie.printed(), 40, "deploy/run is up")
         self.assertGreaterEqual(len(vigie.programs()), 5)
@@ -148,8 +150,8 @@ class RunTest(unittest.TestCase):
         self.assertEqual(vigie.end(), 0, vigie.printed())
         # A line each, with its last words, beside what the others warn of.
         self.assertIn("vigie: vigie-fcgi ended (status 137: ", vigie.printed())
-        self.assertEqual([line for line in vigie.printed().splitlines() if not re.match(r"vigie: |\S+ vigie-\w+ (warning|error): ", line)],
-                         [])
+        self.assertEqual([line for line in vigie.printed().splitlines()
+                          if not re.match(r"vigie: |\S+ vigie-\w+ (warning|error): ", line)], [])
         self.assertEqual(vigie.left_behind(), {})
 
     def test_program_that_always_fails_ends_the_run(self):
@@ -276,8 +278,9 @@ class RunTest(unittest.TestCase):
             for tool, script in (("dpkg-query", "exit 1"), ("sudo", "echo you may not >&2; exit 1")):
                 pathlib.Path(folder, tool).write_text(f"#!{shutil.which('bash')}\n{script}\n")
                 os.chmod(f"{folder}/{tool}", 0o755)
-                run = subprocess.run(["/usr/bin/setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "bash", installation, "run"],
-                                     cwd="/", env={"PATH": folder}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                run = subprocess.run(["/usr/bin/setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "bash",
+                                      installation, "run"], cwd="/", env={"PATH": folder}, stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, text=True)
                 self.assertEqual(run.returncode, 1, run.stdout)
                 self.assertRegex(run.stdout.splitlines()[-1],
                                  rf"^install-deps: these packages are not installed: gcc .* spawn-fcgi\. As root, run: {folder}/install-deps run$")
