@@ -35,7 +35,8 @@ static void print_help(const struct program *program)
 	for (size_t i = 0; i < count_options(program); i++) {
 		const struct program_option *option = &program->options[i];
 		int width = 20 - (int)strlen(option->name);
-		printf("      --%s %-*s %s\n", option->name, width > 0 ? width : 0, option->value_name, option->help);
+		printf("      --%s %-*s %s\n", option->name, width > 0 ? width : 0, option->value_name ? option->value_name : "",
+		       option->help);
 	}
 	printf("  -c, --config FILE           read FILE (vigie.conf); without it the defaults hold\n"
 	       "  -s, --set SECTION.KEY=VALUE set one option over the file's, may be repeated\n"
@@ -116,8 +117,10 @@ static bool read_command_line(struct program *program, int argc, char *argv[], b
 	struct option long_options[SHARED + OWN_MAX + 1] = { 0 };
 	assert(own_count <= OWN_MAX);
 	memcpy(long_options, shared, sizeof(shared));
-	for (size_t i = 0; i < own_count; i++)
-		long_options[SHARED + i] = (struct option){ program->options[i].name, required_argument, NULL, OWN + (int)i };
+	for (size_t i = 0; i < own_count; i++) {
+		int takes = program->options[i].value_name ? required_argument : no_argument;
+		long_options[SHARED + i] = (struct option){ program->options[i].name, takes, NULL, OWN + (int)i };
+	}
 
 	opterr = 0; /* its own words do not say where the options are told */
 	for (;;) {
@@ -160,7 +163,7 @@ static bool read_command_line(struct program *program, int argc, char *argv[], b
 				log_error("invalid option -- '%c'; see --help", optopt);
 			return false;
 		default:
-			*program->options[option - OWN].value = optarg;
+			*program->options[option - OWN].value = optarg ? optarg : "";
 			break;
 		}
 	}

@@ -16,11 +16,11 @@
 
 #include "common/config.h"
 
-/* An option of one program alone: `--name VALUE`. */
+/* An option of one program alone: `--name VALUE`, or `--name` where value_name is NULL. */
 struct program_option {
 	const char *name;  /* NULL: the end of the list */
 	const char *value_name, *help; /* for --help */
-	const char **value; /* what the command line has; otherwise left as it is */
+	const char **value; /* what the command line has, "" where it takes none; otherwise left as it is */
 };
 
 struct program {

@@ -201,6 +201,8 @@ int body_read_tick_time(struct parsing *parsing, const cJSON *value)
 int body_date_tick(struct parsing *parsing)
 {
 	struct batch *batch = &parsing->body->batch;
+	if (parsing->tick_time == TICK_TIME_BAD)
+		return judge_time(parsing); /* of one that has no processes */
 	if (batch->count && parsing->tick_time == TICK_TIME_UNTOLD)
 		return body_refuse(parsing->error, 400, "timestamp", BODY_TIME_MISSING);
 	for (size_t i = 0; i < batch->count; i++)

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -59,13 +60,24 @@ static int back_up(const struct config *config, const char *target)
 	return result ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Prints which addresses there are. */
+static int print_routes(void)
+{
+	struct text table = TEXT_EMPTY;
+	routes_append_table(&table);
+	bool printed = !text_failed(&table) && fputs(table.data, stdout) >= 0;
+	text_free(&table);
+	return printed ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 static const struct pool_handler handler = { .admit = routes_admit, .handle = routes_handle, .late = routes_late, .sent = routes_sent };
 
 int main(int argc, char *argv[])
 {
-	const char *backup = NULL;
+	const char *backup = NULL, *routes = NULL;
 	const struct program_option options[] = {
 		{ "backup", "FILE", "write a copy of the database to FILE, whether it is in use or not, then end", &backup },
+		{ "print-routes", NULL, "print every address with its method and its parameters, then end", &routes },
 		{ 0 },
 	};
 	struct program program = {
@@ -80,6 +92,10 @@ int main(int argc, char *argv[])
 	if (!program_start(&program, argc, argv, &exit_status))
 		goto out;
 
+	if (routes) {
+		exit_status = print_routes();
+		goto out;
+	}
 	if (backup) {
 		exit_status = back_up(program.config, backup);
 		goto out;

@@ -209,3 +209,11 @@ int parameters_parse(const char *query, unsigned allowed, int64_t max_window_ms,
 	*ret_parameters = parameters;
 	return 0;
 }
+
+void parameters_append_names(unsigned allowed, struct text *text)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (allowed & table[i].bit)
+			text_printf(text, " %s", table[i].name);
+	}
+}

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/text.h"
 #include "common/wire.h"
 #include "fcgi/store.h"
 
@@ -50,5 +51,8 @@ struct parameter_error {
  * what the store keeps. 0 with all defaults set, or -EINVAL with *ret_error. */
 int parameters_parse(const char *query, unsigned allowed, int64_t max_window_ms, struct parameters *ret_parameters,
                      struct parameter_error *ret_error) __attribute__((warn_unused_result));
+
+/* Appends " name" of each of the parameters `allowed`. */
+void parameters_append_names(unsigned allowed, struct text *text);
 
 #endif

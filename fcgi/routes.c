@@ -55,12 +55,14 @@ static const struct route {
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
 _Static_assert((int)ROUTE_COUNT < (int)COUNTERS_ROUTES, "counters.h has room for every route and for no route");
 
+/* As documents write it. */
+static const char *const rests[] = { [NOTHING] = "", [ADDRESS] = "/<ip>", [WISH] = "/<service>/<start|stop>" };
+
 static void metrics(struct service *service, const struct parameters *parameters, struct request *request,
                     struct response *response)
 {
 	(void)parameters;
 	(void)request;
-	static const char *const rests[] = { [NOTHING] = "", [ADDRESS] = "/<ip>", [WISH] = "/<service>/<start|stop>" };
 	char labels[ROUTE_COUNT][48];
 	const char *names[ROUTE_COUNT + 1];
 	for (size_t i = 0; i < ROUTE_COUNT; i++) {
@@ -219,4 +221,14 @@ void routes_late(void *service, const struct request *request, const struct resp
 void routes_sent(void *service, struct request *request)
 {
 	service_sent(service, request);
+}
+
+void routes_append_table(struct text *text)
+{
+	for (size_t i = 0; i < ROUTE_COUNT; i++) {
+		const char *method = routes[i].kind == WRITE ? "PUT" : routes[i].kind == COMMAND ? "POST" : "GET";
+		text_printf(text, "%s %s%s", method, routes[i].name, rests[routes[i].rest]);
+		parameters_append_names(routes[i].parameters, text);
+		text_append_char(text, '\n');
+	}
 }

@@ -23,4 +23,7 @@ void routes_late(void *service, const struct request *request, const struct resp
 /* After an answer that was not put off was sent. */
 void routes_sent(void *service, struct request *request);
 
+/* Appends the table, a line a route: `GET get-all/<ip> window process`. */
+void routes_append_table(struct text *text);
+
 #endif

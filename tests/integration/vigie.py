@@ -16,10 +16,13 @@ import tempfile
 import time
 import unittest
 
+import openapi
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("BUILD", "build")).resolve()
 RUN = ROOT / "deploy" / "run"
 PREFIX = "/ressources-usage/"
+INTERFACE = openapi.Document(ROOT / "nginx" / "www" / "openapi.json", PREFIX)
 SANITIZER_WORDS = ("Sanitizer", "runtime error:")
 
 
@@ -201,7 +204,8 @@ class Vigie:
                 raise AssertionError(f"{name}:\n{log}")
 
     def request(self, method, path, body=None, headers=None, timeout=30):
-        """`path` is relative to the interface unless it begins with a slash; `body` is bytes or what becomes JSON."""
+        """`path` is relative to the interface unless it begins with a slash; `body` is bytes or what becomes JSON. The answer
+        is as the interface is described, or it fails."""
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -218,7 +222,9 @@ class Vigie:
             except (BrokenPipeError, ConnectionResetError):
                 pass  # refused before all of it was sent: the answer is there
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
+            answer = Answer(response.status, response.headers, response.read())
+            INTERFACE.check(method, target, answer.status, answer.headers, answer.body)
+            return answer
         finally:
             connection.close()
 

@@ -636,6 +636,8 @@ static void test_body_parse_samples_what_is_around_the_processes_is_checked(void
 		{ "\"processes\": {\"a\": [1, 2]}, \"timestamp\": null", "timestamp", 400 },
 		{ "\"timestamp\": \"1795356000\", \"processes\": {\"a\": [1, 2]}", "timestamp", 400 },
 		{ "\"timestamp\": 0, \"processes\": {\"a\": [1, -2]}", "timestamp", 400 },
+		{ "\"timestamp\": 0, \"processes\": {}", "timestamp", 400 },
+		{ "\"processes\": {}, \"timestamp\": \"now\"", "timestamp", 400 },
 		{ "\"timestamp\": 1795356060.001, \"processes\": {\"a\": [1, -2]}", "timestamp", 409 },
 		{ "\"processes\": {\"a\": [1, 2]}, \"timestamp\": 1795183199.999", "timestamp", 409 },
 		{ "\"timestamp\": 1795183199.999, \"processes\": {\"a\": [1, 2]}, \"processes\": {}", "timestamp", 409 },
