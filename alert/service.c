@@ -36,7 +36,8 @@ static int open_rules_and_uplink(const struct config *config, const char *source
 	struct uplink *uplink = uplink_open(config->alert.url, token.data, config->alert.proxy,
 	                                    config->alert.timeout_ms, forecasts_timeout_ms(config));
 	text_free(&token);
-	if (!uplink) {
+	if (!uplink || !uplink_trust(uplink, config->alert.ca_file)) {
+		uplink_close(uplink);
 		rules_free(rules);
 		text_append_string(ret_error, strerror(ENOMEM));
 		return -ENOMEM;

@@ -44,6 +44,11 @@ void uplink_close(struct uplink *uplink)
 	free(uplink);
 }
 
+bool uplink_trust(struct uplink *uplink, const char *ca_file)
+{
+	return client_trust(uplink->client, ca_file) && client_trust(uplink->forecasts_client, ca_file);
+}
+
 int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text *ret_error)
 {
 	const struct text *body;

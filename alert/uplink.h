@@ -24,6 +24,9 @@ struct uplink *uplink_open(const char *url, const char *token, const char *proxy
                            int64_t forecasts_ms);
 void uplink_close(struct uplink *uplink);
 
+/* As client_trust(). */
+bool uplink_trust(struct uplink *uplink, const char *ca_file) __attribute__((warn_unused_result));
+
 /*
  * Asks for the latest samples. Returns 0 with an answer to be freed with
  * latest_free(); an error of http_request(), -EREMOTEIO for a status other than

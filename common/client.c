@@ -13,6 +13,7 @@ struct client {
 	struct http *http;
 	struct text base;          /* the URL that paths are appended to */
 	struct text authorization; /* the header's value; empty: none */
+	struct text ca_file;       /* empty: the system's certificates are trusted */
 	struct text proxy;         /* as in proxy_choose() */
 	struct text url;           /* of the present request */
 	struct http_answer answer;
@@ -54,10 +55,18 @@ void client_close(struct client *client)
 	http_close(client->http);
 	text_free(&client->base);
 	text_free(&client->authorization);
+	text_free(&client->ca_file);
 	text_free(&client->proxy);
 	text_free(&client->url);
 	text_free(&client->answer.body);
 	free(client);
+}
+
+bool client_trust(struct client *client, const char *ca_file)
+{
+	text_reset(&client->ca_file);
+	text_append_string(&client->ca_file, ca_file);
+	return !text_failed(&client->ca_file);
 }
 
 static int request(struct client *client, const char *method, const char *path, const struct text *body,
@@ -75,6 +84,7 @@ static int request(struct client *client, const char *method, const char *path, 
 		.body = body ? body->data : NULL,
 		.body_length = body ? body->length : 0,
 		.authorization = client->authorization.data,
+		.ca_file = client->ca_file.data,
 		.proxy = client->proxy.data,
 		.service = client->service,
 		.stopped = client->stopped,

@@ -26,6 +26,9 @@ struct client *client_open(enum wire_service service, const char *url, const cha
                            int64_t timeout_ms);
 void client_close(struct client *client);
 
+/* Trusts the certificates in a file, copied, in the place of the system's ("": those). False: out of memory. */
+bool client_trust(struct client *client, const char *ca_file) __attribute__((warn_unused_result));
+
 /*
  * GET of `path`, which is relative to the URL and may have a query. Returns 0 with the
  * answer's body, borrowed until the next request, its data never NULL; an error of

@@ -121,6 +121,7 @@ struct config {
 		int64_t phase_ms; /* after the boundary */
 		int64_t deadline_ms; /* likewise */
 		int64_t timeout_ms;
+		char *ca_file;
 		char *proxy;
 		char *token_file;
 		double threshold; /* percent */
@@ -143,6 +144,7 @@ struct config {
 		int64_t step_ms;
 		int64_t phase_ms; /* after the boundary */
 		int64_t timeout_ms;
+		char *ca_file;
 		char *proxy;
 		char *token_file;
 		double above; /* percent of the limit */

@@ -87,7 +87,7 @@ static void set_aside_later(struct later *later)
 	struct guest *guest = (struct guest *)later;
 	struct request *request = &guest->request;
 	connection_set_aside(guest->connection);
-	request->method = request->path = request->query = request->authorization = request->host = "";
+	request->method = request->path = request->query = request->authorization = request->token = request->host = "";
 }
 
 static void answer_later(struct later *later, const struct response *response)

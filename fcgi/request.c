@@ -192,6 +192,7 @@ int connection_read_head(struct connection *connection, struct request *ret_requ
 		.path = parameter(connection, "DOCUMENT_URI"),
 		.query = parameter(connection, "QUERY_STRING"),
 		.authorization = parameter(connection, "HTTP_AUTHORIZATION"),
+		.token = parameter(connection, "HTTP_X_VIGIE_TOKEN"),
 		.host = parameter(connection, "HTTP_HOST"),
 		.service = wire_service_parse(parameter(connection, "HTTP_X_VIGIE_SERVICE")),
 		.stopped = strcmp(parameter(connection, "HTTP_X_VIGIE_STATE"), WIRE_STOP) == 0,

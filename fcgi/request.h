@@ -47,6 +47,7 @@ struct request {
 	const char *path;  /* normalised and decoded by nginx */
 	const char *query; /* as it was sent, "" when there is none */
 	const char *authorization; /* the header's value, "" when there is none */
+	const char *token; /* likewise, of X-Vigie-Token */
 	const char *host; /* likewise */
 	enum wire_service service; /* that it comes from, as it says */
 	bool stopped;      /* it says that it is */

@@ -169,7 +169,7 @@ bool service_authorize(struct service *service, enum tokens_right right, const s
 		               "600 and one a line (head -c 32 /dev/urandom | base64)");
 		return false;
 	}
-	switch (tokens_check(service->tokens, right, request->authorization)) {
+	switch (tokens_check(service->tokens, right, request->authorization, request->token)) {
 	case TOKENS_GRANTED:
 		return true;
 	case TOKENS_MISSING:

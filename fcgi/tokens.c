@@ -199,15 +199,18 @@ static bool has(const struct set *set, const struct token *token)
 }
 
 static enum tokens_verdict check(const struct set sets[static TOKENS_RIGHTS], enum tokens_right right,
-                                 const char *authorization)
+                                 const char *authorization, const char *own)
 {
 	static const char scheme[] = "Bearer ";
+	const char *sent = own;
 	if (!sets[right].given)
 		return TOKENS_GRANTED;
-	if (strncasecmp(authorization, scheme, strlen(scheme)) != 0)
-		return TOKENS_MISSING;
-	const char *sent = authorization + strlen(scheme);
-	sent += strspn(sent, " ");
+	if (!own || !own[0]) {
+		if (strncasecmp(authorization, scheme, strlen(scheme)) != 0)
+			return TOKENS_MISSING;
+		sent = authorization + strlen(scheme);
+		sent += strspn(sent, " ");
+	}
 	size_t length = strlen(sent);
 	if (!is_token(sent, length))
 		return TOKENS_UNKNOWN;
@@ -221,10 +224,11 @@ static enum tokens_verdict check(const struct set sets[static TOKENS_RIGHTS], en
 	return holds[TOKENS_WRITE] || holds[TOKENS_READ] ? TOKENS_OTHER : TOKENS_UNKNOWN;
 }
 
-enum tokens_verdict tokens_check(struct tokens *tokens, enum tokens_right right, const char *authorization)
+enum tokens_verdict tokens_check(struct tokens *tokens, enum tokens_right right, const char *authorization,
+                                 const char *own)
 {
 	pthread_rwlock_rdlock(&tokens->lock);
-	enum tokens_verdict verdict = check(tokens->sets, right, authorization);
+	enum tokens_verdict verdict = check(tokens->sets, right, authorization, own);
 	pthread_rwlock_unlock(&tokens->lock);
 	return verdict;
 }

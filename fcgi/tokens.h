@@ -43,8 +43,10 @@ int tokens_reload(struct tokens *tokens, const struct config *config, struct tex
 /* No other call may be under way. Accepts NULL. */
 void tokens_close(struct tokens *tokens);
 
-/* Whether the value of an Authorization header ("": none) gives a right. */
-enum tokens_verdict tokens_check(struct tokens *tokens, enum tokens_right right, const char *authorization);
+/* Whether the value of an Authorization header ("": none) gives a right; or, where `own` is not "" or NULL, the value of
+ * X-Vigie-Token, which is a token and no more, for those whose Authorization is for a login before us. */
+enum tokens_verdict tokens_check(struct tokens *tokens, enum tokens_right right, const char *authorization,
+                                 const char *own);
 
 /* Whether there is a file for a right: otherwise it is everybody's. */
 bool tokens_are_given(struct tokens *tokens, enum tokens_right right);

@@ -47,7 +47,7 @@ int setup_open(const struct config *config, const char *source, struct setup *re
 	setup.state = strdup(config->forecast.state);
 	setup.uplink = uplink_open(config->forecast.url, token.data, config->forecast.proxy, config->forecast.timeout_ms);
 	text_free(&token);
-	if (!setup.state || !setup.uplink) {
+	if (!setup.state || !setup.uplink || !uplink_trust(setup.uplink, config->forecast.ca_file)) {
 		setup_close(&setup);
 		text_append_string(ret_error, strerror(ENOMEM));
 		return -ENOMEM;

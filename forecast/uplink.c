@@ -45,6 +45,11 @@ void uplink_close(struct uplink *uplink)
 	free(uplink);
 }
 
+bool uplink_trust(struct uplink *uplink, const char *ca_file)
+{
+	return client_trust(uplink->client, ca_file);
+}
+
 static int say(const struct uplink *uplink, int result, const char *wrong, struct text *ret_error)
 {
 	client_blame(uplink->client, wrong ? wrong : strerror(-result), ret_error);

@@ -24,6 +24,9 @@ struct uplink;
 struct uplink *uplink_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms);
 void uplink_close(struct uplink *uplink);
 
+/* As client_trust(). */
+bool uplink_trust(struct uplink *uplink, const char *ca_file) __attribute__((warn_unused_result));
+
 struct uplink_hosts {
 	char (*ips)[WIRE_IP_SIZE];
 	size_t count;

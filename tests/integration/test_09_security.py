@@ -80,6 +80,18 @@ class TokenTest(ServerTest):
             self.assertEqual(self.status("GET", "/", token), 200)
             self.assertEqual(self.status("GET", "nothing", token), 404)
 
+    def test_token_in_its_own_header_counts_before_a_login(self):
+        for headers, status in (({"X-Vigie-Token": "reader-1"}, 200), ({"X-Vigie-Token": "nobody"}, 401),
+                                ({"X-Vigie-Token": "writer-1"}, 403), ({"X-Vigie-Token": "Bearer reader-1"}, 401),
+                                ({"X-Vigie-Token": "reader-1", "Authorization": "Basic dTpw"}, 200),
+                                ({"X-Vigie-Token": "nobody", "Authorization": "Bearer reader-1"}, 401),
+                                ({"X-Vigie-Token": "", "Authorization": "Bearer reader-1"}, 200)):
+            with self.subTest(headers):
+                self.assertEqual(self.vigie.get("latest", headers=headers).status, status)
+        large = {"ipaddress": "10.9.0.9", "data": [sample(f"p{number}", "mem", 1) for number in range(2000)]}
+        for token, status in (("writer-1", 200), ("reader-1", 403)):  # asked about before its body is taken
+            self.assertEqual(self.vigie.put("save-all", large, headers={"X-Vigie-Token": token}).status, status)
+
     def test_other_schemes_are_no_tokens(self):
         for value, status in (("bearer reader-1", 200), ("BEARER  reader-1", 200), ("reader-1", 401), ("Bearer", 401),
                               ("Basic cmVhZGVyLTE=", 401), ("Bearer reader-1 both", 401), ("Bearer " + "x" * 4000, 401),

@@ -16,8 +16,8 @@ static void check_lines(struct tokens *tokens, const uint8_t *bytes, size_t size
 		if (length > 0 && start[0] != '#') {
 			if (asprintf(&header, "bearer  %s", start) < 0)
 				abort();
-			assert(tokens_check(tokens, TOKENS_WRITE, header) == TOKENS_GRANTED);
-			assert(tokens_check(tokens, TOKENS_READ, header) == TOKENS_GRANTED); /* everybody's */
+			assert(tokens_check(tokens, TOKENS_WRITE, header, "") == TOKENS_GRANTED);
+			assert(tokens_check(tokens, TOKENS_READ, header, "") == TOKENS_GRANTED); /* everybody's */
 			free(header);
 		}
 		free(line);
@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	int result = tokens_open(config, &tokens, &error);
 	if (result == 0) {
 		/* Nobody is let in whose token is not in the file. */
-		if (tokens_check(tokens, TOKENS_WRITE, header) == TOKENS_GRANTED) {
+		if (tokens_check(tokens, TOKENS_WRITE, header, "") == TOKENS_GRANTED) {
 			const char *token = header + strlen("Bearer ");
 			token += strspn(token, " ");
 			assert(strlen(token) > 0 && memmem(bytes, size, token, strlen(token)));

@@ -652,10 +652,12 @@ static const struct {
 	{ "collector", "spool", offsetof(struct config, collector.spool) },
 	{ "collector", "ca_file", offsetof(struct config, collector.ca_file) },
 	{ "collector", "token_file", offsetof(struct config, collector.token_file) },
+	{ "alert", "ca_file", offsetof(struct config, alert.ca_file) },
 	{ "alert", "token_file", offsetof(struct config, alert.token_file) },
 	{ "alert", "log", offsetof(struct config, alert.log) },
 	{ "alert", "hook", offsetof(struct config, alert.hook) },
 	{ "alert", "state", offsetof(struct config, alert.state) },
+	{ "forecast", "ca_file", offsetof(struct config, forecast.ca_file) },
 	{ "forecast", "token_file", offsetof(struct config, forecast.token_file) },
 	{ "forecast", "model", offsetof(struct config, forecast.model) },
 	{ "forecast", "state", offsetof(struct config, forecast.state) },
@@ -840,13 +842,13 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "exclude = c\ntop = 5\nmin_cpu = 0.1\nmin_mem = 12.345\nmax_processes = 14\n"
                                    "spool = /s p\nspool_bytes = 3MiB\nspool_age = 90m\nbuffer = 15\ngzip = no\n"
                                    "ca_file = /cc\nproxy = http://pc:3128\ntoken_file = /tc\n"
-                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ndeadline = 3m\ntimeout = 150ms\nproxy = none\ntoken_file = /ta\n"
+                                   "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ndeadline = 3m\ntimeout = 150ms\nca_file = /ca2\nproxy = none\ntoken_file = /ta\n"
                                    "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
                                    "amber_probability = 0.625\namber_clear = 0.25\nhorizon = 45s\n"
                                    "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = /l\nhook = /h\n"
                                    "hook_timeout = 2s\nstate = /s\n"
                                                                       "[forecast]\nrefresh = 30s\nurl = http://z/\nstep = 10m\nphase = 8s\ntimeout = 9s\n"
-                                   "proxy = socks5h://pf\ntoken_file = /tf\nabove = 12.5\nhistory = 1d\nlong_horizon = 2d\nmodel = /m\nstate = /sf\n";
+                                   "ca_file = /cf\nproxy = socks5h://pf\ntoken_file = /tf\nabove = 12.5\nhistory = 1d\nlong_horizon = 2d\nmodel = /m\nstate = /sf\n";
 
 static void test_config_print_other_values_read_back(void **state)
 {
@@ -875,11 +877,11 @@ static void test_config_print_has_every_option(void **state)
 		"name = unit", "cpu_scale = machine", "mem_scale = limit", "kernel_threads = yes", "include = a*", "include = b", "exclude = c", "top = 5",
 		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "spool = /s p",
 		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = /cc", "proxy = http://pc:3128", "token_file = /tc", "[alert]", "url = https://y/",
-		"interval = 2m", "phase = 0d", "deadline = 3m", "timeout = 150ms", "proxy = none", "token_file = /ta", "threshold = 123456.789", "clear = 0.001",
+		"interval = 2m", "phase = 0d", "deadline = 3m", "timeout = 150ms", "ca_file = /ca2", "proxy = none", "token_file = /ta", "threshold = 123456.789", "clear = 0.001",
 		"raise_after = 16", "clear_after = 17", "amber_probability = 0.625", "amber_clear = 0.25", "horizon = 45s",
 		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = /l", "hook = /h",
 		"hook_timeout = 2s", "state = /s",
-		"[forecast]", "refresh = 30s", "url = http://z/", "step = 10m", "phase = 8s", "timeout = 9s", "proxy = socks5h://pf", "token_file = /tf",
+		"[forecast]", "refresh = 30s", "url = http://z/", "step = 10m", "phase = 8s", "timeout = 9s", "ca_file = /cf", "proxy = socks5h://pf", "token_file = /tf",
 		"above = 12.5", "history = 1d", "long_horizon = 2d", "model = /m", "state = /sf",
 	};
 	struct text text = TEXT_EMPTY;

@@ -81,7 +81,7 @@ static const char *verdicts(struct tokens *tokens, const char *authorization)
 {
 	static char letters[TOKENS_RIGHTS + 1];
 	for (int i = 0; i < TOKENS_RIGHTS; i++)
-		letters[i] = "GMUO"[tokens_check(tokens, (enum tokens_right)i, authorization)];
+		letters[i] = "GMUO"[tokens_check(tokens, (enum tokens_right)i, authorization, "")];
 	return letters;
 }
 
@@ -158,8 +158,14 @@ static void test_tokens_check_headers_of_every_form(void **state)
 	write_tokens("w", "# comment\ntoken-1234567\n");
 	struct tokens *tokens = open_tokens("w");
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		if (tokens_check(tokens, TOKENS_WRITE, cases[i].authorization) != cases[i].verdict)
+		if (tokens_check(tokens, TOKENS_WRITE, cases[i].authorization, "") != cases[i].verdict)
 			fail_msg("'%s'", cases[i].authorization);
+		if (tokens_check(tokens, TOKENS_WRITE, cases[i].authorization, NULL) != cases[i].verdict)
+			fail_msg("'%s'", cases[i].authorization);
+		/* What is behind a login says its token in a header of its own, whatever it logs in with. */
+		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, cases[i].authorization, "token-1234567"), TOKENS_GRANTED);
+		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, cases[i].authorization, "token-123456"), TOKENS_UNKNOWN);
+		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, cases[i].authorization, "Bearer token-1234567"), TOKENS_UNKNOWN);
 	}
 	tokens_close(tokens);
 }
@@ -176,16 +182,16 @@ static void test_tokens_check_what_is_nearly_a_token_is_unknown(void **state)
 		write_tokens("w", token);
 		struct tokens *tokens = open_tokens("w");
 		snprintf(header, sizeof(header), "Bearer %s", token);
-		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header), TOKENS_GRANTED);
+		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header, ""), TOKENS_GRANTED);
 		snprintf(header, sizeof(header), "Bearer %s0", token);
-		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header), TOKENS_UNKNOWN);
+		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header, ""), TOKENS_UNKNOWN);
 		for (size_t i = 0; i < length; i++) {
 			snprintf(header, sizeof(header), "Bearer %.*s", (int)i, token);
-			assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header), TOKENS_UNKNOWN);
+			assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header, ""), TOKENS_UNKNOWN);
 			for (int bit = 0; bit < 7; bit++) {
 				snprintf(header, sizeof(header), "Bearer %s", token);
 				header[7 + i] = (char)(header[7 + i] ^ 1 << bit);
-				assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header), TOKENS_UNKNOWN);
+				assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header, ""), TOKENS_UNKNOWN);
 			}
 		}
 		tokens_close(tokens);
@@ -203,7 +209,7 @@ static void test_tokens_check_each_of_many_is_found(void **state)
 	for (int i = -1; i <= 500; i++) {
 		char header[32];
 		snprintf(header, sizeof(header), "Bearer host-%d", i);
-		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header), i < 0 || i == 500 ? TOKENS_UNKNOWN : TOKENS_GRANTED);
+		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header, ""), i < 0 || i == 500 ? TOKENS_UNKNOWN : TOKENS_GRANTED);
 	}
 	tokens_close(tokens);
 	text_free(&content);
@@ -218,7 +224,7 @@ static void test_tokens_open_lines_of_every_form_are_read(void **state)
 	char header[64];
 	for (size_t i = 0; i < COUNT_OF(good); i++) {
 		snprintf(header, sizeof(header), "Bearer %s", good[i]);
-		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header), TOKENS_GRANTED);
+		assert_int_equal(tokens_check(tokens, TOKENS_WRITE, header, ""), TOKENS_GRANTED);
 	}
 	tokens_close(tokens);
 }
@@ -331,8 +337,8 @@ static void *check_on_and_on(void *user)
 {
 	size_t wrong = 0;
 	while (!atomic_load(&ending)) {
-		wrong += tokens_check(user, TOKENS_WRITE, "Bearer always") != TOKENS_GRANTED;
-		wrong += tokens_check(user, TOKENS_WRITE, "Bearer never") != TOKENS_UNKNOWN;
+		wrong += tokens_check(user, TOKENS_WRITE, "Bearer always", "") != TOKENS_GRANTED;
+		wrong += tokens_check(user, TOKENS_WRITE, "Bearer never", "") != TOKENS_UNKNOWN;
 	}
 	return wrong ? user : NULL;
 }
