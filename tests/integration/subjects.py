@@ -59,7 +59,9 @@ def subject(name, *words, processes=1):
 @contextlib.contextmanager
 def running(command, processes=1):
     """The same by a command that becomes subject.c."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    # A session of its own: the kernel shares the cores out to sessions first (sched_autogroup_enabled), and one that burns
+    # is not to starve for the many of another.
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
     try:
         for _ in range(processes):
             if process.stdout.read(1) != b"r":

@@ -40,7 +40,8 @@ class AlertTest(unittest.TestCase):
         program = self.vigie.folder / "vigie-burner"
         if not program.exists():
             shutil.copy("/bin/bash", program)
-        burner = subprocess.Popen([program, "-c", "while :; do :; done"])
+        # A session of its own, which gets its part of the cores whatever else the tests run (subjects.py).
+        burner = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program, "-c", "while :; do :; done"], start_new_session=True)
         self.addCleanup(burner.wait)
         self.addCleanup(burner.kill)
         return burner
