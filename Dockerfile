@@ -24,6 +24,7 @@ USER vigie
 WORKDIR /var/lib/vigie
 VOLUME /var/lib/vigie
 EXPOSE 8000
-# Of the server. The others have none.
-HEALTHCHECK --start-period=30s CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/$PORT && printf 'GET /ressources-usage/health HTTP/1.0\\r\\n\\r\\n' >&3 && read -rt 5 _ status _ <&3 && [ \"$status\" = 200 ]"]
+# Of the server; the others have none.
+HEALTHCHECK --start-period=30s CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/$PORT && \
+printf 'GET /ressources-usage/health HTTP/1.0\\r\\n\\r\\n' >&3 && read -rt 5 _ status _ <&3 && [ \"$status\" = 200 ]"]
 CMD ["/usr/lib/vigie/deploy/run", "--server"]
