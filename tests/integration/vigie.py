@@ -100,6 +100,8 @@ class Answer:
 class Vigie:
     """deploy/run as a process. Use start() and stop(), or as a context."""
 
+    holds_answers = True  # against the description of the interface
+
     def __init__(self, *options, config="", build=BUILD, state=None, environment=None):
         self.port = free_port()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-test-"))
@@ -223,7 +225,8 @@ class Vigie:
                 pass  # refused before all of it was sent: the answer is there
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
-            INTERFACE.check(method, target, answer.status, answer.headers, answer.body)
+            if self.holds_answers:
+                INTERFACE.check(method, target, answer.status, answer.headers, answer.body)
             return answer
         finally:
             connection.close()

@@ -428,6 +428,7 @@ static void test_program_start_options_of_one_program_alone(void **state)
 	static const struct program_option options[] = {
 		{ "ip", "ADDRESS", "whose", &own_ip },
 		{ "a-name-that-is-long-indeed", "FILE", "where", &own_file },
+		{ "flag", NULL, "whether", &own_file },
 		{ NULL, NULL, NULL, NULL },
 	};
 	static const struct {
@@ -438,10 +439,13 @@ static void test_program_start_options_of_one_program_alone(void **state)
 		{ { NULL }, RAN, "none null sqlite 0\n" },
 		{ { "--ip", "::1", "-sserver.store=x", "--a-name-that-is-long-indeed=y" }, RAN, "::1 y x 0\n" },
 		{ { "--a-name-that-is-long-indeed", "" }, RAN, "none  sqlite 0\n" },
+		{ { "--flag", "--ip=::1" }, RAN, "::1  sqlite 0\n" },
+		{ { "--flag=x" }, EXIT_FAILURE, "allow an argument" },
 		{ { "--ip" }, EXIT_FAILURE, "requires an argument" },
 		{ { "word" }, EXIT_FAILURE, "'word' is no option" },
 		{ { "--help" }, EXIT_SUCCESS, "      --ip ADDRESS            whose\n" },
-		{ { "--help" }, EXIT_SUCCESS, "      --a-name-that-is-long-indeed FILE where\n  -c, --config FILE " },
+		{ { "--help" }, EXIT_SUCCESS, "      --a-name-that-is-long-indeed FILE where\n      --flag " },
+		{ { "--help" }, EXIT_SUCCESS, " whether\n  -c, --config FILE " },
 	};
 	own_options = options;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
