@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/comm.h"
 #include "common/log.h"
+#include "common/notify.h"
 
 #ifndef VIGIE_VERSION
 #define VIGIE_VERSION "development"
@@ -229,20 +230,35 @@ bool program_reload(struct program *program)
 	return true;
 }
 
-static enum program_event event_of(uint32_t signal)
+/* A manager that is not told waits in vain, and says so itself. */
+static void tell_manager(enum notify_state state)
+{
+	int result = notify_send(state);
+	if (result)
+		log_warning("the service manager cannot be told: %s", strerror(-result));
+}
+
+static enum program_event take_signal(struct program *program, uint32_t signal)
 {
 	switch (signal) {
 	case SIGHUP:
+		tell_manager(NOTIFY_RELOADING);
+		program->ready = false; /* until it waits again */
 		return PROGRAM_RELOAD;
 	case SIGUSR1:
 		return PROGRAM_DUMP;
 	default:
+		tell_manager(NOTIFY_STOPPING);
 		return PROGRAM_STOP;
 	}
 }
 
-enum program_event program_wait_for(const struct program *program, int timer_fd, int64_t wait_ms)
+enum program_event program_wait_for(struct program *program, int timer_fd, int64_t wait_ms)
 {
+	if (!program->ready) {
+		tell_manager(NOTIFY_READY);
+		program->ready = true;
+	}
 	int64_t end_ns = clock_monotonic_ns() + wait_ms * 1000000;
 	for (;;) {
 		struct pollfd fds[] = {
@@ -255,7 +271,7 @@ enum program_event program_wait_for(const struct program *program, int timer_fd,
 
 		struct signalfd_siginfo signal;
 		if (fds[0].revents && read(program->signal_fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal))
-			return event_of(signal.ssi_signo);
+			return take_signal(program, signal.ssi_signo);
 		if (fds[1].revents)
 			return PROGRAM_TIMER;
 		if (ready == 0)
@@ -263,7 +279,7 @@ enum program_event program_wait_for(const struct program *program, int timer_fd,
 	}
 }
 
-enum program_event program_wait(const struct program *program, int timer_fd)
+enum program_event program_wait(struct program *program, int timer_fd)
 {
 	return program_wait_for(program, timer_fd, -1);
 }

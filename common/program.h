@@ -7,6 +7,9 @@
  * in every thread and read from one descriptor, so no handler ever runs. SIGUSR1
  * elsewhere, SIGUSR2 and SIGPIPE are ignored: whoever signals all of vigie's programs
  * alike shall end none.
+ *
+ * The service manager (common/notify.h) is told by the waiting: a program that waits for
+ * the first time, or again after a reload, is ready.
  */
 #ifndef VIGIE_COMMON_PROGRAM_H
 #define VIGIE_COMMON_PROGRAM_H
@@ -40,6 +43,7 @@ struct program {
 	bool debug;
 	bool checks; /* --check-config: what a run goes on without may be wrong */
 	int signal_fd;
+	bool ready; /* the service manager knows */
 };
 
 /*
@@ -57,10 +61,10 @@ bool program_reload(struct program *program);
 enum program_event { PROGRAM_TIMER, PROGRAM_TIMEOUT, PROGRAM_RELOAD, PROGRAM_DUMP, PROGRAM_STOP };
 
 /* Waits for a signal or until `timer_fd` (-1: none) is readable. Signals first. */
-enum program_event program_wait(const struct program *program, int timer_fd);
+enum program_event program_wait(struct program *program, int timer_fd);
 
 /* The same for at most `wait_ms` (negative: for ever), then PROGRAM_TIMEOUT. */
-enum program_event program_wait_for(const struct program *program, int timer_fd, int64_t wait_ms);
+enum program_event program_wait_for(struct program *program, int timer_fd, int64_t wait_ms);
 
 /* Frees the configuration and closes the descriptor. */
 void program_end(struct program *program);

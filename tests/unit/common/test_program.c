@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@ static int setup(void **state)
 {
 	(void)state;
 	unsetenv("JOURNAL_STREAM");
+	unsetenv("NOTIFY_SOCKET");
 	temporary_folder_make(folder);
 	snprintf(config_path, sizeof(config_path), "%s/vigie.conf", folder);
 	snprintf(fifo_path, sizeof(fifo_path), "%s/fifo", folder);
@@ -347,6 +350,50 @@ static void test_program_wait_signals_become_events(void **state)
 	}
 }
 
+/* What the manager has heard so far, its lines but for the first of each datagram left out. */
+static const char *heard_by(int manager)
+{
+	static char all[256];
+	char datagram[128];
+	size_t used = 0;
+	ssize_t length;
+	while (length = recv(manager, datagram, sizeof(datagram) - 1, MSG_DONTWAIT), length >= 0) {
+		datagram[length] = '\0';
+		used += (size_t)snprintf(all + used, sizeof(all) - used, "%s ", strtok(datagram, "\n"));
+	}
+	all[used] = '\0';
+	return all;
+}
+
+static void test_program_wait_tells_the_service_manager(void **state)
+{
+	(void)state;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/vigie-test-%ld", (long)getpid());
+	int manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(manager, (struct sockaddr *)&address, sizeof(address)), 0);
+	setenv("NOTIFY_SOCKET", address.sun_path, 1);
+
+	struct child child;
+	child_start(&child, NULL, print_events);
+	await_line(&child, "ready\n");
+	kill(child.pid, SIGHUP);
+	await_line(&child, "reload 1 threads 0\n");
+	kill(child.pid, SIGTERM);
+	assert_int_equal(child_end(&child), 0);
+	assert_string_equal(heard_by(manager), "READY=1 RELOADING=1 READY=1 STOPPING=1 ");
+
+	/* A manager that cannot be told ends no program. */
+	close(manager);
+	unlink(address.sun_path);
+	child_start(&child, NULL, print_events);
+	await_line(&child, "ready\n");
+	kill(child.pid, SIGTERM);
+	assert_int_equal(child_end(&child), 0);
+	assert_non_null(strstr(logged, "the service manager cannot be told: No such file"));
+	unsetenv("NOTIFY_SOCKET");
+}
+
 static int raise_both(struct program *program)
 {
 	(void)program;
@@ -597,6 +644,7 @@ int main(void)
 		cmocka_unit_test(test_program_start_sets_the_level_of_the_log),
 		cmocka_unit_test(test_program_start_logs_what_the_configuration_warns_of),
 		cmocka_unit_test(test_program_wait_signals_become_events),
+		cmocka_unit_test(test_program_wait_tells_the_service_manager),
 		cmocka_unit_test(test_program_wait_usr1_is_an_event_where_it_is_wanted),
 		cmocka_unit_test(test_program_start_options_of_one_program_alone),
 		cmocka_unit_test(test_program_wait_for_ends_with_its_time),
