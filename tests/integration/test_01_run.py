@@ -1,6 +1,7 @@
 """deploy/run: one command starts all of it, Ctrl-C ends all of it, and what goes wrong is said in one sentence."""
 
 import fcntl
+import http.client
 import os
 import pathlib
 import pty
@@ -106,6 +107,19 @@ class RunTest(unittest.TestCase):
         os.close(terminal)
         vigie.process.wait(30)
         wait_until(lambda: not vigie.left_behind(), 10, lambda: f"ended: {vigie.left_behind()}")
+
+    def test_listen_takes_addresses_of_ipv6(self):
+        for listen, reached, closed in (("::1", {"::1"}, {"127.0.0.1"}), ("::", {"::1", "127.0.0.1"}, set())):
+            with self.subTest(listen), Vigie("--server", config=QUICK, environment={"LISTEN": listen}) as vigie:
+                self.assertIn(f"http://[::1]:{vigie.port}/", vigie.printed())
+                for address in reached:
+                    connection = http.client.HTTPConnection(address, vigie.port, timeout=10)
+                    connection.request("GET", "/ressources-usage/health")
+                    self.assertEqual(connection.getresponse().status, 200)
+                    connection.close()
+                for address in closed:
+                    with self.assertRaises(ConnectionRefusedError):
+                        socket.create_connection((address, vigie.port), timeout=10)
 
     def test_kill_leaves_none_behind(self):
         vigie = self.run_in_temporary_state()
