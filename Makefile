@@ -31,7 +31,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/
 TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_budget %/test_shared_reads %/test_tokens %/test_outbox %/test_hook %/test_wishes %/test_seal %/test_scan_helper,$(UNIT_TESTS))
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test check check-unit check-integration check-asan check-tsan bench store-bench forecast-bench prior benches install clean help
+.PHONY: all run test check check-unit check-integration check-asan check-tsan check-packages bench store-bench forecast-bench prior benches install snippets deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -63,6 +63,10 @@ check-tsan:                             ## the tests of the threads under TSan
 	+$(MAKE) --no-print-directory check-unit BUILD=$(BUILD)/tsan UNIT_TESTS='$(TSAN_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)' \
 		CFLAGS='-O1 -g -fsanitize=thread'
 
+check-packages:                         ## install what is missing, and test the packages in clean roots of Debian 12 and 13 (as root)
+	deploy/install-deps packages
+	tests/packages/run
+
 bench:                                  ## install what is missing, and print the measured figures (three quarters of an hour)
 	deploy/install-deps bench
 	+$(MAKE) --no-print-directory all benches
@@ -89,6 +93,18 @@ install: all                            ## install the programs and their manual
 	install $(BINARIES) '$(DESTDIR)$(PREFIX)/bin'
 	install -m 0644 $(filter %.5,$(MANUAL)) '$(DESTDIR)$(PREFIX)/share/man/man5'
 	install -m 0644 $(filter %.8,$(MANUAL)) '$(DESTDIR)$(PREFIX)/share/man/man8'
+
+snippets:                               # what a site of the system's own nginx includes
+	deploy/nginx/make-snippets '$(BUILD)/snippets'
+
+# Built from a copy, since packages and what they are made of would otherwise stand in the checkout and beside it.
+deb:                                    ## install what is missing, and build the Debian packages into build/deb/
+	deploy/install-deps deb
+	rm -rf '$(BUILD)/deb'
+	mkdir -p '$(BUILD)/deb/vigie-$(VERSION)'
+	tar -c --exclude-vcs --exclude='./$(BUILD)' --exclude=./build . | tar -x -C '$(BUILD)/deb/vigie-$(VERSION)'
+	cd '$(BUILD)/deb/vigie-$(VERSION)' && dpkg-buildpackage --build=binary --no-sign -J
+	rm -rf '$(BUILD)/deb/vigie-$(VERSION)'
 
 clean:                                  ## remove what was built
 	rm -rf '$(BUILD)'
