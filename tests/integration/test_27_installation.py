@@ -1,5 +1,5 @@
-"""What installs vigie and starts it with the machine: units, the site of the system's nginx, configurations, tokens. That
-packages install, run, upgrade and go is tested in tests/packages, in roots of their own."""
+"""What installs vigie and starts it with the machine: units, the site of the system's nginx, configurations, tokens.
+That packages install, run, upgrade and go is tested in tests/packages, in roots of their own."""
 
 import os
 import pathlib
@@ -52,10 +52,12 @@ class PackageTest(FolderTest):
     def test_services_read_what_their_packages_have(self):
         for unit in UNITS.glob("*.service"):
             with self.subTest(unit.name):
-                program, config = re.search(r"^ExecStart=.*/usr/bin/(vigie-\w+) --config /etc/vigie/(.*)$", unit.read_text(),
-                                            re.MULTILINE).groups()
+                started = re.search(r"^ExecStart=.*/usr/bin/(vigie-\w+) --config /etc/vigie/(.*)$", unit.read_text(),
+                                    re.MULTILINE)
+                program, config = started.groups()
                 shutil.copy(PACKAGES / config, self.folder)
-                for secret in ("write.tokens", "read.tokens", "admin.tokens", "collector.token", "alert.token", "forecast.token"):
+                for secret in ("write.tokens", "read.tokens", "admin.tokens", "collector.token", "alert.token",
+                               "forecast.token"):
                     (self.folder / secret).touch(0o600)
                     (self.folder / secret).write_text("token\n")
                 done = run(BUILD / program, "--config", self.folder / config, "--check-config")
@@ -64,7 +66,8 @@ class PackageTest(FolderTest):
     def test_what_is_needed_stands_in_one_place(self):
         """deploy/install-deps looks for all that debian/control has."""
         control = (ROOT / "debian" / "control").read_text()
-        libraries = set(re.findall(r"\b[\w.+-]+-dev\b", control.split("Build-Depends:")[1].split("Standards-Version")[0]))
+        needs = control.split("Build-Depends:")[1].split("Standards-Version")[0]
+        libraries = set(re.findall(r"\b[\w.+-]+-dev\b", needs))
         self.assertGreater(len(libraries), 8)
         asked = self.folder / "asked"
         for name, text in (("dpkg-query", f'echo "$3" >>{asked}; echo installed'), ("dirname", f"echo {ROOT}/deploy")):
@@ -125,21 +128,22 @@ class TokenTest(FolderTest):
                     etc = self.folder / "etc"
                     etc.mkdir(exist_ok=True)
                     shutil.copy(PACKAGES / f"{what}.conf", etc)
-                    paste = self.ask(what, *words).stdout.replace("/etc/vigie", str(etc)).replace("/run/systemd/system", "/nowhere")
+                    paste = self.ask(what, *words).stdout.replace("/etc/vigie", str(etc))
+                    paste = paste.replace("/run/systemd/system", "/nowhere")
                     done = run("sh", "-c", paste, env={"PATH": f"{self.bin}:{os.environ['PATH']}"})
                     self.assertEqual((done.returncode, done.stdout), (0, ""))
                     for program in programs:
                         token = etc / f"{program}.token"
                         self.assertEqual(token.stat().st_mode & 0o777, 0o600)
                         self.assertIn(token.read_text().strip(), self.tokens("write"))
-                        printed = run(BUILD / f"vigie-{program}", "--config", etc / f"{what}.conf", "--print-config").stdout
-                        section = printed.split(f"\n[{program}]\n")[1].split("\n[")[0]
+                        printed = run(BUILD / f"vigie-{program}", "--config", etc / f"{what}.conf", "--print-config")
+                        section = printed.stdout.split(f"\n[{program}]\n")[1].split("\n[")[0]
                         self.assertIn(f"\nurl = {url}\n", section)
                         self.assertIn(f"\ntoken_file = {token}\n", section)
 
     def test_what_is_wrong_is_one_sentence(self):
-        for words in ((), ("nobody",), ("read",), ("collector", "--url", "ftp://a"), ("collector", "--url", "http://a'b"),
-                      ("collector", "--url"), ("read", "admin")):
+        for words in ((), ("nobody",), ("read",), ("collector", "--url", "ftp://a"), ("read", "admin"),
+                      ("collector", "--url", "http://a'b"), ("collector", "--url")):
             with self.subTest(words):
                 done = self.ask(*words)
                 self.assertEqual((done.returncode, len(done.stdout.splitlines())), (1, 1), done.stdout)
@@ -167,11 +171,13 @@ class SiteTest(FolderTest):
             text = path.read_text().replace("/run/vigie/fcgi.sock", str(vigie.state / "nginx" / "fcgi.sock"))
             path.write_text(text.replace("/usr/share/vigie/www", str(ROOT / "nginx" / "www")))
         site = (ROOT / "deploy" / "nginx" / "sites-available" / "vigie").read_text()
-        (self.folder / "site").write_text(site.replace("listen 8000", f"listen 127.0.0.1:{port}").replace("[::]:8000", f"[::1]:{port}"))
+        site = site.replace("listen 8000", f"listen 127.0.0.1:{port}").replace("[::]:8000", f"[::1]:{port}")
+        (self.folder / "site").write_text(site)
         user = "user root;" if os.geteuid() == 0 else ""
         (self.folder / "nginx.conf").write_text(
-            f"daemon off; pid nginx.pid; {user} events {{}}\nhttp {{ include /etc/nginx/mime.types; client_body_temp_path body;"
-            "fastcgi_temp_path fastcgi; proxy_temp_path proxy; scgi_temp_path scgi; uwsgi_temp_path uwsgi; include site; }\n")
+            f"daemon off; pid nginx.pid; {user} events {{}}\nhttp {{ include /etc/nginx/mime.types; include site;"
+            "client_body_temp_path body; fastcgi_temp_path fastcgi; proxy_temp_path proxy; scgi_temp_path scgi;"
+            "uwsgi_temp_path uwsgi; }\n")
         with open(self.folder / "log", "wb") as log:
             nginx = subprocess.Popen(["/usr/sbin/nginx", "-p", f"{self.folder}/", "-c", "nginx.conf", "-e", "stderr"],
                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -184,11 +190,12 @@ class SiteTest(FolderTest):
         def answers(port):
             """But for what differs from one request to the next."""
             vigie.port = port
+            differ = ("Date", "Last-Modified", "ETag")
             for method, path, body in (("GET", "get-all", None), ("GET", "nothing", None), ("POST", "get-all", b""),
-                                       ("PUT", "save-all", large), ("PUT", "save-all", b"x" * (5 << 20)), ("GET", "/", None),
-                                       ("GET", "/style.css", None), ("GET", "/nothing", None)):
+                                       ("PUT", "save-all", large), ("PUT", "save-all", b"x" * (5 << 20)),
+                                       ("GET", "/", None), ("GET", "/style.css", None), ("GET", "/nothing", None)):
                 answer = vigie.request(method, path, body)
-                kept = {name: value for name, value in answer.headers.items() if name not in ("Date", "Last-Modified", "ETag")}
+                kept = {name: value for name, value in answer.headers.items() if name not in differ}
                 yield method, path, answer.status, kept, answer.body
         own = vigie.port
         self.assertEqual(list(answers(port)), list(answers(own)))

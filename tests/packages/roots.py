@@ -13,8 +13,8 @@ import tempfile
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 KEPT = pathlib.Path.home() / ".cache/vigie/roots"
-ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
-               "DEBIAN_FRONTEND": "noninteractive"}
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
+               "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def run(*command, **options):
@@ -55,8 +55,8 @@ class Root:
         return run("chroot", self.path, *command, env=ENVIRONMENT)
 
     def install(self, *packages):
-        command = ("apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "-o", "Dpkg::Options::=--force-confold", "install", "--yes",
-                   "--no-install-recommends", *packages)
+        command = ("apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "-o", "Dpkg::Options::=--force-confold", "install",
+                   "--yes", "--no-install-recommends", *packages)
         try:
             return self.run(*command)
         except AssertionError: # lists that are older than the archive

@@ -47,9 +47,9 @@ def listen(root, name):
 
 
 class Service:
-    """A running unit. `network` is the process whose network it is in."""
+    """A running unit. `inside` is what its command begins with, so as to be in a network."""
 
-    def __init__(self, root, name, network, listening=None):
+    def __init__(self, root, name, inside, listening=None):
         self.unit = find_unit(root, name)
         condition = self.unit.get("ConditionPathExists")
         if condition and not os.path.exists(str(root.path) + condition):
@@ -65,7 +65,7 @@ class Service:
         os.close(folder)
         address.chmod(0o666)
         self.process = subprocess.Popen(
-            ["nsenter", f"--net=/proc/{network}/ns/net", "chroot", str(root.path), *self.become(),
+            [*inside, "chroot", str(root.path), *self.become(),
              "sh", "-c", 'umask "$1" && cd "$2" && shift 2 && exec "$@"', "sh", self.unit["UMask"],
              self.unit["WorkingDirectory"], *shlex.split(self.unit["ExecStart"])],
             stdin=listening or subprocess.DEVNULL, stdout=self.log, stderr=self.log,
@@ -73,7 +73,8 @@ class Service:
 
     def become(self):
         user = self.unit["User"]
-        command = ["setpriv", "--reuid", user, "--regid", self.unit.get("Group", user), "--init-groups", "--no-new-privs"]
+        command = ["setpriv", "--reuid", user, "--regid", self.unit.get("Group", user), "--init-groups",
+                   "--no-new-privs"]
         ambient = self.unit.get("AmbientCapabilities")
         if ambient:
             name = ambient.removeprefix("CAP_").lower()
