@@ -103,7 +103,7 @@ class Service:
         return self.log.read()
 
     def reload(self):
-        assert self.unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
+        assert self.unit["ExecReload"] == "/bin/sh -c 'kill -HUP $MAINPID'"
         self.process.send_signal(signal.SIGHUP)
 
     def stop(self):
