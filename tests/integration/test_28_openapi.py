@@ -11,7 +11,8 @@ import unittest
 
 import jsonschema
 
-from vigie import BUILD, INTERFACE, PREFIX, ServerTest, sample
+from test_09_security import bearer, write_tokens
+from vigie import BUILD, INTERFACE, PREFIX, ServerTest, Vigie, sample, wait_until
 
 DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "nginx" / "www" / "openapi.json"
 ADDRESS = PREFIX + "openapi.json"
@@ -23,7 +24,7 @@ def printed_routes():
     routes = {}
     for line in run.stdout.splitlines():
         method, name, *parameters = line.split(" ")
-        routes[method.lower(), "/" + re.sub("<(\\w+)>", "{\\1}", name)] = parameters
+        routes[method.lower(), "/" + re.sub("<(\\w+)>", "{\\1}", name.replace("start|stop", "wish"))] = parameters
     return routes
 
 
@@ -86,6 +87,13 @@ class CheckTest(unittest.TestCase):
 
 
 class ServedTest(ServerTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.vigie = Vigie("--server", config="[server]\ncache = 0\nadmin_tokens = admin.tokens\n")
+        write_tokens(cls.vigie, "admin", ["admin-1"])
+        cls.vigie.start()
+        cls.addClassCleanup(cls.vigie.stop)
+
     def test_it_is_served_to_all_under_its_own_names(self):
         answer = self.vigie.get(ADDRESS)
         self.assertEqual((answer.status, answer.headers["Content-Type"]), (200, "application/json"))
@@ -100,20 +108,23 @@ class ServedTest(ServerTest):
 
     def test_every_operation_answers_and_refuses_as_described(self):
         """The tests of the interface see more; here nothing of it is left out."""
+        wait_until(lambda: self.vigie.get("services").status == 200, 5, "the store has told")
         now = time.time()
         self.save("10.28.0.1", sample("a", "mem", 1, now), sample("a", "cpu", 2, now), collector={"hostname": "mast"})
         item = {"ipaddress": "10.28.0.1", "process_name": "a", "type_data": "mem"}
         bodies = {"save-all": {"ipaddress": "10.28.0.1", "timestamp": now, "processes": {"b": [1, None]}},
                   "save-alarms": {"data": [{**item, "color": "orange", "threshold": 80, "since": now}]},
-                  "save-forecasts": {"data": [{**item, "probability": 0.5, "forecast": 90, "expected_at": now + 60}]}}
+                  "save-forecasts": {"data": [{**item, "probability": 0.5, "forecast": 90, "expected_at": now + 60, "full_at": now + 86400}]}}
         for method, path in sorted(INTERFACE.operations(), reverse=True):
-            name = path[1:].replace("{ip}", "10.28.0.1")
+            name = path[1:].format(ip="10.28.0.1", service="collector", wish="start")
             with self.subTest(name):
-                answer = self.vigie.request(method.upper(), name, body=bodies.get(name))
+                answer = self.vigie.request(method.upper(), name, body=bodies.get(name), headers=bearer("admin-1"))
                 self.assertEqual(answer.status, 200, answer)
                 self.assertNotIn(answer.body.strip(), (b"{}", b"[]"))
-                self.assertEqual(self.vigie.request("TRACE", name).status, 405)
-                self.assertEqual(self.vigie.request("DELETE", name).status, 405)
+                for refused in ("TRACE", "DELETE"):
+                    answer = self.vigie.request(refused, name)
+                    self.assertEqual((answer.status, answer.headers["Allow"]),
+                                     (405, "GET, HEAD" if method == "get" else method.upper()))
 
 
 if __name__ == "__main__":

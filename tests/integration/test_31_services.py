@@ -26,7 +26,7 @@ phase = 600ms
 step = 3s
 """
 ADMIN = bearer("admin-1")
-FIRST, SECOND = "10.26.0.1", "10.26.0.2"
+FIRST, SECOND = "10.31.0.1", "10.31.0.2"
 
 
 def states(vigie, *names):
@@ -144,8 +144,8 @@ class RefusalTest(ServerTest):
                 ("nobody/stop", "admin-1", 404, None), ("collector/halt", "admin-1", 404, None), ("collector", "admin-1", 404, None),
                 ("collector/stop/now", "admin-1", 404, None), ("collector/stop", None, 401, None),
                 ("collector/stop", "nobody", 401, None), ("collector/stop", "writer-1", 403, None),
-                ("collector/stop?ip=10.26", "admin-1", 400, "ip"), ("collector/stop?ip=10.26.9.9", "admin-1", 404, "ip"),
-                ("collector/stop?host=a", "admin-1", 400, "host"), ("alert/stop?ip=10.26.9.9", "admin-1", 400, "ip")):
+                ("collector/stop?ip=10.31", "admin-1", 400, "ip"), ("collector/stop?ip=10.31.9.9", "admin-1", 404, "ip"),
+                ("collector/stop?host=a", "admin-1", 400, "host"), ("alert/stop?ip=10.31.9.9", "admin-1", 400, "ip")):
             with self.subTest(path=path, token=token):
                 self.assert_refused(self.post(path, token), status, field)
         for method, allow in (("GET", "POST"), ("PUT", "POST")):
@@ -157,21 +157,21 @@ class RefusalTest(ServerTest):
 
     def test_who_asks_is_told(self):
         wait_until(lambda: self.vigie.get("services").status == 200, 5, "the store has told")
-        self.assertEqual(self.save_as("10.26.2.1", self.SERVICE), "run")
-        self.assertIsNone(self.save_as("10.26.2.2", {}))
-        self.vigie.put("save-all", {"ipaddress": "10.26.2.3", "data": [sample("bash", "mem", 1)]}, headers=bearer("writer-1"))
-        self.assertEqual(states(self.vigie, "10.26.2.1", "10.26.2.2", "10.26.2.3"),
+        self.assertEqual(self.save_as("10.31.2.1", self.SERVICE), "run")
+        self.assertIsNone(self.save_as("10.31.2.2", {}))
+        self.vigie.put("save-all", {"ipaddress": "10.31.2.3", "data": [sample("bash", "mem", 1)]}, headers=bearer("writer-1"))
+        self.assertEqual(states(self.vigie, "10.31.2.1", "10.31.2.2", "10.31.2.3"),
                          [("run", "run"), ("run", "unsupported"), ("run", "unsupported")])
-        self.assertEqual(self.post("collector/stop?ip=10.26.2.1").status, 200)
-        self.assertEqual(self.save_as("10.26.2.1", self.SERVICE), "stop")
-        self.assertEqual(self.save_as("10.26.2.2", self.SERVICE), "run")
+        self.assertEqual(self.post("collector/stop?ip=10.31.2.1").status, 200)
+        self.assertEqual(self.save_as("10.31.2.1", self.SERVICE), "stop")
+        self.assertEqual(self.save_as("10.31.2.2", self.SERVICE), "run")
         # Whose address is not known is told that some are stopped; what is shared is the same for all.
         for service, state in (("collector", "stop"), ("alert", "run"), ("nobody", None)):
             for path in ("health", "latest"):
                 answer = self.vigie.get(path, headers={"X-Vigie-Service": service})
                 self.assertEqual(answer.headers["X-Vigie-State"], state, (service, path))
         self.assertEqual(self.post("collector/start").status, 200)
-        self.assertEqual(self.save_as("10.26.2.1", self.SERVICE), "run")
+        self.assertEqual(self.save_as("10.31.2.1", self.SERVICE), "run")
 
 
 if __name__ == "__main__":
