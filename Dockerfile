@@ -6,6 +6,7 @@ FROM $BASE AS build
 RUN apt-get update && apt-get install -y --no-install-recommends make
 WORKDIR /vigie
 COPY deploy/install-deps deploy/
+COPY debian/control debian/
 RUN deploy/install-deps run
 COPY . .
 RUN make all && make install DESTDIR=/made PREFIX=/usr && rm -r /made/usr/share && strip /made/usr/bin/*

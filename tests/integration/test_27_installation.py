@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from vigie import BUILD, ROOT, Vigie, free_port, wait_until
+from vigie import BUILD, PREFIX, ROOT, Vigie, free_port, wait_until
 
 UNITS = ROOT / "deploy" / "systemd"
 PACKAGES = ROOT / "deploy" / "packages"
@@ -193,7 +193,8 @@ class SiteTest(FolderTest):
             differ = ("Date", "Last-Modified", "ETag")
             for method, path, body in (("GET", "get-all", None), ("GET", "nothing", None), ("POST", "get-all", b""),
                                        ("PUT", "save-all", large), ("PUT", "save-all", b"x" * (5 << 20)),
-                                       ("GET", "/", None), ("GET", "/style.css", None), ("GET", "/nothing", None)):
+                                       ("GET", "/", None), ("GET", "/style.css", None), ("GET", "/nothing", None),
+                                       ("GET", PREFIX + "openapi.json", None), ("TRACE", "services/alert/stop", None)):
                 answer = vigie.request(method, path, body)
                 kept = {name: value for name, value in answer.headers.items() if name not in differ}
                 yield method, path, answer.status, kept, answer.body

@@ -1,6 +1,6 @@
 """Roots of Debian releases, made by debootstrap once and kept, and copies of them that cost nothing: overlays.
 
-Whoever imports this is root in a mount namespace of its own, and all mounts end with it. What is kept is in
+Whoever makes a copy is root in a mount namespace of its own, and all mounts end with it. What is kept is in
 ~/.cache/vigie/roots: RELEASE, the bare root; RELEASE-build-HASH, what a root that builds packages has on top of it; and
 RELEASE-archives, the packages that were fetched."""
 
@@ -12,17 +12,18 @@ import subprocess
 import tempfile
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
-KEPT = pathlib.Path.home() / ".cache/vigie/roots"
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "vigie"
+KEPT = CACHE / "roots"
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
                "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def run(*command, **options):
-    """Its output; what fails is said with all of it."""
+    """What it has printed; what fails is said with all of it."""
     done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False, **options)
+                          stderr=subprocess.PIPE, text=True, check=False, **options)
     if done.returncode != 0:
-        raise AssertionError(f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}")
+        raise AssertionError(f"{' '.join(map(str, command))}: status {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
