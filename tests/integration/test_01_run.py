@@ -285,19 +285,20 @@ class RunTest(unittest.TestCase):
     def test_unprivileged_user_is_told_what_root_is_to_run(self):
         with tempfile.TemporaryDirectory() as folder:
             os.chmod(folder, 0o755)
-            installation = pathlib.Path(folder, "install-deps")
-            shutil.copy(ROOT / "deploy" / "install-deps", installation)
-            for tool in ("bash", "id", "realpath"):
+            for name in ("deploy/install-deps", "debian/control"):
+                pathlib.Path(folder, name).parent.mkdir()
+                shutil.copy(ROOT / name, f"{folder}/{name}")
+            for tool in ("bash", "dirname", "id", "realpath", "sed"):
                 os.symlink(shutil.which(tool), f"{folder}/{tool}")
             for tool, script in (("dpkg-query", "exit 1"), ("sudo", "echo you may not >&2; exit 1")):
                 pathlib.Path(folder, tool).write_text(f"#!{shutil.which('bash')}\n{script}\n")
                 os.chmod(f"{folder}/{tool}", 0o755)
                 run = subprocess.run(["/usr/bin/setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "bash",
-                                      installation, "run"], cwd="/", env={"PATH": folder}, stdout=subprocess.PIPE,
+                                      f"{folder}/deploy/install-deps", "run"], cwd="/", env={"PATH": folder}, stdout=subprocess.PIPE,
                                      stderr=subprocess.STDOUT, text=True)
                 self.assertEqual(run.returncode, 1, run.stdout)
                 self.assertRegex(run.stdout.splitlines()[-1],
-                                 rf"^install-deps: these packages are not installed: gcc .* spawn-fcgi\. As root, run: {folder}/install-deps run$")
+                                 rf"^install-deps: these packages are not installed: gcc .* spawn-fcgi\. As root, run: {folder}/deploy/install-deps run$")
 
     @unittest.skipUnless(os.getuid() == 0, "only root can become another user")
     def test_unprivileged_run_works(self):
