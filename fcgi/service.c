@@ -162,7 +162,7 @@ bool service_knows_host(struct service *service, const struct request *request, 
 bool service_authorize(struct service *service, enum tokens_right right, const struct request *request,
                        struct response *response)
 {
-	const char *name = tokens_right_name(right);
+	const char *article = right == TOKENS_ADMIN ? "an" : "a", *name = tokens_right_name(right);
 	if (right == TOKENS_ADMIN && !tokens_are_given(service->tokens, right)) {
 		response_error(response, 403, NULL,
 		               "this needs an admin token, and there is none: [server] admin_tokens names a file of them, with mode "
@@ -173,15 +173,15 @@ bool service_authorize(struct service *service, enum tokens_right right, const s
 	case TOKENS_GRANTED:
 		return true;
 	case TOKENS_MISSING:
-		response_error(response, 401, NULL, "this needs a %s token (Authorization: Bearer TOKEN)", name);
+		response_error(response, 401, NULL, "this needs %s %s token (Authorization: Bearer TOKEN)", article, name);
 		return false;
 	case TOKENS_UNKNOWN:
-		response_error(response, 401, NULL, "the token is not known; this needs a %s token", name);
+		response_error(response, 401, NULL, "the token is not known; this needs %s %s token", article, name);
 		return false;
 	case TOKENS_OTHER:
 		break;
 	}
-	response_error(response, 403, NULL, "the token is known, but this needs a %s token", name);
+	response_error(response, 403, NULL, "the token is known, but this needs %s %s token", article, name);
 	return false;
 }
 

@@ -957,6 +957,9 @@ static void test_routes_command_wish_outlives_a_restart_whatever_the_limits(void
 	assert_int_equal(ask(f, "POST", "services/collector/stop", "", NULL), 403);
 	assert_non_null(strstr(f->response.body.data, "admin_tokens"));
 	close_doors(f);
+	f->authorization = "Bearer writer";
+	assert_int_equal(ask(f, "POST", "services/collector/stop", "", NULL), 403);
+	assert_non_null(strstr(f->response.body.data, "this needs an admin token"));
 	f->authorization = "Bearer admin";
 	wait_for_wishes(f);
 	assert_int_equal(ask(f, "POST", "services/collector/stop/", "ip=10.0.0.5", NULL), 200);
