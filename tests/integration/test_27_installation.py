@@ -118,6 +118,15 @@ class TokenTest(FolderTest):
         self.make()
         self.assertEqual(len({*self.tokens("write")} & {*self.tokens("read")}), 1)
 
+    def test_make_takes_files_as_administrators_leave_them(self):
+        """At each upgrade: one that fails would leave the package half configured."""
+        self.make()
+        (self.folder / "write.tokens").write_text("TOKEN\n")
+        (self.folder / "admin.tokens").unlink()
+        self.make()
+        self.assertEqual((self.folder / "write.tokens").read_text(), "TOKEN\n")
+        self.assertEqual(len(self.tokens("admin")), 1)
+
     def test_paste_gives_url_and_token(self):
         self.make()
         hosts = {"collector": ["collector"], "alert": ["alert", "forecast"]}
@@ -143,11 +152,29 @@ class TokenTest(FolderTest):
 
     def test_what_is_wrong_is_one_sentence(self):
         for words in ((), ("nobody",), ("read",), ("collector", "--url", "ftp://a"), ("read", "admin"),
-                      ("collector", "--url", "http://a'b"), ("collector", "--url")):
+                      ("collector", "--url", "http://a'b"), ("collector", "--url"), ("collector", "--url", "http://")):
             with self.subTest(words):
                 done = self.ask(*words)
                 self.assertEqual((done.returncode, len(done.stdout.splitlines())), (1, 1), done.stdout)
                 self.assertTrue(done.stdout.startswith("vigie-token: "), done.stdout)
+
+    def test_paste_takes_nothing_but_a_url_and_a_token(self):
+        """The file is that of the server's user, the paste is root's."""
+        self.make()
+        done = self.ask("collector", "--url", "http://a\nfalse '")
+        self.assertEqual((done.returncode, len(done.stdout.splitlines())), (1, 1), done.stdout)
+        (self.folder / "write.tokens").write_text("# collector\n'; false; '\n")
+        done = self.ask("collector")
+        self.assertEqual((done.returncode, len(done.stdout.splitlines())), (1, 1), done.stdout)
+
+    def test_paste_says_that_a_configuration_has_no_url(self):
+        self.make()
+        (self.folder / "collector.conf").write_text("[collector]\nurl=http://10.0.0.9/\n")
+        paste = self.ask("collector").stdout.replace("/etc/vigie", str(self.folder))
+        done = run("sh", "-c", paste, env={"PATH": f"{self.bin}:{os.environ['PATH']}"})
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("collector.conf has no line", done.stdout)
+        self.assertFalse((self.folder / "collector.token").exists())
 
     def test_page_has_every_word(self):
         page = (PACKAGES / "vigie-token.8").read_text()
