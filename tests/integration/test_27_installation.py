@@ -44,6 +44,13 @@ class UnitTest(FolderTest):
                 self.assertLess(float(exposure[1]), EXPOSURE_MAX, done.stdout)
 
 
+    def test_hook_hears_no_signal_of_its_service(self):
+        """What ends vigie-alert, or has it open its log anew, would end the telling of an alarm."""
+        self.assertIn("\nKillMode=mixed\n", (UNITS / "vigie-alert.service").read_text())
+        rotation = (ROOT / "debian" / "vigie-alert.logrotate").read_text()
+        self.assertIn("systemctl kill --kill-whom=main --signal=HUP vigie-alert.service\n", rotation)
+
+
 class PackageTest(FolderTest):
     def test_version_is_that_of_the_makefile(self):
         version = re.search(r"^VERSION = (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
