@@ -44,6 +44,12 @@ class UnitTest(FolderTest):
                 self.assertLess(float(exposure[1]), EXPOSURE_MAX, done.stdout)
 
 
+    def test_services_are_started_again_for_ever(self):
+        """Five starts within ten seconds are the most that systemd allows by default."""
+        for unit in UNITS.glob("*.service"):
+            with self.subTest(unit.name):
+                self.assertGreater(5 * int(re.search(r"\nRestartSec=(\d+)\n", unit.read_text())[1]), 10)
+
     def test_hook_hears_no_signal_of_its_service(self):
         """What ends vigie-alert, or has it open its log anew, would end the telling of an alarm."""
         self.assertIn("\nKillMode=mixed\n", (UNITS / "vigie-alert.service").read_text())
