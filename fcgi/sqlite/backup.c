@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fcgi/sqlite/schema.h"
@@ -84,6 +85,18 @@ static int sync_folder_of(const char *target)
 	return result;
 }
 
+/* Makes the file that is copied to, empty: who may not read the database may not read its copy either. */
+static int make_file(const char *beside, mode_t mode)
+{
+	unlink(beside); /* of a copy that was broken off */
+	int descriptor = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+	if (descriptor < 0)
+		return -errno;
+	int result = fchmod(descriptor, mode & ACCESSPERMS) == 0 ? 0 : -errno;
+	close(descriptor);
+	return result;
+}
+
 /* In its place, unless another has taken that meanwhile. */
 static int put_in_place(const char *beside, const char *target)
 {
@@ -96,14 +109,18 @@ static int put_in_place(const char *beside, const char *target)
 int backup_write(const char *path, const char *target, struct text *ret_error)
 {
 	char *beside = NULL;
-	if (access(path, F_OK) != 0)
+	struct stat status;
+	if (stat(path, &status) != 0)
 		return fail(ret_error, "no database", path, strerror(errno), -errno);
 	if (access(target, F_OK) == 0)
 		return fail(ret_error, "cannot write", target, strerror(EEXIST), -EEXIST);
 	if (asprintf(&beside, "%s.new", target) < 0)
 		return fail(ret_error, "cannot write", target, strerror(ENOMEM), -ENOMEM);
-	unlink(beside); /* of a copy that was broken off */
-	int result = copy(path, beside, ret_error);
+	int result = make_file(beside, status.st_mode);
+	if (result)
+		fail(ret_error, "cannot write", beside, strerror(-result), result);
+	else
+		result = copy(path, beside, ret_error);
 	if (result == 0)
 		result = finish(beside, ret_error);
 	if (result == 0) {

@@ -185,7 +185,9 @@ class CopyTest(DatabaseTest):
 
     def test_backup_of_a_database_that_is_not_in_use(self):
         self.assert_starts()
+        self.path.chmod(0o600)
         self.back_up(self.path, self.folder / "copy")
+        self.assertEqual((self.folder / "copy").stat().st_mode & 0o777, 0o600) # whoever makes it
         self.assertIn("File exists", self.back_up(self.path, self.folder / "copy", 1))
         self.assertIn("No such file", self.back_up(self.folder / "nothing", self.folder / "other", 1))
         (self.folder / "empty").touch()
