@@ -108,6 +108,7 @@ static void test_wishes_time_goes_on_whatever_the_clock_says(void **state)
 enum { RETENTION_MS = 400 };
 
 struct store {
+	atomic_int ill;      /* times that it still says so */
 	atomic_int failures; /* reads that still fail */
 	atomic_uint writes;
 	struct sample samples[4]; /* of the last write */
@@ -123,6 +124,12 @@ static int64_t retention(struct store *unused)
 	return RETENTION_MS;
 }
 
+static int health(struct store *unused)
+{
+	(void)unused;
+	return atomic_load(&store.ill) > 0 && atomic_fetch_sub(&store.ill, 1) ? -ETIMEDOUT : 0;
+}
+
 static int latest(struct store *unused, const struct query *query, struct store_rows *ret_rows)
 {
 	(void)unused;
@@ -133,6 +140,7 @@ static int latest(struct store *unused, const struct query *query, struct store_
 		{ { WISHES_IP, "no wish" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
 	};
 	assert_int_equal(query->metric, METRIC_WISH);
+	assert_int_equal(atomic_load(&store.ill), 0); /* it may hang */
 	if (atomic_load(&store.failures) > 0) {
 		atomic_fetch_sub(&store.failures, 1);
 		return -ECONNREFUSED;
@@ -167,9 +175,13 @@ static void wait_for_writes(unsigned writes)
 static void test_wish_keeper_reads_until_the_store_answers_and_writes_again(void **state)
 {
 	(void)state;
-	static const struct store_ops ops = { .name = "forgetful", .appends = 1, .append = append, .latest = latest, .retention = retention };
+	static const struct store_ops ops = {
+		.name = "forgetful", .appends = 1, .append = append, .latest = latest, .retention = retention,
+		.health = health,
+	};
 	struct wishes *wishes = wishes_open();
 	struct writer *writer = writer_open(&ops, &store, 1 << 20);
+	atomic_store(&store.ill, 1);
 	atomic_store(&store.failures, 1);
 	int64_t begun_ms = clock_wall_ms();
 	struct wish_keeper *keeper = wish_keeper_open(&ops, &store, writer, wishes);
