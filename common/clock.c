@@ -1,7 +1,9 @@
 #include "common/clock.h"
 
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 int64_t clock_wall_ms(void)
@@ -57,4 +59,70 @@ void clock_format_rfc3339(int64_t time_ms, char ret_text[static CLOCK_RFC3339_SI
 	gmtime_r(&seconds, &utc);
 	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
 	snprintf(ret_text, CLOCK_RFC3339_SIZE, "%s.%03dZ", date, (int)milliseconds);
+}
+
+/* Reads so many digits at *at, which it moves behind them. */
+static bool read_digits(const char **at, int count, int *ret_number)
+{
+	int number = 0;
+	for (int i = 0; i < count; i++, ++*at) {
+		if (!isdigit((unsigned char)**at))
+			return false;
+		number = number * 10 + (**at - '0');
+	}
+	*ret_number = number;
+	return true;
+}
+
+/* Reads one of `characters`. */
+static bool read_one(const char **at, const char *characters)
+{
+	return **at && strchr(characters, *(*at)++);
+}
+
+/* Reads "Z" or "+01:00", and nothing behind it. */
+static bool read_offset(const char *at, int *ret_minutes)
+{
+	int hours = 0, minutes = 0, sign = *at == '-' ? -1 : 1;
+	bool utc = *at == 'Z' || *at == 'z';
+	if (utc)
+		at++;
+	else if (!read_one(&at, "+-") || !read_digits(&at, 2, &hours) || !read_one(&at, ":") || !read_digits(&at, 2, &minutes))
+		return false;
+	*ret_minutes = sign * (hours * 60 + minutes);
+	return *at == '\0' && hours <= 23 && minutes <= 59;
+}
+
+static int days_of_month(int year, int month)
+{
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+	if (month == 2)
+		return leap ? 29 : 28;
+	return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+}
+
+bool clock_parse_rfc3339(const char *text, int64_t *ret_time_ms)
+{
+	struct tm utc = { 0 };
+	int offset, milliseconds = 0;
+	if (!read_digits(&text, 4, &utc.tm_year) || !read_one(&text, "-") || !read_digits(&text, 2, &utc.tm_mon) ||
+	    !read_one(&text, "-") || !read_digits(&text, 2, &utc.tm_mday) || !read_one(&text, "Tt ") ||
+	    !read_digits(&text, 2, &utc.tm_hour) || !read_one(&text, ":") || !read_digits(&text, 2, &utc.tm_min) ||
+	    !read_one(&text, ":") || !read_digits(&text, 2, &utc.tm_sec))
+		return false;
+	if (*text == '.') {
+		if (!isdigit((unsigned char)*++text))
+			return false;
+		for (int unit = 100; isdigit((unsigned char)*text); unit /= 10)
+			milliseconds += unit * (*text++ - '0');
+	}
+	/* A leap second is the first one of the next minute. */
+	if (utc.tm_hour > 23 || utc.tm_min > 59 || utc.tm_sec > 60 || !read_offset(text, &offset))
+		return false;
+	if (utc.tm_mon < 1 || utc.tm_mon > 12 || utc.tm_mday < 1 || utc.tm_mday > days_of_month(utc.tm_year, utc.tm_mon))
+		return false;
+	utc.tm_year -= 1900;
+	utc.tm_mon--;
+	*ret_time_ms = ((int64_t)timegm(&utc) - offset * 60) * 1000 + milliseconds;
+	return true;
 }

@@ -7,6 +7,7 @@
 #ifndef VIGIE_COMMON_CLOCK_H
 #define VIGIE_COMMON_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Milliseconds since 1970-01-01 UTC. */
@@ -37,5 +38,9 @@ enum { CLOCK_RFC3339_SIZE = 32 };
 
 /* Writes "2026-11-22T14:00:15.000Z" (RFC 3339, UTC, always three decimals). */
 void clock_format_rfc3339(int64_t time_ms, char ret_text[static CLOCK_RFC3339_SIZE]);
+
+/* Reads "2026-11-22T14:00:15Z", with a fraction, a small t or z, a space for the T or an offset like +01:00, as RFC 3339
+ * has it; what is beyond milliseconds is cut off. False for what is no such time: *ret_time_ms is then untouched. */
+bool clock_parse_rfc3339(const char *text, int64_t *ret_time_ms);
 
 #endif

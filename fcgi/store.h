@@ -55,7 +55,7 @@ struct query {
 	const char *ip;              /* canonical; NULL: all hosts */
 	const char *process;         /* exact; NULL: all */
 	bool by_host;                /* a series for each host; otherwise hosts are put together */
-	const struct series_key *only; /* history: none but these series; NULL: all */
+	const struct series_key *only; /* none but these series, or, all without ip, these processes of every host; NULL: all */
 	size_t only_count;
 	char *ret_refusal; /* of STORE_REFUSAL_SIZE: an engine's words with -EINVAL; NULL: not wanted */
 	/* mean() and latest(): what is not asked for, and may be left out: */

@@ -52,6 +52,8 @@ bool assembly_is_of_nothing(const struct assembly *answer)
 {
 	const char *process = answer->query->process;
 	char clean[WIRE_NAME_SIZE];
+	if (answer->query->only && answer->query->only_count == 0)
+		return true;
 	if (!process)
 		return false;
 	wire_clean_name(process, strlen(process), clean);

@@ -50,8 +50,8 @@ int assembly_open(struct assembly *answer, const char *engine, const struct quer
 	__attribute__((warn_unused_result));
 void assembly_close(struct assembly *answer);
 
-/* Whether nothing can come, and the engine need not be asked: a process with a control
- * character, which no name has and not every query language can say. */
+/* Whether nothing can come, and the engine need not be asked: an empty list, or a process with a
+ * control character, which no name has and not every query language can say. */
 bool assembly_is_of_nothing(const struct assembly *answer);
 
 /* The engine refuses the query with these words: -EINVAL. */

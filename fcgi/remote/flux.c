@@ -32,8 +32,26 @@ static void append_process(struct text *text, const char *process)
 	append_equal(text, "process", stored);
 }
 
+/* The series first … end of query->only, as one more filter, if there are any. */
+static void append_only(struct text *text, const struct query *query, size_t first, size_t end)
+{
+	if (first == end)
+		return;
+	text_append_string(text, " |> filter(fn: (r) => ");
+	for (size_t i = first; i < end; i++) {
+		text_append_string(text, i == first ? "(" : " or (");
+		append_process(text, query->only[i].process);
+		if (query->only[i].ip) {
+			text_append_string(text, " and ");
+			append_equal(text, "ip", query->only[i].ip);
+		}
+		text_append_char(text, ')');
+	}
+	text_append_char(text, ')');
+}
+
 /* Begins `data`: the samples of the query, of the resources it wants. */
-static void append_data(struct text *text, const char *bucket, const struct query *query)
+static void append_data(struct text *text, const char *bucket, const struct query *query, size_t first, size_t end)
 {
 	char start[CLOCK_RFC3339_SIZE], stop[CLOCK_RFC3339_SIZE];
 	/* Flux has its start inside the range and its stop outside. */
@@ -60,42 +78,27 @@ static void append_data(struct text *text, const char *bucket, const struct quer
 		append_process(text, query->process);
 	}
 	text_append_string(text, ")");
+	append_only(text, query, first, end);
 }
 
-void flux_append_mean(struct text *text, const char *bucket, const struct query *query)
+void flux_append_mean(struct text *text, const char *bucket, const struct query *query, size_t first, size_t end)
 {
 	const char *group = query->by_host ? "" : " |> group(columns: [\"_measurement\", \"process\"])";
 	const char *keep = query->by_host ? "[\"_measurement\", \"process\", \"ip\", \"_value\"]"
 	                                  : "[\"_measurement\", \"process\", \"_value\"]";
-	append_data(text, bucket, query);
+	append_data(text, bucket, query, first, end);
 	/* In the end one table: each costs the engine as much as many rows. */
 	text_printf(text, "%s\ndata |> mean() |> group() |> keep(columns: %s) |> yield(name: \"value\")\n", group, keep);
 	if (!query->without_maximum)
 		text_printf(text, "data |> max() |> group() |> keep(columns: %s) |> yield(name: \"maximum\")\n", keep);
 }
 
-void flux_append_newest(struct text *text, const char *bucket, const struct query *query)
+void flux_append_newest(struct text *text, const char *bucket, const struct query *query, size_t first, size_t end)
 {
-	append_data(text, bucket, query);
+	append_data(text, bucket, query, first, end);
 	text_append_string(text,
 	                   "\ndata |> last() |> group() |> keep(columns: [\"_measurement\", \"process\", \"ip\", \"_time\", \"_value\"])"
 	                   " |> yield(name: \"value\")\n");
-}
-
-/* The series first … end of query->only, as one more filter. */
-static void append_only(struct text *text, const struct query *query, size_t first, size_t end)
-{
-	text_append_string(text, " |> filter(fn: (r) => ");
-	for (size_t i = first; i < end; i++) {
-		text_append_string(text, i == first ? "(" : " or (");
-		append_process(text, query->only[i].process);
-		if (query->only[i].ip) {
-			text_append_string(text, " and ");
-			append_equal(text, "ip", query->only[i].ip);
-		}
-		text_append_char(text, ')');
-	}
-	text_append_char(text, ')');
 }
 
 void flux_append_history(struct text *text, const char *bucket, const struct query *query, size_t first, size_t end)
@@ -103,9 +106,7 @@ void flux_append_history(struct text *text, const char *bucket, const struct que
 	struct query one = *query;
 	for (int i = 0; i < RESOURCE_COUNT; i++)
 		one.unwanted[i] = i != (int)query->resource;
-	append_data(text, bucket, &one);
-	if (first < end)
-		append_only(text, query, first, end);
+	append_data(text, bucket, &one, first, end);
 	/* Without steps the hosts stay apart: their order is to be known. */
 	bool by_host = query->by_host || !query->step_ms;
 	if (!by_host)

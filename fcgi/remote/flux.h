@@ -16,14 +16,15 @@
 
 enum { FLUX_ONLY_A_QUERY = 50 }; /* series that one filter names; 200 are "nested too deep" */
 
+/* All are of the series first … end of query->only alone, or of all where the two are the same. */
+
 /* The means and, unless the query is without, the maxima: _measurement, process, ip, _value. */
-void flux_append_mean(struct text *text, const char *bucket, const struct query *query);
+void flux_append_mean(struct text *text, const char *bucket, const struct query *query, size_t first, size_t end);
 
 /* The newest sample of each series: _measurement, process, ip, _time, _value. */
-void flux_append_newest(struct text *text, const char *bucket, const struct query *query);
+void flux_append_newest(struct text *text, const char *bucket, const struct query *query, size_t first, size_t end);
 
-/* A history: process, ip where it is by host, _time, _value. Of the series first … end of
- * query->only alone, or of all where the two are the same. */
+/* A history: process, ip where it is by host, _time, _value. */
 void flux_append_history(struct text *text, const char *bucket, const struct query *query, size_t first, size_t end);
 
 #endif

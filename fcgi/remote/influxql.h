@@ -11,14 +11,15 @@
 #include "common/text.h"
 #include "fcgi/store.h"
 
+/* All are of the series first … end of query->only alone, or of all where the two are the same. */
+
 /* The mean and, unless the query is without, the maximum. */
-void influxql_append_mean(struct text *text, const struct query *query, bool usable);
+void influxql_append_mean(struct text *text, const struct query *query, size_t first, size_t end, bool usable);
 
 /* The newest value of each series. */
-void influxql_append_newest(struct text *text, const struct query *query, bool usable);
+void influxql_append_newest(struct text *text, const struct query *query, size_t first, size_t end, bool usable);
 
-/* The values of a history, in steps the mean or the maximum. Of the series first … end of
- * query->only alone, or of all where the two are the same. */
+/* The values of a history, in steps the mean or the maximum. */
 void influxql_append_history(struct text *text, const struct query *query, size_t first, size_t end, bool usable);
 
 #endif

@@ -122,7 +122,25 @@ static int ask_statement(struct influxql_reads *reads, struct taker *taker, stru
 	return result == -EINVAL ? assembly_refused(&taker->answer, words) : result;
 }
 
-static int ask_history(struct influxql_reads *reads, struct taker *taker, bool usable)
+/* Writes the statement that asks for an answer, or for a part of it. */
+static void append_statement(struct text *statement, const struct taker *taker, size_t first, size_t end, bool usable)
+{
+	const struct query *query = taker->answer.query;
+	switch (taker->answer.kind) {
+	case ASSEMBLY_ROWS:
+		influxql_append_mean(statement, query, first, end, usable);
+		break;
+	case ASSEMBLY_NEWEST:
+		influxql_append_newest(statement, query, first, end, usable);
+		break;
+	case ASSEMBLY_HISTORY:
+		influxql_append_history(statement, query, first, end, usable);
+		break;
+	}
+}
+
+/* Asks for all of an answer; for `usable` values alone. */
+static int ask_all(struct influxql_reads *reads, struct taker *taker, bool usable)
 {
 	const struct query *query = taker->answer.query;
 	bool named = query->only && query->only_count <= reads->names_max;
@@ -131,27 +149,10 @@ static int ask_history(struct influxql_reads *reads, struct taker *taker, bool u
 	for (size_t first = 0; first < count && result == 0; first += reads->names_a_statement) {
 		size_t left = count - first, end = first + (left < reads->names_a_statement ? left : reads->names_a_statement);
 		struct text statement = TEXT_EMPTY;
-		influxql_append_history(&statement, query, first, named ? end : first, usable);
+		append_statement(&statement, taker, first, named ? end : first, usable);
 		result = ask_statement(reads, taker, &statement);
 	}
 	return result;
-}
-
-/* Asks for all of an answer; for `usable` values alone. */
-static int ask_all(struct influxql_reads *reads, struct taker *taker, bool usable)
-{
-	struct text statement = TEXT_EMPTY;
-	switch (taker->answer.kind) {
-	case ASSEMBLY_ROWS:
-		influxql_append_mean(&statement, taker->answer.query, usable);
-		break;
-	case ASSEMBLY_NEWEST:
-		influxql_append_newest(&statement, taker->answer.query, usable);
-		break;
-	case ASSEMBLY_HISTORY:
-		return ask_history(reads, taker, usable);
-	}
-	return ask_statement(reads, taker, &statement);
 }
 
 /* Reads into the taker's answer, which is opened here. */
@@ -205,7 +206,7 @@ int influxql_read_hosts(struct influxql_reads *reads, int64_t from_ms, int64_t t
 	for (struct query piece = query; piece.from_ms < to_ms && result == 0; piece.from_ms = piece.to_ms) {
 		struct text statement = TEXT_EMPTY;
 		piece.to_ms = to_ms - piece.from_ms > piece_ms ? piece.from_ms + piece_ms : to_ms;
-		influxql_append_newest(&statement, &piece, false);
+		influxql_append_newest(&statement, &piece, 0, 0, false);
 		result = ask_statement(reads, &taker, &statement);
 		if (result == -EINVAL && reads->hosts_window_ms && piece_ms > HOSTS_PIECE_MIN_MS) {
 			piece_ms /= 2; /* it would have read too many files */

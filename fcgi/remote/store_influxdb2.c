@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/url.h"
 #include "fcgi/remote/assembly.h"
@@ -40,39 +40,12 @@ struct taker {
 static const char *const wanted_columns[] = { "result", "_measurement", "ip", "process", "_time", "_value", NULL };
 enum { COLUMN_RESULT, COLUMN_MEASUREMENT, COLUMN_IP, COLUMN_PROCESS, COLUMN_TIME, COLUMN_VALUE };
 
-/* Reads digits; -1 where there are none. */
-static int digits(const char *text, int count)
-{
-	int number = 0;
-	for (int i = 0; i < count; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -1;
-		number = number * 10 + (text[i] - '0');
-	}
-	return number;
-}
-
 /* "2026-11-22T14:22:03.702646366Z" to milliseconds; 0 for no time. */
 static int64_t parse_time_ms(const char *text)
 {
-	if (strlen(text) < strlen("2026-11-22T14:22:03Z"))
-		return 0;
-	struct tm time = {
-		.tm_year = digits(text, 4) - 1900,
-		.tm_mon = digits(text + 5, 2) - 1,
-		.tm_mday = digits(text + 8, 2),
-		.tm_hour = digits(text + 11, 2),
-		.tm_min = digits(text + 14, 2),
-		.tm_sec = digits(text + 17, 2),
-	};
-	int64_t ms = 0;
-	const char *at = text + 19;
-	if (*at == '.') {
-		int scale = 100;
-		for (at++; *at >= '0' && *at <= '9'; at++, scale /= 10)
-			ms += (*at - '0') * scale;
-	}
-	return (int64_t)timegm(&time) * 1000 + ms;
+	int64_t time_ms = 0;
+	(void)clock_parse_rfc3339(text, &time_ms);
+	return time_ms;
 }
 
 /* The results of a query are named for the columns they fill. */
@@ -149,30 +122,38 @@ static void taker_close(struct taker *taker)
 	text_free(&taker->query);
 }
 
+/* Asks for all of an answer, part by part where it is of series that are named. */
+static int ask_all(struct store *store, const struct query *query, enum assembly_kind kind, struct taker *ret_taker)
+{
+	static void (*const append[])(struct text *, const char *, const struct query *, size_t, size_t) = {
+		[ASSEMBLY_ROWS] = flux_append_mean, [ASSEMBLY_NEWEST] = flux_append_newest, [ASSEMBLY_HISTORY] = flux_append_history,
+	};
+	bool named = query->only && query->only_count <= ONLY_MAX;
+	size_t count = named ? query->only_count : 1;
+	*ret_taker = (struct taker){ .query = TEXT_EMPTY, .resource = query->resource };
+	int result = assembly_open(&ret_taker->answer, "influxdb2", query, kind);
+	for (size_t first = 0; first < count && result == 0; first += FLUX_ONLY_A_QUERY) {
+		size_t end = count - first < FLUX_ONLY_A_QUERY ? count : first + FLUX_ONLY_A_QUERY;
+		append[kind](&ret_taker->query, store->bucket.name, query, first, named ? end : first);
+		result = ask(store, ret_taker);
+	}
+	return result;
+}
+
 static int influxdb2_mean(struct store *store, const struct query *query, struct store_rows *ret_rows)
 {
-	struct taker taker = { .query = TEXT_EMPTY };
-	flux_append_mean(&taker.query, store->bucket.name, query);
-	int result = assembly_open(&taker.answer, "influxdb2", query, ASSEMBLY_ROWS);
-	if (result == 0)
-		result = ask(store, &taker);
+	struct taker taker;
+	int result = ask_all(store, query, ASSEMBLY_ROWS, &taker);
 	if (result == 0)
 		result = assembly_rows(&taker.answer, ret_rows);
 	taker_close(&taker);
 	return result;
 }
 
-static int read_newest(struct store *store, const struct query *query, struct taker *taker)
-{
-	flux_append_newest(&taker->query, store->bucket.name, query);
-	int result = assembly_open(&taker->answer, "influxdb2", query, ASSEMBLY_NEWEST);
-	return result ? result : ask(store, taker);
-}
-
 static int influxdb2_latest(struct store *store, const struct query *query, struct store_rows *ret_rows)
 {
-	struct taker taker = { .query = TEXT_EMPTY };
-	int result = read_newest(store, query, &taker);
+	struct taker taker;
+	int result = ask_all(store, query, ASSEMBLY_NEWEST, &taker);
 	if (result == 0)
 		result = assembly_rows(&taker.answer, ret_rows);
 	taker_close(&taker);
@@ -182,8 +163,8 @@ static int influxdb2_latest(struct store *store, const struct query *query, stru
 static int influxdb2_hosts(struct store *store, int64_t from_ms, int64_t to_ms, struct store_hosts *ret_hosts)
 {
 	const struct query query = { .metric = METRIC_USAGE, .from_ms = from_ms, .to_ms = to_ms };
-	struct taker taker = { .query = TEXT_EMPTY };
-	int result = read_newest(store, &query, &taker);
+	struct taker taker;
+	int result = ask_all(store, &query, ASSEMBLY_NEWEST, &taker);
 	if (result == 0)
 		result = assembly_hosts(&taker.answer, ret_hosts);
 	taker_close(&taker);
@@ -192,15 +173,8 @@ static int influxdb2_hosts(struct store *store, int64_t from_ms, int64_t to_ms, 
 
 static int influxdb2_history(struct store *store, const struct query *query, struct store_history *ret_history)
 {
-	struct taker taker = { .query = TEXT_EMPTY, .resource = query->resource };
-	bool named = query->only && query->only_count <= ONLY_MAX;
-	size_t count = named ? query->only_count : 1;
-	int result = assembly_open(&taker.answer, "influxdb2", query, ASSEMBLY_HISTORY);
-	for (size_t first = 0; first < count && result == 0; first += FLUX_ONLY_A_QUERY) {
-		size_t end = count - first < FLUX_ONLY_A_QUERY ? count : first + FLUX_ONLY_A_QUERY;
-		flux_append_history(&taker.query, store->bucket.name, query, first, named ? end : first);
-		result = ask(store, &taker);
-	}
+	struct taker taker;
+	int result = ask_all(store, query, ASSEMBLY_HISTORY, &taker);
 	if (result == 0)
 		result = assembly_history(&taker.answer, ret_history);
 	taker_close(&taker);

@@ -162,9 +162,8 @@ static int victoriametrics_history(struct store *store, const struct query *quer
 	for (int i = 0; i < RESOURCE_COUNT; i++)
 		one.unwanted[i] = i != (int)query->resource;
 	struct victoriametrics_taker taker = { .resource = query->resource };
-	bool empty = query->only && query->only_count == 0;
 	int result = assembly_open(&taker.answer, "victoriametrics", &one, ASSEMBLY_HISTORY);
-	if (result == 0 && !empty)
+	if (result == 0)
 		result = query->step_ms ? ask_steps(store, &taker) : ask_export(store, &taker);
 	if (result == 0)
 		result = assembly_history(&taker.answer, ret_history);

@@ -4,22 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Marks in wanted[] the series (by host) or names (otherwise) that query->only lists. */
-static void mark_only(const struct dictionary *dictionary, const struct query *query, bool wanted[])
+/* Marks what query->only lists: series, or, where hosts do not matter, names. */
+static void mark_only(const struct dictionary *dictionary, const struct query *query, bool series_wanted[],
+                      bool names_wanted[])
 {
 	for (size_t i = 0; i < query->only_count; i++) {
 		const struct series_key *key = &query->only[i];
-		if (!query->by_host) {
+		if (!query->by_host || !key->ip) {
 			const struct dictionary_name *name = dictionary_find_name(dictionary, key->process);
 			if (name)
-				wanted[name->number] = true;
+				names_wanted[name->number] = true;
 			continue;
 		}
 		const struct dictionary_host *host = dictionary_find_host(dictionary, key->ip);
 		const struct dictionary_series *series =
 			host ? dictionary_find_series(dictionary, host, key->process) : NULL;
 		if (series)
-			wanted[series->number] = true;
+			series_wanted[series->number] = true;
 	}
 }
 
@@ -72,7 +73,7 @@ int grouping_build(const struct dictionary *dictionary, const struct query *quer
 	};
 	int32_t *group_of_name = malloc((name_end + 1) * sizeof(*group_of_name));
 	uint32_t *first = malloc((series_end + 1) * sizeof(*first)); /* a series of each group */
-	bool *wanted = calloc((query->by_host ? series_end : name_end) + 1, sizeof(*wanted));
+	bool *wanted = calloc((size_t)series_end + name_end + 1, sizeof(*wanted)), *names_wanted = wanted + series_end;
 	int result = -ENOMEM;
 	if (!grouping.group_of || !group_of_name || !first || !wanted)
 		goto out;
@@ -84,7 +85,7 @@ int grouping_build(const struct dictionary *dictionary, const struct query *quer
 	for (uint32_t i = 0; i < name_end; i++)
 		group_of_name[i] = GROUPING_NONE;
 	if (query->only)
-		mark_only(dictionary, query, wanted);
+		mark_only(dictionary, query, wanted, names_wanted);
 
 	for (uint32_t i = 0; i < series_end; i++) {
 		const struct dictionary_series *series = dictionary_series_at(dictionary, i);
@@ -92,7 +93,7 @@ int grouping_build(const struct dictionary *dictionary, const struct query *quer
 		if (nothing || !series || (host && series->key.host != host->number) ||
 		    (name && series->key.name != name->number))
 			continue;
-		if (query->only && !wanted[query->by_host ? i : series->key.name])
+		if (query->only && !wanted[i] && !names_wanted[series->key.name])
 			continue;
 		int32_t *group = query->by_host ? &grouping.group_of[i] : &group_of_name[series->key.name];
 		if (*group == GROUPING_NONE) {

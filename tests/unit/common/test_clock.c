@@ -50,6 +50,54 @@ static void test_clock_format_rfc3339_times_give_utc(void **state)
 	tzset();
 }
 
+static void test_clock_parse_rfc3339_table(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t time_ms;
+	} cases[] = {
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "2026-11-22T14:00:15Z", 1795356015000 },
+		{ "2026-11-22t14:00:15z", 1795356015000 },
+		{ "2026-11-22 14:00:15Z", 1795356015000 },
+		{ "2026-11-22T14:00:15.000Z", 1795356015000 },
+		{ "2026-11-22T14:00:15.25Z", 1795356015250 },
+		{ "2026-11-22T14:00:15.123999999Z", 1795356015123 },
+		{ "2026-11-22T15:00:15+01:00", 1795356015000 },
+		{ "2026-11-22T15:00:15.5+01:00", 1795356015500 },
+		{ "2026-11-22T10:30:15-03:30", 1795356015000 },
+		{ "2026-11-22T14:00:15-00:00", 1795356015000 },
+		{ "2024-02-29T00:00:00Z", 1709164800000 },
+		{ "2000-02-29T00:00:00Z", 951782400000 },
+		{ "2016-12-31T23:59:60Z", 1483228800000 },
+		{ "1969-12-31T23:59:59.999Z", -1 },
+		{ "9999-12-31T23:59:59Z", 253402300799000 },
+	};
+	static const char *const wrong[] = {
+		"", "2026", "2026-11-22", "2026-11-22T14:00Z", "2026-11-22T14:00:15", "2026-11-22T14:00:15z ", " 2026-11-22T14:00:15Z",
+		"2026-11-22_14:00:15Z", "2026-11-22T14:00:15.Z", "2026-11-22T14:00:15 01:00", "2026-11-22T14:00:15+0100",
+		"2026-11-22T14:00:15+01", "2026-11-22T14:00:15+24:00", "2026-11-22T14:00:15+01:60", "2026-11-22T24:00:15Z",
+		"2026-11-22T14:60:15Z", "2026-11-22T14:00:61Z", "2026-00-22T14:00:15Z", "2026-13-22T14:00:15Z", "2026-11-00T14:00:15Z",
+		"2026-11-31T14:00:15Z", "2026-02-29T14:00:15Z", "1900-02-29T14:00:15Z", "-026-11-22T14:00:15Z", "2026-1-22T14:00:15Z",
+		"02026-11-22T14:00:15Z", "2026-11-22T+4:00:15Z",
+	};
+	setenv("TZ", "Asia/Kolkata", 1);
+	tzset();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int64_t time_ms = 7;
+		if (!clock_parse_rfc3339(cases[i].text, &time_ms) || time_ms != cases[i].time_ms)
+			fail_msg("%s: %lld", cases[i].text, (long long)time_ms);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		int64_t time_ms = 7;
+		if (clock_parse_rfc3339(wrong[i], &time_ms) || time_ms != 7)
+			fail_msg("%s was taken", wrong[i]);
+	}
+	unsetenv("TZ");
+	tzset();
+}
+
 static void test_clock_poll_ms_is_never_negative_and_never_early(void **state)
 {
 	(void)state;
@@ -148,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clock_format_rfc3339_times_give_utc),
+		cmocka_unit_test(test_clock_parse_rfc3339_table),
 		cmocka_unit_test(test_clock_poll_ms_is_never_negative_and_never_early),
 		cmocka_unit_test(test_clock_wall_ms_agrees_with_time),
 		cmocka_unit_test(test_clock_monotonic_ns_agrees_with_the_kernel),

@@ -216,6 +216,98 @@ static void test_store_queries_narrow_by_ip_process_and_list(void **state)
 	assert_string_equal(history(f, QUERY(f, 0, 20000, .only = series, .only_count = 0)), "");
 }
 
+/* A key without an address is of every host, in all reads. */
+static void test_store_queries_narrow_by_several_processes(void **state)
+{
+	struct fixture *f = *state;
+	static const struct series_key two[] = { { NULL, "c" }, { NULL, "zz" }, { NULL, "a" } };
+	put_three_hosts(f);
+	assert_string_equal(means(f, QUERY(f, 0, 20000, .only = two, .only_count = 3)), "a mem=8^20 cpu=-; c mem=- cpu=30^30");
+	assert_string_equal(means(f, QUERY(f, 0, 20000, .only = two, .only_count = 3, .by_host = true)),
+	                    "10.0.0.1/a mem=2^3 cpu=-; 2001:db8::1/a mem=20^20 cpu=-; 2001:db8::1/c mem=- cpu=30^30");
+	assert_string_equal(means(f, QUERY(f, 0, 20000, .only = two, .only_count = 3, .ip = "10.0.0.1")), "a mem=2^3 cpu=-");
+	assert_string_equal(means(f, QUERY(f, 0, 20000, .only = two, .only_count = 2)), "c mem=- cpu=30^30");
+	assert_string_equal(means(f, QUERY(f, 0, 20000, .only = two, .only_count = 0)), "");
+	assert_string_equal(latest(f, QUERY(f, 0, 20000, .only = two, .only_count = 3)),
+	                    "10.0.0.1/a mem=3@11000 cpu=-; 2001:db8::1/a mem=20@1000 cpu=-; 2001:db8::1/c mem=- cpu=30@1000");
+	assert_string_equal(latest(f, QUERY(f, 0, 20000, .only = two, .only_count = 0)), "");
+	assert_string_equal(history(f, QUERY(f, 0, 20000, .only = two, .only_count = 3)), "a 1000=1 1000=20 11000=3");
+	assert_string_equal(history(f, QUERY(f, 0, 20000, .only = two, .only_count = 3, .by_host = true)),
+	                    "10.0.0.1/a 1000=1 11000=3; 2001:db8::1/a 1000=20");
+	assert_string_equal(history(f, QUERY(f, 0, 20000, .only = two, .only_count = 3, .by_host = true, .step_ms = 10000)),
+	                    "10.0.0.1/a 0=1 10000=3; 2001:db8::1/a 0=20");
+}
+
+/* As many names as a request may have, and more. */
+static void test_store_mean_and_latest_of_many_listed_names(void **state)
+{
+	struct fixture *f = *state;
+	enum { NAMES = 120 };
+	char names[NAMES][16];
+	struct sample samples[NAMES];
+	struct series_key keys[NAMES];
+	for (int i = 0; i < NAMES; i++) {
+		snprintf(names[i], sizeof(names[i]), "p%d", i);
+		samples[i] = SAMPLE("10.0.0.1", names[i], MEM, 1000, i);
+		keys[i] = (struct series_key){ NULL, names[i] };
+	}
+	assert_int_equal(append(f, samples, NAMES), 0);
+	settle(f);
+	static const size_t counts[] = { 2, 50, NAMES - 1 };
+	for (size_t i = 0; i < COUNT_OF(counts); i++) {
+		struct store_rows rows;
+		assert_int_equal(f->ops->mean(f->store, QUERY(f, 0, 20000, .only = keys, .only_count = counts[i]), &rows), 0);
+		assert_int_equal(rows.count, counts[i]);
+		store_rows_free(&rows);
+		assert_int_equal(f->ops->latest(f->store, QUERY(f, 0, 20000, .only = keys, .only_count = counts[i]), &rows), 0);
+		assert_int_equal(rows.count, counts[i]);
+		store_rows_free(&rows);
+	}
+}
+
+/* Spans that end long before now, at the edges of hours, in which stores cut what they keep. */
+static void test_store_past_spans_are_open_at_their_start_and_closed_at_their_end(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t edge = -(f->base % HOUR) - 2 * HOUR;
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, edge - 1, 1), SAMPLE("10.0.0.1", "a", MEM, edge, 2), SAMPLE("10.0.0.1", "a", MEM, edge + 1, 4),
+	    SAMPLE("10.0.0.2", "a", MEM, edge, 6), SAMPLE("10.0.0.1", "b", MEM, edge + 1, 8), SAMPLE("10.0.0.1", "a", MEM, edge + HOUR, 16),
+	    SAMPLE("10.0.0.1", "a", MEM, edge + HOUR + 1, 32), SAMPLE("10.0.0.1", "a", CPU, edge + 1800000, 64));
+	static const struct series_key both[] = { { NULL, "a" }, { NULL, "b" } };
+	static const struct {
+		int64_t from, to; /* after the edge */
+		const char *means, *by_host, *latest;
+	} cases[] = {
+		{ -1, 0, "a mem=4^6 cpu=-", "10.0.0.1/a mem=2^2 cpu=-; 10.0.0.2/a mem=6^6 cpu=-", "10.0.0.1/a mem=2@0 cpu=-; 10.0.0.2/a mem=6@0 cpu=-" },
+		{ -2, -1, "a mem=1^1 cpu=-", "10.0.0.1/a mem=1^1 cpu=-", "10.0.0.1/a mem=1@-1 cpu=-" },
+		{ 0, HOUR, "a mem=10^16 cpu=64^64; b mem=8^8 cpu=-", "10.0.0.1/a mem=10^16 cpu=64^64; 10.0.0.1/b mem=8^8 cpu=-",
+		  "10.0.0.1/a mem=16@3600000 cpu=64@1800000; 10.0.0.1/b mem=8@1 cpu=-" },
+		{ -2, 1, "a mem=3.25^6 cpu=-; b mem=8^8 cpu=-", "10.0.0.1/a mem=2.333333333^4 cpu=-; 10.0.0.1/b mem=8^8 cpu=-; 10.0.0.2/a mem=6^6 cpu=-",
+		  "10.0.0.1/a mem=4@1 cpu=-; 10.0.0.1/b mem=8@1 cpu=-; 10.0.0.2/a mem=6@0 cpu=-" },
+		{ HOUR, HOUR + 1, "a mem=32^32 cpu=-", "10.0.0.1/a mem=32^32 cpu=-", "10.0.0.1/a mem=32@3600001 cpu=-" },
+		{ 1, 1800000, "a mem=- cpu=64^64", "10.0.0.1/a mem=- cpu=64^64", "10.0.0.1/a mem=- cpu=64@1800000" },
+		{ 1, 1799999, "", "", "" },
+	};
+	const int64_t base = f->base;
+	for (int i = 0; i < 2; i++) { /* also what the store read from its disk */
+		for (size_t j = 0; j < COUNT_OF(cases); j++) {
+			f->base = base + edge;
+			int64_t from = cases[j].from, to = cases[j].to;
+			assert_string_equal(means(f, QUERY(f, from, to)), cases[j].means);
+			assert_string_equal(means(f, QUERY(f, from, to, .by_host = true)), cases[j].by_host);
+			assert_string_equal(means(f, QUERY(f, from, to, .only = both, .only_count = 2, .by_host = true)), cases[j].by_host);
+			assert_string_equal(latest(f, QUERY(f, from, to, .only = both, .only_count = 2)), cases[j].latest);
+		}
+		assert_string_equal(history(f, QUERY(f, -1, HOUR, .process = "a")), "a 0=2 0=6 1=4 3600000=16");
+		assert_string_equal(history(f, QUERY(f, -1, HOUR, .step_ms = HOUR)), "a 0=4 3600000=16; b 0=8");
+		assert_string_equal(history(f, QUERY(f, 0, HOUR, .step_ms = 2 * HOUR, .aggregate = AGGREGATE_MAX, .process = "b",
+		                                     .by_host = true)),
+		                    (base + edge) / HOUR % 2 ? "10.0.0.1/b -3600000=8" : "10.0.0.1/b 0=8");
+		f->base = base;
+		reopen(f);
+	}
+}
+
 /* No name has them, and not every query language can say them. */
 static void test_store_queries_of_names_with_control_characters_are_empty(void **state)
 {
@@ -647,6 +739,9 @@ int main(void)
 		CASE(test_store_history_steps_are_stamped_at_their_start),
 		CASE(test_store_mean_samples_of_all_hosts_weigh_the_same),
 		CASE(test_store_queries_narrow_by_ip_process_and_list),
+		CASE(test_store_queries_narrow_by_several_processes),
+		CASE(test_store_mean_and_latest_of_many_listed_names),
+		CASE(test_store_past_spans_are_open_at_their_start_and_closed_at_their_end),
 		CASE(test_store_queries_of_names_with_control_characters_are_empty),
 		CASE(test_store_latest_newest_of_each_resource),
 		CASE(test_store_metrics_are_apart),

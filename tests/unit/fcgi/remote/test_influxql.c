@@ -13,20 +13,24 @@
 static void test_influxql_append_mean_table(void **state)
 {
 	(void)state;
+	static const struct series_key listed[] = { { NULL, "a" }, { NULL, "b'" } };
 	static const struct {
 		struct query query;
+		size_t first, end;
 		const char *wanted;
 	} cases[] = {
-		{ QUERY(), "SELECT mean(value), max(value)" BOTH " GROUP BY process" },
-		{ QUERY(.without_maximum = true), "SELECT mean(value)" BOTH " GROUP BY process" },
-		{ QUERY(.by_host = true), "SELECT mean(value), max(value)" BOTH " GROUP BY process, ip" },
-		{ QUERY(.unwanted[RESOURCE_CPU] = true), "SELECT mean(value), max(value)" MEM " GROUP BY process" },
-		{ QUERY(.ip = "10.0.0.1", .process = "a'b\\%"),
+		{ QUERY(), 0, 0, "SELECT mean(value), max(value)" BOTH " GROUP BY process" },
+		{ QUERY(.without_maximum = true), 0, 0, "SELECT mean(value)" BOTH " GROUP BY process" },
+		{ QUERY(.by_host = true), 0, 0, "SELECT mean(value), max(value)" BOTH " GROUP BY process, ip" },
+		{ QUERY(.unwanted[RESOURCE_CPU] = true), 0, 0, "SELECT mean(value), max(value)" MEM " GROUP BY process" },
+		{ QUERY(.only = listed, .only_count = 2), 0, 2,
+		  "SELECT mean(value), max(value)" BOTH " AND ((process='a') OR (process='b\\'')) GROUP BY process" },
+		{ QUERY(.ip = "10.0.0.1", .process = "a'b\\%"), 0, 0,
 		  "SELECT mean(value), max(value)" BOTH " AND ip='10.0.0.1' AND process='a\\'b%5C%25' GROUP BY process" },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct text text = TEXT_EMPTY;
-		influxql_append_mean(&text, &cases[i].query, false);
+		influxql_append_mean(&text, &cases[i].query, cases[i].first, cases[i].end, false);
 		assert_string_equal(text.data, cases[i].wanted);
 		text_free(&text);
 	}
@@ -37,7 +41,7 @@ static void test_influxql_append_newest_is_by_host(void **state)
 	(void)state;
 	static const struct query query = QUERY();
 	struct text text = TEXT_EMPTY;
-	influxql_append_newest(&text, &query, false);
+	influxql_append_newest(&text, &query, 0, 0, false);
 	assert_string_equal(text.data, "SELECT last(value)" BOTH " GROUP BY process, ip");
 	text_free(&text);
 }

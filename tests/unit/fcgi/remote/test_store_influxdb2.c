@@ -680,6 +680,11 @@ static void test_influxdb2_reads_queries_ask_for_what_is_wanted(void **state)
 	latest(f, QUERY(f, 10000, 20000, .process = "bash", .ip = "10.0.0.1"));
 	ASKS(BOTH " and r._field == \"value\" and r.ip == \"10.0.0.1\" and r.process == \"bash\"", "mean", "last()", "\"ip\"",
 	     "\"_time\"", "yield(name: \"value\")");
+	static const struct series_key two[] = { { NULL, "a" }, { NULL, "b" } };
+	means(f, QUERY(f, 10000, 20000, .only = two, .only_count = 2));
+	ASKS(BOTH " and r._field == \"value\") |> filter(fn: (r) => (r.process == \"a\") or (r.process == \"b\")", NULL, "mean()", "max()");
+	latest(f, QUERY(f, 10000, 20000, .only = two, .only_count = 2));
+	ASKS(BOTH " and r._field == \"value\") |> filter(fn: (r) => (r.process == \"a\") or (r.process == \"b\")", NULL, "last()");
 	history(f, QUERY(f, 10000, 20000, .resource = CPU));
 	ASKS(CPU_ALONE " and r._field == \"value\"", "aggregateWindow", "\"_time\"", "yield(name: \"value\")");
 	history(f, QUERY(f, 10000, 20000, .resource = CPU, .step_ms = 5000));

@@ -66,6 +66,7 @@ static void test_grouping_build_series_join_the_groups_that_the_query_wants(void
 		{ { .only = a_of_two, .only_count = 3, .by_host = true }, "3:10.0.0.2/a" },
 		{ { .only = a_of_two, .only_count = 1 }, "1:a 3:a" },
 		{ { .only = c, .only_count = 1, .ip = "10.0.0.1" }, "" },
+		{ { .only = c, .only_count = 2, .by_host = true }, "4:10.0.0.2/c" },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
 		assert_string_equal(groups(&cases[i].query), cases[i].wanted);
