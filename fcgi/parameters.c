@@ -7,7 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
+
 enum { DEFAULT_WINDOW_MS = 300000, MIN_WINDOW_MS = 10000, LIMIT_MAX = 1000000 };
+
+#define MILLISECONDS_FROM 1e11 /* a time is in milliseconds from this number on: as seconds it is of the year 5138 */
+
+#define A_TIME "a time: seconds or milliseconds since 1970, or one like 2026-11-22T14:00:15Z or 2026-11-22T15:00:15+01:00"
 
 /* Digits and then s, m, h or d, in milliseconds; -1 when it is not that. */
 static int64_t parse_duration(const char *value)
@@ -38,13 +44,22 @@ static bool set_ip(struct parameters *parameters, const char *value, int64_t max
 	return wire_ip_parse(value, parameters->ip);
 }
 
+/* Adds a name, unless it is there. All of them have room: they are of one query. */
 static bool set_process(struct parameters *parameters, const char *value, int64_t max_window_ms)
 {
 	(void)max_window_ms;
 	size_t length = strlen(value);
 	if (length == 0 || length > WIRE_NAME_MAX || wire_utf8_check(value, length) < length)
 		return false;
-	memcpy(parameters->process, value, length + 1);
+	char *at = parameters->process;
+	for (size_t i = 0; i < parameters->process_count; i++, at += strlen(at) + 1) {
+		if (strcmp(at, value) == 0)
+			return true;
+	}
+	if (parameters->process_count == PARAMETERS_PROCESSES_MAX)
+		return false;
+	memcpy(at, value, length + 1);
+	parameters->process_count++;
 	return true;
 }
 
@@ -54,11 +69,62 @@ static bool set_resource(struct parameters *parameters, const char *value, int64
 	return wire_resource_parse(value, &parameters->resource);
 }
 
+static bool read_switch(const char *value, bool *ret_on)
+{
+	*ret_on = strcmp(value, "1") == 0;
+	return *ret_on || strcmp(value, "0") == 0;
+}
+
 static bool set_timestamps(struct parameters *parameters, const char *value, int64_t max_window_ms)
 {
 	(void)max_window_ms;
-	parameters->timestamps = strcmp(value, "1") == 0;
-	return parameters->timestamps || strcmp(value, "0") == 0;
+	return read_switch(value, &parameters->timestamps);
+}
+
+static bool set_standing(struct parameters *parameters, const char *value, int64_t max_window_ms)
+{
+	(void)max_window_ms;
+	return read_switch(value, &parameters->standing);
+}
+
+static bool set_explain(struct parameters *parameters, const char *value, int64_t max_window_ms)
+{
+	(void)max_window_ms;
+	return read_switch(value, &parameters->explain);
+}
+
+/* A time as people and programs write it. */
+static bool read_time(const char *value, int64_t *ret_time_ms)
+{
+	char text[64];
+	size_t digits = strspn(value, "0123456789"), length = strlen(value);
+	if (length >= sizeof(text))
+		return false;
+	if (digits > 0 && digits <= 15 && (value[digits] == '\0' || value[digits] == '.')) {
+		double number = strtod(value, NULL);
+		if (value[digits] == '.' && (!value[digits + 1] || strspn(value + digits + 1, "0123456789") != length - digits - 1))
+			return false;
+		*ret_time_ms = llround(number < MILLISECONDS_FROM ? number * 1000 : number);
+		return true;
+	}
+	/* The plus of an offset has become a space. */
+	memcpy(text, value, length + 1);
+	char *blank = strrchr(text, ' ');
+	if (blank && strchr(blank, ':') && blank > text + strlen("2026-11-22"))
+		*blank = '+';
+	return clock_parse_rfc3339(text, ret_time_ms);
+}
+
+static bool set_from(struct parameters *parameters, const char *value, int64_t max_window_ms)
+{
+	(void)max_window_ms;
+	return read_time(value, &parameters->from_ms);
+}
+
+static bool set_to(struct parameters *parameters, const char *value, int64_t max_window_ms)
+{
+	(void)max_window_ms;
+	return read_time(value, &parameters->to_ms);
 }
 
 static bool set_step(struct parameters *parameters, const char *value, int64_t max_window_ms)
@@ -109,7 +175,7 @@ static const struct {
 } table[] = {
 	{ "window", PARAMETER_WINDOW, set_window, "a duration from 10s to what the server keeps, like 5m or 2d" },
 	{ "ip", PARAMETER_IP, set_ip, "an IPv4 or IPv6 address" },
-	{ "process", PARAMETER_PROCESS, set_process, "a process name of 1 to 255 bytes" },
+	{ "process", PARAMETER_PROCESS, set_process, "a process name of 1 to 255 bytes, or there are over 50" },
 	{ "resource", PARAMETER_RESOURCE, set_resource, "mem or cpu" },
 	{ "timestamps", PARAMETER_TIMESTAMPS, set_timestamps, "1 or 0" },
 	{ "step", PARAMETER_STEP, set_step, "a duration, like 30s or 5m" },
@@ -117,6 +183,10 @@ static const struct {
 	{ "above", PARAMETER_ABOVE, set_above, "a number of 0 or more" },
 	{ "limit", PARAMETER_LIMIT, set_limit, "a whole number from 1 to 1000000" },
 	{ "by", PARAMETER_BY, set_by, "host" },
+	{ "from", PARAMETER_FROM, set_from, A_TIME },
+	{ "to", PARAMETER_TO, set_to, A_TIME },
+	{ "standing", PARAMETER_STANDING, set_standing, "1 or 0" },
+	{ "explain", PARAMETER_EXPLAIN, set_explain, "1 or 0" },
 };
 
 static int hex_digit(char byte)
@@ -167,7 +237,7 @@ static int set_parameter(struct parameters *parameters, const char *name, const 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		if (strcmp(name, table[i].name) != 0 || !(allowed & table[i].bit))
 			continue;
-		if (parameters->given & table[i].bit)
+		if ((parameters->given & table[i].bit) && table[i].bit != PARAMETER_PROCESS)
 			return refuse(error, name, "the parameter is given twice");
 		parameters->given |= table[i].bit;
 		if (table[i].set(parameters, value, max_window_ms))
@@ -179,13 +249,25 @@ static int set_parameter(struct parameters *parameters, const char *name, const 
 	return refuse(error, name, "unknown query parameter");
 }
 
+/* Makes the list of several names. What has control characters is no process's name. */
+static void list_processes(struct parameters *parameters)
+{
+	const char *name = parameters->process;
+	for (size_t i = 0; i < parameters->process_count && parameters->process_count > 1; i++, name += strlen(name) + 1) {
+		char clean[WIRE_NAME_SIZE];
+		wire_clean_name(name, strlen(name), clean);
+		if (strcmp(clean, name) == 0)
+			parameters->only[parameters->only_count++] = (struct series_key){ .process = name };
+	}
+}
+
 int parameters_parse(const char *query, unsigned allowed, int64_t max_window_ms, struct parameters *ret_parameters,
                      struct parameter_error *ret_error)
 {
 	struct parameters parameters = {
 		.window_ms = DEFAULT_WINDOW_MS < max_window_ms ? DEFAULT_WINDOW_MS : max_window_ms,
 	};
-	char pairs[4096]; /* nginx bounds the request line at twice that */
+	char pairs[PARAMETERS_QUERY_SIZE];
 	if (snprintf(pairs, sizeof(pairs), "%s", query ? query : "") >= (int)sizeof(pairs))
 		return refuse(ret_error, "", "the query is too long");
 
@@ -206,7 +288,38 @@ int parameters_parse(const char *query, unsigned allowed, int64_t max_window_ms,
 	}
 	if ((parameters.given & PARAMETER_FN) && !parameters.step_ms)
 		return refuse(ret_error, "fn", "fn needs step");
+	if ((parameters.given & PARAMETER_WINDOW) && (parameters.given & (PARAMETER_FROM | PARAMETER_TO)))
+		return refuse(ret_error, "window", "window does not go together with from or to");
 	*ret_parameters = parameters;
+	list_processes(ret_parameters);
+	return 0;
+}
+
+/* Refuses a time that the store keeps nothing of any more. */
+static int refuse_old(struct parameter_error *error, const char *name, int64_t max_window_ms)
+{
+	char sentence[sizeof(error->sentence)];
+	snprintf(sentence, sizeof(sentence), "%s is longer ago than the %lld s that the server keeps", name,
+	         (long long)(max_window_ms / 1000));
+	return refuse(error, name, sentence);
+}
+
+int parameters_set_span(struct parameters *parameters, int64_t now_ms, int64_t max_window_ms,
+                        struct parameter_error *ret_error)
+{
+	bool has_from = parameters->given & PARAMETER_FROM, has_to = parameters->given & PARAMETER_TO;
+	int64_t oldest_ms = now_ms - max_window_ms, to_ms = has_to && parameters->to_ms < now_ms ? parameters->to_ms : now_ms;
+	int64_t from_ms = has_from ? parameters->from_ms : to_ms - parameters->window_ms;
+	if (has_from && from_ms >= now_ms)
+		return refuse(ret_error, "from", "from is not in the past");
+	if (has_from && from_ms >= to_ms)
+		return refuse(ret_error, "from", "from is not before to");
+	if (has_from && from_ms < oldest_ms)
+		return refuse_old(ret_error, "from", max_window_ms);
+	if (to_ms <= oldest_ms)
+		return refuse_old(ret_error, "to", max_window_ms);
+	parameters->from_ms = from_ms > oldest_ms ? from_ms : oldest_ms;
+	parameters->to_ms = to_ms;
 	return 0;
 }
 

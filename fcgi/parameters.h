@@ -2,7 +2,7 @@
  * The parameters of a query: what stands behind the question mark.
  *
  * Names and values are percent-decoded, '+' is a space. A parameter that the route
- * does not take, one given twice, and a value that is not right are errors. Pure.
+ * does not take, one given twice (but process), and a value that is not right are errors. Pure.
  */
 #ifndef VIGIE_FCGI_PARAMETERS_H
 #define VIGIE_FCGI_PARAMETERS_H
@@ -18,7 +18,7 @@
 enum parameter {
 	PARAMETER_WINDOW = 1 << 0,     /* 10s to what the store keeps */
 	PARAMETER_IP = 1 << 1,
-	PARAMETER_PROCESS = 1 << 2,    /* exact */
+	PARAMETER_PROCESS = 1 << 2,    /* exact; may be given several times */
 	PARAMETER_RESOURCE = 1 << 3,   /* mem or cpu */
 	PARAMETER_TIMESTAMPS = 1 << 4, /* 1 or 0 */
 	PARAMETER_STEP = 1 << 5,       /* a duration of whole seconds */
@@ -26,13 +26,27 @@ enum parameter {
 	PARAMETER_ABOVE = 1 << 7,
 	PARAMETER_LIMIT = 1 << 8,
 	PARAMETER_BY = 1 << 9,         /* host */
+	PARAMETER_FROM = 1 << 10,      /* a time: seconds or milliseconds since 1970, or RFC 3339 */
+	PARAMETER_TO = 1 << 11,        /* likewise */
+	PARAMETER_STANDING = 1 << 12,  /* 1 or 0 */
+	PARAMETER_EXPLAIN = 1 << 13,   /* 1 or 0 */
 };
 
+enum {
+	PARAMETERS_QUERY_SIZE = 4096,  /* of a whole query, with its NUL: nginx bounds the request line at twice that */
+	PARAMETERS_PROCESSES_MAX = 50, /* names: as many as FLUX_ONLY_A_QUERY */
+};
+
+/* Not to be moved: it points into itself. A copy points into the original. */
 struct parameters {
 	unsigned given; /* which of them the query has */
 	int64_t window_ms;
+	int64_t from_ms, to_ms; /* the span (from, to], see parameters_set_span(); before it: as given */
 	char ip[WIRE_IP_SIZE];
-	char process[WIRE_NAME_SIZE];
+	char process[PARAMETERS_QUERY_SIZE]; /* the different names that are given, each with its NUL */
+	size_t process_count;
+	struct series_key only[PARAMETERS_PROCESSES_MAX]; /* of several names, those that a process can have */
+	size_t only_count;
 	enum resource resource;
 	bool timestamps;
 	int64_t step_ms; /* 0: none */
@@ -40,6 +54,7 @@ struct parameters {
 	double above;
 	size_t limit;
 	bool by_host;
+	bool standing, explain;
 };
 
 struct parameter_error {
@@ -51,6 +66,11 @@ struct parameter_error {
  * what the store keeps. 0 with all defaults set, or -EINVAL with *ret_error. */
 int parameters_parse(const char *query, unsigned allowed, int64_t max_window_ms, struct parameters *ret_parameters,
                      struct parameter_error *ret_error) __attribute__((warn_unused_result));
+
+/* Sets the span at `now_ms`: that of from and to, as far as it is past, or else the window. Without from the span
+ * is as long as the default window, and no longer than the store keeps. 0, or -EINVAL with *ret_error. */
+int parameters_set_span(struct parameters *parameters, int64_t now_ms, int64_t max_window_ms,
+                        struct parameter_error *ret_error) __attribute__((warn_unused_result));
 
 /* Appends " name" of each of the parameters `allowed`. */
 void parameters_append_names(unsigned allowed, struct text *text);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/wire.h"
 #include "fcgi/counters.h"
 
@@ -23,7 +24,8 @@ enum rest {
 	WISH,    /* services/<service>/<start|stop> */
 };
 
-#define OF_MEANS (PARAMETER_WINDOW | PARAMETER_PROCESS | PARAMETER_RESOURCE | PARAMETER_ABOVE | PARAMETER_LIMIT)
+#define OF_SPAN (PARAMETER_WINDOW | PARAMETER_FROM | PARAMETER_TO)
+#define OF_MEANS (OF_SPAN | PARAMETER_PROCESS | PARAMETER_RESOURCE | PARAMETER_ABOVE | PARAMETER_LIMIT)
 #define OF_ALL_HOSTS (PARAMETER_IP | PARAMETER_BY)
 #define OF_LATEST (PARAMETER_IP | PARAMETER_PROCESS | PARAMETER_RESOURCE)
 
@@ -42,9 +44,9 @@ static const struct route {
 	{ "get-all-detailed", READ, NOTHING,
 	  OF_MEANS | OF_ALL_HOSTS | PARAMETER_TIMESTAMPS | PARAMETER_STEP | PARAMETER_FN, service_get_all_detailed },
 	{ "latest", READ, NOTHING, OF_LATEST, service_latest },
-	{ "query-alarm", READ, NOTHING, OF_LATEST, service_query_alarm },
-	{ "alarms", READ, NOTHING, OF_LATEST | PARAMETER_WINDOW | PARAMETER_LIMIT, service_alarms },
-	{ "forecasts", READ, NOTHING, OF_LATEST, service_forecasts },
+	{ "query-alarm", READ, NOTHING, OF_LATEST | PARAMETER_EXPLAIN, service_query_alarm },
+	{ "alarms", READ, NOTHING, OF_LATEST | OF_SPAN | PARAMETER_LIMIT | PARAMETER_STANDING, service_alarms },
+	{ "forecasts", READ, NOTHING, OF_LATEST | PARAMETER_EXPLAIN, service_forecasts },
 	{ "hosts", READ, NOTHING, PARAMETER_IP, service_hosts },
 	{ "services", READ, NOTHING, PARAMETER_IP, service_services },
 	{ "services", COMMAND, WISH, PARAMETER_IP, service_command },
@@ -179,7 +181,9 @@ static void handle_route(struct service *service, struct request *request, struc
 	const struct route *route = request->route;
 	struct parameters parameters;
 	struct parameter_error error;
-	if (parameters_parse(request->query, route->parameters, service_max_window_ms(service), &parameters, &error)) {
+	int64_t max_window_ms = service_max_window_ms(service);
+	if (parameters_parse(request->query, route->parameters, max_window_ms, &parameters, &error) ||
+	    parameters_set_span(&parameters, clock_wall_ms(), max_window_ms, &error)) {
 		response_error(response, 400, error.name, "%s", error.sentence);
 		return;
 	}

@@ -291,14 +291,16 @@ int64_t service_certain_ms(struct service *service)
 }
 
 struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
-                           int64_t now_ms, int64_t window_ms)
+                           int64_t from_ms, int64_t to_ms)
 {
 	struct query query = {
 		.metric = metric,
-		.from_ms = now_ms - window_ms,
-		.to_ms = now_ms,
+		.from_ms = from_ms,
+		.to_ms = to_ms,
 		.ip = parameters->given & PARAMETER_IP ? parameters->ip : NULL,
-		.process = parameters->given & PARAMETER_PROCESS ? parameters->process : NULL,
+		.process = parameters->process_count == 1 ? parameters->process : NULL,
+		.only = parameters->process_count > 1 ? parameters->only : NULL,
+		.only_count = parameters->only_count,
 		.by_host = parameters->by_host,
 		.resource = parameters->resource,
 		.step_ms = parameters->step_ms,

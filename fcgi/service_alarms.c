@@ -17,6 +17,8 @@ enum column {
 	COLUMN_OWN_LEAD,
 	COLUMN_FORECAST, /* of the forecast service */
 	COLUMN_LEAD,
+	COLUMN_PROBABILITY, /* these two are read to explain */
+	COLUMN_FULL,
 	COLUMN_COUNT
 };
 
@@ -29,6 +31,8 @@ static const enum metric column_metrics[COLUMN_COUNT] = {
 	[COLUMN_OWN_LEAD] = METRIC_ALARM_LEAD,
 	[COLUMN_FORECAST] = METRIC_FORECAST,
 	[COLUMN_LEAD] = METRIC_FORECAST_LEAD,
+	[COLUMN_PROBABILITY] = METRIC_FORECAST_PROBABILITY,
+	[COLUMN_FULL] = METRIC_FORECAST_FULL,
 };
 
 /* red, orange, unknown, green: the worst first. */
@@ -40,8 +44,21 @@ static int severity(enum color color)
 	return order[color];
 }
 
-static void append_alarm(struct text *body, const struct store_rows columns[], const struct series_key *key,
-                         enum resource resource, enum color color)
+/* Appends what a reader needs beside an alarm: its host's name and, of orange, what the forecast service says. */
+static void append_more(struct text *body, struct service *service, const char *ip,
+                        const struct service_sample samples[static COLUMN_COUNT], bool orange)
+{
+	const struct service_sample none = { 0 };
+	const struct service_sample *probability = orange ? &samples[COLUMN_PROBABILITY] : &none;
+	struct collector_report report = collectors_find(service->collectors, ip, clock_wall_ms() - service_max_window_ms(service));
+	service_append_text(body, "hostname", report.hostname);
+	service_append_member(body, "probability", probability->known, probability->value);
+	service_append_time(body, "full_at", &samples[COLUMN_FORECAST], orange ? &samples[COLUMN_FULL] : &none);
+}
+
+static void append_alarm(struct text *body, struct service *service, const struct parameters *parameters,
+                         const struct store_rows columns[], const struct series_key *key, enum resource resource,
+                         enum color color)
 {
 	struct service_sample samples[COLUMN_COUNT];
 	for (int i = 0; i < COLUMN_COUNT; i++)
@@ -60,9 +77,11 @@ static void append_alarm(struct text *body, const struct store_rows columns[], c
 	text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"", wire_resource_name(resource), wire_color_name(color));
 	service_append_member(body, "value", samples[COLUMN_VALUE].known, samples[COLUMN_VALUE].value);
 	service_append_member(body, "forecast", forecast->known, forecast->value);
-	service_append_expected_at(body, forecast, color == COLOR_ORANGE ? lead : &none);
+	service_append_time(body, "expected_at", forecast, color == COLOR_ORANGE ? lead : &none);
 	service_append_member(body, "threshold", samples[COLUMN_THRESHOLD].known, samples[COLUMN_THRESHOLD].value);
 	service_append_member(body, "since", samples[COLUMN_SINCE].known, samples[COLUMN_SINCE].value);
+	if (parameters->explain)
+		append_more(body, service, key->ip, samples, color == COLOR_ORANGE);
 	text_append_char(body, '}');
 }
 
@@ -73,7 +92,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 	struct store_rows columns[COLUMN_COUNT] = { 0 };
 	struct text alarms = TEXT_EMPTY;
 	int64_t now_ms = clock_wall_ms();
-	for (int i = 0; i < COLUMN_COUNT; i++) {
+	for (int i = 0; i < (parameters->explain ? COLUMN_COUNT : COLUMN_PROBABILITY); i++) {
 		if (!service_read_latest(service, parameters, column_metrics[i], now_ms, &columns[i], response))
 			goto out;
 		if (i == COLUMN_COLOR && columns[i].count == 0)
@@ -90,7 +109,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 			if (severity(color) > severity(worst))
 				worst = color;
 			text_append_string(&alarms, alarms.length ? ", " : "");
-			append_alarm(&alarms, columns, &row->key, (enum resource)j, color);
+			append_alarm(&alarms, service, parameters, columns, &row->key, (enum resource)j, color);
 		}
 	}
 	text_printf(&response->body, "{\"color\": \"%s\", \"alarms\": [", wire_color_name(worst));
@@ -169,10 +188,9 @@ void service_alarms(struct service *service, const struct parameters *parameters
 {
 	(void)request;
 	struct transitions transitions;
-	int64_t now_ms = clock_wall_ms(), start_ns = clock_monotonic_ns();
-	int64_t before_ms = INTERVALS_FRESH * atomic_load(&service->interval_ms);
+	int64_t start_ns = clock_monotonic_ns(), before_ms = INTERVALS_FRESH * atomic_load(&service->interval_ms);
 	struct query query =
-		service_query(service, parameters, METRIC_ALARM, now_ms, parameters->window_ms + before_ms);
+		service_query(service, parameters, METRIC_ALARM, parameters->from_ms - before_ms, parameters->to_ms);
 	bool limited = parameters->given & PARAMETER_LIMIT;
 	query.by_host = true;
 	/* One more than may be answered tells that there are too many. */
@@ -183,8 +201,10 @@ void service_alarms(struct service *service, const struct parameters *parameters
 	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++) {
 		query.resource = (enum resource)i;
 		if (service_wants(parameters, query.resource))
-			result = read_transitions(service, &query, now_ms - parameters->window_ms, &transitions);
+			result = read_transitions(service, &query, parameters->from_ms, &transitions);
 	}
+	if (parameters->standing && result == 0)
+		result = transitions_add_standing(&transitions, parameters->from_ms);
 	transitions_sort(&transitions);
 	bool too_many = result == -E2BIG || transitions.count > query.max_points;
 	if (!service_check_read(service, too_many ? 0 : result, start_ns, response))

@@ -25,14 +25,23 @@ void service_append_member(struct text *body, const char *name, bool known, doub
 		text_append_string(body, "null");
 }
 
-void service_append_expected_at(struct text *body, const struct service_sample *forecast,
-                                const struct service_sample *lead)
+void service_append_text(struct text *body, const char *name, const char *value)
+{
+	text_printf(body, ", \"%s\": ", name);
+	if (value[0])
+		json_append_string(body, value);
+	else
+		text_append_string(body, "null");
+}
+
+void service_append_time(struct text *body, const char *name, const struct service_sample *forecast,
+                         const struct service_sample *lead)
 {
 	if (forecast->known && lead->known && lead->time_ms == forecast->time_ms) {
-		text_append_string(body, ", \"expected_at\": ");
+		text_printf(body, ", \"%s\": ", name);
 		json_append_seconds(body, lead->time_ms + llround(lead->value * 1000));
 	} else {
-		service_append_member(body, "expected_at", false, 0);
+		service_append_member(body, name, false, 0);
 	}
 }
 

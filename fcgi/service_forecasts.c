@@ -1,8 +1,6 @@
 /* GET forecasts: what the forecast service has reported. */
 #include "fcgi/service_internal.h"
 
-#include <math.h>
-
 #include "common/clock.h"
 #include "common/json.h"
 
@@ -62,11 +60,9 @@ static void append_forecast(struct text *body, const struct store_rows columns[s
 	text_printf(body, "\"%s\": {\"probability\": ", wire_resource_name(resource));
 	json_append_number(body, row->value[resource]);
 	service_append_member(body, "forecast", true, forecast.value);
-	service_append_expected_at(body, &forecast, &lead);
-	if (full.known && full.time_ms == forecast.time_ms) {
-		text_append_string(body, ", \"full_at\": ");
-		json_append_seconds(body, full.time_ms + llround(full.value * 1000));
-	}
+	service_append_time(body, "expected_at", &forecast, &lead);
+	if (full.known && full.time_ms == forecast.time_ms)
+		service_append_time(body, "full_at", &forecast, &full);
 	text_append_char(body, '}');
 }
 

@@ -37,7 +37,7 @@ static bool is_new_name(struct service *service, const char *name)
 
 void service_hint(struct service *service, const struct parameters *parameters, struct response *response)
 {
-	if (response->status != 200 || !(parameters->given & PARAMETER_PROCESS) || !atomic_load(&service->comms) ||
+	if (response->status != 200 || parameters->process_count != 1 || !atomic_load(&service->comms) ||
 	    !is_empty(response_body(response)) || !comm_cut(parameters->process, response->hint))
 		return;
 	char name[WIRE_NAME_SIZE];

@@ -71,9 +71,9 @@ void service_answer_failure(int result, struct response *response);
 /* The wall clock, as far as it is certain since the start: what is far ahead of it was stored by a clock that was wrong. */
 int64_t service_certain_ms(struct service *service);
 
-/* A query of the window that ends at `now_ms`, with the parameters that every read has. */
+/* A query of the span (from, to], with the parameters that every read has, which are borrowed. */
 struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
-                           int64_t now_ms, int64_t window_ms);
+                           int64_t from_ms, int64_t to_ms);
 
 /* The resources the parameters ask for; both unless one is given. */
 bool service_wants(const struct parameters *parameters, enum resource resource);
@@ -129,10 +129,12 @@ struct service_sample service_find(const struct store_rows *rows, const struct s
  * not known. */
 void service_append_member(struct text *body, const char *name, bool known, double value);
 
-/* The same with the time that a forecast expects: `lead` counts only if it was saved
- * with the forecast, since a later forecast may have come without. */
-void service_append_expected_at(struct text *body, const struct service_sample *forecast,
-                                const struct service_sample *lead);
+/* The same with a string, or null where it is empty. */
+void service_append_text(struct text *body, const char *name, const char *value);
 
+/* The same with a time that a forecast expects: `lead` counts only if it was saved
+ * with the forecast, since a later forecast may have come without. */
+void service_append_time(struct text *body, const char *name, const struct service_sample *forecast,
+                         const struct service_sample *lead);
 
 #endif

@@ -31,9 +31,8 @@ static int learn_intervals(struct service *service, int64_t now_ms, struct respo
 	if (atomic_load(&service->intervals_known))
 		return 0;
 	struct store_rows rows;
-	struct query query = service_query(service, &none, METRIC_INTERVAL, now_ms, TOLD_MS);
+	struct query query = service_query(service, &none, METRIC_INTERVAL, now_ms - TOLD_MS, now_ms + SERVICE_AHEAD_MS);
 	query.by_host = true;
-	query.to_ms += SERVICE_AHEAD_MS;
 	int result = read_store(service, &query, &rows, response);
 	if (result)
 		return result;
@@ -189,7 +188,7 @@ bool service_read_latest(struct service *service, const struct parameters *param
                          int64_t now_ms, struct store_rows *ret_rows, struct response *response)
 {
 	int64_t interval_ms = atomic_load(sample_is_forecast(metric) ? &service->refresh_ms : &service->interval_ms);
-	struct query query = service_query(service, parameters, metric, now_ms, INTERVALS_FRESH * interval_ms);
+	struct query query = service_query(service, parameters, metric, now_ms - INTERVALS_FRESH * interval_ms, now_ms);
 	/* A sample may be ahead of our clock by as much as save-all accepts. */
 	query.to_ms += SERVICE_AHEAD_MS;
 	if (metric == METRIC_USAGE ? read_usage(service, &query, now_ms, ret_rows, response) != 0 :

@@ -86,7 +86,7 @@ void service_get_all(struct service *service, const struct parameters *parameter
                      struct response *response)
 {
 	(void)request;
-	struct query query = service_query(service, parameters, METRIC_USAGE, clock_wall_ms(), parameters->window_ms);
+	struct query query = service_query(service, parameters, METRIC_USAGE, parameters->from_ms, parameters->to_ms);
 	struct store_rows rows;
 	if (!read_means(service, parameters, &query, &rows, response))
 		return;
@@ -162,7 +162,7 @@ void service_get_all_detailed(struct service *service, const struct parameters *
                               struct response *response)
 {
 	(void)request;
-	struct query query = service_query(service, parameters, METRIC_USAGE, clock_wall_ms(), parameters->window_ms);
+	struct query query = service_query(service, parameters, METRIC_USAGE, parameters->from_ms, parameters->to_ms);
 	struct store_rows chosen = { 0 };
 	struct series_key *keys = NULL;
 	if ((parameters->given & (PARAMETER_ABOVE | PARAMETER_LIMIT)) &&

@@ -15,15 +15,6 @@ static int compare_hosts(const void *left, const void *right)
 	return strcmp(a->ip, b->ip);
 }
 
-static void append_text_or_null(struct text *body, const char *name, const char *value)
-{
-	text_printf(body, ", \"%s\": ", name);
-	if (value[0])
-		json_append_string(body, value);
-	else
-		text_append_string(body, "null");
-}
-
 /* Those that it has said, null when it has said none. */
 static void append_counters(struct text *body, const struct collector_report *report)
 {
@@ -59,11 +50,11 @@ static void append_host(struct text *body, struct service *service, const struct
 	text_append_string(body, ": {\"last_seen\": ");
 	json_append_seconds(body, host->last_seen_ms);
 	text_printf(body, ", \"processes\": %zu", host->processes);
-	append_text_or_null(body, "hostname", report->hostname);
+	service_append_text(body, "hostname", report->hostname);
 	append_sharers(body, service, host->ip);
-	append_text_or_null(body, "version", report->version);
-	append_text_or_null(body, "state", report->state);
-	append_text_or_null(body, "ended_cpu", report->ended_cpu);
+	service_append_text(body, "version", report->version);
+	service_append_text(body, "state", report->state);
+	service_append_text(body, "ended_cpu", report->ended_cpu);
 	text_append_string(body, ", \"interval_s\": ");
 	if (report->interval_s > 0)
 		json_append_number(body, report->interval_s);
@@ -124,6 +115,19 @@ void service_append_gauges(struct service *service, struct text *text)
 	collectors_append_metrics(service->collectors, clock_wall_ms() - service_max_window_ms(service), text);
 }
 
+/* The time here, and what times the server's are measured by, in seconds. */
+static void append_clock(struct text *body, const struct service *service)
+{
+	text_append_string(body, ", \"time\": ");
+	json_append_seconds(body, clock_wall_ms());
+	text_append_string(body, ", \"interval_s\": ");
+	json_append_seconds(body, atomic_load(&service->interval_ms));
+	text_append_string(body, ", \"refresh_s\": ");
+	json_append_seconds(body, atomic_load(&service->refresh_ms));
+	text_append_string(body, ", \"retention_s\": ");
+	json_append_seconds(body, service_max_window_ms(service));
+}
+
 /* Ours is well without it: it is told, and counts for nothing. */
 static void append_sign_of_life(struct text *body, const char *name, const struct sign_of_life *sign, const char *state)
 {
@@ -178,6 +182,7 @@ void service_health(struct service *service, const struct parameters *parameters
 	response->status = store ? 200 : 503;
 	text_printf(body, "{\"status\": \"%s\", \"version\": \"%s\", \"uptime_s\": %lld", store ? "ok" : "failing",
 	            VIGIE_VERSION, (long long)((clock_monotonic_ns() - service->started_ns) / 1000000000));
+	append_clock(body, service);
 	text_printf(body, ", \"store\": {\"engine\": \"%s\", \"status\": \"%s\"", service->ops->name,
 	            store ? "ok" : "failing");
 	append_damaged(body, service);

@@ -6,7 +6,8 @@
 
 struct transitions_known {
 	struct series_key key;
-	double color; /* as it is stored */
+	double color;    /* as it is stored; -1: none */
+	double at_start; /* the same at transitions_add()'s from_ms */
 	char strings[];
 };
 
@@ -73,7 +74,7 @@ static struct transitions_known *add_known(struct transitions *transitions, enum
 		return NULL;
 	known->key.ip = memcpy(known->strings, key->ip, ip_size);
 	known->key.process = memcpy(known->strings + ip_size, key->process, process_size);
-	known->color = -1; /* none */
+	known->color = known->at_start = -1;
 	transitions->known[resource].items[transitions->known[resource].count++] = known;
 	return known;
 }
@@ -131,6 +132,8 @@ static int add_series(struct transitions *transitions, struct transitions_known 
 				.color = transitions_color(point->value),
 			});
 		known->color = point->value;
+		if (point->time_ms <= from_ms)
+			known->at_start = point->value;
 	}
 	return result;
 }
@@ -150,5 +153,21 @@ int transitions_add(struct transitions *transitions, const struct store_history 
 	if (transitions->known[resource].count > sorted)
 		qsort(transitions->known[resource].items, transitions->known[resource].count,
 		      sizeof(*transitions->known[resource].items), compare_known);
+	return result;
+}
+
+int transitions_add_standing(struct transitions *transitions, int64_t from_ms)
+{
+	int result = 0;
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		for (size_t j = 0; j < transitions->known[i].count && result == 0; j++) {
+			const struct transitions_known *known = transitions->known[i].items[j];
+			enum color color = transitions_color(known->at_start);
+			if (known->at_start >= 0 && color != COLOR_GREEN)
+				result = add_transition(transitions, &(struct transition){
+					.time_ms = from_ms, .key = known->key, .resource = (enum resource)i, .color = color,
+				});
+		}
+	}
 	return result;
 }

@@ -43,6 +43,9 @@ void transitions_free(struct transitions *transitions);
 int transitions_add(struct transitions *transitions, const struct store_history *colors, enum resource resource,
                     int64_t from_ms) __attribute__((warn_unused_result));
 
+/* Adds the alarms that stand at the start, with its time: once all pieces are there. 0, -ENOMEM or -E2BIG. */
+int transitions_add_standing(struct transitions *transitions, int64_t from_ms) __attribute__((warn_unused_result));
+
 /* Sorts them: the oldest first, or with `newest` the newest, and leaves at most `max`. */
 void transitions_sort(struct transitions *transitions);
 

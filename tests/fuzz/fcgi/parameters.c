@@ -6,7 +6,8 @@
 
 #include "fcgi/parameters.h"
 
-enum { ALL = (PARAMETER_BY << 1) - 1, MAX_WINDOW_MS = 172800000 };
+enum { ALL = (PARAMETER_EXPLAIN << 1) - 1, MAX_WINDOW_MS = 172800000 };
+#define NOW_MS INT64_C(1795356015000)
 
 static void check(const char *query, unsigned allowed)
 {
@@ -27,6 +28,12 @@ static void check(const char *query, unsigned allowed)
 		size_t length = strlen(parameters.process);
 		assert(length > 0 && wire_utf8_check(parameters.process, length) == length);
 	}
+	assert(parameters.process_count <= PARAMETERS_PROCESSES_MAX && parameters.only_count <= parameters.process_count);
+	if (parameters_set_span(&parameters, NOW_MS, MAX_WINDOW_MS, &error) == 0)
+		assert(parameters.from_ms < parameters.to_ms && parameters.to_ms <= NOW_MS &&
+		       parameters.from_ms >= NOW_MS - MAX_WINDOW_MS);
+	else
+		assert(error.sentence[0] && error.name[0]);
 	if (parameters.given & PARAMETER_LIMIT)
 		assert(parameters.limit >= 1 && parameters.limit <= 1000000);
 	assert(isfinite(parameters.above) && parameters.above >= 0);

@@ -209,6 +209,65 @@ static void test_routes_get_all_detailed_values_oldest_first(void **state)
 	get(f, "get-all-detailed", "ip=10.0.0.5&process=bash&timestamps=1", wanted);
 }
 
+/* From and to, in all that takes a window, as the window that is the same span. */
+static void test_routes_spans_are_from_one_time_to_another(void **state)
+{
+	struct fixture *f = *state;
+	char query[256], wanted[256];
+	long long now_s = f->now_ms / 1000;
+	save(f, "10.0.0.5", "bash mem 20 1 bash mem 10 3 java mem 3600 80 java mem 3599 70 java cpu 1800 50");
+	save(f, "2001:db8::1", "java mem 3598.5 60");
+	snprintf(query, sizeof(query), "from=%lld&to=%lld", now_s - 3600, now_s - 3599);
+	get(f, "get-all", query, "{\"java\": [70, null]}");
+	snprintf(query, sizeof(query), "from=%lld.999&to=%lld", now_s - 3601, now_s - 3599);
+	get(f, "get-all", query, "{\"java\": [75, null]}");
+	snprintf(query, sizeof(query), "from=%lld000&to=%lld500", now_s - 3600, now_s - 3599);
+	get(f, "get-all", query, "{\"java\": [65, null]}");
+	get(f, "get-all/2001-db8--1", query, "{\"java\": [60, null]}");
+	snprintf(query, sizeof(query), "from=%lld&by=host&process=java&process=none", now_s - 3600);
+	get(f, "get-all", query, "{\"10.0.0.5\": {\"java\": [70, 50]}, \"2001:db8::1\": {\"java\": [60, null]}}");
+	snprintf(query, sizeof(query), "from=%lld&to=%lld&by=host&limit=1&resource=mem", now_s - 3600, now_s - 1800);
+	get(f, "get-all", query, "{\"10.0.0.5\": {\"java\": [70, null]}}");
+	snprintf(query, sizeof(query), "to=%lld&above=79", now_s - 3600);
+	get(f, "get-all", query, "{\"java\": [80, null]}");
+	snprintf(query, sizeof(query), "from=%lld&to=%lld&process=java&process=bash&timestamps=1&resource=mem", now_s - 3600, now_s + 3600);
+	snprintf(wanted, sizeof(wanted), "{\"bash\": [[%lld, 1], [%lld, 3]], \"java\": [[%lld, 70], [%lld.5, 60]]}", now_s - 20, now_s - 10,
+	         now_s - 3599, now_s - 3599);
+	get(f, "get-all-detailed", query, wanted);
+	snprintf(query, sizeof(query), "to=%lld&process=java&process=bash&limit=1&by=host", now_s - 3590);
+	get(f, "get-all-detailed", query, "{\"10.0.0.5\": {\"java\": [80, 70]}}");
+	snprintf(query, sizeof(query), "from=%lld&fn=max&step=2d&process=a&process=java&above=1", now_s - 3600);
+	get(f, "get-all-detailed", query, "{\"java\": [70]}");
+
+	char time[CLOCK_RFC3339_SIZE];
+	clock_format_rfc3339(f->now_ms - 3600000, time);
+	time[strlen(time) - 1] = '\0';
+	snprintf(query, sizeof(query), "from=%s+00:00&resource=cpu", time);
+	get(f, "get-all", query, "{\"java\": [null, 50]}");
+	static const char *const wrong[] = { "window=1h&from=1", "from=0", "to=0", "from=soon", "from=9999999999", "from=2&to=1" };
+	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+		assert_int_equal(ask(f, "GET", "get-all", wrong[i], NULL), 400);
+		assert_int_equal(ask(f, "GET", "get-all-detailed", wrong[i], NULL), 400);
+		assert_int_equal(ask(f, "GET", "get-all/10.0.0.5", wrong[i], NULL), 400);
+		assert_int_equal(ask(f, "GET", "alarms", wrong[i], NULL), 400);
+	}
+	assert_int_equal(ask(f, "GET", "latest", "from=1", NULL), 400);
+	assert_non_null(strstr(f->response.body.data, "unknown query parameter"));
+}
+
+static void test_routes_several_processes_are_all_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	save(f, "10.0.0.5", "a mem 10 1 b mem 10 2 c cpu 10 3");
+	save(f, "10.0.0.6", "a mem 10 5");
+	get(f, "get-all", "process=a&process=c&process=zz", "{\"a\": [3, null], \"c\": [null, 3]}");
+	get(f, "get-all", "process=a&process=a&by=host", "{\"10.0.0.5\": {\"a\": [1, null]}, \"10.0.0.6\": {\"a\": [5, null]}}");
+	get(f, "get-all", "process=x&process=y%0a", "{}");
+	assert_int_equal(ask(f, "GET", "latest", "process=b&process=c&resource=mem", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "{\"10.0.0.5\": {\"b\": {\"mem\": ["));
+	assert_null(strstr(f->response.body.data, "\"a\""));
+}
+
 static void test_routes_latest_newest_of_three_intervals(void **state)
 {
 	struct fixture *f = *state;
@@ -284,6 +343,10 @@ static void test_routes_health_and_metrics_are_answered(void **state)
 	struct fixture *f = *state;
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
 	assert_non_null(strstr(f->response.body.data, "\"status\": \"ok\""));
+	assert_non_null(strstr(f->response.body.data, ", \"interval_s\": 10, \"refresh_s\": 60, \"retention_s\": 172800, "));
+	const char *time = strstr(f->response.body.data, ", \"time\": ");
+	assert_non_null(time);
+	assert_true(fabs(strtod(time + strlen(", \"time\": "), NULL) - (double)clock_wall_ms() / 1000) < 30);
 	assert_non_null(strstr(f->response.body.data, "\"alert\": {\"status\": \"unknown\", \"last_report\": null}"));
 	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 200);
 	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
@@ -562,6 +625,19 @@ static void test_routes_alarms_colors_that_changed(void **state)
 	snprintf(wanted, sizeof(wanted), "[{\"time\": %lld, \"ip\": \"10.0.0.5\", \"process\": \"old\", \"resource\": \"mem\", \"color\": \"green\"}]",
 	         now_s - 240);
 	get(f, "alarms", "process=old", wanted);
+	/* A past span has what was raised and cleared in it, and on demand what stood at its start. */
+	char query[128];
+	static const char span[] = "from=%lld&to=%lld%s";
+	static const char one[] = "[{\"time\": %lld, \"ip\": \"10.0.0.6\", \"process\": \"new\", \"resource\": \"cpu\", \"color\": \"%s\"}]";
+	snprintf(query, sizeof(query), span, now_s - 100, now_s - 80, "");
+	snprintf(wanted, sizeof(wanted), one, now_s - 80, "red");
+	get(f, "alarms", query, wanted);
+	snprintf(query, sizeof(query), span, now_s - 95, now_s - 85, "");
+	get(f, "alarms", query, "[]");
+	snprintf(query, sizeof(query), span, now_s - 95, now_s - 85, "&standing=1");
+	snprintf(wanted, sizeof(wanted), one, now_s - 95, "orange");
+	get(f, "alarms", query, wanted);
+	get(f, "alarms", "window=10s&standing=1", "[]");
 }
 
 /* ---- forecasts ---- */
@@ -683,6 +759,31 @@ static void test_routes_query_alarm_orange_tells_its_forecast(void **state)
 	/* An alarm's alone is no forecast. */
 	save_alarm(f, "10.0.0.6", "b", "mem", "orange", 5, 20, ", \"forecast\": 99");
 	get(f, "forecasts", "ip=10.0.0.6", "{}");
+}
+
+static void test_routes_query_alarm_explains_on_demand(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[1024], more[128];
+	long long now_s = f->now_ms / 1000;
+	save(f, "10.0.0.5", "java mem 10 61");
+	snprintf(more, sizeof(more), ", \"expected_at\": %lld, \"full_at\": %lld", now_s + 600, now_s + 86400);
+	save_forecast(f, "10.0.0.5", "java", "mem", 10, 0.75, 91.5, more);
+	save_forecast(f, "10.0.0.6", "bash", "cpu", 10, 0.5, 91.5, more);
+	save_alarm(f, "10.0.0.5", "java", "mem", "orange", 10, 20, "");
+	save_alarm(f, "10.0.0.6", "bash", "cpu", "red", 10, 40, "");
+	snprintf(wanted, sizeof(wanted),
+	         "{\"color\": \"red\", \"alarms\": ["
+	         "{\"process\": \"java\", \"ip\": \"10.0.0.5\", \"resource\": \"mem\", \"color\": \"orange\", \"value\": 61, "
+	         "\"forecast\": 91.5, \"expected_at\": %lld, \"threshold\": 80, \"since\": %lld, "
+	         "\"hostname\": \"h1\", \"probability\": 0.75, \"full_at\": %lld}, "
+	         "{\"process\": \"bash\", \"ip\": \"10.0.0.6\", \"resource\": \"cpu\", \"color\": \"red\", \"value\": null, "
+	         "\"forecast\": 91.5, \"expected_at\": null, \"threshold\": 80, \"since\": %lld, "
+	         "\"hostname\": null, \"probability\": null, \"full_at\": null}]}",
+	         now_s + 600, now_s - 20, now_s + 86400, now_s - 40);
+	get(f, "query-alarm", "explain=1", wanted);
+	assert_int_equal(ask(f, "GET", "query-alarm", "explain=0", NULL), 200);
+	assert_null(strstr(f->response.body.data, "hostname"));
 }
 
 static void test_routes_query_alarm_red_expects_nothing(void **state)
@@ -1419,6 +1520,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		CASE(test_routes_get_all_means_over_the_window),
 		CASE(test_routes_get_all_detailed_values_oldest_first),
+		CASE(test_routes_spans_are_from_one_time_to_another),
+		CASE(test_routes_several_processes_are_all_asked_for),
 		CASE(test_routes_latest_newest_of_three_intervals),
 		CASE(test_routes_hosts_with_what_their_collectors_said),
 		CASE(test_routes_health_and_metrics_are_answered),
@@ -1436,6 +1539,7 @@ int main(void)
 		CASE(test_routes_forecasts_expected_at_is_of_the_same_forecast),
 		CASE(test_routes_forecasts_saved_meanwhile_are_not_mixed),
 		CASE(test_routes_query_alarm_orange_tells_its_forecast),
+		CASE(test_routes_query_alarm_explains_on_demand),
 		CASE(test_routes_query_alarm_red_expects_nothing),
 		CASE(test_routes_forecasts_full_at_is_of_the_newest_forecast),
 		CASE(test_routes_save_forecasts_bad_item_leaves_nothing),

@@ -75,6 +75,26 @@ static void test_transitions_add_what_stands_at_the_start_is_none(void **state)
 	transitions_free(&transitions);
 }
 
+static void test_transitions_add_standing_what_stands_at_the_start_has_its_time(void **state)
+{
+	(void)state;
+	struct transitions transitions;
+	transitions_init(&transitions, 100, false);
+	ADD(&transitions, RESOURCE_MEM, 10, "10.0.0.1 a 9=2 10=1 11=2", "10.0.0.1 b 9=2 10=0", "10.0.0.1 c 11=2", "10.0.0.1 d 8=3");
+	ADD(&transitions, RESOURCE_MEM, 10, "10.0.0.1 a 12=2", "10.0.0.1 d 12=0");
+	ADD(&transitions, RESOURCE_CPU, 10, "10.0.0.1 a 10=2");
+	assert_int_equal(transitions_add_standing(&transitions, 10), 0);
+	assert_string_equal(tell(&transitions),
+	                    "10 10.0.0.1/a mem orange; 10 10.0.0.1/a cpu red; 10 10.0.0.1/d mem unknown; 11 10.0.0.1/a mem red; "
+	                    "11 10.0.0.1/c mem red; 12 10.0.0.1/d mem green");
+	transitions_free(&transitions);
+
+	transitions_init(&transitions, 1, false);
+	ADD(&transitions, RESOURCE_MEM, 10, "10.0.0.1 a 9=2", "10.0.0.1 b 9=2");
+	assert_int_equal(transitions_add_standing(&transitions, 10), -E2BIG);
+	transitions_free(&transitions);
+}
+
 static void test_transitions_add_over_max_is_too_big_or_the_newest_stay(void **state)
 {
 	(void)state;
@@ -102,6 +122,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_transitions_add_a_colour_goes_on_over_pieces),
 		cmocka_unit_test(test_transitions_add_what_stands_at_the_start_is_none),
+		cmocka_unit_test(test_transitions_add_standing_what_stands_at_the_start_has_its_time),
 		cmocka_unit_test(test_transitions_add_over_max_is_too_big_or_the_newest_stay),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
