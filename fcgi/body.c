@@ -184,6 +184,8 @@ void body_trim(struct body *body)
 void body_free(struct body *body)
 {
 	free(body->batch.samples);
+	free(body->reasons);
+	text_free(&body->words);
 	arena_free(&body->strings);
 	budget_give_back(&body->share);
 	*body = (struct body){ 0 };

@@ -14,10 +14,18 @@
 #ifndef VIGIE_FCGI_BODY_H
 #define VIGIE_FCGI_BODY_H
 
+#include "common/text.h"
 #include "fcgi/arena.h"
 #include "fcgi/budget.h"
 #include "fcgi/collector_report.h"
 #include "fcgi/sample.h"
+
+/* What a forecast says of itself beside its numbers. */
+struct body_reason {
+	size_t sample;           /* its first of the batch */
+	double limit, horizon_s; /* percent, seconds; 0: not told */
+	size_t why;              /* where it begins in `words`, an object with a NUL behind it; 0: not told */
+};
 
 /* Stays where it was parsed to: the samples point into it. */
 struct body {
@@ -25,6 +33,9 @@ struct body {
 	char ip[WIRE_IP_SIZE];   /* of save-all */
 	bool has_report;         /* it has the optional object `collector` */
 	struct collector_report report;
+	struct body_reason *reasons; /* of save-forecasts: reasons[reason_count] */
+	size_t reason_count, reason_capacity;
+	struct text words;       /* of the reasons */
 	struct arena strings;    /* what the samples point into */
 	struct budget_share share;
 };

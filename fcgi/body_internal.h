@@ -108,4 +108,18 @@ int body_add_sample(struct parsing *parsing, const struct sample *base, enum met
 /* Counts what the samples hold in the budget. 0 or -ENOBUFS. */
 int body_count_samples(struct parsing *parsing);
 
+/* Bytes of what a body holds in the budget's part. */
+size_t body_size(const struct body *body);
+
+/* ---- body_reason.c ---- */
+
+/* What an item of save-forecasts has of it; NULL where it does not. */
+struct body_reason_items {
+	const cJSON *limit, *horizon_s, *why;
+};
+
+/* Keeps what an item says of the forecast whose first sample has the number `sample`, if it says anything. 0, -ENOMEM, or
+ * -EINVAL with the name of the member that is not right. */
+int body_parse_reason(struct body *body, size_t sample, const struct body_reason_items *items, const char **ret_wrong);
+
 #endif

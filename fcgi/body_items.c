@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define NOT_A_NUMBER "not a number of 0 or more"
+#define NOT_A_REASON "not an object with climb and parts, each with name, log_odds, value and meaning"
 
 static int refuse_item(struct body_error *error, int status, size_t index, const char *key, const char *sentence)
 {
@@ -17,7 +18,7 @@ static int refuse_item(struct body_error *error, int status, size_t index, const
 /* What one item of `data` may hold; NULL where it does not. */
 struct item {
 	const cJSON *timestamp, *value, *process_name, *type_data, *ipaddress, *color, *threshold, *since, *probability,
-		*forecast, *expected_at, *full_at;
+		*forecast, *expected_at, *full_at, *limit, *horizon_s, *why;
 };
 
 static int read_item(const cJSON *object, size_t index, struct item *ret_item, struct body_error *error)
@@ -38,6 +39,9 @@ static int read_item(const cJSON *object, size_t index, struct item *ret_item, s
 		{ "forecast", offsetof(struct item, forecast) },
 		{ "expected_at", offsetof(struct item, expected_at) },
 		{ "full_at", offsetof(struct item, full_at) },
+		{ "limit", offsetof(struct item, limit) },
+		{ "horizon_s", offsetof(struct item, horizon_s) },
+		{ "why", offsetof(struct item, why) },
 	};
 	enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 	struct item item = { 0 };
@@ -212,14 +216,23 @@ static int parse_alarm(struct parsing *parsing, const cJSON *object)
 	return result;
 }
 
-/* Appends the samples that one forecast is stored as. */
+/* Appends the samples that one forecast is stored as, and keeps what it says beside. */
 static int parse_forecast(struct parsing *parsing, const cJSON *object)
 {
 	char ip[WIRE_IP_SIZE];
 	struct item item;
 	struct sample base;
+	size_t first = parsing->body->batch.count;
+	const char *wrong;
 	int result = parse_item_of_host(parsing, object, ip, &item, &base);
-	return result ? result : add_members(parsing, &item, forecast_members, FORECAST_MEMBERS, &base);
+	if (result == 0)
+		result = add_members(parsing, &item, forecast_members, FORECAST_MEMBERS, &base);
+	if (result)
+		return result;
+	const struct body_reason_items items = { item.limit, item.horizon_s, item.why };
+	result = body_parse_reason(parsing->body, first, &items, &wrong);
+	return result != -EINVAL ? result : refuse_item(parsing->error, 400, parsing->index, wrong,
+	                                                strcmp(wrong, "why") == 0 ? NOT_A_REASON : NOT_A_NUMBER);
 }
 
 const struct body_kind body_kind_samples = { parse_sample, true };

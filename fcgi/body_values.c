@@ -162,8 +162,13 @@ int body_add_sample(struct parsing *parsing, const struct sample *base, enum met
 	return sample.process && sample.ip ? body_append_sample(parsing, &sample) : -ENOMEM;
 }
 
+size_t body_size(const struct body *body)
+{
+	return body->batch.count * sizeof(*body->batch.samples) + body->strings.size +
+	       body->reason_count * sizeof(*body->reasons) + body->words.length;
+}
+
 int body_count_samples(struct parsing *parsing)
 {
-	struct body *body = parsing->body;
-	return budget_grow(&body->share, body->batch.count * sizeof(*body->batch.samples) + body->strings.size);
+	return budget_grow(&parsing->body->share, body_size(parsing->body));
 }

@@ -96,9 +96,10 @@ int service_open(const struct config *config, unsigned threads, struct service *
 	service->reads = shared_reads_open();
 	service->collectors = collectors_open();
 	service->hosts = hosts_open(&config->server.hosts);
+	service->reasons = reasons_open(REASONS_WORDS_MAX);
 	service->wishes = wishes_open();
 
-	bool made = service->reads && service->collectors && service->hosts && service->wishes;
+	bool made = service->reads && service->collectors && service->hosts && service->reasons && service->wishes;
 	int result = made ? open_tokens(config, &service->tokens) : -ENOMEM;
 	if (result == 0)
 		result = ops->open(config, &service->store);
@@ -130,6 +131,7 @@ void service_close(struct service *service)
 	shared_reads_close(service->reads);
 	tokens_close(service->tokens);
 	hosts_close(service->hosts);
+	reasons_close(service->reasons);
 	wishes_close(service->wishes);
 	gate_destroy(&service->gate);
 	pthread_mutex_destroy(&service->clock_lock);

@@ -50,8 +50,8 @@ static bool read_forecasts(struct service *service, const struct parameters *par
 	return read_columns(service, parameters, ret_columns, response);
 }
 
-/* Appends what is forecast of one resource of a series. */
-static void append_forecast(struct text *body, const struct store_rows columns[static COLUMN_COUNT],
+/* Appends what is forecast of one resource of a series, with the reasons unless they are NULL. */
+static void append_forecast(struct text *body, struct reasons *reasons, const struct store_rows columns[static COLUMN_COUNT],
                             const struct store_row *row, enum resource resource)
 {
 	struct service_sample forecast = service_find(&columns[COLUMN_FORECAST], &row->key, resource);
@@ -63,6 +63,8 @@ static void append_forecast(struct text *body, const struct store_rows columns[s
 	service_append_time(body, "expected_at", &forecast, &lead);
 	if (full.known && full.time_ms == forecast.time_ms)
 		service_append_time(body, "full_at", &forecast, &full);
+	if (reasons)
+		reasons_append(reasons, &row->key, resource, body);
 	text_append_char(body, '}');
 }
 
@@ -90,7 +92,7 @@ void service_forecasts(struct service *service, const struct parameters *paramet
 				before = &row->key;
 			}
 			text_append_string(body, first ? "{" : ", ");
-			append_forecast(body, columns, row, (enum resource)j);
+			append_forecast(body, parameters->explain ? service->reasons : NULL, columns, row, (enum resource)j);
 			first = false;
 		}
 		if (!first)

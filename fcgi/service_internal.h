@@ -9,6 +9,7 @@
 #include "fcgi/gate.h"
 #include "fcgi/collectors.h"
 #include "fcgi/hosts.h"
+#include "fcgi/reasons.h"
 #include "fcgi/service.h"
 #include "fcgi/shared_reads.h"
 #include "fcgi/wish_keeper.h"
@@ -50,6 +51,7 @@ struct service {
 	atomic_llong refresh_ms; /* of the forecasts */
 	atomic_llong max_points;
 	struct sign_of_life alert, forecast; /* as their save-alarms and save-forecasts tell */
+	struct reasons *reasons;
 	struct wishes *wishes;
 	struct wish_keeper *wish_keeper;
 };

@@ -257,6 +257,9 @@ static void note_alert(struct saving *saving)
 
 static void note_forecast(struct saving *saving)
 {
+	struct service *service = saving->service;
+	int64_t now_ms = clock_monotonic_ns() / 1000000, patience_ms = INTERVALS_FRESH * atomic_load(&service->refresh_ms);
+	reasons_keep(service->reasons, &saving->body, now_ms, now_ms - patience_ms);
 	service_note_life(&saving->service->forecast, said_by(saving, WIRE_FORECAST));
 }
 

@@ -217,45 +217,46 @@ bool forecaster_predict(const struct forecaster *forecaster, struct step present
 	return true;
 }
 
-struct part {
-	unsigned input;
-	double log_odds;
-};
-
 static int compare_parts(const void *left, const void *right)
 {
-	double a = fabs(((const struct part *)left)->log_odds), b = fabs(((const struct part *)right)->log_odds);
+	double a = fabs(((const struct forecaster_part *)left)->log_odds);
+	double b = fabs(((const struct forecaster_part *)right)->log_odds);
 	return (a < b) - (a > b);
+}
+
+int forecaster_parts(const struct forecaster *forecaster, struct step present, double phase,
+                     struct forecaster_part ret_parts[static FORECASTER_PARTS])
+{
+	struct features features;
+	float inputs[PRIOR_INPUTS];
+	const float *weights = forecaster->log_odds.weights;
+	if (!features_compute(&forecaster->timeline, step_in_limits(forecaster, present), phase, forecaster->horizon,
+	                      &features))
+		return -1;
+	if (features.constant)
+		return 0;
+	prior_inputs(forecaster->prior, &features, forecaster->horizon, inputs);
+	for (unsigned i = 0; i < FEATURE_COUNT; i++)
+		ret_parts[i] = (struct forecaster_part){
+			.name = feature_name(i), .meaning = feature_meaning(i),
+			.log_odds = (double)(weights[i] * inputs[i]), .value = (double)features.values[i],
+		};
+	ret_parts[FEATURE_COUNT] = (struct forecaster_part){
+		.name = "trees", .meaning = "log-odds that the trees add to what the features say",
+		.log_odds = (double)(weights[PRIOR_TREES] * inputs[PRIOR_TREES]), .value = (double)inputs[PRIOR_TREES],
+	};
+	qsort(ret_parts, FORECASTER_PARTS, sizeof(ret_parts[0]), compare_parts);
+	return FORECASTER_PARTS;
 }
 
 void forecaster_explain(const struct forecaster *forecaster, struct step present, double phase, struct text *text)
 {
-	struct features features;
-	float inputs[PRIOR_INPUTS];
-	enum { PARTS = FEATURE_COUNT + 1 };
-	struct part parts[PARTS];
-	if (!features_compute(&forecaster->timeline, step_in_limits(forecaster, present), phase, forecaster->horizon,
-	                      &features))
-		return;
-	if (features.constant) {
+	struct forecaster_part parts[FORECASTER_PARTS];
+	int count = forecaster_parts(forecaster, present, phase, parts);
+	if (count == 0)
 		text_append_string(text, "it has never changed\n");
-		return;
-	}
-	prior_inputs(forecaster->prior, &features, forecaster->horizon, inputs);
-	for (unsigned i = 0; i < PARTS; i++) {
-		unsigned input = i < FEATURE_COUNT ? i : PRIOR_TREES;
-		parts[i] = (struct part){ input, (double)(forecaster->log_odds.weights[input] * inputs[input]) };
-	}
-	qsort(parts, PARTS, sizeof(parts[0]), compare_parts);
-	for (unsigned i = 0; i < PARTS; i++) {
-		unsigned feature = parts[i].input;
-		if (feature == PRIOR_TREES)
-			text_printf(text, "%+.3f trees = %.4g (log-odds that the trees add to what the features say)\n",
-			            parts[i].log_odds, (double)inputs[feature]);
-		else
-			text_printf(text, "%+.3f %s = %.4g (%s)\n", parts[i].log_odds, feature_name(feature),
-			            (double)features.values[feature], feature_meaning(feature));
-	}
+	for (int i = 0; i < count; i++)
+		text_printf(text, "%+.3f %s = %.4g (%s)\n", parts[i].log_odds, parts[i].name, parts[i].value, parts[i].meaning);
 }
 
 void forecaster_save(const struct forecaster *forecaster, struct text *text)

@@ -61,7 +61,20 @@ void forecaster_add(struct forecaster *forecaster, int64_t index, struct step st
 bool forecaster_predict(const struct forecaster *forecaster, struct step present, double phase,
                         struct prediction *ret_prediction) __attribute__((warn_unused_result));
 
-/* Appends what moved the last prediction, a line a feature and one for the trees, the strongest first. */
+/* What a feature, or the trees, added to a prediction. */
+struct forecaster_part {
+	const char *name, *meaning; /* constants */
+	double log_odds, value;     /* what it added, and what it is itself */
+};
+
+enum { FORECASTER_PARTS = FEATURE_COUNT + 1 };
+
+/* What moved the last prediction, the strongest first. Returns how many parts there are: none of a series that has
+ * never changed, -1 where nothing can be predicted. */
+int forecaster_parts(const struct forecaster *forecaster, struct step present, double phase,
+                     struct forecaster_part ret_parts[static FORECASTER_PARTS]);
+
+/* Appends the same, a line each. */
 void forecaster_explain(const struct forecaster *forecaster, struct step present, double phase, struct text *text);
 
 /* Appends what the model has learnt and the week, a line of text without its newline: not the history,

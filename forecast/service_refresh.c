@@ -7,7 +7,12 @@
 
 #include "common/log.h"
 
-enum { SAVE_MS = 600000 }; /* between two writes of the state: 52 MB for 20,000 series */
+enum {
+	SAVE_MS = 600000, /* between two writes of the state: 52 MB for 20,000 series */
+	PARTS_TOLD = 6,   /* the strongest: 150 bytes each */
+};
+
+#define WHY_FROM 0.1 /* the probability from which on what moved it is told */
 
 struct looking {
 	struct service *service;
@@ -155,16 +160,25 @@ static int predict(struct service *service, const struct series *series, int64_t
 {
 	int64_t step_ms = service->setup.step_ms;
 	struct prediction prediction;
-	if (series->behind || series->seen_ms <= boundary_ms - step_ms ||
-	    !forecaster_predict(series->forecaster, service_present(service, series, boundary_ms),
-	                        service_phase(service, boundary_ms), &prediction))
+	struct forecaster_part parts[FORECASTER_PARTS];
+	if (series->behind || series->seen_ms <= boundary_ms - step_ms)
 		return 0;
+	struct step present = service_present(service, series, boundary_ms);
+	double phase = service_phase(service, boundary_ms);
+	if (!forecaster_predict(series->forecaster, present, phase, &prediction))
+		return 0;
+	const struct limits *limits = rules_find(service->setup.rules, series_ip(series), series->process, series->resource);
 	struct forecast forecast = {
 		.ip = series_ip(series), .process = series->process, .resource = series->resource,
 		.probability = prediction.probability, .value = prediction.forecast,
 		.expected_ms = after(now_ms, prediction.lead_steps, step_ms),
 		.full_ms = after(now_ms, prediction.full_steps, step_ms),
+		.limit = limits->threshold, .horizon_ms = setup_horizon(&service->setup, limits) * step_ms,
+		.explained = prediction.probability >= WHY_FROM || !isnan(prediction.full_steps),
+		.climb = prediction.climb, .parts = parts,
 	};
+	int count = forecast.explained ? forecaster_parts(series->forecaster, present, phase, parts) : 0;
+	forecast.part_count = count < 0 ? 0 : count > PARTS_TOLD ? PARTS_TOLD : (size_t)count;
 	service->counts.last_forecasts++;
 	return uplink_forecasts_add(service->setup.uplink, &forecast, ret_error);
 }

@@ -151,6 +151,31 @@ static double rounded(double number, double decimals)
 	return round(number * scale) / scale;
 }
 
+static void append_why(struct text *body, const struct forecast *forecast)
+{
+	text_append_string(body, ", \"why\": {\"climb\": ");
+	if (forecast->climb > 0)
+		json_append_number(body, rounded(forecast->climb, 4));
+	else
+		text_append_string(body, "null");
+	text_append_string(body, ", \"parts\": [");
+	const char *separator = "";
+	for (size_t i = 0; i < forecast->part_count; i++) {
+		const struct forecaster_part *part = &forecast->parts[i];
+		if (!(fabs(part->log_odds) <= WIRE_VALUE_MAX) || !(fabs(part->value) <= WIRE_VALUE_MAX))
+			continue;
+		text_printf(body, "%s{\"name\": \"%s\", \"log_odds\": ", separator, part->name);
+		separator = ", ";
+		json_append_number(body, rounded(part->log_odds, 3));
+		text_append_string(body, ", \"value\": ");
+		json_append_number(body, rounded(part->value, 4));
+		text_append_string(body, ", \"meaning\": ");
+		json_append_string(body, part->meaning);
+		text_append_char(body, '}');
+	}
+	text_append_string(body, "]}");
+}
+
 int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast, struct text *ret_error)
 {
 	/* The server refuses a report whole: what it does not take takes no other forecast with it. */
@@ -174,6 +199,14 @@ int uplink_forecasts_add(struct uplink *uplink, const struct forecast *forecast,
 		text_append_string(body, ", \"full_at\": ");
 		json_append_seconds(body, forecast->full_ms);
 	}
+	if (forecast->limit > 0) {
+		text_append_string(body, ", \"limit\": ");
+		json_append_number(body, forecast->limit);
+		text_append_string(body, ", \"horizon_s\": ");
+		json_append_seconds(body, forecast->horizon_ms);
+	}
+	if (forecast->explained)
+		append_why(body, forecast);
 	text_append_char(body, '}');
 	return 0;
 }

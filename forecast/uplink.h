@@ -15,6 +15,7 @@
 
 #include "common/text.h"
 #include "common/wire.h"
+#include "forecast/forecaster.h"
 #include "forecast/history.h"
 
 struct uplink;
@@ -52,6 +53,12 @@ struct forecast {
 	double value;        /* percent, finite: the highest expected within the horizon */
 	int64_t expected_ms; /* when the limit will be passed; negative: it is not expected to be */
 	int64_t full_ms;     /* the same within the long horizon */
+	double limit;        /* percent; 0: it is not told, nor is the horizon */
+	int64_t horizon_ms;
+	bool explained;      /* why is told: */
+	double climb;        /* as in struct prediction */
+	const struct forecaster_part *parts; /* parts[part_count] */
+	size_t part_count;
 };
 
 /* Reports forecasts: begin, add each, end. They go in requests of bounded size, at least one,

@@ -873,6 +873,39 @@ static void test_body_parse_alarms_all_that_is_said_becomes_samples(void **state
 	assert_parsed(body_parse_alarms, "{\"data\": []}", NULL, 0);
 }
 
+/* Told again as it is known here, and nothing else. */
+static void test_body_parse_forecasts_reasons_are_kept(void **state)
+{
+	(void)state;
+	static const char start[] = "{\"ipaddress\": \"::1\", \"process_name\": \"a\", \"type_data\": \"cpu\", \"probability\": 0.5, \"forecast\": 9";
+	struct text json = TEXT_EMPTY;
+	struct body body;
+	struct body_error error;
+	char *copy;
+	text_printf(&json, "{\"data\": [%s}, %s, \"limit\": null, \"why\": null}, %s, \"limit\": 80.5}, %s, \"horizon_s\": 1800, \"expected_at\": 1795356600, "
+	            "\"why\": {\"else\": [1], \"climb\": 0.25, \"parts\": [{\"meaning\": \"\\u003cimg src=x\\u003e \\\"\", \"name\": \"now\", \"log_odds\": -1.5, "
+	            "\"value\": 1e-3, \"more\": {}}, {\"name\": \"\", \"log_odds\": 0, \"value\": -2, \"meaning\": \"\\u0001\"}]}}, "
+	            "%s, \"why\": {\"parts\": []}}]}", start, start, start, start, start);
+	assert_int_equal(parse_bytes(body_parse_forecasts, json.data, json.length, &body, &copy, &error), 0);
+	assert_int_equal(body.reason_count, 3);
+	assert_int_equal(body.reasons[0].sample, 4);
+	assert_true(body.reasons[0].limit == 80.5 && body.reasons[0].horizon_s == 0);
+	assert_int_equal(body.reasons[0].why, 0);
+	assert_int_equal(body.reasons[1].sample, 6);
+	assert_true(body.reasons[1].limit == 0 && body.reasons[1].horizon_s == 1800);
+	assert_string_equal(body.words.data + body.reasons[1].why,
+	                    "{\"climb\": 0.25, \"parts\": [{\"name\": \"now\", \"log_odds\": -1.5, \"value\": 0.001, \"meaning\": \"<img src=x> \\\"\"}, "
+	                    "{\"name\": \"\", \"log_odds\": 0, \"value\": -2, \"meaning\": \"\\u0001\"}]}");
+	assert_int_equal(body.reasons[2].sample, 9);
+	assert_string_equal(body.words.data + body.reasons[2].why, "{\"climb\": null, \"parts\": []}");
+	body_trim(&body);
+	assert_string_equal(body.batch.samples[body.reasons[2].sample].process, "a");
+	body_free(&body);
+	assert_null(body.reasons);
+	free(copy);
+	text_free(&json);
+}
+
 /* More than a block of the arena holds: all that each can bring has its place. */
 static void test_body_parse_alarms_many_whole_ones_have_room(void **state)
 {
@@ -1028,6 +1061,20 @@ static void test_body_parse_forecasts_bad_items_are_named(void **state)
 		{ "\"expected_at\": -1", "data[1].expected_at", 400 },
 		{ "\"expected_at\": 1795356600000", "data[1].expected_at", 400 }, /* milliseconds */
 		{ "\"expected_at\": 21474836470", "data[1].expected_at", 400 },
+		{ "\"limit\": -1", "data[1].limit", 400 },
+		{ "\"limit\": 1, \"horizon_s\": \"1\"", "data[1].horizon_s", 400 },
+		{ "\"why\": \"it grows\"", "data[1].why", 400 },
+		{ "\"why\": {}", "data[1].why", 400 },
+		{ "\"why\": {\"parts\": {}}", "data[1].why", 400 },
+		{ "\"why\": {\"parts\": [1]}", "data[1].why", 400 },
+		{ "\"why\": {\"parts\": [], \"climb\": 1.5}", "data[1].why", 400 },
+		{ "\"why\": {\"parts\": [], \"climb\": \"x\"}", "data[1].why", 400 },
+		{ "\"why\": {\"parts\": [{\"name\": \"a\", \"log_odds\": 1, \"value\": 1}]}", "data[1].why", 400 },
+		{ "\"why\": {\"parts\": [{\"name\": \"a\", \"log_odds\": 1e999, \"value\": 1, \"meaning\": \"\"}]}", "data[1].why", 400 },
+		{ "\"why\": {\"parts\": [{\"name\": \"a\", \"log_odds\": 1, \"value\": null, \"meaning\": \"\"}]}", "data[1].why", 400 },
+		{ "\"why\": {\"parts\": [{\"name\": 1, \"log_odds\": 1, \"value\": 1, \"meaning\": \"\"}]}", "data[1].why", 400 },
+		{ "\"why\": {\"parts\": [[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[]]}", "data[1].why", 400 },
+		{ "\"why\": null, \"why\": null", "data[1].why", 400 },
 	};
 	static const char *const needed[] = { "ipaddress", "process_name", "type_data", "probability", "forecast" };
 	static const char good[] = "\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\", \"type_data\": \"cpu\", "
@@ -1105,7 +1152,8 @@ static void test_body_parse_any_allocation_fails_is_out_of_memory(void **state)
 	for (int i = 0; i < 2000; i++)
 		text_printf(&json,
 		            "%s{\"ipaddress\": \"10.0.0.5\", \"color\": \"red\", \"timestamp\": 1795356000, \"value\": 1, "
-		            "\"process_name\": \"p%d\", \"type_data\": \"cpu\", \"threshold\": 5, \"probability\": 0.5, \"forecast\": 9}",
+		            "\"process_name\": \"p%d\", \"type_data\": \"cpu\", \"threshold\": 5, \"probability\": 0.5, \"forecast\": 9, "
+		            "\"limit\": 80, \"why\": {\"parts\": [{\"name\": \"a\", \"log_odds\": 1, \"value\": 2, \"meaning\": \"b\"}]}}",
 		            i ? "," : "", i);
 	text_append_string(&json, "]}");
 	fail_allocations(body_parse_samples, json.data, json.length);
@@ -1239,6 +1287,7 @@ int main(void)
 		cmocka_unit_test(test_body_parse_alarms_many_whole_ones_have_room),
 		cmocka_unit_test(test_body_parse_alarms_bad_items_are_named),
 		cmocka_unit_test(test_body_parse_forecasts_all_that_is_said_becomes_samples),
+		cmocka_unit_test(test_body_parse_forecasts_reasons_are_kept),
 		cmocka_unit_test(test_body_parse_forecasts_many_whole_ones_have_room),
 		cmocka_unit_test(test_body_parse_forecasts_bad_items_are_named),
 		cmocka_unit_test(test_body_parse_random_damage_is_answered),

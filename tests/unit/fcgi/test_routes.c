@@ -646,7 +646,7 @@ static void test_routes_alarms_colors_that_changed(void **state)
 static void save_forecast(struct fixture *f, const char *ip, const char *process, const char *resource, double ago_s,
                           double probability, double forecast, const char *more)
 {
-	char body[512];
+	char body[1024];
 	snprintf(body, sizeof(body),
 	         "{\"data\": [{\"ipaddress\": \"%s\", \"process_name\": \"%s\", \"type_data\": \"%s\", \"timestamp\": %.3f, "
 	         "\"probability\": %.17g, \"forecast\": %.17g%s}]}",
@@ -812,6 +812,29 @@ static void test_routes_forecasts_full_at_is_of_the_newest_forecast(void **state
 	save_forecast(f, "10.0.0.5", "a", "mem", 10, 0.25, 40, ", \"full_at\": null");
 	get(f, "forecasts", "",
 	    "{\"10.0.0.5\": {\"a\": {\"mem\": {\"probability\": 0.25, \"forecast\": 40, \"expected_at\": null}}}}");
+}
+
+static void test_routes_forecasts_explains_on_demand(void **state)
+{
+	struct fixture *f = *state;
+	static const char why[] = ", \"limit\": 80, \"horizon_s\": 1800, \"why\": {\"climb\": null, \"parts\": [{\"name\": \"now\", \"log_odds\": 1.5, "
+	                          "\"value\": 0.75, \"meaning\": \"maximum\"}]}";
+	static const char told[] = "{\"10.0.0.5\": {\"a\": {\"mem\": {\"probability\": 0.25, \"forecast\": 40, \"expected_at\": null%s}}}}";
+	char wanted[512];
+	save_forecast(f, "10.0.0.5", "a", "mem", 20, 0.25, 40, "");
+	snprintf(wanted, sizeof(wanted), told, ", \"limit\": null, \"horizon_s\": null, \"why\": null");
+	get(f, "forecasts", "explain=1", wanted);
+	save_forecast(f, "10.0.0.5", "a", "mem", 10, 0.25, 40, why);
+	snprintf(wanted, sizeof(wanted), told, why);
+	get(f, "forecasts", "explain=1&ip=10.0.0.5&process=a&process=b", wanted);
+	snprintf(wanted, sizeof(wanted), told, "");
+	get(f, "forecasts", "", wanted);
+	get(f, "forecasts", "explain=0", wanted);
+	/* A body that is refused has said nothing. */
+	assert_int_equal(ask(f, "PUT", "save-forecasts", "", "{\"data\": [{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\", "
+	                     "\"type_data\": \"mem\", \"probability\": 0.5, \"forecast\": 50, \"limit\": 1}, {}]}"), 400);
+	snprintf(wanted, sizeof(wanted), told, why);
+	get(f, "forecasts", "explain=1", wanted);
 }
 
 static void test_routes_save_forecasts_bad_item_leaves_nothing(void **state)
@@ -1542,6 +1565,7 @@ int main(void)
 		CASE(test_routes_query_alarm_explains_on_demand),
 		CASE(test_routes_query_alarm_red_expects_nothing),
 		CASE(test_routes_forecasts_full_at_is_of_the_newest_forecast),
+		CASE(test_routes_forecasts_explains_on_demand),
 		CASE(test_routes_save_forecasts_bad_item_leaves_nothing),
 		CASE(test_routes_health_tells_the_forecast_service_and_is_well_without),
 		CASE(test_routes_hostile_names_come_back),

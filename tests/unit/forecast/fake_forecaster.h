@@ -89,6 +89,15 @@ bool forecaster_predict(const struct forecaster *forecaster, struct step present
 	return true;
 }
 
+/* One part, of the present. */
+int forecaster_parts(const struct forecaster *forecaster, struct step present, double phase,
+                     struct forecaster_part ret_parts[static FORECASTER_PARTS])
+{
+	(void)forecaster;
+	ret_parts[0] = (struct forecaster_part){ .name = "present", .meaning = "fake", .log_odds = phase, .value = (double)present.max };
+	return 1;
+}
+
 void forecaster_explain(const struct forecaster *forecaster, struct step present, double phase, struct text *text)
 {
 	(void)forecaster;

@@ -88,15 +88,21 @@ static void test_server_history_broken_answer_says_which(void **state)
 static void test_server_forecasts_are_written_with_few_decimals(void **state)
 {
 	(void)state;
+	static const struct forecaster_part parts[] = {
+		{ "rise_6", "slope", 1.23456, 0.98765 }, { "trees", "a \"sum\"", -0.5, 1e-9 }, { "odd", "", NAN, 1 }, { "odd", "", 1, INFINITY },
+	};
 	static const struct forecast forecasts[] = {
-		{ "10.0.0.5", "a\"b\n", RESOURCE_CPU, 0.123456, 81.23456, NOW + 600001, -1 },
-		{ "::1", "java", RESOURCE_MEM, 1, 0, -1, 1795444444500 },
-		{ "::1", "tiny", RESOURCE_MEM, 1e-9, 1e-9, -1, -1 },
+		{ "10.0.0.5", "a\"b\n", RESOURCE_CPU, 0.123456, 81.23456, NOW + 600001, -1, .limit = 0 },
+		{ "::1", "java", RESOURCE_MEM, 1, 0, -1, 1795444444500, .limit = 0 },
+		{ "::1", "tiny", RESOURCE_MEM, 1e-9, 1e-9, -1, -1, .limit = 0 },
 		/* What the server would refuse all of them for. */
-		{ "::1", "high", RESOURCE_MEM, 0.5, 1.1e12, -1, -1 },
-		{ "::1", "none", RESOURCE_MEM, NAN, 1, -1, -1 },
-		{ "::1", "none", RESOURCE_MEM, 0.5, NAN, -1, -1 },
-		{ "::1", "sure", RESOURCE_MEM, 1.5, 1, -1, -1 },
+		{ "::1", "high", RESOURCE_MEM, 0.5, 1.1e12, -1, -1, .limit = 0 },
+		{ "::1", "none", RESOURCE_MEM, NAN, 1, -1, -1, .limit = 0 },
+		{ "::1", "none", RESOURCE_MEM, 0.5, NAN, -1, -1, .limit = 0 },
+		{ "::1", "sure", RESOURCE_MEM, 1.5, 1, -1, -1, .limit = 0 },
+		{ "::1", "why", RESOURCE_MEM, 0.5, 50, -1, -1, .limit = 62.5, .horizon_ms = 1800000, .explained = true, .climb = 0.51237,
+		  .parts = parts, .part_count = 4 },
+		{ "::1", "constant", RESOURCE_MEM, 1, 50, -1, -1, .limit = 45, .horizon_ms = 900500, .explained = true },
 	};
 	struct text error = TEXT_EMPTY;
 	struct uplink *client = uplink_open(server.url, "", "environment", 2000);
@@ -110,7 +116,15 @@ static void test_server_forecasts_are_written_with_few_decimals(void **state)
 		"{\"ipaddress\": \"::1\", \"process_name\": \"java\", \"type_data\": \"mem\", "
 		"\"probability\": 1, \"forecast\": 0, \"expected_at\": null, \"full_at\": 1795444444.5},\n"
 		"{\"ipaddress\": \"::1\", \"process_name\": \"tiny\", \"type_data\": \"mem\", "
-		"\"probability\": 0, \"forecast\": 0, \"expected_at\": null}]}");
+		"\"probability\": 0, \"forecast\": 0, \"expected_at\": null},\n"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"why\", \"type_data\": \"mem\", "
+		"\"probability\": 0.5, \"forecast\": 50, \"expected_at\": null, \"limit\": 62.5, \"horizon_s\": 1800, "
+		"\"why\": {\"climb\": 0.5124, \"parts\": ["
+		"{\"name\": \"rise_6\", \"log_odds\": 1.235, \"value\": 0.9877, \"meaning\": \"slope\"}, "
+		"{\"name\": \"trees\", \"log_odds\": -0.5, \"value\": 0, \"meaning\": \"a \\\"sum\\\"\"}]}},\n"
+		"{\"ipaddress\": \"::1\", \"process_name\": \"constant\", \"type_data\": \"mem\", "
+		"\"probability\": 1, \"forecast\": 50, \"expected_at\": null, \"limit\": 45, \"horizon_s\": 900.5, "
+		"\"why\": {\"climb\": null, \"parts\": []}}]}");
 	uplink_close(client);
 }
 
@@ -144,7 +158,7 @@ static void test_server_forecasts_many_go_in_several_requests(void **state)
 		/* Escaped six times as long: the longest that there are. */
 		memset(process, 1, WIRE_NAME_MAX);
 		process[i % 100 == 0 ? WIRE_NAME_MAX : 10] = '\0';
-		struct forecast forecast = { "10.0.0.5", process, RESOURCE_CPU, 0.5, 50, -1, -1 };
+		struct forecast forecast = { "10.0.0.5", process, RESOURCE_CPU, 0.5, 50, -1, -1, .limit = 0 };
 		assert_int_equal(uplink_forecasts_add(client, &forecast, &error), 0);
 	}
 	assert_int_equal(uplink_forecasts_end(client, &error), 0);
