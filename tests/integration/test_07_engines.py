@@ -2,6 +2,7 @@
 answers are the same with each. Failures are a fake engine's; what is stored is told by the real ones."""
 
 import concurrent.futures
+import datetime
 import json
 import pathlib
 import re
@@ -650,7 +651,26 @@ class SameAnswersTest(EngineTest):
             {"ipaddress": self.HOSTS[1], "process_name": name, "type_data": "mem", "color": "orange", "threshold": 80,
              "since": at - 1, "timestamp": at} for name in self.NAMES]}
 
-    def paths(self):
+    def spans(self, now):
+        """Past spans, by the same times as the samples' own, in all the ways to write them."""
+        base = (int(now) - 200) // 20 * 20
+        utc = datetime.timezone.utc
+        first, last = (datetime.datetime.fromtimestamp(base + offset, zone).isoformat() for offset, zone in
+                       ((20, utc), (61, datetime.timezone(datetime.timedelta(hours=5, minutes=30)))))
+        return (f"from={base}&to={base + 20}", f"from={base - 0.001:.3f}&to={base * 1000 + 20001}", f"from={first}&to={last}",
+                f"from={base - 3000}&to={base + 62}", f"to={base + 19.998:.3f}", f"from={int(now) - 20}")
+
+    def paths(self, now):
+        several = "&".join("process=" + urllib.parse.quote(name, safe="") for name in (*self.NAMES[2:6], "none", "a\nb"))
+        for span in self.spans(now):
+            for more in ("", "by=host", "resource=mem", "above=8&by=host", "limit=2", "limit=2&by=host", several, several + "&by=host",
+                         several + "&limit=2&by=host&resource=mem", "ip=2001:db8::7&" + several):
+                yield f"get-all?{span}&{more}"
+                yield f"get-all-detailed?timestamps=1&{span}&{more}"
+                yield f"get-all-detailed?timestamps=1&step=7s&fn=max&{span}&{more}"
+            yield from (f"get-all/10.8.7.2?{span}", f"get-all-detailed?timestamps=1&step=20s&{span}", f"alarms?{span}&standing=1")
+        yield from (f"{path}?{several}" for path in ("latest", "query-alarm", "forecasts", "alarms"))
+        yield from ("query-alarm?explain=1", "forecasts?explain=1")
         for name in self.NAMES:
             process = "process=" + urllib.parse.quote(name, safe="")
             yield from (f"get-all?{process}", f"get-all-detailed?{process}&by=host&timestamps=1", f"latest?{process}",
@@ -674,14 +694,15 @@ class SameAnswersTest(EngineTest):
         engines = [self.use(Influxd()), self.use(VictoriaMetrics()), self.use(InfluxDB3(engine_port(), flush_s=0.05))]
         vigies = {"sqlite": self.use(Vigie("--server", config=config_of("sqlite")))}
         vigies.update((engine.store, self.start_over(engine)) for engine in engines)
-        for path, body in self.bodies(time.time()):
+        now = time.time()
+        for path, body in self.bodies(now):
             for vigie in vigies.values():
                 self.assert_saved(vigie.put(path, body))
         for engine in engines:
             engine.settle()
 
         def ask(vigie):
-            return {path: vigie.get(path) for path in self.paths()}
+            return {path: vigie.get(path) for path in self.paths(now)}
         answers = dict(zip(vigies, self.start_clients(len(vigies)).map(ask, vigies.values())))
         self.assertEqual(set(answers["sqlite"]["get-all?"].json()), set(self.NAMES))
         empty = [path for path, answer in answers["sqlite"].items() if answer.json() in ({}, [])]
