@@ -173,7 +173,7 @@ void body_trim(struct body *body)
 			batch->samples[i].process = moved(&move, batch->samples[i].process);
 		}
 	}
-	batch->bytes = (batch->count + 1) * sizeof(*samples) + body->strings.size;
+	batch->bytes = sizeof(*samples) + body_size(body);
 	if (batch->bytes < body->share.counted) {
 		int result = budget_hold(&body->share, batch->bytes);
 		assert(result == 0); /* it is less than it was */

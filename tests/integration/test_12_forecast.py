@@ -86,14 +86,10 @@ class ForecastTest(unittest.TestCase):
         self.assertLessEqual(forecast["probability"], 1)
         self.assertGreater(forecast["forecast"], 0)
         self.assertNotIn("quiet", self.forecasts())
-        # On demand with its limit, and why it is what it is.
+        # On demand with its limit; why it is what it is only where it is probable.
         explained = self.vigie.get(f"forecasts?explain=1&ip={IP}").json()[IP][LEAKER]["mem"]
         self.assertEqual((explained["limit"], explained["horizon_s"]), (80, 15))
-        if explained["probability"] >= 0.1:
-            self.assertEqual(set(explained["why"]), {"climb", "parts"})
-            self.assertLessEqual(len(explained["why"]["parts"]), 6)
-        else:
-            self.assertIsNone(explained["why"])
+        self.assertEqual(explained["why"] is None, explained["probability"] < 0.1)
         # It is made anew at each refresh.
         wait_until(lambda: self.forecasts()[LEAKER]["mem"] != forecast, 10, "another forecast")
         os.kill(self.vigie.pid_of("vigie-forecast"), signal.SIGUSR1)
