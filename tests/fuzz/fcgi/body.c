@@ -1,6 +1,7 @@
 /* The bodies of PUT save-all, save-alarms and save-forecasts: each input is read as all of them. */
 #include "tests/fuzz/fuzz.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <math.h>
 
@@ -27,6 +28,17 @@ static void check_sample(const struct sample *sample)
 	assert(sample->metric < METRIC_COUNT && sample->resource < RESOURCE_COUNT);
 }
 
+/* What is told again later has to be JSON. */
+static void check_reason(const struct body *body, const struct body_reason *reason)
+{
+	assert(reason->sample < body->batch.count && reason->limit >= 0 && reason->horizon_s >= 0);
+	if (!reason->why)
+		return;
+	cJSON *why = cJSON_ParseWithOpts(body->words.data + reason->why, NULL, true);
+	assert(cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(why, "parts")));
+	cJSON_Delete(why);
+}
+
 static void check(parser *parse, const uint8_t *bytes, size_t size)
 {
 	struct body body;
@@ -36,6 +48,8 @@ static void check(parser *parse, const uint8_t *bytes, size_t size)
 	if (result == 0) {
 		for (size_t i = 0; i < body.batch.count; i++)
 			check_sample(&body.batch.samples[i]);
+		for (size_t i = 0; i < body.reason_count; i++)
+			check_reason(&body, &body.reasons[i]);
 		body_free(&body);
 	} else {
 		assert(result == -EINVAL && (error.status == 400 || error.status == 409) && error.sentence[0]);
