@@ -1,0 +1,99 @@
+/** Alarms: those that stand, those that stood in a span, and how one is said in a line. */
+import {element} from "./dom.js";
+import {clockTime, colourWords, duration, percent, resourceWords, round} from "./format.js";
+import {href, timeText} from "./state.js";
+
+/**
+ * @typedef {{process: string, ip: string, hostname: ?string, resource: string, color: string, value: number, threshold: number,
+ *   since: number, probability: ?number, expected_at: ?number, full_at: ?number}} Alarm
+ * @typedef {{process: string, ip: string, resource: string, color: string, from: number, to: ?number}} Interval
+ */
+
+/**
+ * @param {Array<{time: number, ip: string, process: string, resource: string, color: string}>} transitions oldest first
+ * @returns {Interval[]} what is not green, by its start; `to` is null where no end is known
+ */
+export function intervals(transitions) {
+	const open = new Map();
+	const result = [];
+	for (const {time, ip, process, resource, color} of transitions) {
+		const key = `${ip}\n${process}\n${resource}`;
+		const last = open.get(key);
+		if (last?.color === color) {
+			continue;
+		}
+		if (last) {
+			last.to = time;
+			open.delete(key);
+		}
+		if (color !== "green") {
+			const interval = {process, ip, resource, color, from: time, to: null};
+			open.set(key, interval);
+			result.push(interval);
+		}
+	}
+	return result;
+}
+
+/**
+ * @param {string} colour
+ * @returns {HTMLElement} the colour as a word on its colour
+ */
+export function badge(colour) {
+	return element("span", {class: `badge ${colour}`}, colourWords[colour]);
+}
+
+function processLink({process, ip}, span = {}) {
+	return process === "*" ? element("strong", {}, "the whole host") :
+		element("a", {href: href({view: "", process, ip, ...span})}, process);
+}
+
+/**
+ * @param {Alarm} alarm
+ * @param {string} host its name
+ * @param {number} now
+ * @returns {HTMLElement} a list's item
+ */
+export function alarmItem(alarm, host, now) {
+	const resource = resourceWords[alarm.resource];
+	const level = alarm.process === "*" ? "silent" : alarm.color === "red" ? `${resource} ${percent(alarm.value)}, over ${round(alarm.threshold)}` :
+		`${resource} ${percent(alarm.value)} of ${round(alarm.threshold)}`;
+	const item = element("li", {}, badge(alarm.color), processLink(alarm), element("span", {class: "faint"}, ` on ${host} `),
+		element("span", {class: "level"}, level));
+	if (alarm.color === "orange") {
+		item.append(element("span", {class: "ahead"}, expectation(alarm, now)));
+	}
+	item.append(element("span", {class: "faint"}, `since ${clockTime(alarm.since, now)} (${duration(now - alarm.since)})`));
+	return item;
+}
+
+/** What is expected of an alarm that is AMBER. */
+function expectation({probability, expected_at, full_at, threshold}, now) {
+	const parts = [];
+	if (probability !== null && probability !== undefined) {
+		parts.push(`${Math.round(100 * probability)} % likely to pass ${round(threshold)}`);
+	}
+	if (expected_at) {
+		parts.push(`expected ${clockTime(expected_at, now)}${expected_at > now ? ` (in ${duration(expected_at - now)})` : ""}`);
+	}
+	if (full_at) {
+		parts.push(`at its limit ${clockTime(full_at, now)} (in ${duration(full_at - now)})`);
+	}
+	return parts.join(", ");
+}
+
+/**
+ * @param {Interval} interval
+ * @param {string} host its name
+ * @param {number} now
+ * @returns {HTMLElement} a list's item that leads to the process at that time
+ */
+export function intervalItem(interval, host, now) {
+	const to = interval.to ?? now;
+	const margin = Math.max(120, (to - interval.from) / 2);
+	const span = {from: timeText(interval.from - margin), to: timeText(Math.min(now, to + margin))};
+	return element("li", {}, badge(interval.color), processLink(interval, span), element("span", {class: "faint"}, ` on ${host} `),
+		element("span", {class: "level"}, interval.process === "*" ? "silent" : resourceWords[interval.resource]),
+		element("span", {class: "faint"}, `${clockTime(interval.from, now)} – ${interval.to === null ? "still" : clockTime(interval.to, now)}` +
+			(interval.to === null ? "" : ` (${duration(interval.to - interval.from)})`)));
+}

@@ -1,0 +1,77 @@
+/** Requests to the REST interface, by relative addresses, so that the page works under any path. */
+
+const base = "ressources-usage/";
+const patienceMs = 20000;
+const tokens = {read: "", admin: ""}; // in memory alone: they go with the page
+
+/** An answer that is none: `status` is 0 where nobody answered. */
+export class ApiError extends Error {
+	/**
+	 * @param {number} status
+	 * @param {string} sentence
+	 */
+	constructor(status, sentence) {
+		super(sentence);
+		this.status = status;
+	}
+}
+
+/**
+ * @param {"read"|"admin"} right
+ * @param {string} token empty to forget it
+ */
+export function setToken(right, token) {
+	tokens[right] = token;
+}
+
+/**
+ * @param {"read"|"admin"} right
+ * @returns {boolean}
+ */
+export function hasToken(right) {
+	return tokens[right] !== "";
+}
+
+async function request(method, path, token, signal, alsoFine) {
+	const patience = AbortSignal.timeout(patienceMs);
+	let response, body;
+	try {
+		response = await fetch(base + path, {
+			method, headers: token === "" ? {} : {"X-Vigie-Token": token}, cache: "no-store",
+			signal: signal ? AbortSignal.any([signal, patience]) : patience,
+		});
+		body = await response.json();
+	} catch (error) {
+		if (signal?.aborted) {
+			throw error;
+		}
+		throw new ApiError(response && !response.ok ? response.status : 0, "it does not answer");
+	}
+	if (!response.ok && response.status !== alsoFine) {
+		throw new ApiError(response.status, body.error ?? `it answers ${response.status}`);
+	}
+	return body;
+}
+
+/**
+ * @param {string} path like "get-all"
+ * @param {Array<[string, string]>} [query] a name may be there several times
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<*>} the answer
+ * @throws {ApiError}
+ */
+export function get(path, query = [], signal = undefined) {
+	const text = new URLSearchParams(query).toString();
+	// The health of a server whose store fails is an answer too.
+	return request("GET", text === "" ? path : `${path}?${text}`, tokens.read || tokens.admin, signal, path === "health" ? 503 : 0);
+}
+
+/**
+ * @param {string} path
+ * @param {Array<[string, string]>} query
+ * @returns {Promise<*>}
+ * @throws {ApiError}
+ */
+export function post(path, query) {
+	return request("POST", query.length > 0 ? `${path}?${new URLSearchParams(query)}` : path, tokens.admin);
+}

@@ -1,0 +1,141 @@
+/** The overview: the alarms, the hosts and the table of all processes, of now or of a past span. */
+import {alarmItem, intervalItem, intervals} from "./alarms.js";
+import {get} from "./api.js";
+import {byId, fill, setText, showMore} from "./dom.js";
+import {counted, worst} from "./format.js";
+import {showHosts} from "./hosts.js";
+import {choose, rowsOf} from "./processes.js";
+import {fetchCurves, forgetCurves} from "./sparkline.js";
+import {retentionSeconds} from "./span.js";
+import {current, go, href} from "./state.js";
+import {showColour} from "./status.js";
+import {drawCurves, rowsInView, showRows, startTable} from "./table.js";
+
+const alarmsAtFirst = 8;
+const alarmsAtMost = 500;
+const earlierAtMost = 100;
+const rowsAtMost = 20000;
+const earlierSeconds = 60; // how old the list of earlier alarms may be
+
+let showsAllAlarms = false;
+let shown = null; // what the table is made of
+let curvesOf = "";
+let loaded = {key: "", data: null}; // of a past span, which does not change
+let earlier = {time: -Infinity, transitions: []};
+
+/** Called once. */
+export function startOverview() {
+	startTable(askForCurves);
+	byId("filter").addEventListener("input", () => go({q: byId("filter").value}, true));
+	byId("filter-host").addEventListener("change", () => go({host: byId("filter-host").value}));
+	byId("filter-colour").addEventListener("change", () => go({color: byId("filter-colour").value}));
+}
+
+/**
+ * Asks for what the view shows.
+ * @param {ReturnType<import("./state.js").spanOf>} span
+ * @param {number} now
+ * @param {AbortSignal} signal
+ * @returns {Promise<Object>}
+ */
+export async function loadOverview(span, now, signal) {
+	const key = JSON.stringify(span.query);
+	if (span.past && loaded.key === key) {
+		return loaded.data;
+	}
+	const means = get("get-all", [...span.query, ["by", "host"], ["limit", String(rowsAtMost)]], signal);
+	const ofSpan = span.past ? get("alarms", [...span.query, ["standing", "1"]], signal) : null;
+	if (!span.past && now - earlier.time > earlierSeconds) {
+		const transitions = await get("alarms", [["window", `${retentionSeconds()}s`], ["limit", "1000"]], signal);
+		earlier = {time: now, transitions: intervals(transitions.reverse()).filter(({to}) => to !== null).reverse()};
+	}
+	const data = {means: await means, intervals: ofSpan && intervals(await ofSpan)};
+	loaded = {key, data};
+	return data;
+}
+
+/**
+ * @param {Object} data of loadOverview
+ * @param {{now: number, span: Object, names: Map<string, string>, hosts: Object[], colour: string, alarms: Object[], interval_s: number}} common
+ */
+export function showOverview(data, common) {
+	const {names, hosts, colour, span} = common;
+	const alarms = span.past ? data.intervals : common.alarms;
+	const otherwise = !span.past && colour === "unknown" ? "unknown" : "green";
+	shown = {common, rows: rowsOf(data.means, alarms, names, otherwise)};
+	showBand(alarms, common);
+	showEarlier(common);
+	showHosts(hosts);
+	showTable();
+}
+
+/** The band of the worst colour, with its alarms. */
+function showBand(alarms, common) {
+	const {now, span, names, hosts, colour} = common;
+	const nameOf = ip => names.get(ip) ?? ip;
+	const ofBand = span.past ? worst(alarms.map(alarm => alarm.color)) : colour;
+	const count = color => new Set(alarms.filter(alarm => alarm.color === color).map(alarm => `${alarm.ip}\n${alarm.process}`)).size;
+	const parts = [[count("red"), "over the limit"], [count("orange"), span.past ? "expected to be" : "will be soon"],
+		[count("unknown"), "silent"]].filter(([number]) => number > 0).map(([number, words]) => `${number} ${words}`);
+	const scope = `${counted(hosts.length, "host")}, ${counted(shown.rows.length, "process", "processes")}`;
+	showColour(ofBand, parts.length > 0 ? parts.join(", ") : ofBand === "unknown" ? "nobody watches now" : scope);
+
+	const order = ["red", "unknown", "orange"];
+	const sorted = [...alarms].sort((a, b) => order.indexOf(a.color) - order.indexOf(b.color) || (b.since ?? b.from) - (a.since ?? a.from));
+	const listed = sorted.slice(0, showsAllAlarms ? alarmsAtMost : alarmsAtFirst);
+	fill(byId("alarms"), JSON.stringify([span.past, listed, href({}), Math.floor(now / 10)]), () =>
+		listed.map(alarm => span.past ? intervalItem(alarm, nameOf(alarm.ip), now) : alarmItem(alarm, nameOf(alarm.ip), now)));
+	byId("alarms").hidden = alarms.length === 0;
+	showMore("alarms-more", alarms.length > alarmsAtFirst, showsAllAlarms, counted(alarms.length, "alarm"), () => {
+		showsAllAlarms = !showsAllAlarms;
+		showBand(alarms, common);
+	});
+}
+
+function showEarlier({now, span, names}) {
+	const list = earlier.transitions;
+	byId("earlier").hidden = span.past || list.length === 0;
+	setText(byId("earlier-summary"), `Earlier alarms (${list.length.toLocaleString()})`);
+	fill(byId("earlier-alarms"), JSON.stringify([list, href({})]), () => list.slice(0, earlierAtMost).map(alarm =>
+		intervalItem(alarm, names.get(alarm.ip) ?? alarm.ip, now)));
+}
+
+/** Shows the rows that the state lets through, in its order. */
+export function showTable() {
+	if (!shown) {
+		return;
+	}
+	const state = current();
+	const rows = choose(shown.rows, state);
+	showRows(rows);
+	const isAll = rows.length === shown.rows.length;
+	setText(byId("count"), isAll ? counted(rows.length, "process", "processes") : `${rows.length.toLocaleString()} of ${shown.rows.length.toLocaleString()}`);
+	byId("nothing").hidden = rows.length > 0;
+	setText(byId("nothing"), shown.rows.length === 0 ? "No samples in this span." : "No process matches the filters.");
+	if (byId("filter") !== document.activeElement) {
+		byId("filter").value = state.q;
+	}
+	byId("filter-colour").value = state.color;
+	byId("filter-host").value = state.host;
+	setText(byId("trend-title"), curveResource() === "cpu" ? "CPU trend" : "Memory trend");
+	askForCurves();
+}
+
+function curveResource() {
+	return current().sort === "cpu" ? "cpu" : "mem";
+}
+
+/** The curves of the rows in view, where they are of another span or another tick than those that are there. */
+function askForCurves() {
+	if (!shown || byId("overview").hidden) {
+		return;
+	}
+	const {span, interval_s} = shown.common;
+	const of = JSON.stringify([span.query, curveResource()]);
+	if (of !== curvesOf) {
+		curvesOf = of;
+		forgetCurves();
+		drawCurves();
+	}
+	fetchCurves(rowsInView(), span, curveResource(), interval_s, drawCurves);
+}

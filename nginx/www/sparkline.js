@@ -1,0 +1,107 @@
+/**
+ * Small curves of the rows that are in view: they are fetched for these alone, a host at a time, and kept for as long as
+ * they are in view.
+ */
+import {get} from "./api.js";
+import {keyOf} from "./processes.js";
+
+const points = 60;
+const namesAtOnce = 50; // as many as the server takes
+const queryBytes = 3500; // and so long a query
+const width = 120;
+const height = 24;
+const leastRange = 0.3; // of the highest value
+
+let paths = new Map(); // key → the attribute d of a path
+let controller = null;
+
+/**
+ * @param {string} key
+ * @returns {string} the curve as an SVG path; empty where it is not known
+ */
+export function pathOf(key) {
+	return paths.get(key) ?? "";
+}
+
+/** Forgets all: another span, or another resource. */
+export function forgetCurves() {
+	controller?.abort();
+	paths = new Map();
+}
+
+/**
+ * @param {import("./processes.js").Row[]} rows in view
+ * @param {{from: number, to: number, length: number, query: Array<[string, string]>}} span
+ * @param {"mem"|"cpu"} resource
+ * @param {number} interval_s
+ * @param {function()} changed called when there is something new to draw
+ */
+export async function fetchCurves(rows, span, resource, interval_s, changed) {
+	controller?.abort();
+	const mine = new AbortController();
+	controller = mine;
+	const inView = new Set(rows.map(row => row.key));
+	for (const key of paths.keys()) {
+		if (!inView.has(key)) {
+			paths.delete(key);
+		}
+	}
+	const step = Math.max(interval_s, Math.ceil(span.length / points));
+	for (const [ip, names] of bundles(rows)) {
+		const query = [...span.query, ["by", "host"], ["ip", ip], ["resource", resource], ["timestamps", "1"], ["step", `${step}s`],
+			...names.map(name => ["process", name])];
+		try {
+			const answer = await get("get-all-detailed", query, mine.signal);
+			for (const [name, values] of Object.entries(answer[ip] ?? {})) {
+				paths.set(keyOf(ip, name), path(values, span.from, span.to, 2.5 * step));
+			}
+		} catch {
+			return; // a refresh, or a scroll, asks again
+		}
+		if (mine !== controller) {
+			return;
+		}
+		changed();
+	}
+}
+
+/** The rows' names by host, in bundles that a query has room for. */
+function* bundles(rows) {
+	const byHost = new Map();
+	for (const {ip, process} of rows) {
+		byHost.set(ip, [...byHost.get(ip) ?? [], process]);
+	}
+	for (const [ip, names] of byHost) {
+		let bundle = [], bytes = 0;
+		for (const name of names) {
+			const size = 3 * new TextEncoder().encode(name).length + 9;
+			if (bundle.length === namesAtOnce || bytes + size > queryBytes) {
+				yield [ip, bundle];
+				bundle = [];
+				bytes = 0;
+			}
+			bundle.push(name);
+			bytes += size;
+		}
+		yield [ip, bundle];
+	}
+}
+
+/**
+ * A curve over its own range, but for what hardly moves, which is to look so. What lies further apart than `gap` seconds is
+ * not joined.
+ */
+function path(values, from, to, gap) {
+	const highest = Math.max(...values.map(([, value]) => value));
+	const lowest = Math.min(...values.map(([, value]) => value));
+	const range = Math.max(highest - lowest, leastRange * highest, 1e-9);
+	const bottom = (highest + lowest - range) / 2;
+	let last = -Infinity;
+	return values.map(([time, value]) => {
+		const x = Math.min(1, Math.max(0, (time - from) / (to - from))) * width;
+		const y = height - 1.5 - (value - bottom) / range * (height - 3);
+		const command = time - last > gap ? "M" : "L";
+		last = time;
+		return `${command}${x.toFixed(1)} ${y.toFixed(1)}`;
+	}).join("");
+}

@@ -1,0 +1,35 @@
+/** What is said of the whole: the worst colour in the page, its title and its icon; and who is away. */
+import {byId, element, fill, setAttribute, setText} from "./dom.js";
+import {colourWords} from "./format.js";
+
+/**
+ * @param {string} colour of now
+ * @param {boolean} away whether the server is, and the colour thus old
+ */
+export function showInTab(colour, away) {
+	const title = `${away ? "AWAY" : colourWords[colour]} · vigie`;
+	if (document.title !== title) {
+		document.title = title;
+	}
+	setAttribute(document.querySelector("link[rel=icon]"), "href", `icon-${away ? "unknown" : colour}.svg`);
+}
+
+/**
+ * @param {string} colour
+ * @param {string} sentence behind it
+ */
+export function showColour(colour, sentence) {
+	setAttribute(byId("band"), "class", `band ${colour}`);
+	fill(byId("colour"), `${colour} ${sentence}`, () =>
+		[element("strong", {}, colourWords[colour]), element("span", {}, sentence)]);
+}
+
+/** @param {string[]} sentences the important one first; said once each as long as they stay the same */
+export function showMessages(sentences) {
+	fill(byId("messages"), sentences.join("\n"), () => sentences.map(sentence => element("p", {class: "message"}, sentence)));
+}
+
+/** @param {string} text how old the numbers are */
+export function showAge(text) {
+	setText(byId("updated"), text);
+}
