@@ -56,8 +56,7 @@ function processLink({process, ip}, span = {}) {
  */
 export function alarmItem(alarm, host, now) {
 	const resource = resourceWords[alarm.resource];
-	const level = alarm.process === "*" ? "silent" : alarm.color === "red" ? `${resource} ${percent(alarm.value)}, over ${round(alarm.threshold)}` :
-		`${resource} ${percent(alarm.value)} of ${round(alarm.threshold)}`;
+	const level = alarm.process === "*" ? "silent" : `${resource} ${percent(alarm.value)}, limit ${round(alarm.threshold)}`;
 	const item = element("li", {}, badge(alarm.color), processLink(alarm), element("span", {class: "faint"}, ` on ${host} `),
 		element("span", {class: "level"}, level));
 	if (alarm.color === "orange") {

@@ -6,7 +6,7 @@ import {byId, setAttribute, setText} from "./dom.js";
 import {clockTime, colourWords, duration} from "./format.js";
 import {hostsOf, showHosts} from "./hosts.js";
 import {startKeys} from "./keys.js";
-import {loadOverview, showOverview, showTable, startOverview} from "./overview.js";
+import {loadOverview, showNoOverview, showOverview, showTable, startOverview} from "./overview.js";
 import {leaveProcess, loadProcess, showProcess, startProcess} from "./process.js";
 import {refresh, setTick, start} from "./refresh.js";
 import {setRetention, showSpan, startSpan} from "./span.js";
@@ -28,27 +28,27 @@ function viewOf({process, view}) {
 async function load(signal) {
 	const [health, alarm] = await Promise.all([get("health", [], signal), get("query-alarm", [], signal)]);
 	const colour = alarm.color;
-	setServerTime(health.time);
-	setTick(health.interval_s);
-	setRetention(health.retention_s);
+	const {time = Date.now() / 1000, interval_s = 10, retention_s = 172800} = health; // an earlier server does not say it
+	setServerTime(time);
+	setTick(interval_s);
+	setRetention(retention_s);
+	showInTab(colour, false);
 	if (document.hidden && last) {
-		showInTab(colour, false);
 		return;
 	}
 	const state = current(), view = viewOf(state), span = spanOf(state, now());
 	const [hostsAnswer, data] = await Promise.all([get("hosts", [], signal),
-		view === "process" ? loadProcess(state, span, health.interval_s, signal) :
+		view === "process" ? loadProcess(state, span, interval_s, signal) :
 			view === "services" ? get("services", [], signal) : loadOverview(span, now(), signal)]);
 
 	performance.clearMeasures("vigie-refresh");
 	const begin = performance.now();
-	const hosts = hostsOf(hostsAnswer, now(), health.interval_s);
+	const hosts = hostsOf(hostsAnswer, now(), interval_s);
 	const names = new Map(hosts.map(({ip, name}) => [ip, name]));
-	const common = {now: now(), span, names, hosts, colour, alarms: alarm.alarms, interval_s: health.interval_s};
+	const common = {now: now(), span, names, hosts, colour, alarms: alarm.alarms, interval_s};
 	awaySince = 0;
 	last = {time: now(), colour, hosts, messages: messagesOf(health)};
 	document.body.classList.remove("away", "loading");
-	showInTab(colour, false);
 	showMessages(last.messages);
 	showSpan();
 	if (view === "process") {
@@ -94,6 +94,9 @@ async function failed(error) {
 	if (error.status >= 400 && error.status < 500) { // what was asked for, not who was asked
 		showMessages([`The server refuses this: ${error.message}.`, ...last?.messages ?? []]);
 		showSpan();
+		if (viewShown === "overview") {
+			showNoOverview(last?.hosts ?? []);
+		}
 		return;
 	}
 	awaySince ||= now();

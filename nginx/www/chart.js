@@ -1,5 +1,5 @@
 /**
- * A chart of one resource over time, drawn by dygraphs (https://dygraphs.com, Debian's libjs-dygraphs): lines of hosts, and
+ * A chart of one resource over time, drawn by dygraphs (of Debian's libjs-dygraphs): lines of hosts, and
  * under them the alarms of the time, the limit and what is forecast. dygraphs' legend is left out, since it sets attributes
  * `style`, which the Content-Security-Policy refuses; a reading beside the chart says the values instead.
  */
@@ -86,7 +86,7 @@ export function makeChart(node, onZoom, onRead) {
 		graph = new Dygraph(node, data.rows, {
 			...options, file: undefined, labels: data.labels, customBars: data.bars, connectSeparatedPoints: true, strokeWidth: 1.6,
 			fillAlpha: 0.25, axisLabelFontSize: 12, labelsKMB: false, highlightCircleSize: 3.5,
-			axes: {y: {axisLabelWidth: 44, axisLabelFormatter: round}, x: {axisLabelWidth: 64}},
+			axes: {y: {axisLabelWidth: 58, axisLabelFormatter: round}, x: {axisLabelWidth: 64}},
 			interactionModel: {mousedown: Dygraph.defaultInteractionModel.mousedown, willDestroyContextMyself: true},
 			underlayCallback: drawUnder,
 			zoomCallback: (from, to) => {

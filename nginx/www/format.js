@@ -53,6 +53,7 @@ export function duration(seconds) {
 }
 
 const day = new Intl.DateTimeFormat(undefined, {weekday: "short", day: "numeric", month: "short"});
+const dayOfYear = new Intl.DateTimeFormat(undefined, {day: "numeric", month: "short", year: "numeric"});
 const minute = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit", hourCycle: "h23"});
 const second = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23"});
 
@@ -65,7 +66,11 @@ const second = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-d
 export function clockTime(time, now, seconds = false) {
 	const date = new Date(time * 1000);
 	const clock = (seconds ? second : minute).format(date);
-	return date.toDateString() === new Date(now * 1000).toDateString() ? clock : `${day.format(date)}, ${clock}`;
+	const today = new Date(now * 1000);
+	if (date.toDateString() === today.toDateString()) {
+		return clock;
+	}
+	return `${(Math.abs(now - time) < 180 * 86400 ? day : dayOfYear).format(date)}, ${clock}`;
 }
 
 /**

@@ -21,7 +21,7 @@ let showsAllAlarms = false;
 let shown = null; // what the table is made of
 let curvesOf = "";
 let loaded = {key: "", data: null}; // of a past span, which does not change
-let earlier = {time: -Infinity, transitions: []};
+let earlier = {time: -Infinity, alarms: []}; // those that have ended, the newest first
 
 /** Called once. */
 export function startOverview() {
@@ -43,13 +43,16 @@ export async function loadOverview(span, now, signal) {
 	if (span.past && loaded.key === key) {
 		return loaded.data;
 	}
-	const means = get("get-all", [...span.query, ["by", "host"], ["limit", String(rowsAtMost)]], signal);
-	const ofSpan = span.past ? get("alarms", [...span.query, ["standing", "1"]], signal) : null;
-	if (!span.past && now - earlier.time > earlierSeconds) {
-		const transitions = await get("alarms", [["window", `${retentionSeconds()}s`], ["limit", "1000"]], signal);
-		earlier = {time: now, transitions: intervals(transitions.reverse()).filter(({to}) => to !== null).reverse()};
+	const isOld = !span.past && now - earlier.time > earlierSeconds;
+	const [means, ofSpan, newest] = await Promise.all([
+		get("get-all", [...span.query, ["by", "host"], ["limit", String(rowsAtMost)]], signal),
+		span.past ? get("alarms", [...span.query, ["standing", "1"]], signal) : null,
+		isOld ? get("alarms", [["window", `${retentionSeconds()}s`], ["limit", "1000"]], signal) : null,
+	]);
+	if (newest) {
+		earlier = {time: now, alarms: intervals(newest.reverse()).filter(({to}) => to !== null).reverse()};
 	}
-	const data = {means: await means, intervals: ofSpan && intervals(await ofSpan)};
+	const data = {means, intervals: ofSpan && intervals(ofSpan)};
 	loaded = {key, data};
 	return data;
 }
@@ -69,13 +72,28 @@ export function showOverview(data, common) {
 	showTable();
 }
 
+/**
+ * Shows that there is nothing to show: what was of another span is not to look as if it were of this one.
+ * @param {Object[]} hosts
+ */
+export function showNoOverview(hosts) {
+	shown = null;
+	showColour("unknown", "nothing to show");
+	for (const id of ["alarms", "no-alarms", "alarms-more", "earlier", "nothing"]) {
+		byId(id).hidden = true;
+	}
+	setText(byId("count"), "");
+	showHosts(hosts);
+	showRows([]);
+}
+
 /** The band of the worst colour, with its alarms. */
 function showBand(alarms, common) {
 	const {now, span, names, hosts, colour} = common;
 	const nameOf = ip => names.get(ip) ?? ip;
 	const ofBand = span.past ? worst(alarms.map(alarm => alarm.color)) : colour;
 	const count = color => new Set(alarms.filter(alarm => alarm.color === color).map(alarm => `${alarm.ip}\n${alarm.process}`)).size;
-	const parts = [[count("red"), "over the limit"], [count("orange"), span.past ? "expected to be" : "will be soon"],
+	const parts = [[count("red"), "over the limit"], [count("orange"), span.past ? "was expected" : "expected soon"],
 		[count("unknown"), "silent"]].filter(([number]) => number > 0).map(([number, words]) => `${number} ${words}`);
 	const scope = `${counted(hosts.length, "host")}, ${counted(shown.rows.length, "process", "processes")}`;
 	showColour(ofBand, parts.length > 0 ? parts.join(", ") : ofBand === "unknown" ? "nobody watches now" : scope);
@@ -86,6 +104,8 @@ function showBand(alarms, common) {
 	fill(byId("alarms"), JSON.stringify([span.past, listed, href({}), Math.floor(now / 10)]), () =>
 		listed.map(alarm => span.past ? intervalItem(alarm, nameOf(alarm.ip), now) : alarmItem(alarm, nameOf(alarm.ip), now)));
 	byId("alarms").hidden = alarms.length === 0;
+	byId("no-alarms").hidden = alarms.length > 0;
+	setText(byId("no-alarms"), span.past ? "No alarms in this span." : ofBand === "green" ? "No process is over its limit, or expected to be soon." : "");
 	showMore("alarms-more", alarms.length > alarmsAtFirst, showsAllAlarms, counted(alarms.length, "alarm"), () => {
 		showsAllAlarms = !showsAllAlarms;
 		showBand(alarms, common);
@@ -93,7 +113,7 @@ function showBand(alarms, common) {
 }
 
 function showEarlier({now, span, names}) {
-	const list = earlier.transitions;
+	const list = earlier.alarms;
 	byId("earlier").hidden = span.past || list.length === 0;
 	setText(byId("earlier-summary"), `Earlier alarms (${list.length.toLocaleString()})`);
 	fill(byId("earlier-alarms"), JSON.stringify([list, href({})]), () => list.slice(0, earlierAtMost).map(alarm =>

@@ -100,8 +100,8 @@ function path(values, from, to, gap) {
 	return values.map(([time, value]) => {
 		const x = Math.min(1, Math.max(0, (time - from) / (to - from))) * width;
 		const y = height - 1.5 - (value - bottom) / range * (height - 3);
-		const command = time - last > gap ? "M" : "L";
+		const joined = time - last <= gap;
 		last = time;
-		return `${command}${x.toFixed(1)} ${y.toFixed(1)}`;
+		return `${joined ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}${joined ? "" : "h0.5"}`; // one alone is to be seen
 	}).join("");
 }

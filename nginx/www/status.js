@@ -1,13 +1,15 @@
 /** What is said of the whole: the worst colour in the page, its title and its icon; and who is away. */
 import {byId, element, fill, setAttribute, setText} from "./dom.js";
 import {colourWords} from "./format.js";
+import {current} from "./state.js";
 
 /**
  * @param {string} colour of now
  * @param {boolean} away whether the server is, and the colour thus old
  */
 export function showInTab(colour, away) {
-	const title = `${away ? "AWAY" : colourWords[colour]} · vigie`;
+	const {process} = current();
+	const title = `${away ? "AWAY" : colourWords[colour]} · ${process === "" ? "" : `${process} · `}vigie`;
 	if (document.title !== title) {
 		document.title = title;
 	}

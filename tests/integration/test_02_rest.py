@@ -512,17 +512,36 @@ class ForecastTest(ServerTest):
 class StaticTest(ServerTest):
     config = "[server]\nmax_body = 2KiB\n"
 
-    def test_landing_page_names_every_endpoint_and_no_foreign_origin(self):
-        answer = self.vigie.get("/")
-        self.assertEqual(answer.status, 200)
-        self.assertTrue(answer.headers["Content-Type"].startswith("text/html"))
-        self.assertIn("default-src 'none'", answer.headers["Content-Security-Policy"])
-        self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
-        self.assertEqual(answer.headers["Server"], "nginx")
-        page = answer.body.decode()
+    def test_pages_allow_what_is_their_own_alone(self):
+        for path in ("/", "/api.html"):
+            answer = self.vigie.get(path)
+            self.assertEqual(answer.status, 200)
+            self.assertTrue(answer.headers["Content-Type"].startswith("text/html"))
+            policy = [part.strip() for part in answer.headers["Content-Security-Policy"].split(";")]
+            self.assertIn("default-src 'self'", policy)
+            self.assertNotIn("unsafe", answer.headers["Content-Security-Policy"])
+            self.assertEqual(answer.headers["X-Content-Type-Options"], "nosniff")
+            self.assertEqual(answer.headers["Cache-Control"], "no-cache")
+            self.assertEqual(answer.headers["Server"], "nginx")
+            # What the policy would refuse.
+            self.assertNotRegex(answer.body.decode(), r"<style|\sstyle=|\son\w+=|<script(?![^>]* src=)")
+
+    def test_scripts_make_text_alone_of_what_they_are_told(self):
+        for path in (ROOT / "nginx" / "www").glob("*.js"):
+            self.assertNotRegex(path.read_text(), r"(inner|outer)HTML|insertAdjacentHTML|document\.write|\beval\b|DOMParser|"
+                                r"setAttribute\(\W?style|srcdoc", path.name)
+
+    def test_charting_library_is_served_from_its_package(self):
+        answer = self.vigie.get("/dygraphs/dygraph.min.js")
+        self.assertEqual((answer.status, answer.headers["Content-Type"]), (200, "text/javascript"))
+        self.assertIn(b"Dygraph", answer.body)
+        self.assertEqual(self.vigie.get("/dygraphs/nothing.js").status, 404)
+
+    def test_api_page_names_every_endpoint_and_no_page_a_foreign_origin(self):
+        page = self.vigie.get("/api.html").body.decode()
         for name in ("get-all", "get-all/127.0.0.1", "get-all-detailed", "latest", "query-alarm", "alarms", "forecasts",
                      "hosts", "health", "metrics"):
-            self.assertIn(f'href="/ressources-usage/{name}"', page)
+            self.assertIn(f'href="ressources-usage/{name}"', page)
         for name in ("save-all", "save-alarms", "save-forecasts"):
             self.assertIn(f"PUT {name}", page)
         self.assertNotIn("<script", page)
@@ -531,13 +550,14 @@ class StaticTest(ServerTest):
             self.assertNotRegex(text, r"(https?:)?//[a-z]", path.name)
             self.assertEqual(self.vigie.get(f"/{path.name}").status, 404 if path.name == "404.html" else 200)
 
-    def test_links_of_the_landing_page_work(self):
-        page = self.vigie.get("/").body.decode()
-        links = [part.split('"')[0].replace("&amp;", "&") for part in page.split('href="')[1:]]
-        self.assertGreater(len(links), 9)
-        for link in links:
-            with self.subTest(link):
-                self.assertEqual(self.vigie.get(link).status, 200)
+    def test_links_of_the_pages_work(self):
+        for path, least in (("/", 5), ("/api.html", 9)):
+            page = self.vigie.get(path).body.decode()
+            links = [link.replace("&amp;", "&") for link in re.findall(r'(?:href|src)="([^"]*)"', page)]
+            self.assertGreater(len(links), least)
+            for link in links:
+                with self.subTest(link):
+                    self.assertEqual(self.vigie.get(urllib.parse.urljoin(path, link)).status, 200)
 
     def test_unknown_page_is_a_small_404(self):
         answer = self.vigie.get("/nothing")

@@ -230,13 +230,15 @@ class SiteTest(FolderTest):
         def answers(port):
             """But for what differs from one request to the next."""
             vigie.port = port
-            differ = ("Date", "Last-Modified", "ETag")
+            differ = ("Date", "Expires", "Last-Modified", "ETag")
             for method, path, body in (("GET", "get-all", None), ("GET", "nothing", None), ("POST", "get-all", b""),
                                        ("PUT", "save-all", large), ("PUT", "save-all", b"x" * (5 << 20)),
                                        ("GET", "/", None), ("GET", "/style.css", None), ("GET", "/nothing", None),
-                                       ("GET", PREFIX + "openapi.json", None), ("TRACE", "services/alert/stop", None)):
+                                       ("GET", "/dygraphs/dygraph.min.js", None), ("GET", PREFIX + "openapi.json", None), ("TRACE", "services/alert/stop", None)):
                 answer = vigie.request(method, path, body)
                 kept = {name: value for name, value in answer.headers.items() if name not in differ}
+                if path.endswith(".js"):
+                    self.assertIn("/javascript", kept.pop("Content-Type"))  # two names of one type
                 yield method, path, answer.status, kept, answer.body
         own = vigie.port
         self.assertEqual(list(answers(port)), list(answers(own)))

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import tempfile
 import unittest
+import urllib.parse
 
 import served
 from vigie import BUILD, PREFIX, ROOT, Vigie, free_port, wait_until
@@ -153,13 +154,14 @@ class FrontTest(unittest.TestCase):
             connection.request("GET", "/")
 
     def test_pages_work_below_the_path_and_tokens_are_asked_for(self):
-        page = self.front.request("sub-path", "/vigie/")[2].decode()
-        links = [link.replace("&amp;", "&") for link in re.findall(r'(?:href|src)="([^"]*)"', page)]
-        self.assertGreater(len(links), 9)
-        for link in links:
-            with self.subTest(link):
-                self.assertTrue(link.startswith("/vigie/"))
-                self.assertEqual(self.front.request("sub-path", link, headers=bearer("reader"))[0], 200)
+        for path, least in (("/vigie/", 5), ("/vigie/api.html", 9)):
+            page = self.front.request("sub-path", path)[2].decode()
+            links = [urllib.parse.urljoin(path, link.replace("&amp;", "&")) for link in re.findall(r'(?:href|src)="([^"]*)"', page)]
+            self.assertGreater(len(links), least)
+            for link in [*links, "/vigie/dygraphs/dygraph.min.js"]:
+                with self.subTest(link):
+                    self.assertTrue(link.startswith("/vigie/"))
+                    self.assertEqual(self.front.request("sub-path", link, headers=bearer("reader"))[0], 200)
         self.assertIn(b'href="/vigie/"', self.front.request("sub-path", "/vigie/nothing")[2])
         for headers, status in (({}, 401), (LOGIN, 401), (bearer("nobody"), 401), (bearer("writer"), 403), (bearer("reader"), 200),
                                 ({"X-Vigie-Token": "reader"}, 200), ({**LOGIN, "X-Vigie-Token": "reader"}, 200)):
@@ -192,7 +194,7 @@ class FrontTest(unittest.TestCase):
         page = self.door.request("login", "/", headers=LOGIN)[2].decode()
         for link in re.findall(r'href="([^"]*)"', page):
             with self.subTest(link):
-                self.assertEqual(self.door.request("login", link.replace("&amp;", "&"), headers=LOGIN)[0], 200)
+                self.assertEqual(self.door.request("login", urllib.parse.urljoin("/", link.replace("&amp;", "&")), headers=LOGIN)[0], 200)
 
 
 class Recorder(http.server.BaseHTTPRequestHandler):
