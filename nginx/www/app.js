@@ -49,6 +49,7 @@ async function load(signal) {
 	awaySince = 0;
 	last = {time: now(), colour, hosts, messages: messagesOf(health)};
 	document.body.classList.remove("away", "loading");
+	byId("enter-token").hidden = true;
 	showMessages(last.messages);
 	showSpan();
 	if (view === "process") {
@@ -66,7 +67,7 @@ function messagesOf({alert, forecast, store}) {
 	const messages = [];
 	for (const [name, {status, last_report}, loss] of [["alert", alert, "nobody raises alarms, and colours are unknown"],
 		["forecast", forecast, "nothing is expected of any process"]]) {
-		const since = last_report ? ` since ${clockTime(last_report, now(), true)}` : "";
+		const since = last_report ? ` since ${clockTime(last_report, now(), true)}` : " (it has not reported yet)";
 		if (status === "stopped") {
 			messages.push(`The ${name} service is stopped: ${loss}.`);
 		} else if (status !== "ok") {
@@ -79,17 +80,19 @@ function messagesOf({alert, forecast, store}) {
 	return messages;
 }
 
-/** What is shown when a refresh has failed. */
-async function failed(error) {
+/** What is shown when a refresh has failed. Gives whether another try is worth it. */
+function failed(error) {
 	document.body.classList.remove("loading");
-	if (!(error instanceof ApiError)) {
-		throw error; // our own
+	if (!(error instanceof ApiError)) { // our own
+		reportError(error);
+		showMessages([`The page itself has failed: ${error.message}. What is shown may be old.`]);
+		return true;
 	}
 	if (error.status === 401 || error.status === 403) {
-		if (await askForToken("read", error.message)) {
-			refresh();
-		}
-		return;
+		showMessages([`The server wants a read token: ${error.message}.`]);
+		byId("enter-token").hidden = false;
+		enterToken(error.message);
+		return false;
 	}
 	if (error.status >= 400 && error.status < 500) { // what was asked for, not who was asked
 		showMessages([`The server refuses this: ${error.message}.`, ...last?.messages ?? []]);
@@ -97,7 +100,7 @@ async function failed(error) {
 		if (viewShown === "overview") {
 			showNoOverview(last?.hosts ?? []);
 		}
-		return;
+		return false;
 	}
 	awaySince ||= now();
 	document.body.classList.add("away");
@@ -106,6 +109,13 @@ async function failed(error) {
 	showInTab("unknown", true);
 	showColour("unknown", last ? `the server is away; it was ${colourWords[last.colour]} at ${clockTime(last.time, now(), true)}` : "the server is away");
 	tellAge();
+	return true;
+}
+
+async function enterToken(why) {
+	if (await askForToken("read", why)) {
+		refresh();
+	}
 }
 
 function tellAge() {
@@ -171,6 +181,7 @@ startSpan();
 startOverview();
 startProcess();
 startKeys();
+byId("enter-token").addEventListener("click", () => enterToken("What is read here takes a token of [server] read_tokens."));
 setText(byId("zone"), Intl.DateTimeFormat().resolvedOptions().timeZone);
 showView();
 showSpan();

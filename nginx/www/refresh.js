@@ -23,7 +23,7 @@ export function setTick(seconds) {
 
 /**
  * @param {function(AbortSignal): Promise<void>} loader
- * @param {function(Error)} onFailure
+ * @param {function(Error): boolean} onFailure tells whether it is worth trying again by itself
  */
 export function start(loader, onFailure) {
 	load = loader;
@@ -51,7 +51,9 @@ export async function refresh() {
 		if (mine !== controller) {
 			return; // another one has taken its place
 		}
-		failed(error);
+		if (!failed(error)) {
+			return;
+		}
 		delay = backoffSeconds[Math.min(failures, backoffSeconds.length - 1)];
 		failures++;
 	}
