@@ -65,6 +65,16 @@ export function showMore(id, isLong, showsAll, all, toggle) {
 	button.onclick = toggle;
 }
 
+let pressed = null; // what the pointer holds down, which is not to go away before it is a click
+document.addEventListener("pointerdown", event => {
+	pressed = event.target;
+});
+for (const end of ["pointerup", "pointercancel"]) {
+	document.addEventListener(end, () => {
+		pressed = null;
+	});
+}
+
 /**
  * Replaces the children of a list, unless they would read the same.
  * @param {Element} list
@@ -72,7 +82,7 @@ export function showMore(id, isLong, showsAll, all, toggle) {
  * @param {function(): Node[]} make
  */
 export function fill(list, signature, make) {
-	if (list.dataset.shown !== signature) {
+	if (list.dataset.shown !== signature && !list.contains(pressed)) {
 		const focused = list.contains(document.activeElement) ? [...list.querySelectorAll("a, button")].indexOf(document.activeElement) : -1;
 		list.replaceChildren(...make());
 		list.dataset.shown = signature;

@@ -116,9 +116,10 @@ function makeView() {
 	}
 	svg.append(path);
 	const colour = element("span", {class: "badge"}), host = element("span");
-	const row = element("tr", {}, element("td", {class: "c-colour"}, colour), element("td", {class: "c-process"}, link),
-		element("td", {class: "c-host"}, host), mem.cell, cpu.cell, element("td", {class: "c-trend"}, svg));
-	const view = {row, link, colour, host, mem, cpu, path, key: ""};
+	const below = {colour: element("span", {class: "badge"}), host: element("span")}; // on a small screen, in the place of columns
+	const row = element("tr", {}, element("td", {class: "c-colour"}, colour),
+		element("td", {class: "c-process"}, link, element("span", {class: "below"}, below.colour, below.host)), element("td", {class: "c-host"}, host), mem.cell, cpu.cell, element("td", {class: "c-trend"}, svg));
+	const view = {row, link, colour, host, below, mem, cpu, path, key: ""};
 	link.addEventListener("focus", () => {
 		active = view.key;
 	});
@@ -143,8 +144,11 @@ function fillView(view, row, index) {
 	setAttribute(view.link, "title", row.process);
 	setText(view.host, row.host);
 	setAttribute(view.host, "title", row.ip);
-	setText(view.colour, colourWords[row.color]);
-	setAttribute(view.colour, "class", `badge ${row.color}`);
+	for (const colour of [view.colour, view.below.colour]) {
+		setText(colour, colourWords[row.color]);
+		setAttribute(colour, "class", `badge ${row.color}`);
+	}
+	setText(view.below.host, row.host);
 	for (const name of ["mem", "cpu"]) {
 		setText(view[name].text, percent(row[name]));
 		view[name].bar.style.width = `${100 * (row[name] ?? 0) / highest[name]}%`;
