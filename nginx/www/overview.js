@@ -25,7 +25,7 @@ let earlier = {time: -Infinity, alarms: []}; // those that have ended, the newes
 
 /** Called once. */
 export function startOverview() {
-	startTable(askForCurves);
+	startTable(() => askForCurves(false));
 	byId("filter").addEventListener("input", () => go({q: byId("filter").value}, true));
 	byId("filter-host").addEventListener("change", () => go({host: byId("filter-host").value}));
 	byId("filter-colour").addEventListener("change", () => go({color: byId("filter-colour").value}));
@@ -70,6 +70,7 @@ export function showOverview(data, common) {
 	showEarlier(common);
 	showHosts(hosts);
 	showTable();
+	askForCurves(!span.past);
 }
 
 /**
@@ -138,15 +139,17 @@ export function showTable() {
 	byId("filter-colour").value = state.color;
 	byId("filter-host").value = state.host;
 	setText(byId("trend-title"), curveResource() === "cpu" ? "CPU trend" : "Memory trend");
-	askForCurves();
 }
 
 function curveResource() {
 	return current().sort === "cpu" ? "cpu" : "mem";
 }
 
-/** The curves of the rows in view, where they are of another span or another tick than those that are there. */
-function askForCurves() {
+/**
+ * Asks for the curves of the rows in view.
+ * @param {boolean} all also for those that are there
+ */
+function askForCurves(all) {
 	if (!shown || byId("overview").hidden) {
 		return;
 	}
@@ -157,5 +160,5 @@ function askForCurves() {
 		forgetCurves();
 		drawCurves();
 	}
-	fetchCurves(rowsInView(), span, curveResource(), interval_s, drawCurves);
+	fetchCurves(rowsInView(), span, curveResource(), interval_s, all, drawCurves);
 }

@@ -27,6 +27,7 @@ export function startProcess() {
 /** Releases what the view holds. */
 export function leaveProcess() {
 	resources.forEach(resource => charts[resource].clear());
+	["process-alarm", "mem-reading", "cpu-reading", "of-hosts", "why", "its-alarms"].forEach(id => fill(byId(id), "", () => []));
 	loaded = {key: "", data: null};
 }
 
@@ -176,5 +177,7 @@ function showReading(resource, row, names, bars, now, sentence) {
 	if (!row) {
 		parts.push(sentence);
 	}
-	byId(`${resource}-reading`).replaceChildren(...parts);
+	const reading = byId(`${resource}-reading`);
+	delete reading.dataset.shown;
+	reading.replaceChildren(...parts);
 }

@@ -34,9 +34,10 @@ export function forgetCurves() {
  * @param {{from: number, to: number, length: number, query: Array<[string, string]>}} span
  * @param {"mem"|"cpu"} resource
  * @param {number} interval_s
+ * @param {boolean} all also those that are there: a tick has come
  * @param {function()} changed called when there is something new to draw
  */
-export async function fetchCurves(rows, span, resource, interval_s, changed) {
+export async function fetchCurves(rows, span, resource, interval_s, all, changed) {
 	controller?.abort();
 	const mine = new AbortController();
 	controller = mine;
@@ -47,13 +48,14 @@ export async function fetchCurves(rows, span, resource, interval_s, changed) {
 		}
 	}
 	const step = Math.max(interval_s, Math.ceil(span.length / points));
-	for (const [ip, names] of bundles(rows)) {
+	const wanted = all ? rows : rows.filter(row => !paths.has(row.key));
+	for (const [ip, names] of bundles(wanted)) {
 		const query = [...span.query, ["by", "host"], ["ip", ip], ["resource", resource], ["timestamps", "1"], ["step", `${step}s`],
 			...names.map(name => ["process", name])];
 		try {
 			const answer = await get("get-all-detailed", query, mine.signal);
-			for (const [name, values] of Object.entries(answer[ip] ?? {})) {
-				paths.set(keyOf(ip, name), path(values, span.from, span.to, 2.5 * step));
+			for (const name of names) {
+				paths.set(keyOf(ip, name), path(answer[ip]?.[name] ?? [], span.from, span.to, 2.5 * step));
 			}
 		} catch {
 			return; // a refresh, or a scroll, asks again

@@ -18,7 +18,7 @@ let active = ""; // the key of the row that the arrows are on
 let settled = () => {};
 let settleTimer = 0;
 
-/** @param {function(): void} onSettled called when other rows have come into view */
+/** @param {function(): void} onSettled called a moment after other rows have come into view */
 export function startTable(onSettled) {
 	settled = onSettled;
 	let asked = false;
@@ -60,6 +60,7 @@ export function showRows(chosen) {
 		setAttribute(head, "aria-sort", head.dataset.sort === sort ? `${order}ending` : false);
 	}
 	draw();
+	settleSoon();
 }
 
 /** @returns {import("./processes.js").Row[]} those that are elements now */
@@ -97,9 +98,13 @@ function draw() {
 		views.find(view => view.key === active)?.link.focus({preventScroll: true});
 	}
 	if (moved) {
-		clearTimeout(settleTimer);
-		settleTimer = setTimeout(settled, 150);
+		settleSoon();
 	}
+}
+
+function settleSoon() {
+	clearTimeout(settleTimer);
+	settleTimer = setTimeout(settled, 150);
 }
 
 function space(id, count) {
