@@ -12,7 +12,10 @@ import {askForToken} from "./token.js";
  * @returns {Promise<boolean>} whether it is
  */
 async function act(path, query, done) {
-	if (!hasToken("admin") && !await askForToken("admin", "What changes something takes a token of [server] admin_tokens.")) {
+	if (
+		!hasToken("admin") &&
+		!(await askForToken("admin", "What changes something takes a token of [server] admin_tokens."))
+	) {
 		return false;
 	}
 	try {
@@ -38,23 +41,38 @@ export function showServices({collector, alert, forecast}, now, changed) {
 		{name: "alert service", path: "alert", query: [], ...alert},
 		{name: "forecast service", path: "forecast", query: [], ...forecast},
 		{name: "all collectors", path: "collector", query: [], wish: collector.wish, state: "", last_report: null},
-		...Object.entries(collector.hosts).map(([ip, host]) => ({name: `collector of ${host.hostname ?? ip}`, path: "collector", query: [["ip", ip]], ...host})),
+		...Object.entries(collector.hosts).map(([ip, host]) => ({
+			name: `collector of ${host.hostname ?? ip}`,
+			path: "collector",
+			query: [["ip", ip]],
+			...host,
+		})),
 	];
 	const body = byId("service-rows");
-	fill(body, JSON.stringify(lines.map(({name, wish, state}) => [name, wish, state])), () => lines.map(line => {
-		const verb = line.wish === "stop" ? "start" : "stop";
-		const word = verb === "stop" ? "Stop" : "Start";
-		const button = element("button", {type: "button", "aria-label": `${word} ${line.name}`}, word);
-		button.addEventListener("click", async () => {
-			if (await act(`services/${line.path}/${verb}`, line.query, `Asked to ${verb}: ${line.name}.`)) {
-				changed();
-			}
-		});
-		return element("tr", {}, element("th", {scope: "row"}, line.name), element("td", {}, stateWords(line.state)),
-			element("td", {}, line.wish), element("td", {class: "age"}), element("td", {}, button));
-	}));
+	fill(body, JSON.stringify(lines.map(({name, wish, state}) => [name, wish, state])), () =>
+		lines.map(line => {
+			const verb = line.wish === "stop" ? "start" : "stop";
+			const word = verb === "stop" ? "Stop" : "Start";
+			const button = element("button", {type: "button", "aria-label": `${word} ${line.name}`}, word);
+			button.addEventListener("click", async () => {
+				if (await act(`services/${line.path}/${verb}`, line.query, `Asked to ${verb}: ${line.name}.`)) {
+					changed();
+				}
+			});
+			return element(
+				"tr",
+				{},
+				element("th", {scope: "row"}, line.name),
+				element("td", {}, stateWords(line.state)),
+				element("td", {}, line.wish),
+				element("td", {class: "age"}),
+				element("td", {}, button)
+			);
+		})
+	);
 	[...body.querySelectorAll(".age")].forEach((node, i) =>
-		setText(node, lines[i].last_report ? `${duration(now - lines[i].last_report)} ago` : "–"));
+		setText(node, lines[i].last_report ? `${duration(now - lines[i].last_report)} ago` : "–")
+	);
 }
 
 function stateWords(state) {

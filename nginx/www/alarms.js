@@ -4,8 +4,8 @@ import {clockTime, colourWords, duration, percent, resourceWords, round} from ".
 import {href, timeText} from "./state.js";
 
 /**
- * @typedef {{process: string, ip: string, hostname: ?string, resource: string, color: string, value: number, threshold: number,
- *   since: number, probability: ?number, expected_at: ?number, full_at: ?number}} Alarm
+ * @typedef {{process: string, ip: string, hostname: ?string, resource: string, color: string, value: number,
+ *   threshold: number, since: number, probability: ?number, expected_at: ?number, full_at: ?number}} Alarm
  * @typedef {{process: string, ip: string, resource: string, color: string, from: number, to: ?number}} Interval
  */
 
@@ -44,8 +44,9 @@ export function badge(colour) {
 }
 
 function processLink({process, ip}, span = {}) {
-	return process === "*" ? element("strong", {}, "the whole host") :
-		element("a", {href: href({view: "", process, ip, ...span})}, process);
+	return process === "*"
+		? element("strong", {}, "the whole host")
+		: element("a", {href: href({view: "", process, ip, ...span})}, process);
 }
 
 /**
@@ -56,13 +57,22 @@ function processLink({process, ip}, span = {}) {
  */
 export function alarmItem(alarm, host, now) {
 	const resource = resourceWords[alarm.resource];
-	const level = alarm.process === "*" ? "silent" : `${resource} ${percent(alarm.value)}, limit ${round(alarm.threshold)}`;
-	const item = element("li", {}, badge(alarm.color), processLink(alarm), element("span", {class: "faint"}, ` on ${host} `),
-		element("span", {class: "level"}, level));
+	const level =
+		alarm.process === "*" ? "silent" : `${resource} ${percent(alarm.value)}, limit ${round(alarm.threshold)}`;
+	const item = element(
+		"li",
+		{},
+		badge(alarm.color),
+		processLink(alarm),
+		element("span", {class: "faint"}, ` on ${host} `),
+		element("span", {class: "level"}, level)
+	);
 	if (alarm.color === "orange") {
 		item.append(element("span", {class: "ahead"}, expectation(alarm, now)));
 	}
-	item.append(element("span", {class: "faint"}, `since ${clockTime(alarm.since, now)} (${duration(now - alarm.since)})`));
+	item.append(
+		element("span", {class: "faint"}, `since ${clockTime(alarm.since, now)} (${duration(now - alarm.since)})`)
+	);
 	return item;
 }
 
@@ -73,7 +83,9 @@ function expectation({probability, expected_at, full_at, threshold}, now) {
 		parts.push(`${Math.round(100 * probability)} % likely to pass ${round(threshold)}`);
 	}
 	if (expected_at) {
-		parts.push(`expected ${clockTime(expected_at, now)}${expected_at > now ? ` (in ${duration(expected_at - now)})` : ""}`);
+		parts.push(
+			`expected ${clockTime(expected_at, now)}${expected_at > now ? ` (in ${duration(expected_at - now)})` : ""}`
+		);
 	}
 	if (full_at) {
 		parts.push(`at its limit ${clockTime(full_at, now)} (in ${duration(full_at - now)})`);
@@ -91,8 +103,18 @@ export function intervalItem(interval, host, now) {
 	const to = interval.to ?? now;
 	const margin = Math.max(120, (to - interval.from) / 2);
 	const span = {from: timeText(interval.from - margin), to: timeText(Math.min(now, to + margin))};
-	return element("li", {}, badge(interval.color), processLink(interval, span), element("span", {class: "faint"}, ` on ${host} `),
+	return element(
+		"li",
+		{},
+		badge(interval.color),
+		processLink(interval, span),
+		element("span", {class: "faint"}, ` on ${host} `),
 		element("span", {class: "level"}, interval.process === "*" ? "silent" : resourceWords[interval.resource]),
-		element("span", {class: "faint"}, `${clockTime(interval.from, now)} – ${interval.to === null ? "still" : clockTime(interval.to, now)}` +
-			(interval.to === null ? "" : ` (${duration(interval.to - interval.from)})`)));
+		element(
+			"span",
+			{class: "faint"},
+			`${clockTime(interval.from, now)} – ${interval.to === null ? "still" : clockTime(interval.to, now)}` +
+				(interval.to === null ? "" : ` (${duration(interval.to - interval.from)})`)
+		)
+	);
 }

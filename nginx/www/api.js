@@ -37,7 +37,9 @@ async function request(method, path, token, signal, alsoFine) {
 	let response, body;
 	try {
 		response = await fetch(base + path, {
-			method, headers: token === "" ? {} : {"X-Vigie-Token": token}, cache: "no-store",
+			method,
+			headers: token === "" ? {} : {"X-Vigie-Token": token},
+			cache: "no-store",
 			signal: signal ? AbortSignal.any([signal, patience]) : patience,
 		});
 		body = await response.json();
@@ -63,7 +65,13 @@ async function request(method, path, token, signal, alsoFine) {
 export function get(path, query = [], signal = undefined) {
 	const text = new URLSearchParams(query).toString();
 	// The health of a server whose store fails is an answer too.
-	return request("GET", text === "" ? path : `${path}?${text}`, tokens.read || tokens.admin, signal, path === "health" ? 503 : 0);
+	return request(
+		"GET",
+		text === "" ? path : `${path}?${text}`,
+		tokens.read || tokens.admin,
+		signal,
+		path === "health" ? 503 : 0
+	);
 }
 
 /**

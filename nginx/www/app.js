@@ -15,9 +15,9 @@ import {showAge, showColour, showInTab, showMessages} from "./status.js";
 import {focusActive} from "./table.js";
 import {askForToken, startTokens} from "./token.js";
 
-let last = null;     // {time, colour, messages, hosts} of the newest answers
-let awaySince = 0;   // 0: the server is there
-let scrolled = 0;    // where the overview was left
+let last = null; // {time, colour, messages, hosts} of the newest answers
+let awaySince = 0; // 0: the server is there
+let scrolled = 0; // where the overview was left
 let viewShown = "";
 
 function viewOf({process, view}) {
@@ -26,9 +26,13 @@ function viewOf({process, view}) {
 
 /** What a refresh does. */
 async function load(signal) {
-	const [health, alarm] = await Promise.all([get("health", [], signal), get("query-alarm", [], signal)]);
+	const [health, alarm] = await Promise.all([
+		get("health", [], signal),
+		get("query-alarm", [["explain", "1"]], signal),
+	]);
 	const colour = alarm.color;
-	const {time = Date.now() / 1000, interval_s = 10, retention_s = 172800} = health; // an earlier server does not say it
+	// An earlier server does not say these.
+	const {time = Date.now() / 1000, interval_s = 10, retention_s = 172800} = health;
 	setServerTime(time);
 	setTick(interval_s);
 	setRetention(retention_s);
@@ -36,10 +40,17 @@ async function load(signal) {
 	if (document.hidden && last) {
 		return;
 	}
-	const state = current(), view = viewOf(state), span = spanOf(state, now());
-	const [hostsAnswer, data] = await Promise.all([get("hosts", [], signal),
-		view === "process" ? loadProcess(state, span, interval_s, signal) :
-			view === "services" ? get("services", [], signal) : loadOverview(span, now(), signal)]);
+	const state = current(),
+		view = viewOf(state),
+		span = spanOf(state, now());
+	const [hostsAnswer, data] = await Promise.all([
+		get("hosts", [], signal),
+		view === "process"
+			? loadProcess(state, span, interval_s, signal)
+			: view === "services"
+				? get("services", [], signal)
+				: loadOverview(span, now(), signal),
+	]);
 
 	performance.clearMeasures("vigie-refresh");
 	const begin = performance.now();
@@ -65,8 +76,10 @@ async function load(signal) {
 
 function messagesOf({alert, forecast, store}) {
 	const messages = [];
-	for (const [name, {status, last_report}, loss] of [["alert", alert, "nobody raises alarms, and colours are unknown"],
-		["forecast", forecast, "nothing is expected of any process"]]) {
+	for (const [name, {status, last_report}, loss] of [
+		["alert", alert, "nobody raises alarms, and colours are unknown"],
+		["forecast", forecast, "nothing is expected of any process"],
+	]) {
 		const since = last_report ? ` since ${clockTime(last_report, now(), true)}` : " (it has not reported yet)";
 		if (status === "stopped") {
 			messages.push(`The ${name} service is stopped: ${loss}.`);
@@ -83,7 +96,8 @@ function messagesOf({alert, forecast, store}) {
 /** What is shown when a refresh has failed. Gives whether another try is worth it. */
 function failed(error) {
 	document.body.classList.remove("loading");
-	if (!(error instanceof ApiError)) { // our own
+	if (!(error instanceof ApiError)) {
+		// our own
 		reportError(error);
 		showMessages([`The page itself has failed: ${error.message}. What is shown may be old.`]);
 		return true;
@@ -94,8 +108,9 @@ function failed(error) {
 		enterToken(error.message);
 		return false;
 	}
-	if (error.status >= 400 && error.status < 500) { // what was asked for, not who was asked
-		showMessages([`The server refuses this: ${error.message}.`, ...last?.messages ?? []]);
+	if (error.status >= 400 && error.status < 500) {
+		// what was asked for, not who was asked
+		showMessages([`The server refuses this: ${error.message}.`, ...(last?.messages ?? [])]);
 		showSpan();
 		if (viewShown === "overview") {
 			showNoOverview(last?.hosts ?? []);
@@ -107,7 +122,12 @@ function failed(error) {
 	const old = last ? ` What is shown is of ${clockTime(last.time, now(), true)}.` : "";
 	showMessages([`The server is away since ${clockTime(awaySince, now(), true)}: ${error.message}.${old}`]);
 	showInTab("unknown", true);
-	showColour("unknown", last ? `the server is away; it was ${colourWords[last.colour]} at ${clockTime(last.time, now(), true)}` : "the server is away");
+	showColour(
+		"unknown",
+		last
+			? `the server is away; it was ${colourWords[last.colour]} at ${clockTime(last.time, now(), true)}`
+			: "the server is away"
+	);
 	tellAge();
 	return true;
 }
@@ -127,7 +147,8 @@ function tellAge() {
 
 /** Shows the view of the present state, and leaves the one before. */
 function showView() {
-	const state = current(), view = viewOf(state);
+	const state = current(),
+		view = viewOf(state);
 	setAttribute(byId("to-overview"), "href", href({view: "", process: "", ip: ""}));
 	setAttribute(byId("to-services"), "href", href({view: "services", process: "", ip: ""}));
 	setAttribute(byId("to-overview"), "aria-current", view === "overview" && "page");
@@ -181,7 +202,9 @@ startSpan();
 startOverview();
 startProcess();
 startKeys();
-byId("enter-token").addEventListener("click", () => enterToken("What is read here takes a token of [server] read_tokens."));
+byId("enter-token").addEventListener("click", () =>
+	enterToken("What is read here takes a token of [server] read_tokens.")
+);
 setText(byId("zone"), Intl.DateTimeFormat().resolvedOptions().timeZone);
 showView();
 showSpan();

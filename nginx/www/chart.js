@@ -1,16 +1,18 @@
 /**
  * A chart of one resource over time, drawn by dygraphs (of Debian's libjs-dygraphs): lines of hosts, and
- * under them the alarms of the time, the limit and what is forecast. dygraphs' legend is left out, since it sets attributes
- * `style`, which the Content-Security-Policy refuses; a reading beside the chart says the values instead.
+ * under them the alarms of the time, the limit and what is forecast. dygraphs' legend is left out, since it sets
+ * attributes `style`, which the Content-Security-Policy refuses; a reading beside the chart says the values instead.
  */
 import {element} from "./dom.js";
 import {round} from "./format.js";
 
 /**
  * @typedef {{from: number, to: number, color: string}} Shade
- * @typedef {{from: number, to: number, base: number, value: number, words: string, few: string}} Ahead few: for a small screen
- * @typedef {{labels: string[], rows: Array<[Date, ...*]>, bars: boolean, from: number, to: number, limit: ?number, shades: Shade[],
- *   ahead: ?Ahead, title: string}} ChartData labels[0] is that of the time; with bars a value is [low, value, high]
+ * @typedef {{from: number, to: number, base: number, value: number, words: string, few: string}} Ahead `few` is what a
+ *   small screen has room for
+ * @typedef {{labels: string[], rows: Array<[Date, ...*]>, bars: boolean, from: number, to: number, limit: ?number,
+ *   shades: Shade[], ahead: ?Ahead, title: string}} ChartData labels[0] is that of the time; with bars a value is
+ *   [low, value, high]
  */
 
 let library = null;
@@ -69,7 +71,12 @@ export function makeChart(node, onZoom, onRead) {
 			onRead(null);
 			return;
 		}
-		const options = {file: data.rows, dateWindow: [data.from * 1000, data.to * 1000], valueRange: [0, top()], ...theme()};
+		const options = {
+			file: data.rows,
+			dateWindow: [data.from * 1000, data.to * 1000],
+			valueRange: [0, top()],
+			...theme(),
+		};
 		const nextShape = JSON.stringify([data.labels, data.bars]);
 		if (graph && shape === nextShape) {
 			const selected = graph.getSelection();
@@ -84,8 +91,16 @@ export function makeChart(node, onZoom, onRead) {
 		clear();
 		shape = nextShape;
 		graph = new Dygraph(node, data.rows, {
-			...options, file: undefined, labels: data.labels, customBars: data.bars, connectSeparatedPoints: true, strokeWidth: 1.6,
-			fillAlpha: 0.25, axisLabelFontSize: 12, labelsKMB: false, highlightCircleSize: 3.5,
+			...options,
+			file: undefined,
+			labels: data.labels,
+			customBars: data.bars,
+			connectSeparatedPoints: true,
+			strokeWidth: 1.6,
+			fillAlpha: 0.25,
+			axisLabelFontSize: 12,
+			labelsKMB: false,
+			highlightCircleSize: 3.5,
 			axes: {y: {axisLabelWidth: 58, axisLabelFormatter: round}, x: {axisLabelWidth: 64}},
 			interactionModel: {mousedown: Dygraph.defaultInteractionModel.mousedown, willDestroyContextMyself: true},
 			underlayCallback: drawUnder,
@@ -157,8 +172,10 @@ export function makeChart(node, onZoom, onRead) {
 	}
 
 	function drawAhead(context, area, of, {from, to, base, value, words, few}) {
-		const left = of.toDomXCoord(from * 1000), right = of.toDomXCoord(to * 1000);
-		const high = of.toDomYCoord(Math.max(base, value)), low = of.toDomYCoord(Math.min(base, value));
+		const left = of.toDomXCoord(from * 1000),
+			right = of.toDomXCoord(to * 1000);
+		const high = of.toDomYCoord(Math.max(base, value)),
+			low = of.toDomYCoord(Math.min(base, value));
 		context.fillStyle = context.strokeStyle = themed("--orange");
 		context.globalAlpha = 0.18;
 		context.fillRect(left, high, right - left, Math.max(2, low - high));
@@ -168,7 +185,11 @@ export function makeChart(node, onZoom, onRead) {
 		context.setLineDash([]);
 		context.fillStyle = themed("--text");
 		context.textAlign = "right";
-		context.fillText(area.w < 500 ? few : words, Math.min(right, area.x + area.w) - 5, Math.min(area.y + area.h - 5, low + 15));
+		context.fillText(
+			area.w < 500 ? few : words,
+			Math.min(right, area.x + area.w) - 5,
+			Math.min(area.y + area.h - 5, low + 15)
+		);
 		context.textAlign = "left";
 	}
 

@@ -83,7 +83,9 @@ for (const end of ["pointerup", "pointercancel"]) {
  */
 export function fill(list, signature, make) {
 	if (list.dataset.shown !== signature && !list.contains(pressed)) {
-		const focused = list.contains(document.activeElement) ? [...list.querySelectorAll("a, button")].indexOf(document.activeElement) : -1;
+		const focused = list.contains(document.activeElement)
+			? [...list.querySelectorAll("a, button")].indexOf(document.activeElement)
+			: -1;
 		list.replaceChildren(...make());
 		list.dataset.shown = signature;
 		if (focused >= 0) {

@@ -27,7 +27,10 @@ export function percent(value) {
 	if (value === 0) {
 		return "0 %";
 	}
-	return `${value < 0.01 ? "<0.01" : value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : Math.round(value)} %`;
+	if (value < 0.01) {
+		return "<0.01 %";
+	}
+	return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} %`;
 }
 
 /**
@@ -44,7 +47,11 @@ export function round(value) {
  */
 export function duration(seconds) {
 	const s = Math.max(0, Math.round(seconds));
-	for (const [unit, size] of [["d", 86400], ["h", 3600], ["min", 60]]) {
+	for (const [unit, size] of [
+		["d", 86400],
+		["h", 3600],
+		["min", 60],
+	]) {
 		if (s >= size * (unit === "min" ? 1 : 2)) {
 			return `${Math.floor(s / size)} ${unit}`;
 		}
@@ -55,7 +62,12 @@ export function duration(seconds) {
 const day = new Intl.DateTimeFormat(undefined, {weekday: "short", day: "numeric", month: "short"});
 const dayOfYear = new Intl.DateTimeFormat(undefined, {day: "numeric", month: "short", year: "numeric"});
 const minute = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit", hourCycle: "h23"});
-const second = new Intl.DateTimeFormat(undefined, {hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23"});
+const second = new Intl.DateTimeFormat(undefined, {
+	hour: "2-digit",
+	minute: "2-digit",
+	second: "2-digit",
+	hourCycle: "h23",
+});
 
 /**
  * @param {number} time
@@ -102,6 +114,8 @@ export function counted(count, one, many = `${one}s`) {
 export function localInput(time) {
 	const date = new Date(time * 1000);
 	const two = number => String(number).padStart(2, "0");
-	return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}` +
-		`T${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+	return (
+		`${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}` +
+		`T${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
+	);
 }

@@ -51,7 +51,9 @@ export function showHosts(hosts) {
 	});
 
 	fill(byId("filter-host"), JSON.stringify([chosen, hosts.map(({ip, name}) => [ip, name])]), () => {
-		const options = hosts.map(({ip, name}) => element("option", {value: ip, selected: ip === chosen}, name === ip ? ip : `${name} (${ip})`));
+		const options = hosts.map(({ip, name}) =>
+			element("option", {value: ip, selected: ip === chosen}, name === ip ? ip : `${name} (${ip})`)
+		);
 		if (chosen !== "" && !hosts.some(({ip}) => ip === chosen)) {
 			options.unshift(element("option", {value: chosen, selected: true}, chosen));
 		}
@@ -60,8 +62,13 @@ export function showHosts(hosts) {
 }
 
 function hostItem(host, isChosen) {
-	const button = element("button", {type: "button", class: host.bad ? "host bad" : "host", "aria-pressed": String(isChosen), title: host.ip},
-		element("strong", {}, host.name), element("span", {class: "age faint"}), ...host.marks.map(mark => element("span", {class: "mark"}, mark)));
+	const button = element(
+		"button",
+		{type: "button", class: host.bad ? "host bad" : "host", "aria-pressed": String(isChosen), title: host.ip},
+		element("strong", {}, host.name),
+		element("span", {class: "age faint"}),
+		...host.marks.map(mark => element("span", {class: "mark"}, mark))
+	);
 	button.addEventListener("click", () => go({host: isChosen ? "" : host.ip}));
 	return element("li", {}, button);
 }

@@ -28,7 +28,11 @@ export function startKeys() {
 
 /** Up and down where nothing else takes them, and down from the filter; the other keys of who is in the table. */
 function isWalk(key, target, typing) {
-	return byId("rows").contains(target) || key.startsWith("Arrow") && !typing || key === "ArrowDown" && target === byId("filter");
+	return (
+		byId("rows").contains(target) ||
+		(key.startsWith("Arrow") && !typing) ||
+		(key === "ArrowDown" && target === byId("filter"))
+	);
 }
 
 /** Out of the process, or the services; in the overview the filters are taken away. */

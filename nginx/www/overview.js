@@ -11,7 +11,7 @@ import {current, go, href} from "./state.js";
 import {showColour} from "./status.js";
 import {drawCurves, rowsInView, showRows, startTable} from "./table.js";
 
-const alarmsAtFirst = 8;
+const alarmsAtFirst = 6;
 const alarmsAtMost = 500;
 const earlierAtMost = 100;
 const rowsAtMost = 20000;
@@ -47,10 +47,24 @@ export async function loadOverview(span, now, signal) {
 	const [means, ofSpan, newest] = await Promise.all([
 		get("get-all", [...span.query, ["by", "host"], ["limit", String(rowsAtMost)]], signal),
 		span.past ? get("alarms", [...span.query, ["standing", "1"]], signal) : null,
-		isOld ? get("alarms", [["window", `${retentionSeconds()}s`], ["limit", "1000"]], signal) : null,
+		isOld
+			? get(
+					"alarms",
+					[
+						["window", `${retentionSeconds()}s`],
+						["limit", "1000"],
+					],
+					signal
+				)
+			: null,
 	]);
 	if (newest) {
-		earlier = {time: now, alarms: intervals(newest.reverse()).filter(({to}) => to !== null).reverse()};
+		earlier = {
+			time: now,
+			alarms: intervals(newest.reverse())
+				.filter(({to}) => to !== null)
+				.reverse(),
+		};
 	}
 	const data = {means, intervals: ofSpan && intervals(ofSpan)};
 	loaded = {key, data};
@@ -59,7 +73,8 @@ export async function loadOverview(span, now, signal) {
 
 /**
  * @param {Object} data of loadOverview
- * @param {{now: number, span: Object, names: Map<string, string>, hosts: Object[], colour: string, alarms: Object[], interval_s: number}} common
+ * @param {{now: number, span: Object, names: Map<string, string>, hosts: Object[], colour: string, alarms: Object[],
+ *   interval_s: number}} common
  */
 export function showOverview(data, common) {
 	const {names, hosts, colour, span} = common;
@@ -93,20 +108,38 @@ function showBand(alarms, common) {
 	const {now, span, names, hosts, colour} = common;
 	const nameOf = ip => names.get(ip) ?? ip;
 	const ofBand = span.past ? worst(alarms.map(alarm => alarm.color)) : colour;
-	const count = color => new Set(alarms.filter(alarm => alarm.color === color).map(alarm => `${alarm.ip}\n${alarm.process}`)).size;
-	const parts = [[count("red"), "over the limit"], [count("orange"), span.past ? "was expected" : "expected soon"],
-		[count("unknown"), "silent"]].filter(([number]) => number > 0).map(([number, words]) => `${number} ${words}`);
+	const count = color =>
+		new Set(alarms.filter(alarm => alarm.color === color).map(alarm => `${alarm.ip}\n${alarm.process}`)).size;
+	const parts = [
+		[count("red"), "over the limit"],
+		[count("orange"), span.past ? "was expected" : "expected soon"],
+		[count("unknown"), "silent"],
+	]
+		.filter(([number]) => number > 0)
+		.map(([number, words]) => `${number} ${words}`);
 	const scope = `${counted(hosts.length, "host")}, ${counted(shown.rows.length, "process", "processes")}`;
 	showColour(ofBand, parts.length > 0 ? parts.join(", ") : ofBand === "unknown" ? "nobody watches now" : scope);
 
 	const order = ["red", "unknown", "orange"];
-	const sorted = [...alarms].sort((a, b) => order.indexOf(a.color) - order.indexOf(b.color) || (b.since ?? b.from) - (a.since ?? a.from));
+	const sorted = [...alarms].sort(
+		(a, b) => order.indexOf(a.color) - order.indexOf(b.color) || (b.since ?? b.from) - (a.since ?? a.from)
+	);
 	const listed = sorted.slice(0, showsAllAlarms ? alarmsAtMost : alarmsAtFirst);
 	fill(byId("alarms"), JSON.stringify([span.past, listed, href({}), Math.floor(now / 10)]), () =>
-		listed.map(alarm => span.past ? intervalItem(alarm, nameOf(alarm.ip), now) : alarmItem(alarm, nameOf(alarm.ip), now)));
+		listed.map(alarm =>
+			span.past ? intervalItem(alarm, nameOf(alarm.ip), now) : alarmItem(alarm, nameOf(alarm.ip), now)
+		)
+	);
 	byId("alarms").hidden = alarms.length === 0;
 	byId("no-alarms").hidden = alarms.length > 0;
-	setText(byId("no-alarms"), span.past ? "No alarms in this span." : ofBand === "green" ? "No process is over its limit, or expected to be soon." : "");
+	setText(
+		byId("no-alarms"),
+		span.past
+			? "No alarms in this span."
+			: ofBand === "green"
+				? "No process is over its limit, or expected to be soon."
+				: ""
+	);
 	showMore("alarms-more", alarms.length > alarmsAtFirst, showsAllAlarms, counted(alarms.length, "alarm"), () => {
 		showsAllAlarms = !showsAllAlarms;
 		showBand(alarms, common);
@@ -117,8 +150,9 @@ function showEarlier({now, span, names}) {
 	const list = earlier.alarms;
 	byId("earlier").hidden = span.past || list.length === 0;
 	setText(byId("earlier-summary"), `Earlier alarms (${list.length.toLocaleString()})`);
-	fill(byId("earlier-alarms"), JSON.stringify([list, href({})]), () => list.slice(0, earlierAtMost).map(alarm =>
-		intervalItem(alarm, names.get(alarm.ip) ?? alarm.ip, now)));
+	fill(byId("earlier-alarms"), JSON.stringify([list, href({})]), () =>
+		list.slice(0, earlierAtMost).map(alarm => intervalItem(alarm, names.get(alarm.ip) ?? alarm.ip, now))
+	);
 }
 
 /** Shows the rows that the state lets through, in its order. */
@@ -130,7 +164,12 @@ export function showTable() {
 	const rows = choose(shown.rows, state);
 	showRows(rows);
 	const isAll = rows.length === shown.rows.length;
-	setText(byId("count"), isAll ? counted(rows.length, "process", "processes") : `${rows.length.toLocaleString()} of ${shown.rows.length.toLocaleString()}`);
+	setText(
+		byId("count"),
+		isAll
+			? counted(rows.length, "process", "processes")
+			: `${rows.length.toLocaleString()} of ${shown.rows.length.toLocaleString()}`
+	);
 	byId("nothing").hidden = rows.length > 0;
 	setText(byId("nothing"), shown.rows.length === 0 ? "No samples in this span." : "No process matches the filters.");
 	if (byId("filter") !== document.activeElement) {

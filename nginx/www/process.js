@@ -27,7 +27,9 @@ export function startProcess() {
 /** Releases what the view holds. */
 export function leaveProcess() {
 	resources.forEach(resource => charts[resource].clear());
-	["process-alarm", "mem-reading", "cpu-reading", "of-hosts", "why", "its-alarms"].forEach(id => fill(byId(id), "", () => []));
+	["process-alarm", "mem-reading", "cpu-reading", "of-hosts", "why", "its-alarms"].forEach(id =>
+		fill(byId(id), "", () => [])
+	);
 	loaded = {key: "", data: null};
 }
 
@@ -45,22 +47,46 @@ export async function loadProcess(state, span, interval_s, signal) {
 		return loaded.data;
 	}
 	const step = stepOf(span.length, interval_s);
-	const of = [["process", state.process], ...state.ip === "" ? [] : [["ip", state.ip]]];
+	const of = [["process", state.process], ...(state.ip === "" ? [] : [["ip", state.ip]])];
 	const one = state.ip !== "";
-	const values = (resource, fn) => get("get-all-detailed", [...span.query, ...of, ["by", "host"], ["resource", resource], ["timestamps", "1"],
-		...one && step === interval_s ? [] : [["step", `${step}s`], ["fn", fn]], ...one ? [] : [["limit", String(linesAtMost)]]], signal);
+	const values = (resource, fn) =>
+		get(
+			"get-all-detailed",
+			[
+				...span.query,
+				...of,
+				["by", "host"],
+				["resource", resource],
+				["timestamps", "1"],
+				...(one && step === interval_s
+					? []
+					: [
+							["step", `${step}s`],
+							["fn", fn],
+						]),
+				...(one ? [] : [["limit", String(linesAtMost)]]),
+			],
+			signal
+		);
 	const highs = one && step > interval_s;
 	const [means, transitions, forecasts, mem, cpu, memHigh, cpuHigh] = await Promise.all([
 		get("get-all", [...span.query, ["by", "host"], ["process", state.process]], signal),
 		get("alarms", [...span.query, ...of, ["standing", "1"]], signal),
 		get("forecasts", [...of, ["explain", "1"]], signal),
-		values("mem", "mean"), values("cpu", "mean"),
-		highs ? values("mem", "max") : null, highs ? values("cpu", "max") : null,
+		values("mem", "mean"),
+		values("cpu", "mean"),
+		highs ? values("mem", "max") : null,
+		highs ? values("cpu", "max") : null,
 	]);
-	const series = answer => Object.fromEntries(Object.entries(answer ?? {}).map(([ip, processes]) => [ip, processes[state.process] ?? []]));
+	const series = answer =>
+		Object.fromEntries(Object.entries(answer ?? {}).map(([ip, processes]) => [ip, processes[state.process] ?? []]));
 	const data = {
-		step, means, forecasts, alarms: intervals(transitions),
-		mem: {means: series(mem), highs: memHigh && series(memHigh)}, cpu: {means: series(cpu), highs: cpuHigh && series(cpuHigh)},
+		step,
+		means,
+		forecasts,
+		alarms: intervals(transitions),
+		mem: {means: series(mem), highs: memHigh && series(memHigh)},
+		cpu: {means: series(cpu), highs: cpuHigh && series(cpuHigh)},
 	};
 	loaded = {key, data};
 	return data;
@@ -76,39 +102,84 @@ export function showProcess(data, common) {
 	const nameOf = address => names.get(address) ?? address;
 	setText(byId("process-name"), process);
 	setAttribute(byId("back"), "href", href({process: "", ip: ""}));
-	showItsColour(common.alarms.filter(alarm => alarm.process === process && (ip === "" || alarm.ip === ip)), ip === "" ? "" : ` on ${nameOf(ip)}`);
+	showItsColour(
+		common.alarms.filter(alarm => alarm.process === process && (ip === "" || alarm.ip === ip)),
+		ip === "" ? "" : ` on ${nameOf(ip)}`
+	);
 	showItsHosts(data.means, process, ip, nameOf);
 
-	fill(byId("its-alarms"), JSON.stringify([data.alarms, href({}), Math.floor(now / 60)]), () => data.alarms.length === 0 ?
-		[element("li", {class: "faint"}, "none")] : data.alarms.map(alarm => intervalItem(alarm, nameOf(alarm.ip), now)).reverse());
+	fill(byId("its-alarms"), JSON.stringify([data.alarms, href({}), Math.floor(now / 60)]), () =>
+		data.alarms.length === 0
+			? [element("li", {class: "faint"}, "none")]
+			: data.alarms.map(alarm => intervalItem(alarm, nameOf(alarm.ip), now)).reverse()
+	);
 
 	const forecasts = Object.entries(data.forecasts).flatMap(([address, processes]) =>
-		Object.entries(processes[process] ?? {}).map(([resource, forecast]) => ({ip: address, host: nameOf(address), resource, forecast})));
+		Object.entries(processes[process] ?? {}).map(([resource, forecast]) => ({
+			ip: address,
+			host: nameOf(address),
+			resource,
+			forecast,
+		}))
+	);
 	showWhy(forecasts, now);
 
-	setText(byId("chart-help"), `Drag over a chart to look closer. Each point is ${data.step <= common.interval_s ? "a sample." :
-		`the mean of ${duration(data.step)}${data.mem.highs ? "; the shade above reaches to the highest value." : "."}`}`);
-	const aheads = span.past ? {} : Object.fromEntries(resources.map(resource => [resource, aheadOf(resource, data, forecasts, common)]));
+	const point = data.step <= common.interval_s ? "a sample" : `the mean of ${duration(data.step)}`;
+	const shade = data.mem.highs ? "; the shade above reaches to the highest value" : "";
+	setText(byId("chart-help"), `Drag over a chart to look closer. Each point is ${point}${shade}.`);
+	const aheads = span.past
+		? {}
+		: Object.fromEntries(resources.map(resource => [resource, aheadOf(resource, data, forecasts, common)]));
 	const to = Math.max(span.to, ...Object.values(aheads).map(ahead => ahead?.to ?? 0));
-	resources.forEach(resource => showChart(resource, data, forecasts, {...common, to, ahead: aheads[resource] ?? null}, nameOf));
+	resources.forEach(resource =>
+		showChart(resource, data, forecasts, {...common, to, ahead: aheads[resource] ?? null}, nameOf)
+	);
 }
 
 function showItsColour(standing, where) {
-	fill(byId("process-alarm"), JSON.stringify([where, standing.map(({color, resource}) => [color, resource])]), () => standing.length === 0 ?
-		[badge("green"), `${where} now`] : standing.flatMap(alarm => [badge(alarm.color), ` ${resourceWords[alarm.resource]}${where} now `]));
+	fill(byId("process-alarm"), JSON.stringify([where, standing.map(({color, resource}) => [color, resource])]), () =>
+		standing.length === 0
+			? [badge("green"), `${where} now`]
+			: standing.flatMap(alarm => [badge(alarm.color), ` ${resourceWords[alarm.resource]}${where} now `])
+	);
 }
 
 function showItsHosts(means, process, chosen, nameOf) {
-	const hosts = Object.entries(means).map(([ip, processes]) => [ip, ...processes[process] ?? [null, null]])
+	const hosts = Object.entries(means)
+		.map(([ip, processes]) => [ip, ...(processes[process] ?? [null, null])])
 		.sort((a, b) => (b[1] ?? -1) - (a[1] ?? -1));
 	fill(byId("of-hosts"), JSON.stringify([chosen, hosts, href({})]), () => {
-		const line = (link, mem, cpu, current) => element("tr", {class: current ? "chosen" : false}, element("th", {scope: "row"}, link),
-			element("td", {class: "c-number"}, mem), element("td", {class: "c-number"}, cpu));
-		const rows = hosts.slice(0, hostsAtMost).map(([ip, mem, cpu]) =>
-			line(element("a", {href: href({ip}), "aria-current": ip === chosen && "true"}, nameOf(ip)), percent(mem), percent(cpu), ip === chosen));
+		const line = (link, mem, cpu, current) =>
+			element(
+				"tr",
+				{class: current ? "chosen" : false},
+				element("th", {scope: "row"}, link),
+				element("td", {class: "c-number"}, mem),
+				element("td", {class: "c-number"}, cpu)
+			);
+		const rows = hosts
+			.slice(0, hostsAtMost)
+			.map(([ip, mem, cpu]) =>
+				line(
+					element("a", {href: href({ip}), "aria-current": ip === chosen && "true"}, nameOf(ip)),
+					percent(mem),
+					percent(cpu),
+					ip === chosen
+				)
+			);
 		if (hosts.length > 1) {
-			rows.unshift(line(element("a", {href: href({ip: ""}), "aria-current": chosen === "" && "true"},
-				`All ${counted(hosts.length, "host")}`), "", "", chosen === ""));
+			rows.unshift(
+				line(
+					element(
+						"a",
+						{href: href({ip: ""}), "aria-current": chosen === "" && "true"},
+						`All ${counted(hosts.length, "host")}`
+					),
+					"",
+					"",
+					chosen === ""
+				)
+			);
 		}
 		return rows;
 	});
@@ -119,39 +190,61 @@ function showItsHosts(means, process, chosen, nameOf) {
 function showChart(resource, data, forecasts, {span, to, ahead, now, alarms, interval_s}, nameOf) {
 	const {process} = current();
 	const {means, highs} = data[resource];
-	const ips = hostsOf(means);
+	const ips = withValues(means);
 	const rows = chartRows(means, highs, ips, Math.max(data.step, interval_s));
-	const standing = alarms.find(alarm => alarm.process === process && alarm.resource === resource && ips.includes(alarm.ip));
+	const standing = alarms.find(
+		alarm => alarm.process === process && alarm.resource === resource && ips.includes(alarm.ip)
+	);
 	const forecast = forecasts.find(each => each.resource === resource && each.forecast.limit)?.forecast;
 	const facts = ips.length === 1 && summary(means[ips[0]], highs?.[ips[0]] ?? means[ips[0]]);
-	const sentence = facts ? `mean ${percent(facts.mean)}, highest ${percent(facts.high)} at ${clockTime(facts.highAt, now, true)}, last ${percent(facts.last)}` : "";
+	const sentence = facts ? summaryWords(facts, now) : "";
 	const where = ips.length === 1 ? nameOf(ips[0]) : counted(ips.length, "host");
 
-	readings[resource] = row => showReading(resource, row === null ? null : rows[row], ips.map(nameOf), highs !== null, now, sentence);
-	charts[resource].show({
-		labels: ["time", ...ips], rows, bars: highs !== null, from: span.from, to, limit: standing?.threshold ?? forecast?.limit ?? null,
-		shades: data.alarms.filter(alarm => alarm.resource === resource).map(alarm =>
-			({from: alarm.from, to: alarm.to ?? Math.min(now, span.to), color: alarm.color})),
-		ahead, title: `${resource === "mem" ? "Memory" : "CPU"} of ${process} on ${where}${sentence === "" ? "" : `: ${sentence}`}`,
-	}).catch(error => setText(byId(`${resource}-reading`), error.message));
+	readings[resource] = row =>
+		showReading(resource, row === null ? null : rows[row], ips.map(nameOf), highs !== null, now, sentence);
+	charts[resource]
+		.show({
+			labels: ["time", ...ips],
+			rows,
+			bars: highs !== null,
+			from: span.from,
+			to,
+			limit: standing?.threshold ?? forecast?.limit ?? null,
+			shades: data.alarms
+				.filter(alarm => alarm.resource === resource)
+				.map(alarm => ({from: alarm.from, to: alarm.to ?? Math.min(now, span.to), color: alarm.color})),
+			ahead,
+			title: `${resource === "mem" ? "Memory" : "CPU"} of ${process} on ${where}${sentence && `: ${sentence}`}`,
+		})
+		.catch(error => setText(byId(`${resource}-reading`), error.message));
+}
+
+function summaryWords({mean, high, highAt, last}, now) {
+	return `mean ${percent(mean)}, highest ${percent(high)} at ${clockTime(highAt, now, true)}, last ${percent(last)}`;
 }
 
 /** The hosts that have values. */
-function hostsOf(means) {
+function withValues(means) {
 	return Object.keys(means).filter(ip => means[ip].length > 0);
 }
 
 /** What is forecast, where the chart is of one host, as far as it has room beside the span: a third of it. */
 function aheadOf(resource, data, forecasts, {now, span}) {
-	const [ip, ...others] = hostsOf(data[resource].means);
+	const [ip, ...others] = withValues(data[resource].means);
 	const forecast = forecasts.find(each => each.ip === ip && each.resource === resource)?.forecast;
 	if (!forecast || others.length > 0) {
 		return null;
 	}
 	const [, base] = data[resource].means[ip].at(-1);
 	const likely = `${Math.round(100 * forecast.probability)} % likely`;
-	return {from: now, to: now + Math.min(forecast.horizon_s ?? 1800, span.length / 3), base, value: forecast.forecast,
-		words: `up to ${percent(forecast.forecast)}, ${likely} to pass the limit`, few: likely};
+	return {
+		from: now,
+		to: now + Math.min(forecast.horizon_s ?? 1800, span.length / 3),
+		base,
+		value: forecast.forecast,
+		words: `up to ${percent(forecast.forecast)}, ${likely} to pass the limit`,
+		few: likely,
+	};
 }
 
 /** Says the values of a row; of none, what there is to say of all. */
@@ -169,8 +262,12 @@ function showReading(resource, row, names, bars, now, sentence) {
 	names.forEach((name, i) => {
 		const value = row?.[i + 1];
 		const middle = bars ? value?.[1] : value;
-		if (!row || typeof middle === "number" && !Number.isNaN(middle)) {
-			const words = !row ? "" : bars && value[2] > value[1] ? ` ${percent(middle)}, highest ${percent(value[2])}` : ` ${percent(middle)}`;
+		if (!row || (typeof middle === "number" && !Number.isNaN(middle))) {
+			const words = !row
+				? ""
+				: bars && value[2] > value[1]
+					? ` ${percent(middle)}, highest ${percent(value[2])}`
+					: ` ${percent(middle)}`;
 			parts.push(element("span", {class: "of"}, keyOf(i), `${name}${words} `));
 		}
 	});

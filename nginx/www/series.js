@@ -26,8 +26,12 @@ export function chartRows(means, highs, ips, step) {
 		const high = new Map(highs?.[ip] ?? []);
 		let last = null;
 		const put = (time, value) => {
-			const row = byTime.get(time) ?? byTime.set(time, [new Date(time * 1000), ...ips.map(() => highs ? [null, null, null] : null)]).get(time);
-			row[column + 1] = highs ? [value, value, Number.isNaN(value) ? NaN : high.get(time) ?? value] : value;
+			const row =
+				byTime.get(time) ??
+				byTime
+					.set(time, [new Date(time * 1000), ...ips.map(() => (highs ? [null, null, null] : null))])
+					.get(time);
+			row[column + 1] = highs ? [value, value, Number.isNaN(value) ? NaN : (high.get(time) ?? value)] : value;
 		};
 		for (const [time, value] of means[ip] ?? []) {
 			if (last !== null && time - last > 2.5 * step) {
@@ -53,5 +57,10 @@ export function summary(values, highs) {
 	for (const point of highs) {
 		high = point[1] > high[1] ? point : high;
 	}
-	return {last: values.at(-1)[1], mean: values.reduce((sum, [, value]) => sum + value, 0) / values.length, high: high[1], highAt: high[0]};
+	return {
+		last: values.at(-1)[1],
+		mean: values.reduce((sum, [, value]) => sum + value, 0) / values.length,
+		high: high[1],
+		highAt: high[0],
+	};
 }

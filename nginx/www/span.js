@@ -4,8 +4,17 @@ import {byId, element, fill, setText} from "./dom.js";
 import {localInput, spanWords} from "./format.js";
 import {current, go, spanOf, timeText} from "./state.js";
 
-const windows = [["5m", "5 min", 300], ["15m", "15 min", 900], ["1h", "1 h", 3600], ["6h", "6 h", 21600], ["24h", "24 h", 86400],
-	["2d", "2 d", 172800], ["7d", "7 d", 604800], ["30d", "30 d", 2592000], ["365d", "1 y", 31536000]];
+const windows = [
+	["5m", "5 min", 300],
+	["15m", "15 min", 900],
+	["1h", "1 h", 3600],
+	["6h", "6 h", 21600],
+	["24h", "24 h", 86400],
+	["2d", "2 d", 172800],
+	["7d", "7 d", 604800],
+	["30d", "30 d", 2592000],
+	["365d", "1 y", 31536000],
+];
 const aroundSeconds = 300; // of a moment, on both sides
 const shortestSeconds = 30;
 
@@ -19,7 +28,8 @@ let retention = 172800;
 export function goTo(from, to) {
 	const latest = now();
 	const end = Math.min(to, latest);
-	const start = Math.max(Math.min(from, end - shortestSeconds), latest - retention + 60); // by when it is asked for it is older
+	const oldest = latest - retention + 60; // it gets older until it is asked for
+	const start = Math.max(Math.min(from, end - shortestSeconds), oldest);
 	go({from: timeText(start), to: timeText(Math.max(end, start + 1))});
 }
 
@@ -36,11 +46,16 @@ function lastNight() {
 function move(how) {
 	const {from, to, length} = spanOf(current(), now());
 	switch (how) {
-	case "earlier": return goTo(from - length, from);
-	case "later": return to + length >= now() ? goTo(now() - length, now()) : goTo(to, to + length);
-	case "wider": return goTo(from - length / 2, to + length / 2);
-	case "narrower": return goTo(from + length / 4, to - length / 4);
-	default: return go({from: "", to: ""});
+		case "earlier":
+			return goTo(from - length, from);
+		case "later":
+			return to + length >= now() ? goTo(now() - length, now()) : goTo(to, to + length);
+		case "wider":
+			return goTo(from - length / 2, to + length / 2);
+		case "narrower":
+			return goTo(from + length / 4, to - length / 4);
+		default:
+			return go({from: "", to: ""});
 	}
 }
 
@@ -80,17 +95,22 @@ export function retentionSeconds() {
 export function showSpan() {
 	const {past, from, to} = spanOf(current(), now());
 	const chosen = past ? "" : current().window;
-	fill(byId("windows"), `${retention} ${chosen}`, () => windows.filter(([, , seconds]) => seconds <= retention).map(([window, words]) => {
-		const button = element("button", {type: "button", "aria-pressed": String(window === chosen)}, words);
-		button.addEventListener("click", () => go({window, from: "", to: ""}));
-		return button;
-	}));
+	fill(byId("windows"), `${retention} ${chosen}`, () =>
+		windows
+			.filter(([, , seconds]) => seconds <= retention)
+			.map(([window, words]) => {
+				const button = element("button", {type: "button", "aria-pressed": String(window === chosen)}, words);
+				button.addEventListener("click", () => go({window, from: "", to: ""}));
+				return button;
+			})
+	);
 	byId("past").hidden = !past;
 	if (past) {
 		setText(byId("past-span"), spanWords(from, to, now()));
 	}
 	const shown = past ? `${from} ${to}` : "";
-	if (byId("moment").dataset.shown !== shown) { // what is being typed stays
+	if (byId("moment").dataset.shown !== shown) {
+		// what is being typed stays
 		byId("moment").dataset.shown = shown;
 		byId("from").value = past ? localInput(from) : "";
 		byId("to").value = past ? localInput(to) : "";

@@ -1,6 +1,6 @@
 /**
- * Small curves of the rows that are in view: they are fetched for these alone, a host at a time, and kept for as long as
- * they are in view.
+ * Small curves of the rows that are in view: they are fetched for these alone, a host at a time, and kept for as long
+ * as they are in view.
  */
 import {get} from "./api.js";
 import {keyOf} from "./processes.js";
@@ -50,8 +50,15 @@ export async function fetchCurves(rows, span, resource, interval_s, all, changed
 	const step = Math.max(interval_s, Math.ceil(span.length / points));
 	const wanted = all ? rows : rows.filter(row => !paths.has(row.key));
 	for (const [ip, names] of bundles(wanted)) {
-		const query = [...span.query, ["by", "host"], ["ip", ip], ["resource", resource], ["timestamps", "1"], ["step", `${step}s`],
-			...names.map(name => ["process", name])];
+		const query = [
+			...span.query,
+			["by", "host"],
+			["ip", ip],
+			["resource", resource],
+			["timestamps", "1"],
+			["step", `${step}s`],
+			...names.map(name => ["process", name]),
+		];
 		try {
 			const answer = await get("get-all-detailed", query, mine.signal);
 			for (const name of names) {
@@ -71,10 +78,11 @@ export async function fetchCurves(rows, span, resource, interval_s, all, changed
 function* bundles(rows) {
 	const byHost = new Map();
 	for (const {ip, process} of rows) {
-		byHost.set(ip, [...byHost.get(ip) ?? [], process]);
+		byHost.set(ip, [...(byHost.get(ip) ?? []), process]);
 	}
 	for (const [ip, names] of byHost) {
-		let bundle = [], bytes = 0;
+		let bundle = [],
+			bytes = 0;
 		for (const name of names) {
 			const size = 3 * new TextEncoder().encode(name).length + 9;
 			if (bundle.length === namesAtOnce || bytes + size > queryBytes) {
@@ -90,8 +98,8 @@ function* bundles(rows) {
 }
 
 /**
- * A curve over its own range, but for what hardly moves, which is to look so. What lies further apart than `gap` seconds is
- * not joined.
+ * A curve over its own range, but for what hardly moves, which is to look so. What lies further apart than `gap`
+ * seconds is not joined.
  */
 function path(values, from, to, gap) {
 	const highest = Math.max(...values.map(([, value]) => value));
@@ -99,11 +107,14 @@ function path(values, from, to, gap) {
 	const range = Math.max(highest - lowest, leastRange * highest, 1e-9);
 	const bottom = (highest + lowest - range) / 2;
 	let last = -Infinity;
-	return values.map(([time, value]) => {
-		const x = Math.min(1, Math.max(0, (time - from) / (to - from))) * width;
-		const y = height - 1.5 - (value - bottom) / range * (height - 3);
-		const joined = time - last <= gap;
-		last = time;
-		return `${joined ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}${joined ? "" : "h0.5"}`; // one alone is to be seen
-	}).join("");
+	return values
+		.map(([time, value]) => {
+			const x = Math.min(1, Math.max(0, (time - from) / (to - from))) * width;
+			const y = height - 1.5 - ((value - bottom) / range) * (height - 3);
+			const joined = time - last <= gap;
+			last = time;
+			const point = `${x.toFixed(1)} ${y.toFixed(1)}`;
+			return joined ? `L${point}` : `M${point}h0.5`; // one alone is to be seen
+		})
+		.join("");
 }

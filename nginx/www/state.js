@@ -6,7 +6,19 @@
  *   view=services
  */
 
-const defaults = {view: "", window: "5m", from: "", to: "", process: "", ip: "", q: "", host: "", color: "", sort: "mem", order: "desc"};
+const defaults = {
+	view: "",
+	window: "5m",
+	from: "",
+	to: "",
+	process: "",
+	ip: "",
+	q: "",
+	host: "",
+	color: "",
+	sort: "mem",
+	order: "desc",
+};
 const checks = {
 	view: /^services$/,
 	window: /^[1-9]\d*[smhd]$/,
@@ -44,7 +56,8 @@ export function current() {
  * @returns {string} a link to the present state with the change
  */
 export function href(change) {
-	const query = Object.entries({...state, ...change}).filter(([name, value]) => value !== defaults[name])
+	const query = Object.entries({...state, ...change})
+		.filter(([name, value]) => value !== defaults[name])
 		.map(([name, value]) => `${name}=${encodeURIComponent(value).replaceAll("%3A", ":")}`);
 	return query.length > 0 ? `?${query.join("&")}` : location.pathname;
 }
@@ -92,7 +105,7 @@ document.addEventListener("click", event => {
  * @param {string} text seconds, milliseconds or RFC 3339
  * @returns {number} seconds since 1970, NaN where it is none of them
  */
-export function parseTime(text) {
+function parseTime(text) {
 	if (/^\d+(\.\d+)?$/.test(text)) {
 		const number = Number(text);
 		return number >= 1e11 ? number / 1000 : number;
@@ -121,6 +134,11 @@ export function spanOf(of, now) {
 	}
 	const to = of.to === "" ? now : parseTime(of.to);
 	const from = of.from === "" ? to - 300 : parseTime(of.from);
-	const query = [["from", of.from], ["to", of.to]].filter(([, text]) => text !== "").map(([name, text]) => [name, String(parseTime(text))]);
+	const query = [
+		["from", of.from],
+		["to", of.to],
+	]
+		.filter(([, text]) => text !== "")
+		.map(([name, text]) => [name, String(parseTime(text))]);
 	return {past: true, from, to, length: to - from, query};
 }

@@ -22,13 +22,17 @@ export function showInTab(colour, away) {
  */
 export function showColour(colour, sentence) {
 	setAttribute(byId("band"), "class", `band ${colour}`);
-	fill(byId("colour"), `${colour} ${sentence}`, () =>
-		[element("strong", {}, colourWords[colour]), element("span", {}, sentence)]);
+	fill(byId("colour"), `${colour} ${sentence}`, () => [
+		element("strong", {}, colourWords[colour]),
+		element("span", {}, sentence),
+	]);
 }
 
 /** @param {string[]} sentences the important one first; said once each as long as they stay the same */
 export function showMessages(sentences) {
-	fill(byId("messages"), sentences.join("\n"), () => sentences.map(sentence => element("p", {class: "message"}, sentence)));
+	fill(byId("messages"), sentences.join("\n"), () =>
+		sentences.map(sentence => element("p", {class: "message"}, sentence))
+	);
 }
 
 /** @param {string} text how old the numbers are */

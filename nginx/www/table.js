@@ -1,6 +1,6 @@
 /**
- * The table of processes. Of thousands of rows those near the view alone are elements, which are filled anew as the page
- * scrolls and refreshes; the table says how many rows there are in truth. Rows are all of one height.
+ * The table of processes. Of thousands of rows those near the view alone are elements, which are filled anew as the
+ * page scrolls and refreshes; the table says how many rows there are in truth. Rows are all of one height.
  */
 import {byId, element, setAttribute, setText} from "./dom.js";
 import {colourWords, percent} from "./format.js";
@@ -11,7 +11,7 @@ const extraRows = 8; // above and below the view
 
 let rows = [];
 let views = []; // the elements of the rows that are in the document, in their order
-let first = 0;  // the row that the first of them shows
+let first = 0; // the row that the first of them shows
 let height = 38;
 let highest = {mem: 1, cpu: 1};
 let active = ""; // the key of the row that the arrows are on
@@ -113,17 +113,32 @@ function space(id, count) {
 
 function makeView() {
 	const link = element("a");
-	const mem = number("mem"), cpu = number("cpu");
+	const mem = number("mem"),
+		cpu = number("cpu");
 	const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
 	const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-	for (const [name, value] of [["viewBox", "0 0 120 24"], ["preserveAspectRatio", "none"], ["aria-hidden", "true"]]) {
+	for (const [name, value] of [
+		["viewBox", "0 0 120 24"],
+		["preserveAspectRatio", "none"],
+		["aria-hidden", "true"],
+	]) {
 		svg.setAttribute(name, value);
 	}
 	svg.append(path);
-	const colour = element("span", {class: "badge"}), host = element("span");
-	const below = {colour: element("span", {class: "badge"}), host: element("span")}; // on a small screen, in the place of columns
-	const row = element("tr", {}, element("td", {class: "c-colour"}, colour),
-		element("td", {class: "c-process"}, link, element("span", {class: "below"}, below.colour, below.host)), element("td", {class: "c-host"}, host), mem.cell, cpu.cell, element("td", {class: "c-trend"}, svg));
+	const colour = element("span", {class: "badge"}),
+		host = element("span");
+	// On a small screen, in the place of columns.
+	const below = {colour: element("span", {class: "badge"}), host: element("span")};
+	const row = element(
+		"tr",
+		{},
+		element("td", {class: "c-colour"}, colour),
+		element("td", {class: "c-process"}, link, element("span", {class: "below"}, below.colour, below.host)),
+		element("td", {class: "c-host"}, host),
+		mem.cell,
+		cpu.cell,
+		element("td", {class: "c-trend"}, svg)
+	);
 	const view = {row, link, colour, host, below, mem, cpu, path, key: ""};
 	link.addEventListener("focus", () => {
 		active = view.key;
@@ -137,7 +152,8 @@ function makeView() {
 }
 
 function number(name) {
-	const text = element("span", {class: "number"}), bar = element("span", {class: `bar ${name}`, "aria-hidden": "true"});
+	const text = element("span", {class: "number"}),
+		bar = element("span", {class: `bar ${name}`, "aria-hidden": "true"});
 	return {cell: element("td", {class: "c-number"}, text, element("span", {class: "track"}, bar)), text, bar};
 }
 
@@ -156,7 +172,7 @@ function fillView(view, row, index) {
 	setText(view.below.host, row.host);
 	for (const name of ["mem", "cpu"]) {
 		setText(view[name].text, percent(row[name]));
-		view[name].bar.style.width = `${100 * (row[name] ?? 0) / highest[name]}%`;
+		view[name].bar.style.width = `${(100 * (row[name] ?? 0)) / highest[name]}%`;
 	}
 	setAttribute(view.path, "d", pathOf(row.key));
 }
@@ -172,7 +188,14 @@ export function walk(key) {
 	const inTable = byId("rows").contains(document.activeElement);
 	const old = inTable ? rows.findIndex(row => row.key === active) : -1;
 	const page = Math.max(1, Math.floor(innerHeight / height) - 2);
-	const target = {ArrowUp: old - 1, ArrowDown: old + 1, PageUp: old - page, PageDown: old + page, Home: 0, End: rows.length - 1}[key];
+	const target = {
+		ArrowUp: old - 1,
+		ArrowDown: old + 1,
+		PageUp: old - page,
+		PageDown: old + page,
+		Home: 0,
+		End: rows.length - 1,
+	}[key];
 	goToRow(Math.min(rows.length - 1, Math.max(0, target)));
 }
 

@@ -1,4 +1,7 @@
-/** The dialog that asks for a token. It is kept in memory alone (api.js), and asked for again by a page that is loaded anew. */
+/**
+ * The dialog that asks for a token. It is kept in memory alone (api.js), and asked for again by a page that is loaded
+ * anew.
+ */
 import {setToken} from "./api.js";
 import {byId, setText} from "./dom.js";
 
