@@ -1,6 +1,7 @@
 /** Alarms: those that stand, those that stood in a span, and how one is said in a line. */
 import {element} from "./dom.js";
 import {clockTime, colourWords, duration, percent, resourceWords, round} from "./format.js";
+import {retentionSeconds} from "./span.js";
 import {href, timeText} from "./state.js";
 
 /**
@@ -97,12 +98,16 @@ function expectation({probability, expected_at, full_at, threshold}, now) {
  * @param {Interval} interval
  * @param {string} host its name
  * @param {number} now
+ * @param {number} end of the span that it was looked for in
  * @returns {HTMLElement} a list's item that leads to the process at that time
  */
-export function intervalItem(interval, host, now) {
-	const to = interval.to ?? now;
+export function intervalItem(interval, host, now, end) {
+	const to = interval.to ?? end;
 	const margin = Math.max(120, (to - interval.from) / 2);
-	const span = {from: timeText(interval.from - margin), to: timeText(Math.min(now, to + margin))};
+	const oldest = now - retentionSeconds() + 300; // it gets older until it is asked for
+	const span = {from: timeText(Math.max(oldest, interval.from - margin)), to: timeText(Math.min(now, to + margin))};
+	const open = end < now ? "…" : "still";
+	const until = interval.to === null ? open : `${clockTime(to, now)} (${duration(to - interval.from)})`;
 	return element(
 		"li",
 		{},
@@ -110,11 +115,6 @@ export function intervalItem(interval, host, now) {
 		processLink(interval, span),
 		element("span", {class: "faint"}, ` on ${host} `),
 		element("span", {class: "level"}, interval.process === "*" ? "silent" : resourceWords[interval.resource]),
-		element(
-			"span",
-			{class: "faint"},
-			`${clockTime(interval.from, now)} – ${interval.to === null ? "still" : clockTime(interval.to, now)}` +
-				(interval.to === null ? "" : ` (${duration(interval.to - interval.from)})`)
-		)
+		element("span", {class: "faint"}, `${clockTime(interval.from, now)} – ${until}`)
 	);
 }

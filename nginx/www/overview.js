@@ -117,8 +117,11 @@ function showBand(alarms, common) {
 	]
 		.filter(([number]) => number > 0)
 		.map(([number, words]) => `${number} ${words}`);
+	if (parts.length === 0 && ofBand === "unknown") {
+		parts.push("nobody watches now");
+	}
 	const scope = `${counted(hosts.length, "host")}, ${counted(shown.rows.length, "process", "processes")}`;
-	showColour(ofBand, parts.length > 0 ? parts.join(", ") : ofBand === "unknown" ? "nobody watches now" : scope);
+	showColour(ofBand, parts.join(", "), parts.length > 0 ? "" : scope);
 
 	const order = ["red", "unknown", "orange"];
 	const sorted = [...alarms].sort(
@@ -127,7 +130,7 @@ function showBand(alarms, common) {
 	const listed = sorted.slice(0, showsAllAlarms ? alarmsAtMost : alarmsAtFirst);
 	fill(byId("alarms"), JSON.stringify([span.past, listed, href({}), Math.floor(now / 10)]), () =>
 		listed.map(alarm =>
-			span.past ? intervalItem(alarm, nameOf(alarm.ip), now) : alarmItem(alarm, nameOf(alarm.ip), now)
+			span.past ? intervalItem(alarm, nameOf(alarm.ip), now, span.to) : alarmItem(alarm, nameOf(alarm.ip), now)
 		)
 	);
 	byId("alarms").hidden = alarms.length === 0;
@@ -151,7 +154,7 @@ function showEarlier({now, span, names}) {
 	byId("earlier").hidden = span.past || list.length === 0;
 	setText(byId("earlier-summary"), `Earlier alarms (${list.length.toLocaleString()})`);
 	fill(byId("earlier-alarms"), JSON.stringify([list, href({})]), () =>
-		list.slice(0, earlierAtMost).map(alarm => intervalItem(alarm, names.get(alarm.ip) ?? alarm.ip, now))
+		list.slice(0, earlierAtMost).map(alarm => intervalItem(alarm, names.get(alarm.ip) ?? alarm.ip, now, now))
 	);
 }
 

@@ -111,7 +111,7 @@ export function showProcess(data, common) {
 	fill(byId("its-alarms"), JSON.stringify([data.alarms, href({}), Math.floor(now / 60)]), () =>
 		data.alarms.length === 0
 			? [element("li", {class: "faint"}, "none")]
-			: data.alarms.map(alarm => intervalItem(alarm, nameOf(alarm.ip), now)).reverse()
+			: data.alarms.map(alarm => intervalItem(alarm, nameOf(alarm.ip), now, span.past ? span.to : now)).reverse()
 	);
 
 	const forecasts = Object.entries(data.forecasts).flatMap(([address, processes]) =>

@@ -19,13 +19,13 @@ export function showInTab(colour, away) {
 /**
  * @param {string} colour
  * @param {string} sentence behind it
+ * @param {string} [scope] likewise, but it is nothing that a screen reader is to say whenever it changes
  */
-export function showColour(colour, sentence) {
+export function showColour(colour, sentence, scope = "") {
 	setAttribute(byId("band"), "class", `band ${colour}`);
-	fill(byId("colour"), `${colour} ${sentence}`, () => [
-		element("strong", {}, colourWords[colour]),
-		element("span", {}, sentence),
-	]);
+	setText(byId("colour"), colourWords[colour]);
+	setText(byId("colour-sentence"), sentence);
+	setText(byId("scope"), scope);
 }
 
 /** @param {string[]} sentences the important one first; said once each as long as they stay the same */
