@@ -1,6 +1,6 @@
 /** Numbers, times and colours as people read them. Times are seconds since 1970. */
 
-export const colourWords = {red: "RED", orange: "AMBER", unknown: "UNKNOWN", green: "GREEN"};
+export const colourWords = {red: "RED", orange: "AMBER", unknown: "UNKNOWN", green: "GREEN", none: "NO ALARM"};
 
 /** From the worst to the best. */
 export const colourOrder = ["red", "orange", "unknown", "green"];

@@ -107,7 +107,9 @@ export function showNoOverview(hosts) {
 function showBand(alarms, common) {
 	const {now, span, names, hosts, colour} = common;
 	const nameOf = ip => names.get(ip) ?? ip;
-	const ofBand = span.past ? worst(alarms.map(alarm => alarm.color)) : colour;
+	// Whether anybody watched then is not known: no green for the past.
+	const ofPast = alarms.length > 0 ? worst(alarms.map(alarm => alarm.color)) : "none";
+	const ofBand = span.past ? ofPast : colour;
 	const count = color =>
 		new Set(alarms.filter(alarm => alarm.color === color).map(alarm => `${alarm.ip}\n${alarm.process}`)).size;
 	const parts = [
@@ -120,7 +122,8 @@ function showBand(alarms, common) {
 	if (parts.length === 0 && ofBand === "unknown") {
 		parts.push("nobody watches now");
 	}
-	const scope = `${counted(hosts.length, "host")}, ${counted(shown.rows.length, "process", "processes")}`;
+	const ofHosts = span.past ? new Set(shown.rows.map(row => row.ip)).size : hosts.length;
+	const scope = `${counted(ofHosts, "host")}, ${counted(shown.rows.length, "process", "processes")}`;
 	showColour(ofBand, parts.join(", "), parts.length > 0 ? "" : scope);
 
 	const order = ["red", "unknown", "orange"];
