@@ -20,12 +20,13 @@ const earlierSeconds = 60; // how old the list of earlier alarms may be
 let showsAllAlarms = false;
 let shown = null; // what the table is made of
 let curvesOf = "";
+let ticked = false; // since curves were asked for
 let loaded = {key: "", data: null}; // of a past span, which does not change
 let earlier = {time: -Infinity, alarms: []}; // those that have ended, the newest first
 
 /** Called once. */
 export function startOverview() {
-	startTable(() => askForCurves(false));
+	startTable(askForCurves);
 	byId("filter").addEventListener("input", () => go({q: byId("filter").value}, true));
 	byId("filter-host").addEventListener("change", () => go({host: byId("filter-host").value}));
 	byId("filter-colour").addEventListener("change", () => go({color: byId("filter-colour").value}));
@@ -81,11 +82,11 @@ export function showOverview(data, common) {
 	const alarms = span.past ? data.intervals : common.alarms;
 	const otherwise = !span.past && colour === "unknown" ? "unknown" : "green";
 	shown = {common, rows: rowsOf(data.means, alarms, names, otherwise)};
+	ticked ||= !span.past;
 	showBand(alarms, common);
 	showEarlier(common);
 	showHosts(hosts);
 	showTable();
-	askForCurves(!span.past);
 }
 
 /**
@@ -190,11 +191,8 @@ function curveResource() {
 	return current().sort === "cpu" ? "cpu" : "mem";
 }
 
-/**
- * Asks for the curves of the rows in view.
- * @param {boolean} all also for those that are there
- */
-function askForCurves(all) {
+/** Asks for the curves of the rows in view, as far as they are not there. */
+function askForCurves() {
 	if (!shown || byId("overview").hidden) {
 		return;
 	}
@@ -205,5 +203,6 @@ function askForCurves(all) {
 		forgetCurves();
 		drawCurves();
 	}
-	fetchCurves(rowsInView(), span, curveResource(), interval_s, all, drawCurves);
+	fetchCurves(rowsInView(), span, curveResource(), interval_s, ticked, drawCurves);
+	ticked = false;
 }

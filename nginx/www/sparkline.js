@@ -13,6 +13,7 @@ const height = 24;
 const leastRange = 0.3; // of the highest value
 
 let paths = new Map(); // key → the attribute d of a path
+let fresh = new Set(); // the keys of those that are of this tick
 let controller = null;
 
 /**
@@ -27,6 +28,7 @@ export function pathOf(key) {
 export function forgetCurves() {
 	controller?.abort();
 	paths = new Map();
+	fresh = new Set();
 }
 
 /**
@@ -34,22 +36,25 @@ export function forgetCurves() {
  * @param {{from: number, to: number, length: number, query: Array<[string, string]>}} span
  * @param {"mem"|"cpu"} resource
  * @param {number} interval_s
- * @param {boolean} all also those that are there: a tick has come
+ * @param {boolean} ticked whether those that are there are of an earlier tick
  * @param {function()} changed called when there is something new to draw
  */
-export async function fetchCurves(rows, span, resource, interval_s, all, changed) {
+export async function fetchCurves(rows, span, resource, interval_s, ticked, changed) {
 	controller?.abort();
 	const mine = new AbortController();
 	controller = mine;
+	if (ticked) {
+		fresh = new Set();
+	}
 	const inView = new Set(rows.map(row => row.key));
 	for (const key of paths.keys()) {
 		if (!inView.has(key)) {
 			paths.delete(key);
+			fresh.delete(key);
 		}
 	}
 	const step = Math.max(interval_s, Math.ceil(span.length / points));
-	const wanted = all ? rows : rows.filter(row => !paths.has(row.key));
-	for (const [ip, names] of bundles(wanted)) {
+	for (const [ip, names] of bundles(rows.filter(row => !fresh.has(row.key)))) {
 		const query = [
 			...span.query,
 			["by", "host"],
@@ -62,6 +67,7 @@ export async function fetchCurves(rows, span, resource, interval_s, all, changed
 		try {
 			const answer = await get("get-all-detailed", query, mine.signal);
 			for (const name of names) {
+				fresh.add(keyOf(ip, name));
 				paths.set(keyOf(ip, name), path(answer[ip]?.[name] ?? [], span.from, span.to, 2.5 * step));
 			}
 		} catch {
