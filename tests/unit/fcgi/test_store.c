@@ -416,6 +416,24 @@ static void test_store_append_any_value_comes_back_bit_for_bit(void **state)
 	store_history_free(&answer);
 }
 
+/* VictoriaMetrics 1.79.5 and 1.151.0 keep the values of a block as integers of 64 bits with one exponent
+ * (AppendFloatToDecimal() of its lib/decimal): beside 1e18 these would be 12, 0 and 0 (findings/victoriametrics-neighbours.sh).
+ * The most that a sample may be leaves the others six decimals. */
+static void test_store_append_beside_the_largest_value_others_keep_six_decimals(void **state)
+{
+	struct fixture *f = *state;
+	static const double values[] = { 12.1, 0.123, 1.0 / 3, WIRE_VALUE_MAX };
+	for (size_t i = 0; i < COUNT_OF(values); i++)
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000 + (int64_t)i * 3000, values[i]));
+	struct store_history answer;
+	settle(f);
+	assert_int_equal(f->ops->history(f->store, QUERY(f, 0, 100000), &answer), 0);
+	assert_int_equal(answer.items[0].count, COUNT_OF(values));
+	for (size_t i = 0; i < COUNT_OF(values); i++)
+		assert_true(fabs(answer.points[i].value - values[i]) <= (engine->approximate ? 1e-6 : 0));
+	store_history_free(&answer);
+}
+
 /* Of one series, as a forecast after the other has them, and of several at one time. */
 static void test_store_latest_probabilities_come_back(void **state)
 {
@@ -747,6 +765,7 @@ int main(void)
 		CASE(test_store_metrics_are_apart),
 		CASE(test_store_append_hostile_names_come_back_the_same),
 		CASE(test_store_append_any_value_comes_back_bit_for_bit),
+		CASE(test_store_append_beside_the_largest_value_others_keep_six_decimals),
 		CASE(test_store_latest_probabilities_come_back),
 		CASE(test_store_history_over_max_points_is_too_big),
 		CASE(test_store_history_of_many_listed_series),
