@@ -1,12 +1,13 @@
 """The REST interface: every endpoint with every query parameter and every error, through the real nginx."""
 
 import re
+import subprocess
 import threading
 import time
 import unittest
 import urllib.parse
 
-from vigie import ROOT, ServerTest, sample, wait_until
+from vigie import PREFIX, ROOT, ServerTest, sample, wait_until
 
 # What each GET endpoint takes.
 PARAMETERS = {
@@ -35,6 +36,14 @@ class WriteTest(ServerTest):
     def test_save_all_is_read_back(self):
         self.save("10.1.0.1", sample("alpha", "mem", 10), sample("alpha", "cpu", 50))
         self.assertEqual(self.json_of("get-all/10.1.0.1"), {"alpha": [10, 50]})
+
+    def test_upload_that_curl_repeats_without_its_body_is_refused(self):
+        """curl 7.88.1 (Debian 12) repeats an upload from a pipe, --retry with -T -, as an empty body in chunks, and takes a
+        200 for the success of the upload (findings/curl-retry-stdin.sh): no sample would be there, and nobody told."""
+        run = subprocess.run(["curl", "--silent", "--fail", "--max-time", "30", "--upload-file", "-", "--output", "/dev/null",
+                              "--write-out", "%{http_code}", f"http://127.0.0.1:{self.vigie.port}{PREFIX}save-all"],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.assertEqual((run.returncode, run.stdout), (22, "400"))
 
     def test_bad_item_is_named_and_nothing_is_stored(self):
         for key, value in (("value", "12"), ("value", -1), ("value", None), ("value", True), ("timestamp", "now"),
