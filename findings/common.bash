@@ -47,6 +47,35 @@ debian()
 	export LD_LIBRARY_PATH=${libraries%:}
 }
 
+# Python packages, NAME==VERSION, into a virtual environment; $python is its interpreter.
+python_packages()
+{
+	python=$folder/python/bin/python
+	/usr/bin/python3 -m venv "$folder/python"
+	"$python" -m pip install --quiet --disable-pip-version-check "$@" 2>"$folder/pip.log" || {
+		cat "$folder/pip.log" >&2
+		exit 2
+	}
+}
+
+# npm packages, NAME@VERSION; programs in $folder find them.
+node_packages()
+{
+	(cd "$folder" && npm install --silent --no-audit --no-fund --ignore-scripts "$@" >/dev/null) || exit 2
+}
+
+# A Rust program from the standard input, with crates as cargo add takes them: $folder/rust/target/debug/program.
+rust_program()
+{
+	mkdir -p "$folder/rust/src"
+	printf '[package]\nname = "program"\nversion = "0.1.0"\nedition = "2021"\n' >"$folder/rust/Cargo.toml"
+	cat >"$folder/rust/src/main.rs"
+	(cd "$folder/rust" && cargo add --quiet "$@" && cargo build --quiet) 2>"$folder/cargo.log" || {
+		cat "$folder/cargo.log" >&2
+		exit 2
+	}
+}
+
 # Starts a program in the background; its output is in $folder/NAME.log.
 start()
 {

@@ -12,7 +12,7 @@ cd "$(dirname "$0")"
 . ./common.bash
 
 version=4.1.0
-(cd "$folder" && npm install --silent --no-audit --no-fund --ignore-scripts "pidusage@$version" >/dev/null)
+node_packages "pidusage@$version"
 echo "version: pidusage $version, node $(node --version)"
 
 # With a maxage of 2.5 s instead of a minute; the process has several seconds of CPU by the end.

@@ -10,16 +10,9 @@
 # its spike is there or not by the age of the process.
 set -eu
 cd "$(dirname "$0")"
-. ./common.bash
+. ./victoriametrics.bash
 
-version=1.79.5+ds1-2+b5
-debian "victoria-metrics=$version"
-url=http://127.0.0.1:$(free_port)
-start victoria-metrics "$root/usr/bin/victoria-metrics" -storageDataPath="$folder/data" -retentionPeriod=7d \
-	-httpListenAddr="${url#http://}"
-until_true curl --silent --fail "$url/health"
-echo "version: victoria-metrics $version"
-
+victoriametrics_start
 now=$(($(date +%s) - 3600))
 # process NAME FIRST: ten seconds later it is at FIRST + 10
 process()
@@ -31,12 +24,12 @@ process()
 	process young 100
 	process old 120
 	echo "cpu_seconds{process=\"single\"} 7 $((now - 10))000"
-} | curl --silent --fail --data-binary @- "$url/api/v1/import/prometheus"
+} | curl --silent --fail --data-binary @- "$victoriametrics_url/api/v1/import/prometheus"
 
 # answer FUNCTION PROCESS
 answer()
 {
-	curl --silent --get "$url/api/v1/query" --data "time=$now&nocache=1" \
+	curl --silent --get "$victoriametrics_url/api/v1/query" --data "time=$now&nocache=1" \
 		--data-urlencode "query=$1(cpu_seconds{process=\"$2\"}[1m])" |
 		sed --quiet 's/.*"value":\[[0-9]*,"\([^"]*\)".*/\1/p'
 }
