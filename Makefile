@@ -71,6 +71,7 @@ bench:                                  ## install what is missing, and print th
 	deploy/install-deps bench
 	+$(MAKE) --no-print-directory all benches
 	BUILD=$(BUILD) tests/bench/store
+	BUILD=$(BUILD) tests/bench/page
 	BUILD=$(BUILD) tests/bench/run
 
 store-bench:                            ## print those of the store alone, beside another version's, BEFORE=its build (20 minutes)

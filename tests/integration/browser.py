@@ -18,11 +18,13 @@ import socket
 import subprocess
 import tempfile
 import time
+import unittest
 import urllib.parse
 
-from vigie import wait_until
+from vigie import is_sanitized, wait_until
 
-PATIENCE_S = 30  # of a page that comes, on a machine that has other work
+PATIENCE_S = 30  # of what is to come, on a machine that has other work
+ANSWER_S = 180  # of a command, which may be to wait for many refreshes
 OPTIONS = (
     "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu",
     "--no-sandbox",             # which root has none of
@@ -31,19 +33,20 @@ OPTIONS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-default-apps",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
     # Pages that nobody looks at run like the others.
-    "--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding",
+    "--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
     "--force-color-profile=srgb", "--hide-scrollbars", "--mute-audio", "--ignore-certificate-errors",
 )
 KEYS = {  # {name: (virtual key code, text)}
-    "Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, ""), "ArrowUp": (38, ""), "ArrowDown": (40, ""), "ArrowLeft": (37, ""),
-    "ArrowRight": (39, ""), "Backspace": (8, ""), "Home": (36, ""), "End": (35, ""),
+    "Enter": (13, "\r"), "Escape": (27, ""), "Backspace": (8, ""),
+    "ArrowUp": (38, ""), "ArrowDown": (40, ""), "ArrowLeft": (37, ""), "ArrowRight": (39, ""),
 }
 # What an element must not be covered by, but for what is in it.
-POINT = """function() {
+POINT = """function(part) {
 	this.scrollIntoView({block: 'nearest', inline: 'nearest', behavior: 'instant'});
-	const box = this.getBoundingClientRect(), x = box.x + box.width / 2, y = box.y + box.height / 2;
+	const box = this.getBoundingClientRect(), x = box.x + box.width * part, y = box.y + box.height / 2;
 	const top = document.elementFromPoint(x, y);
-	return [x, y, box.width > 0 && top !== null && (this.contains(top) || top.contains(this) && top.closest('label, a, button') !== null)];
+	return [x, y, box.width > 0 && this.contains(top)];
 }"""
 
 
@@ -57,16 +60,16 @@ class Browser:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-browser-"))
         self.pipe, other = socket.socketpair()
-        self.pipe.settimeout(PATIENCE_S)
+        self.pipe.settimeout(ANSWER_S)
         # It reads from descriptor 3 and writes to 4; neither is to be the other's source.
         end = fcntl.fcntl(other.fileno(), fcntl.F_DUPFD, 20)
         other.close()
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "bash", "-c", 'end=$1; shift; exec "$@" 3<&"$end" 4>&"$end"', "browser", str(end), "chromium",
-             *OPTIONS, f"--user-data-dir={self.folder}/profile", "about:blank"],
-            pass_fds=[end], env=dict(os.environ, HOME=str(self.folder), TZ="UTC", LANG="C.UTF-8"), stdin=subprocess.DEVNULL, stdout=self.log,
-            stderr=self.log, start_new_session=True)
+            ["setpriv", "--pdeathsig", "TERM", "bash", "-c", 'end=$1; shift; exec "$@" 3<&"$end" 4>&"$end"', "browser",
+             str(end), "chromium", *OPTIONS, f"--user-data-dir={self.folder}/profile", "about:blank"],
+            env=dict(os.environ, HOME=str(self.folder), TZ="UTC", LANG="C.UTF-8"), pass_fds=[end],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
         os.close(end)
         self.unread, self.number, self.answers, self.pages = b"", 0, {}, {}
 
@@ -96,7 +99,9 @@ class Browser:
     def call(self, method, session=None, **parameters):
         """The result of a command. What happens until it is there is told to the pages."""
         self.number += 1
-        message = {"id": self.number, "method": method, "params": parameters, **({"sessionId": session} if session else {})}
+        message = {"id": self.number, "method": method, "params": parameters}
+        if session:
+            message["sessionId"] = session
         self.pipe.sendall(json.dumps(message).encode() + b"\0")
         number = self.number
         while number not in self.answers:
@@ -113,7 +118,8 @@ class Browser:
             except socket.timeout:
                 some = b""
             if not some:
-                raise AssertionError(f"chromium does not answer: {(self.folder / 'log').read_text(errors='replace')[-2000:]}")
+                log = (self.folder / "log").read_text(errors="replace")
+                raise AssertionError(f"chromium does not answer: {log[-2000:]}")
             self.unread += some
         line, self.unread = self.unread.split(b"\0", 1)
         message = json.loads(line)
@@ -147,9 +153,10 @@ class Node:
 
     def run(self, function, *arguments):
         """What a function gives of the element, which is its `this`."""
-        remote = self.page.call("DOM.resolveNode", backendNodeId=self.id)["object"]["objectId"]
-        return self.page.result(self.page.call("Runtime.callFunctionOn", functionDeclaration=function, objectId=remote, returnByValue=True,
-                                               awaitPromise=True, arguments=[{"value": value} for value in arguments]))
+        remote = self.page.call("DOM.resolveNode", backendNodeId=self.id, objectGroup="tests")["object"]["objectId"]
+        return self.page.result(self.page.call(
+            "Runtime.callFunctionOn", functionDeclaration=function, objectId=remote, returnByValue=True, awaitPromise=True,
+            arguments=[{"value": value} for value in arguments]))
 
     def text(self):
         return self.run("function() { return this.innerText ?? this.textContent; }")
@@ -160,26 +167,45 @@ class Node:
     def nodes(self, role, name=""):
         return self.page.nodes(role, name, self.id)
 
-    def click(self):
-        """The mouse, where nothing else lies over it."""
-        def point():
-            x, y, free = self.run(POINT)
+    def find(self, role, name=""):
+        return self.page.find(role, name, self)
+
+    def point(self, part=0.5):
+        """A place on it, so much of its width from its left, where nothing else lies over it; scrolled to."""
+        def place():
+            x, y, free = self.run(POINT, part)
             return (x, y) if free else None
-        x, y = wait_until(point, PATIENCE_S, f"{self!r} can be clicked")
+        return wait_until(place, PATIENCE_S, f"{self!r} can be reached")
+
+    def click(self):
+        point = self.point()
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
-            self.page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="none" if kind == "mouseMoved" else "left", clickCount=1)
+            self.page.mouse(kind, *point, held=kind != "mouseMoved")
+
+    def drag(self, begin, end):
+        """The mouse, pressed, from one part of its width to another."""
+        begin, end = self.point(begin), self.point(end)
+        for kind, point, held in (("mouseMoved", begin, False), ("mousePressed", begin, True), ("mouseMoved", end, True),
+                                  ("mouseReleased", end, True)):
+            self.page.mouse(kind, *point, held=held)
 
     def focus(self):
         self.page.call("DOM.focus", backendNodeId=self.id)
 
-    def choose(self, label):
-        """An option of a list, by its words, as the keyboard would."""
-        self.run("""function(label) {
-			const option = [...this.options].find(one => one.label.toLowerCase().includes(label.toLowerCase()));
-			if (!option) throw new Error('no option ' + label + ' in ' + [...this.options].map(one => one.label));
-			this.value = option.value;
+    def clear(self):
+        self.focus()
+        self.run("function() { this.select(); }")
+        self.page.press("Backspace")
+
+    def fill(self, value):
+        """What a field of a time, or a list by the words of an option, becomes; in text fields people type."""
+        self.run("""function(value) {
+			const options = [...this.options ?? []], words = value.toLowerCase();
+			const option = options.find(one => one.label.toLowerCase().includes(words));
+			if (this.options && !option) throw new Error(`no option ${value} in ${options.map(one => one.label)}`);
+			this.value = option ? option.value : value;
 			for (const kind of ['input', 'change']) this.dispatchEvent(new Event(kind, {bubbles: true}));
-		}""", label)
+		}""", value)
 
 
 class Page:
@@ -187,20 +213,26 @@ class Page:
         self.browser, self.context, self.session = browser, context, session
         self.problems = []  # what a developer's console would show in red, but for answers that are errors
         self.failures = []  # answers that are errors, and requests without one
-        self.requests = collections.deque(maxlen=10000)  # URLs, oldest first
-        self.requested = 0
+        self.requests = collections.deque(maxlen=1000)  # the newest URLs, oldest first
+        self.counts = collections.Counter()  # of requests, by the last part of the path
+        self.origins, self.own, self.loaded = set(), None, False
 
     def call(self, method, **parameters):
         return self.browser.call(method, self.session, **parameters)
 
     def begin(self, width, height, dark, script):
-        for domain in ("Page", "Runtime", "Log", "Network", "DOM", "Accessibility", "Performance"):
+        for domain in ("Page", "Runtime", "Log", "Network", "Performance"):
             self.call(f"{domain}.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-                                                          {"name": "prefers-reduced-motion", "value": "reduce"}])
+        self.look(width, height, dark)
         if script:
             self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
+    def look(self, width, height, dark):
+        """The window, and what its user prefers, from now on."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+                  mobile=width < 600)
+        wishes = {"prefers-color-scheme": "dark" if dark else "light", "prefers-reduced-motion": "reduce"}
+        self.call("Emulation.setEmulatedMedia", features=[{"name": name, "value": wishes[name]} for name in wishes])
 
     def happened(self, event, said):
         if event == "Runtime.exceptionThrown":
@@ -210,12 +242,17 @@ class Page:
             self.problems.append(" ".join(str(one.get("value", one.get("description"))) for one in said["args"]))
         elif event == "Log.entryAdded" and said["entry"]["level"] in ("error", "warning"):
             entry = said["entry"]
-            (self.failures if entry["source"] == "network" else self.problems).append(f"{entry['text']} ({entry.get('url')})")
+            where = self.failures if entry["source"] == "network" else self.problems
+            where.append(f"{entry['text']} ({entry.get('url')})")
         elif event == "Page.javascriptDialogOpening":
             self.problems.append(f"a dialog: {said['message']}")
+        elif event == "Page.loadEventFired":
+            self.loaded = True
         elif event == "Network.requestWillBeSent":
-            self.requests.append(said["request"]["url"])
-            self.requested += 1
+            url = said["request"]["url"]
+            self.requests.append(url)
+            self.counts[urllib.parse.urlsplit(url).path.rpartition("/")[2]] += 1
+            self.origins.add(urllib.parse.urlsplit(url)[:2])
 
     def result(self, answer):
         if "exceptionDetails" in answer:
@@ -226,10 +263,14 @@ class Page:
     def evaluate(self, expression):
         return self.result(self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True))
 
+    def object(self, expression):
+        return self.call("Runtime.evaluate", expression=expression, objectGroup="tests")["result"]["objectId"]
+
     def go(self, url):
+        self.own = urllib.parse.urlsplit(url)[:2]
+        self.loaded = False
         self.call("Page.navigate", url=url)
-        wait_until(lambda: self.evaluate("document.readyState") == "complete" and self.evaluate("location.href") != "about:blank", PATIENCE_S,
-                   f"{url} is there")
+        wait_until(lambda: self.call("Page.getLayoutMetrics") and self.loaded, PATIENCE_S, f"{url} is there")
 
     def back(self):
         self.evaluate("history.back()")
@@ -237,50 +278,71 @@ class Page:
     def url(self):
         return self.evaluate("location.href")
 
+    def query(self):
+        return self.evaluate("location.search")
+
     def title(self):
         return self.evaluate("document.title")
+
+    def icon(self):
+        return self.evaluate("document.querySelector('link[rel=icon]').href")
 
     def text(self):
         return self.evaluate("document.body.innerText")
 
     def nodes(self, role, name="", within=None):
-        """What there is of a role whose name has a part, in any case, in the page's order. Nothing that screen readers skip."""
+        """What there is of a role, for screen readers, whose name has a part, in any case, in the page's order."""
         try:
-            if within is None:
-                within = self.call("DOM.getDocument", depth=0)["root"]["backendNodeId"]
-            said = self.call("Accessibility.queryAXTree", backendNodeId=within, role=role)["nodes"]
+            root = {"backendNodeId": within} if within else {"objectId": self.object("document")}
+            said = self.call("Accessibility.queryAXTree", role=role, **root)["nodes"]
         except Gone:
             return []
-        return [node for node in (Node(self, one) for one in said if not one["ignored"]) if name.lower() in node.name.lower()]
+        nodes = [Node(self, one) for one in said if not one["ignored"]]
+        return [node for node in nodes if name.lower() in node.name.lower()]
 
-    def find(self, role, name=""):
-        """The first of them, once it is there."""
-        return wait_until(lambda: self.nodes(role, name), PATIENCE_S, lambda: f"there is a {role} {name!r} in: {self.text()[:2000]}")[0]
+    def find(self, role, name="", within=None):
+        """The first of them, once it is there; one that has this very name before others."""
+        found = wait_until(lambda: self.nodes(role, name, within and within.id), PATIENCE_S,
+                           lambda: f"there is a {role} {name!r} in: {self.text()[:2000]}")
+        return next((node for node in found if node.name == name), found[0])
+
+    def mouse(self, kind, x, y, held):
+        """`held` tells that it is about the left button, or that this one is down."""
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left" if held else "none", buttons=int(held),
+                  clickCount=int(kind != "mouseMoved"))
 
     def wait_for_text(self, words):
-        wait_until(lambda: words.lower() in self.text().lower(), PATIENCE_S, lambda: f"{words!r} stands in: {self.text()[:2000]}")
+        wait_until(lambda: words.lower() in self.text().lower(), PATIENCE_S,
+                   lambda: f"{words!r} stands in: {self.text()[:2000]}")
 
     def press(self, key):
         """A key that has a name, or a character."""
         code, text = KEYS.get(key, (0, key))
-        for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **({"text": text} if text and kind == "keyDown" else {}))
+        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=code, text=text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
 
     def type(self, text):
         for character in text:
             self.press(character)
 
     def focused(self):
-        """The words of what has the focus."""
-        return self.evaluate("(one => one.getAttribute('aria-label') ?? one.innerText ?? '')(document.activeElement)")
+        """What has the focus."""
+        active = self.object("document.activeElement")
+        [said] = self.call("Accessibility.getPartialAXTree", objectId=active, fetchRelatives=False)["nodes"]
+        return Node(self, said)
+
+    def asked(self, name):
+        """How often it has asked for an address, by the last part of its path."""
+        self.evaluate("0")  # what has happened until now is told
+        return self.counts[name]
 
     def strangers(self):
-        """What was asked of another origin than the page's own."""
-        own = urllib.parse.urlsplit(self.url())[:2]
-        return [url for url in self.requests if urllib.parse.urlsplit(url)[:2] != own and not url.startswith(("data:", "blob:", "about:"))]
+        """The other origins than the page's own that it has asked."""
+        return [origin for origin in self.origins if origin != self.own and origin[0] not in ("data", "blob", "about")]
 
-    def heap_bytes(self):
-        """What the page's own objects hold once all that nobody holds is gone, and how many nodes there are."""
+    def heap(self):
+        """The bytes of the page's objects that somebody holds, and how many nodes there are."""
+        self.call("Runtime.releaseObjectGroup", objectGroup="tests")  # what was looked at is held until then
         for _ in range(2):
             self.call("HeapProfiler.collectGarbage")
         figures = {one["name"]: one["value"] for one in self.call("Performance.getMetrics")["metrics"]}
@@ -298,3 +360,24 @@ class Page:
         """Reads what has happened in the page meanwhile."""
         time.sleep(seconds)
         self.evaluate("0")
+
+
+class BrowserTest(unittest.TestCase):
+    """Tests that share a browser, which their module starts. No page has an error, or asks another origin."""
+
+    @classmethod
+    def start_browser(cls):
+        """For all tests of the present module, from its setUpModule(). Under sanitizers the page is no other."""
+        if is_sanitized() or not shutil.which("chromium"):
+            raise unittest.SkipTest("the programs have sanitizers" if is_sanitized() else "chromium is not installed")
+        cls.browser = unittest.enterModuleContext(Browser())
+
+    def open(self, url, **options):
+        page = self.browser.open(url, **options)
+        self.addCleanup(self.check, page)
+        return page
+
+    def check(self, page):
+        page.settle()
+        page.close()
+        self.assertEqual((page.problems, page.strangers()), ([], []))

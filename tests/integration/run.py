@@ -16,7 +16,7 @@ import unittest
 FOLDER = pathlib.Path(__file__).resolve().parent
 AT_ONCE = 2
 # Those that take longest come first, so that none is left for the end.
-FIRST = ["test_13_leak", "test_11_amber", "test_07_engines", "test_08_collector", "test_10_values"]
+FIRST = ["test_13_leak", "test_11_amber", "test_07_engines", "test_08_collector", "test_10_values", "test_33_page_life", "test_32_page"]
 
 
 class Result(unittest.TextTestResult):
