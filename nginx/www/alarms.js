@@ -6,7 +6,7 @@ import {href, timeText} from "./state.js";
 
 /**
  * @typedef {{process: string, ip: string, hostname: ?string, resource: string, color: string, value: number,
- *   threshold: number, since: number, probability: ?number, expected_at: ?number, full_at: ?number}} Alarm
+ *   threshold: ?number, since: ?number, probability: ?number, expected_at: ?number, full_at: ?number}} Alarm
  * @typedef {{process: string, ip: string, resource: string, color: string, from: number, to: ?number}} Interval
  */
 
@@ -58,8 +58,9 @@ function processLink({process, ip}, span = {}) {
  */
 export function alarmItem(alarm, host, now) {
 	const resource = resourceWords[alarm.resource];
-	const level =
-		alarm.process === "*" ? "silent" : `${resource} ${percent(alarm.value)}, limit ${round(alarm.threshold)}`;
+	// Who reports it need not tell its limit, nor since when it stands.
+	const limit = typeof alarm.threshold === "number" ? `, limit ${round(alarm.threshold)}` : "";
+	const level = alarm.process === "*" ? "silent" : `${resource} ${percent(alarm.value)}${limit}`;
 	const item = element(
 		"li",
 		{},
@@ -71,9 +72,11 @@ export function alarmItem(alarm, host, now) {
 	if (alarm.color === "orange") {
 		item.append(element("span", {class: "ahead"}, expectation(alarm, now)));
 	}
-	item.append(
-		element("span", {class: "faint"}, `since ${clockTime(alarm.since, now)} (${duration(now - alarm.since)})`)
-	);
+	if (alarm.since) {
+		item.append(
+			element("span", {class: "faint"}, `since ${clockTime(alarm.since, now)} (${duration(now - alarm.since)})`)
+		);
+	}
 	return item;
 }
 
@@ -81,7 +84,7 @@ export function alarmItem(alarm, host, now) {
 function expectation({probability, expected_at, full_at, threshold}, now) {
 	const parts = [];
 	if (probability !== null && probability !== undefined) {
-		parts.push(`${Math.round(100 * probability)} % likely to pass ${round(threshold)}`);
+		parts.push(`${Math.round(100 * probability)} % likely to pass ${threshold ? round(threshold) : "its limit"}`);
 	}
 	if (expected_at) {
 		parts.push(

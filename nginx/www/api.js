@@ -32,7 +32,10 @@ export function hasToken(right) {
 	return tokens[right] !== "";
 }
 
-async function request(method, path, token, signal, alsoFine) {
+async function request(method, path, token, signal, isFine = () => false) {
+	if (!/^[\x21-\x7e]*$/.test(token)) {
+		throw new ApiError(401, "the token has a character that no token has");
+	}
 	const patience = AbortSignal.timeout(patienceMs);
 	let response, body;
 	try {
@@ -49,8 +52,8 @@ async function request(method, path, token, signal, alsoFine) {
 		}
 		throw new ApiError(response && !response.ok ? response.status : 0, "it does not answer");
 	}
-	if (!response.ok && response.status !== alsoFine) {
-		throw new ApiError(response.status, body.error ?? `it answers ${response.status}`);
+	if (!response.ok && !isFine(body)) {
+		throw new ApiError(response.status, body?.error ?? `it answers ${response.status}`);
 	}
 	return body;
 }
@@ -64,13 +67,13 @@ async function request(method, path, token, signal, alsoFine) {
  */
 export function get(path, query = [], signal = undefined) {
 	const text = new URLSearchParams(query).toString();
-	// The health of a server whose store fails is an answer too.
+	// The health of a server whose store fails is an answer too; what a front says in its place is none.
 	return request(
 		"GET",
 		text === "" ? path : `${path}?${text}`,
 		tokens.read || tokens.admin,
 		signal,
-		path === "health" ? 503 : 0
+		path === "health" ? body => body?.store !== undefined : undefined
 	);
 }
 

@@ -103,19 +103,24 @@ function failed(error) {
 		return true;
 	}
 	if (error.status === 401 || error.status === 403) {
+		showInTab("unknown", false);
 		showMessages([`The server wants a read token: ${error.message}.`]);
 		byId("enter-token").hidden = false;
 		enterToken(error.message);
 		return false;
 	}
 	if (error.status >= 400 && error.status < 500) {
-		// what was asked for, not who was asked
+		// What was asked for, not who was asked; or a front that is busy, or starts: it is asked for again.
+		awaySince = 0;
+		document.body.classList.remove("away");
 		showMessages([`The server refuses this: ${error.message}.`, ...(last?.messages ?? [])]);
 		showSpan();
 		if (viewShown === "overview") {
 			showNoOverview(last?.hosts ?? []);
+		} else if (viewShown === "process") {
+			leaveProcess();
 		}
-		return false;
+		return true;
 	}
 	awaySince ||= now();
 	document.body.classList.add("away");

@@ -34,11 +34,11 @@ export function percent(value) {
 }
 
 /**
- * @param {number} value
+ * @param {?number} value
  * @returns {string} without digits that say nothing: a limit, or the mark of an axis
  */
 export function round(value) {
-	return `${Number(value.toPrecision(3))} %`;
+	return typeof value === "number" ? `${Number(value.toPrecision(3))} %` : "–";
 }
 
 /**

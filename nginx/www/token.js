@@ -44,5 +44,10 @@ export function startTokens() {
 		answer?.(true);
 	});
 	byId("token-cancel").addEventListener("click", () => answer?.(false));
-	byId("token-dialog").addEventListener("close", () => answer?.(false)); // Escape
+	byId("token-dialog").addEventListener("close", event => {
+		// By Escape; of a dialog that is open again it is told late.
+		if (!event.target.open) {
+			answer?.(false);
+		}
+	});
 }

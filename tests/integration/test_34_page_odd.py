@@ -1,0 +1,189 @@
+"""The page in a real browser, before a server that says odd things: what a store, a front or a report of somebody else's can
+make of an answer. The page's own files are served with the policy of nginx/vigie.conf.in."""
+
+import functools
+import http.server
+import json
+import pathlib
+import re
+import shutil
+import threading
+import time
+import unittest
+import urllib.parse
+
+from browser import PATIENCE_S, Browser
+from vigie import PREFIX, ROOT, is_sanitized, wait_until
+
+POLICY = re.search(r'Content-Security-Policy "([^"]*)"', (ROOT / "nginx/vigie.conf.in").read_text())[1]
+CHARTS = pathlib.Path("/usr/share/javascript/dygraphs")
+IP, OTHER = "10.34.0.1", "10.34.0.2"
+
+
+def setUpModule():
+    if is_sanitized() or not shutil.which("chromium"):
+        raise unittest.SkipTest("the programs have sanitizers" if is_sanitized() else "chromium is not installed")
+    OddTest.browser = unittest.enterModuleContext(Browser())
+
+
+def alarm(**more):
+    return {"process": "java", "ip": IP, "resource": "mem", "color": "red", "value": 91, "forecast": None, "expected_at": None,
+            "threshold": 80, "since": time.time() - 60, "hostname": "app1", "probability": None, "full_at": None, **more}
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """`answers` are those of the interface by path: what is sent as JSON, or a function of the request that gives a status and that."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), functools.partial(Handler, directory=ROOT / "nginx/www"))
+        life = {"status": "ok", "last_report": time.time()}
+        self.asked = []
+        self.answers = {
+            "health": lambda _: (200, {"status": "ok", "time": time.time(), "interval_s": 1, "refresh_s": 1, "retention_s": 172800,
+                                       "store": {"status": "ok"}, "alert": life, "forecast": life}),
+            "query-alarm": {"color": "green", "alarms": []},
+            "hosts": {IP: {"last_seen": time.time(), "hostname": "app1", "interval_s": 3600}},
+            "get-all": {IP: {"java": [58, 30], "sshd": [0.1, 0]}}, "get-all-detailed": {IP: {"java": [[time.time() - 9, 58]]}},
+            "alarms": [], "forecasts": {}, "services": {},
+        }
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self):
+        self.shutdown()
+        self.server_close()
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        if not url.path.startswith(PREFIX):
+            return super().do_GET()
+        name = url.path.removeprefix(PREFIX)
+        self.server.asked.append((name, urllib.parse.parse_qs(url.query), self.headers.get("X-Vigie-Token")))
+        answer = self.server.answers[name]
+        status, body = answer(self) if callable(answer) else (200, answer)
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        return self.wfile.write(json.dumps(body).encode())
+
+    def translate_path(self, path):
+        return str(CHARTS / path.removeprefix("/dygraphs/")) if path.startswith("/dygraphs/") else super().translate_path(path)
+
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class OddTest(unittest.TestCase):
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.close)
+
+    def open(self, query="", **options):
+        page = self.browser.open(f"http://127.0.0.1:{self.server.server_port}/{query}", **options)
+        self.addCleanup(self.check, page)
+        return page
+
+    def check(self, page):
+        page.settle()
+        strangers = page.strangers()
+        page.close()
+        self.assertEqual((page.problems, strangers), ([], []))
+
+    def count_asked(self, name):
+        return sum(asked[0] == name for asked in self.server.asked)
+
+    def wait_until_asked_again(self, name, times=2):
+        before = self.count_asked(name)
+        wait_until(lambda: self.count_asked(name) >= before + times, PATIENCE_S, f"{name} is asked for again")
+
+    def test_refusal_in_passing_does_not_stop_the_page(self):
+        page = self.open()
+        page.find("link", "java")
+        self.server.answers["hosts"] = lambda _: (429, {"error": "too many"})
+        page.wait_for_text("too many")
+        self.server.answers["hosts"] = {}
+        wait_until(lambda: "too many" not in page.text(), PATIENCE_S, page.text)
+
+    def test_busy_front_is_no_health(self):
+        self.server.answers["health"] = lambda _: (503, {"Response": "NOk", "error": "too many requests of one address"})
+        self.open().wait_for_text("The server is away")
+
+    def test_alarm_without_limit_and_begin_is_shown(self):
+        self.server.answers["query-alarm"] = {"color": "red", "alarms": [alarm(threshold=None, since=None),
+                                                                          alarm(color="orange", resource="cpu", threshold=None)]}
+        page = self.open()
+        wait_until(lambda: page.nodes("list", "Alarms"), PATIENCE_S, page.text)
+        self.assertNotIn("1970", page.text())
+
+    def test_time_beyond_all_dates_is_refused_by_the_server(self):
+        self.server.answers["get-all"] = lambda _: (400, {"error": "from is not in the past"})
+        self.open("?from=99999999999999999999").wait_for_text("from is not in the past")
+
+    def test_token_that_no_header_takes_is_refused_as_one(self):
+        self.server.answers["hosts"] = lambda request: (200, {}) if request.headers.get("X-Vigie-Token") == "right" else (401, {"error": "no token"})
+        page = self.open()
+        for token in ("right…", "right"):
+            page.find("textbox", "Token").focus()
+            page.type(token)
+            page.press("Enter")
+            wait_until(lambda: page.nodes("dialog") == [] or page.nodes("textbox", "Token")[0].value in (None, ""), PATIENCE_S, page.text)
+        page.find("link", "java")
+        self.assertNotIn("away", page.text())
+
+    def test_span_without_end_goes_on(self):
+        page = self.open(f"?from={time.time() - 60:.0f}")
+        page.find("link", "java")
+        self.wait_until_asked_again("get-all")
+
+    def test_hosts_of_one_name_are_told_apart(self):
+        self.server.answers["hosts"] = {ip: {"last_seen": time.time(), "hostname": "app1", "interval_s": 3600} for ip in (IP, OTHER)}
+        self.server.answers["get-all"] = {ip: {"java": [58, 30]} for ip in (IP, OTHER)}
+        page = self.open()
+        page.find("link", "java")
+        for ip in (IP, OTHER):
+            self.assertIn(ip, page.find("table", "Processes").text())
+
+    def test_name_that_turns_text_round_turns_its_own_alone(self):
+        self.server.answers["query-alarm"] = {"color": "red", "alarms": [alarm(process="\u202etxet")]}
+        page = self.open()
+        link = page.find("link", "txet")
+        self.assertEqual(link.run("function() { return getComputedStyle(this).unicodeBidi; }"), "isolate")
+
+    def test_nothing_is_green_where_nobody_watches(self):
+        self.server.answers["query-alarm"] = {"color": "unknown", "alarms": []}
+        page = self.open(f"?process=java&ip={IP}")
+        page.wait_for_text("unknown on app1 now")
+
+    def test_refused_span_does_not_show_another_ones_process(self):
+        page = self.open(f"?process=java&ip={IP}")
+        page.find("image", "Memory of java")
+        wait_until(lambda: page.evaluate("document.querySelectorAll('canvas').length"), PATIENCE_S, page.text)
+        self.server.answers["get-all"] = lambda _: (400, {"error": "window is too long"})
+        page.find("button", "15 min").click()
+        page.wait_for_text("window is too long")
+        self.assertEqual(page.evaluate("document.querySelectorAll('canvas').length"), 0)
+
+    def test_night_that_is_not_kept_is_not_offered(self):
+        health = self.server.answers["health"]
+        self.server.answers["health"] = lambda request: (200, {**health(request)[1], "retention_s": 60})
+        page = self.open("?window=30s")
+        page.find("link", "java")
+        self.assertEqual(page.nodes("button", "03:00"), [])
+
+    def test_lost_token_takes_the_color_away(self):
+        page = self.open()
+        wait_until(lambda: "GREEN" in page.title(), PATIENCE_S, page.title)
+        self.server.answers["query-alarm"] = lambda _: (401, {"error": "no token"})
+        page.find("dialog")
+        self.assertNotIn("GREEN", page.title())
+
+
+if __name__ == "__main__":
+    unittest.main()
