@@ -41,7 +41,7 @@ export function startOverview() {
  */
 export async function loadOverview(span, now, signal) {
 	const key = JSON.stringify(span.query);
-	if (span.past && loaded.key === key) {
+	if (span.settled && loaded.key === key) {
 		return loaded.data;
 	}
 	const isOld = !span.past && now - earlier.time > earlierSeconds;
@@ -82,7 +82,7 @@ export function showOverview(data, common) {
 	const alarms = span.past ? data.intervals : common.alarms;
 	const otherwise = !span.past && colour === "unknown" ? "unknown" : "green";
 	shown = {common, rows: rowsOf(data.means, alarms, names, otherwise)};
-	ticked ||= !span.past;
+	ticked ||= !span.settled;
 	showBand(alarms, common);
 	showEarlier(common);
 	showHosts(hosts);

@@ -29,8 +29,9 @@ export function goTo(from, to) {
 	const latest = now();
 	const end = Math.min(to, latest);
 	const oldest = latest - retention + 60; // it gets older until it is asked for
-	const start = Math.max(Math.min(from, end - shortestSeconds), oldest);
-	go({from: timeText(start), to: timeText(Math.max(end, start + 1))});
+	const start = Math.min(from, end - shortestSeconds);
+	// Of what is not kept at all the server says so.
+	go({from: timeText(end > oldest ? Math.max(start, Math.min(oldest, end - 1)) : start), to: timeText(end)});
 }
 
 /** @returns {number} 03:00 of this machine's time zone, when it was last */
@@ -104,6 +105,7 @@ export function showSpan() {
 				return button;
 			})
 	);
+	byId("last-night").hidden = lastNight() - aroundSeconds < now() - retention;
 	byId("past").hidden = !past;
 	if (past) {
 		setText(byId("past-span"), spanWords(from, to, now()));

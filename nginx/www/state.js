@@ -22,12 +22,13 @@ const defaults = {
 const checks = {
 	view: /^services$/,
 	window: /^[1-9]\d*[smhd]$/,
-	from: {test: text => !Number.isNaN(parseTime(text))},
-	to: {test: text => !Number.isNaN(parseTime(text))},
+	from: {test: isTime},
+	to: {test: isTime},
 	color: /^(red|orange|unknown|green)$/,
 	sort: /^(mem|cpu|process|host|color)$/,
 	order: /^(asc|desc)$/,
 };
+const settlingSeconds = 60; // that a sample may be late
 const units = {s: 1, m: 60, h: 3600, d: 86400};
 const listeners = [];
 let state = read();
@@ -101,6 +102,11 @@ document.addEventListener("click", event => {
 	}
 });
 
+/** Whether it is a time, and one that there is a date of. */
+function isTime(text) {
+	return !Number.isNaN(new Date(parseTime(text) * 1000).getTime());
+}
+
 /**
  * @param {string} text seconds, milliseconds or RFC 3339
  * @returns {number} seconds since 1970, NaN where it is none of them
@@ -125,14 +131,15 @@ export function timeText(time) {
  * The span that a state is about.
  * @param {State} of
  * @param {number} now
- * @returns {{past: boolean, from: number, to: number, length: number, query: Array<[string, string]>}}
+ * @returns {{past: boolean, settled: boolean, from: number, to: number, length: number, query: Array<[string, string]>}}
+ *   `settled` where no more samples come
  */
 export function spanOf(of, now) {
 	if (of.from === "" && of.to === "") {
 		const length = Number(of.window.slice(0, -1)) * units[of.window.slice(-1)];
-		return {past: false, from: now - length, to: now, length, query: [["window", of.window]]};
+		return {past: false, settled: false, from: now - length, to: now, length, query: [["window", of.window]]};
 	}
-	const to = of.to === "" ? now : parseTime(of.to);
+	const to = of.to === "" ? now : Math.min(now, parseTime(of.to));
 	const from = of.from === "" ? to - 300 : parseTime(of.from);
 	const query = [
 		["from", of.from],
@@ -140,5 +147,5 @@ export function spanOf(of, now) {
 	]
 		.filter(([, text]) => text !== "")
 		.map(([name, text]) => [name, String(parseTime(text))]);
-	return {past: true, from, to, length: to - from, query};
+	return {past: true, settled: to < now - settlingSeconds, from, to, length: to - from, query};
 }
