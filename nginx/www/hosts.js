@@ -15,6 +15,10 @@ let showsAll = false;
  * @returns {Host[]} those with a mark first, then by name
  */
 export function hostsOf(answer, now, interval_s) {
+	const named = new Map(); // how many hosts have a name
+	for (const {hostname} of Object.values(answer)) {
+		named.set(hostname, (named.get(hostname) ?? 0) + 1);
+	}
 	const hosts = Object.entries(answer).map(([ip, host]) => {
 		const age = Math.max(0, now - host.last_seen);
 		const marks = [];
@@ -32,7 +36,8 @@ export function hostsOf(answer, now, interval_s) {
 		if (host.at_series_limit) {
 			marks.push("at its limit of process names");
 		}
-		return {ip, name: host.hostname ?? ip, age, marks, bad: marks.length > 0};
+		const name = named.get(host.hostname) > 1 ? `${host.hostname} (${ip})` : host.hostname;
+		return {ip, name: host.hostname ? name : ip, age, marks, bad: marks.length > 0};
 	});
 	return hosts.sort((a, b) => b.bad - a.bad || a.name.localeCompare(b.name) || a.ip.localeCompare(b.ip));
 }
@@ -52,7 +57,7 @@ export function showHosts(hosts) {
 
 	fill(byId("filter-host"), JSON.stringify([chosen, hosts.map(({ip, name}) => [ip, name])]), () => {
 		const options = hosts.map(({ip, name}) =>
-			element("option", {value: ip, selected: ip === chosen}, name === ip ? ip : `${name} (${ip})`)
+			element("option", {value: ip, selected: ip === chosen}, name.includes(ip) ? name : `${name} (${ip})`)
 		);
 		if (chosen !== "" && !hosts.some(({ip}) => ip === chosen)) {
 			options.unshift(element("option", {value: chosen, selected: true}, chosen));

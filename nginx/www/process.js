@@ -43,7 +43,7 @@ export function leaveProcess() {
  */
 export async function loadProcess(state, span, interval_s, signal) {
 	const key = JSON.stringify([state.process, state.ip, span.query]);
-	if (span.past && loaded.key === key) {
+	if (span.settled && loaded.key === key) {
 		return loaded.data;
 	}
 	const step = stepOf(span.length, interval_s);
@@ -102,8 +102,11 @@ export function showProcess(data, common) {
 	const nameOf = address => names.get(address) ?? address;
 	setText(byId("process-name"), process);
 	setAttribute(byId("back"), "href", href({process: "", ip: ""}));
+	const isHere = alarm => ip === "" || alarm.ip === ip;
+	const isSilent = common.alarms.some(alarm => alarm.process === "*" && isHere(alarm) && alarm.ip in data.means);
 	showItsColour(
-		common.alarms.filter(alarm => alarm.process === process && (ip === "" || alarm.ip === ip)),
+		common.alarms.filter(alarm => alarm.process === process && isHere(alarm)),
+		common.colour === "unknown" || isSilent ? "unknown" : "green",
 		ip === "" ? "" : ` on ${nameOf(ip)}`
 	);
 	showItsHosts(data.means, process, ip, nameOf);
@@ -136,10 +139,11 @@ export function showProcess(data, common) {
 	);
 }
 
-function showItsColour(standing, where) {
-	fill(byId("process-alarm"), JSON.stringify([where, standing.map(({color, resource}) => [color, resource])]), () =>
+function showItsColour(standing, otherwise, where) {
+	const signature = JSON.stringify([where, otherwise, standing.map(({color, resource}) => [color, resource])]);
+	fill(byId("process-alarm"), signature, () =>
 		standing.length === 0
-			? [badge("green"), `${where} now`]
+			? [badge(otherwise), `${where} now`]
 			: standing.flatMap(alarm => [badge(alarm.color), ` ${resourceWords[alarm.resource]}${where} now `])
 	);
 }
