@@ -30,6 +30,7 @@ export function startKeys() {
 function isWalk(key, target, typing) {
 	return (
 		byId("rows").contains(target) ||
+		target === byId("processes") ||
 		(key.startsWith("Arrow") && !typing) ||
 		(key === "ArrowDown" && target === byId("filter"))
 	);

@@ -82,7 +82,7 @@ function draw() {
 	const start = Math.max(0, Math.min(rows.length, Math.floor(-top / height) - extraRows));
 	const count = Math.min(rows.length - start, Math.ceil(innerHeight / height) + 2 * extraRows);
 	const moved = start !== first || count !== views.length;
-	const hadFocus = byId("rows").contains(document.activeElement);
+	const hadFocus = hasFocus();
 	first = start;
 	while (views.length < count) {
 		views.push(makeView());
@@ -95,11 +95,17 @@ function draw() {
 	space("space-before", first);
 	space("space-behind", rows.length - first - count);
 	if (hadFocus) {
-		views.find(view => view.key === active)?.link.focus({preventScroll: true});
+		// The element that had it may be another row's now, which Enter is not to open.
+		(views.find(view => view.key === active)?.link ?? byId("processes")).focus({preventScroll: true});
 	}
 	if (moved) {
 		settleSoon();
 	}
+}
+
+/** Whether the focus is on a row, or was on one that is out of the view. */
+function hasFocus() {
+	return document.activeElement === byId("processes") || byId("rows").contains(document.activeElement);
 }
 
 function settleSoon() {
@@ -185,8 +191,7 @@ export function walk(key) {
 	if (rows.length === 0) {
 		return;
 	}
-	const inTable = byId("rows").contains(document.activeElement);
-	const old = inTable ? rows.findIndex(row => row.key === active) : -1;
+	const old = hasFocus() ? rows.findIndex(row => row.key === active) : -1;
 	const page = Math.max(1, Math.floor(innerHeight / height) - 2);
 	const target = {
 		ArrowUp: old - 1,

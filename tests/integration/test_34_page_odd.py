@@ -184,6 +184,29 @@ class OddTest(unittest.TestCase):
         page.find("dialog")
         self.assertNotIn("GREEN", page.title())
 
+    def test_row_that_leaves_the_view_takes_enter_along(self):
+        names = [f"p{number:03}" for number in range(300)]
+        self.server.answers["get-all"] = {IP: {name: [300 - number, 1] for number, name in enumerate(names)}}
+        page = self.open()
+        page.find("link", names[0]).focus()
+        page.evaluate("scrollTo(0, 6000)")
+        page.find("link", names[150])
+        page.press("Enter")
+        page.settle()
+        self.assertNotIn("process=", page.url())
+        page.press("ArrowDown")
+        wait_until(lambda: names[1] in str(page.focused()), PATIENCE_S, lambda: str(page.focused()))
+
+    def test_long_names_have_room_on_a_phone(self):
+        host, name = "h" * 64, "x" * 255
+        self.server.answers["hosts"] = {IP: {"last_seen": time.time(), "hostname": host, "interval_s": 3600}}
+        self.server.answers["get-all"] = {IP: {name: [58, 30]}}
+        self.server.answers["query-alarm"] = {"color": "red", "alarms": [alarm(process=name)]}
+        for query in ("", f"?process={name}&ip={IP}"):
+            page = self.open(query, width=320)
+            page.wait_for_text(f"on {host}")
+            self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 320)
+
 
 if __name__ == "__main__":
     unittest.main()
