@@ -14,15 +14,17 @@ import {drawCurves, rowsInView, showRows, startTable} from "./table.js";
 const alarmsAtFirst = 6;
 const alarmsAtMost = 500;
 const earlierAtMost = 100;
+const transitionsAtMost = 1000;
 const rowsAtMost = 20000;
 const earlierSeconds = 60; // how old the list of earlier alarms may be
+const earlierSpan = 2 * 86400; // that it is of: the server reads each tick of it that an alarm stood
 
 let showsAllAlarms = false;
 let shown = null; // what the table is made of
 let curvesOf = "";
 let ticked = false; // since curves were asked for
 let loaded = {key: "", data: null}; // of a past span, which does not change
-let earlier = {time: -Infinity, alarms: []}; // those that have ended, the newest first
+let earlier = {time: 0, transitions: [], alarms: []}; // those that have ended, the newest first
 
 /** Called once. */
 export function startOverview() {
@@ -45,31 +47,30 @@ export async function loadOverview(span, now, signal) {
 		return loaded.data;
 	}
 	const isOld = !span.past && now - earlier.time > earlierSeconds;
-	const [means, ofSpan, newest] = await Promise.all([
+	const [means, ofSpan] = await Promise.all([
 		get("get-all", [...span.query, ["by", "host"], ["limit", String(rowsAtMost)]], signal),
 		span.past ? get("alarms", [...span.query, ["standing", "1"]], signal) : null,
-		isOld
-			? get(
-					"alarms",
-					[
-						["window", `${retentionSeconds()}s`],
-						["limit", "1000"],
-					],
-					signal
-				)
-			: null,
+		isOld ? loadEarlier(now, signal) : null,
 	]);
-	if (newest) {
-		earlier = {
-			time: now,
-			alarms: intervals(newest.reverse())
-				.filter(({to}) => to !== null)
-				.reverse(),
-		};
-	}
 	const data = {means, intervals: ofSpan && intervals(ofSpan)};
 	loaded = {key, data};
 	return data;
+}
+
+/** Asks for what has become of alarms since the last time, with a minute that may have been told late. */
+async function loadEarlier(now, signal) {
+	const length = Math.min(retentionSeconds(), earlierSpan);
+	const oldest = now - length + Math.min(60, length / 4); // it gets older until it is asked for
+	const from = Math.ceil(Math.max(oldest, earlier.time - 60));
+	const query = [
+		["from", String(from)],
+		["limit", String(transitionsAtMost)],
+	];
+	const newer = (await get("alarms", query, signal)).reverse();
+	const known = earlier.transitions.filter(({time}) => time > oldest && time <= from);
+	const transitions = [...known, ...newer].slice(-transitionsAtMost);
+	const alarms = intervals(transitions).filter(({to}) => to !== null);
+	earlier = {time: now, transitions, alarms: alarms.reverse()};
 }
 
 /**

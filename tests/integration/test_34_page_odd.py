@@ -207,6 +207,26 @@ class OddTest(unittest.TestCase):
             page.wait_for_text(f"on {host}")
             self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 320)
 
+    def test_earlier_alarms_are_asked_for_once(self):
+        now, ahead = time.time(), [0]
+        health = self.server.answers["health"]
+
+        def alarms(request):
+            begin = float(urllib.parse.parse_qs(urllib.parse.urlsplit(request.path).query)["from"][0])
+            turns = [(now - 90000, "red"), (now - 80000, "green"), (now - 30, "red"), (now + 30, "green")]
+            return 200, [{"time": at, "ip": IP, "process": "java", "resource": "mem", "color": color} for at, color in reversed(turns)
+                         if begin < at <= time.time() + ahead[0]]
+
+        self.server.answers["alarms"] = alarms
+        self.server.answers["health"] = lambda request: (200, {**health(request)[1], "time": time.time() + ahead[0], "retention_s": 3 * 365 * 86400})
+        page = self.open()
+        page.wait_for_text("Earlier alarms (1)")
+        ahead[0] = 100
+        page.wait_for_text("Earlier alarms (2)")
+        begins = [float(query["from"][0]) for name, query, _ in self.server.asked if name == "alarms"]
+        self.assertGreater(begins[0], now - 3 * 86400)
+        self.assertGreater(begins[1], now - 600)
+
 
 if __name__ == "__main__":
     unittest.main()
