@@ -204,6 +204,6 @@ function askForCurves() {
 		forgetCurves();
 		drawCurves();
 	}
-	fetchCurves(rowsInView(), span, curveResource(), interval_s, ticked, drawCurves);
+	fetchCurves(rowsInView(), shown.rows, span, curveResource(), interval_s, ticked, drawCurves);
 	ticked = false;
 }

@@ -1,13 +1,13 @@
 /**
- * Small curves of the rows that are in view: they are fetched for these alone, a host at a time, and kept for as long
- * as they are in view.
+ * Small curves of the rows that are in view: they are fetched for these alone and kept for as long as they are in view.
+ * All are asked for at once where few other hosts have processes of these names, otherwise a host at a time.
  */
 import {get} from "./api.js";
-import {keyOf} from "./processes.js";
 
 const points = 60;
 const namesAtOnce = 50; // as many as the server takes
 const queryBytes = 3500; // and so long a query
+const seriesAtOnce = 400;
 const width = 120;
 const height = 24;
 const leastRange = 0.3; // of the highest value
@@ -33,13 +33,14 @@ export function forgetCurves() {
 
 /**
  * @param {import("./processes.js").Row[]} rows in view
+ * @param {import("./processes.js").Row[]} all that there are
  * @param {{from: number, to: number, length: number, query: Array<[string, string]>}} span
  * @param {"mem"|"cpu"} resource
  * @param {number} interval_s
  * @param {boolean} ticked whether those that are there are of an earlier tick
  * @param {function()} changed called when there is something new to draw
  */
-export async function fetchCurves(rows, span, resource, interval_s, ticked, changed) {
+export async function fetchCurves(rows, all, span, resource, interval_s, ticked, changed) {
 	controller?.abort();
 	const mine = new AbortController();
 	controller = mine;
@@ -54,52 +55,56 @@ export async function fetchCurves(rows, span, resource, interval_s, ticked, chan
 		}
 	}
 	const step = Math.max(interval_s, Math.ceil(span.length / points));
-	for (const [ip, names] of bundles(rows.filter(row => !fresh.has(row.key)))) {
+	for (const bundle of bundles(rows.filter(row => !fresh.has(row.key)), all)) {
 		const query = [
 			...span.query,
 			["by", "host"],
-			["ip", ip],
 			["resource", resource],
 			["timestamps", "1"],
 			["step", `${step}s`],
-			...names.map(name => ["process", name]),
+			...(bundle.ip ? [["ip", bundle.ip]] : []),
+			...[...bundle.names].map(name => ["process", name]),
 		];
 		try {
 			const answer = await get("get-all-detailed", query, mine.signal);
-			for (const name of names) {
-				fresh.add(keyOf(ip, name));
-				paths.set(keyOf(ip, name), path(answer[ip]?.[name] ?? [], span.from, span.to, 2.5 * step));
+			for (const {key, ip, process} of bundle.rows) {
+				fresh.add(key);
+				paths.set(key, path(answer[ip]?.[process] ?? [], span.from, span.to, 2.5 * step));
 			}
 		} catch {
-			return; // a refresh, or a scroll, asks again
+			break; // a refresh, or a scroll, asks again
 		}
 		if (mine !== controller) {
 			return;
 		}
-		changed();
 	}
+	changed(); // once: each drawing is a layout
 }
 
-/** The rows' names by host, in bundles that a query has room for. */
-function* bundles(rows) {
-	const byHost = new Map();
-	for (const {ip, process} of rows) {
-		byHost.set(ip, [...(byHost.get(ip) ?? []), process]);
+/** The rows in bundles whose names a query has room for, of all hosts or of one each. */
+function* bundles(rows, all) {
+	const names = new Set(rows.map(row => row.process));
+	const series = all.reduce((count, row) => count + names.has(row.process), 0);
+	const groups = new Map();
+	for (const row of rows) {
+		const ip = series <= seriesAtOnce ? "" : row.ip;
+		groups.set(ip, [...(groups.get(ip) ?? []), row]);
 	}
-	for (const [ip, names] of byHost) {
-		let bundle = [],
+	for (const [ip, group] of groups) {
+		let bundle = {ip, names: new Set(), rows: []},
 			bytes = 0;
-		for (const name of names) {
-			const size = 3 * new TextEncoder().encode(name).length + 9;
-			if (bundle.length === namesAtOnce || bytes + size > queryBytes) {
-				yield [ip, bundle];
-				bundle = [];
+		for (const row of group) {
+			const size = bundle.names.has(row.process) ? 0 : 3 * new TextEncoder().encode(row.process).length + 9;
+			if (size > 0 && (bundle.names.size === namesAtOnce || bytes + size > queryBytes)) {
+				yield bundle;
+				bundle = {ip, names: new Set(), rows: []};
 				bytes = 0;
 			}
-			bundle.push(name);
+			bundle.names.add(row.process);
+			bundle.rows.push(row);
 			bytes += size;
 		}
-		yield [ip, bundle];
+		yield bundle;
 	}
 }
 
