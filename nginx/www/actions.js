@@ -42,7 +42,7 @@ export function showServices({collector, alert, forecast}, now, changed) {
 		{name: "forecast service", path: "forecast", query: [], ...forecast},
 		{name: "all collectors", path: "collector", query: [], wish: collector.wish, state: "", last_report: null},
 		...Object.entries(collector.hosts).map(([ip, host]) => ({
-			name: `collector of ${host.hostname ?? ip}`,
+			name: `collector of ${host.hostname ? `${host.hostname} (${ip})` : ip}`, // one name may be of several
 			path: "collector",
 			query: [["ip", ip]],
 			...host,

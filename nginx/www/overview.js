@@ -175,7 +175,7 @@ export function showTable() {
 	setText(
 		byId("count"),
 		isAll
-			? counted(rows.length, "process", "processes")
+			? `${rows.length < rowsAtMost ? "" : "the largest "}${counted(rows.length, "process", "processes")}`
 			: `${rows.length.toLocaleString()} of ${shown.rows.length.toLocaleString()}`
 	);
 	byId("nothing").hidden = rows.length > 0;

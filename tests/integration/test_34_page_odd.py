@@ -150,6 +150,14 @@ class OddTest(unittest.TestCase):
         for ip in (IP, OTHER):
             self.assertIn(ip, page.find("table", "Processes").text())
 
+    def test_collectors_of_one_name_are_told_apart(self):
+        collector = {"hostname": "app1", "wish": "run", "state": "run", "last_report": time.time()}
+        service = {"wish": "run", "state": "run", "last_report": time.time()}
+        self.server.answers["services"] = {"collector": {"wish": "run", "hosts": {IP: collector, OTHER: collector}}, "alert": service, "forecast": service}
+        page = self.open("?view=services")
+        for ip in (IP, OTHER):
+            page.find("button", f"Stop collector of app1 ({ip})")
+
     def test_name_that_turns_text_round_turns_its_own_alone(self):
         self.server.answers["query-alarm"] = {"color": "red", "alarms": [alarm(process="\u202etxet")]}
         page = self.open()
