@@ -1,6 +1,7 @@
 /** Alarms: those that stand, those that stood in a span, and how one is said in a line. */
 import {element} from "./dom.js";
 import {clockTime, colourWords, duration, percent, resourceWords, round} from "./format.js";
+import {isOfHost} from "./processes.js";
 import {retentionSeconds} from "./span.js";
 import {href, timeText} from "./state.js";
 
@@ -44,8 +45,9 @@ export function badge(colour) {
 	return element("span", {class: `badge ${colour}`}, colourWords[colour]);
 }
 
-function processLink({process, ip}, span = {}) {
-	return process === "*"
+function processLink(alarm, span = {}) {
+	const {process, ip} = alarm;
+	return isOfHost(alarm)
 		? element("strong", {}, "the whole host")
 		: element("a", {href: href({view: "", process, ip, ...span})}, process);
 }
@@ -60,7 +62,7 @@ export function alarmItem(alarm, host, now) {
 	const resource = resourceWords[alarm.resource];
 	// Who reports it need not tell its limit, nor since when it stands.
 	const limit = typeof alarm.threshold === "number" ? `, limit ${round(alarm.threshold)}` : "";
-	const level = alarm.process === "*" ? "silent" : `${resource} ${percent(alarm.value)}${limit}`;
+	const level = isOfHost(alarm) ? "silent" : `${resource} ${percent(alarm.value)}${limit}`;
 	const item = element(
 		"li",
 		{},
@@ -117,7 +119,7 @@ export function intervalItem(interval, host, now, end) {
 		badge(interval.color),
 		processLink(interval, span),
 		element("span", {class: "faint"}, ` on ${host} `),
-		element("span", {class: "level"}, interval.process === "*" ? "silent" : resourceWords[interval.resource]),
+		element("span", {class: "level"}, isOfHost(interval) ? "silent" : resourceWords[interval.resource]),
 		element("span", {class: "faint"}, `${clockTime(interval.from, now)} – ${until}`)
 	);
 }

@@ -4,6 +4,7 @@ import {badge, intervalItem, intervals} from "./alarms.js";
 import {lineColours, makeChart} from "./chart.js";
 import {byId, element, fill, setAttribute, setText} from "./dom.js";
 import {clockTime, counted, duration, percent, resourceWords} from "./format.js";
+import {isOfHost} from "./processes.js";
 import {chartRows, stepOf, summary} from "./series.js";
 import {goTo} from "./span.js";
 import {current, href} from "./state.js";
@@ -103,7 +104,7 @@ export function showProcess(data, common) {
 	setText(byId("process-name"), process);
 	setAttribute(byId("back"), "href", href({process: "", ip: ""}));
 	const isHere = alarm => ip === "" || alarm.ip === ip;
-	const isSilent = common.alarms.some(alarm => alarm.process === "*" && isHere(alarm) && alarm.ip in data.means);
+	const isSilent = common.alarms.some(alarm => isOfHost(alarm) && isHere(alarm) && alarm.ip in data.means);
 	showItsColour(
 		common.alarms.filter(alarm => alarm.process === process && isHere(alarm)),
 		common.colour === "unknown" || isSilent ? "unknown" : "green",

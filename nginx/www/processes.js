@@ -15,6 +15,14 @@ export function keyOf(ip, process) {
 }
 
 /**
+ * @param {{process: string, color: string}} alarm
+ * @returns {boolean} whether it is of a host that is silent; a process may have the name "*", but is never silent itself
+ */
+export function isOfHost({process, color}) {
+	return process === "*" && color === "unknown";
+}
+
+/**
  * @param {Object} means of GET get-all?by=host
  * @param {Array<{ip: string, process: string, color: string}>} alarms
  * @param {Map<string, string>} names of the hosts
@@ -23,14 +31,14 @@ export function keyOf(ip, process) {
  */
 export function rowsOf(means, alarms, names, otherwise) {
 	const colours = new Map();
-	for (const {ip, process, color} of alarms) {
-		const key = keyOf(ip, process);
-		colours.set(key, worst([color, colours.get(key) ?? "green"]));
+	for (const alarm of alarms) {
+		const key = isOfHost(alarm) ? alarm.ip : keyOf(alarm.ip, alarm.process);
+		colours.set(key, worst([alarm.color, colours.get(key) ?? "green"]));
 	}
 	const rows = [];
 	for (const [ip, processes] of Object.entries(means)) {
 		const host = names.get(ip) ?? ip;
-		const ofHost = colours.get(keyOf(ip, "*")) ?? otherwise;
+		const ofHost = colours.get(ip) ?? otherwise;
 		for (const [process, [mem, cpu]] of Object.entries(processes)) {
 			const key = keyOf(ip, process);
 			rows.push({key, ip, host, process, mem, cpu, color: colours.get(key) ?? ofHost});

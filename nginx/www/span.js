@@ -60,13 +60,24 @@ function move(how) {
 	}
 }
 
+/**
+ * What a field says. One that was left alone says what is shown: its words are of two times where a clock was put back.
+ * @param {"from"|"to"} id
+ * @returns {number} NaN where it says nothing
+ */
+function typed(id) {
+	const span = spanOf(current(), now()),
+		time = Date.parse(byId(id).value);
+	return span.past && time === Date.parse(localInput(span[id])) ? span[id] : time / 1000;
+}
+
 /** Called once. */
 export function startSpan() {
 	byId("other-time").open = matchMedia("(min-width: 66rem)").matches;
 	byId("last-night").addEventListener("click", () => goTo(lastNight() - aroundSeconds, lastNight() + aroundSeconds));
 	byId("moment").addEventListener("submit", event => {
 		event.preventDefault();
-		const [from, to] = ["from", "to"].map(id => Date.parse(byId(id).value) / 1000);
+		const [from, to] = ["from", "to"].map(typed);
 		if (Number.isNaN(from) && Number.isNaN(to)) {
 			byId("from").focus();
 		} else if (Number.isNaN(to)) {

@@ -1,6 +1,7 @@
 """The page in a real browser, before a server that says odd things: what a store, a front or a report of somebody else's can
 make of an answer. The page's own files are served with the policy of nginx/vigie.conf.in."""
 
+import datetime
 import functools
 import http.server
 import json
@@ -158,6 +159,15 @@ class OddTest(unittest.TestCase):
         for ip in (IP, OTHER):
             page.find("button", f"Stop collector of app1 ({ip})")
 
+    def test_process_that_is_called_like_a_host_itself_is_a_process(self):
+        self.server.answers["get-all"] = {IP: {"*": [91, 3], "sshd": [0.1, 0]}}
+        self.server.answers["query-alarm"] = {"color": "red", "alarms": [alarm(process="*")]}
+        page = self.open()
+        table = page.find("table", "Processes")
+        page.find("link", "sshd")
+        self.assertIn("91.0 %, limit 80 %", page.find("list", "Alarms").text())
+        self.assertEqual([table.text().count(color) for color in ("RED", "GREEN")], [1, 1])
+
     def test_name_that_turns_text_round_turns_its_own_alone(self):
         self.server.answers["query-alarm"] = {"color": "red", "alarms": [alarm(process="\u202etxet")]}
         page = self.open()
@@ -234,6 +244,22 @@ class OddTest(unittest.TestCase):
         begins = [float(query["from"][0]) for name, query, _ in self.server.asked if name == "alarms"]
         self.assertGreater(begins[0], now - 3 * 86400)
         self.assertGreater(begins[1], now - 600)
+
+    def test_clock_that_is_put_back_means_the_hour_that_is_shown(self):
+        health, time_there = self.server.answers["health"], [""]
+        self.server.answers["health"] = lambda request: (
+            200, {**health(request)[1], "time": datetime.datetime.fromisoformat(time_there[0]).timestamp()})
+        for at, night in (("2026-11-01T07:00:00+00:00", "2026-10-31T06:55:00Z"), ("2026-11-01T09:00:00+00:00", "2026-11-01T07:55:00Z")):
+            time_there[0] = at
+            page = self.open("404.html")
+            page.call("Emulation.setTimezoneOverride", timezoneId="America/New_York")
+            page.go(f"http://127.0.0.1:{self.server.server_port}/?from=2026-11-01T06:30:00Z&to=2026-11-01T06:40:00Z")
+            page.find("link", "java")
+            page.evaluate("document.getElementById('moment').requestSubmit()")
+            page.settle()
+            self.assertIn("from=2026-11-01T06:30:00Z&to=2026-11-01T06:40:00Z", page.url())
+            page.find("button", "Last night 03:00").click()
+            wait_until(lambda: f"from={night}" in page.url(), PATIENCE_S, page.url)
 
 
 if __name__ == "__main__":
