@@ -29,7 +29,7 @@ HURRY = """{
 		if (text !== kept.at(-1)) kept.push(text);
 		return answer;
 	};
-	window.ticks = () => answers.get('ressources-usage/get-all')?.length;
+	window.ticks = () => answers.get('ressources-usage/get-all')?.length ?? 0;
 	AbortSignal.timeout = () => new AbortController().signal; // of which there would be 20 seconds' worth
 	window.refreshes = count => new Promise(resolve => [wanted, reached] = [count, resolve]);
 }"""
