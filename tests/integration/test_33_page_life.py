@@ -79,7 +79,8 @@ class RealTest(LifeTest):
         self.wait_for(lambda: "RED" in page.title(), page.title)
         self.assertLessEqual(page.asked("query-alarm") - asked, 2, "ticks until it is red")
         self.assertIn("icon-red", page.icon())
-        self.assertIn("red", page.find("status").text().lower())
+        # The title comes first, the rest once all is there.
+        self.wait_for(lambda: "red" in page.find("status").text().lower(), page.text)
         self.assertIn(BURNER, page.find("list", "Alarms").text())
         burner.kill()
         self.wait_for(lambda: "GREEN" in page.title() and "icon-green" in page.icon(), page.title)
