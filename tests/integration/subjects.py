@@ -71,3 +71,15 @@ def running(command, processes=1):
         process.kill()
         process.stdout.close()
         process.wait()
+
+
+def burner(test, folder, name):
+    """A shell of that name that does nothing but burn, until the end of the test; its program is in the folder."""
+    program = folder / name
+    if not program.exists():
+        shutil.copy("/bin/bash", program)
+    # A session of its own, as above.
+    process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program, "-c", "while :; do :; done"], start_new_session=True)
+    test.addCleanup(process.wait)
+    test.addCleanup(process.kill)
+    return process

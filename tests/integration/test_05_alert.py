@@ -4,16 +4,17 @@ import datetime
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import time
 import unittest
 
+from subjects import burner, unique
 from vigie import BUILD, PREFIX, Vigie, sample, wait_until
 
+BURNER = unique("burner")
 # Tests cannot count on a free core: what burns CPU is over this whatever else the machine does.
-CONFIG = """
+CONFIG = f"""
 [server]
 interval = 1s
 [collector]
@@ -24,11 +25,11 @@ phase = 500ms
 threshold = 100000
 clear = 99999
 clear_after = 2
-rule = process=vigie-burner resource=cpu threshold=4 clear=2
+rule = process={BURNER} resource=cpu threshold=4 clear=2
 """
 
 LINE = re.compile(r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (RED|CLEAR|GONE|UNKNOWN) ip=127\.0\.0\.1 '
-                  r'process="vigie-burner" resource=cpu( [a-z_]+=\S+)*$')
+                  rf'process="{BURNER}" resource=cpu( [a-z_]+=\S+)*$')
 
 
 class AlertTest(unittest.TestCase):
@@ -37,20 +38,13 @@ class AlertTest(unittest.TestCase):
         self.addCleanup(self.vigie.stop)
 
     def start_burner(self):
-        program = self.vigie.folder / "vigie-burner"
-        if not program.exists():
-            shutil.copy("/bin/bash", program)
-        # A session of its own, which gets its part of the cores whatever else the tests run (subjects.py).
-        burner = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program, "-c", "while :; do :; done"], start_new_session=True)
-        self.addCleanup(burner.wait)
-        self.addCleanup(burner.kill)
-        return burner
+        return burner(self, self.vigie.folder, BURNER)
 
     def words(self):
         """The transitions of the burner, oldest first."""
         path = self.vigie.state / "alert.log"
         lines = path.read_text().splitlines() if path.exists() else []
-        lines = [line for line in lines if "vigie-burner" in line]
+        lines = [line for line in lines if BURNER in line]
         for line in lines:
             self.assertRegex(line, LINE)
         return [LINE.match(line).group(1) for line in lines]
@@ -63,7 +57,7 @@ class AlertTest(unittest.TestCase):
 
     def burner_alarms(self):
         return [alarm for alarm in self.vigie.get("query-alarm").json()["alarms"]
-                if alarm["process"] == "vigie-burner"]
+                if alarm["process"] == BURNER]
 
     def test_red_clear_and_gone(self):
         wait_until(lambda: self.vigie.get("query-alarm").json() == {"color": "green", "alarms": []}, 15, "green")
@@ -96,7 +90,7 @@ class AlertTest(unittest.TestCase):
         burner.wait()
         self.wait_for_words("RED", "CLEAR", "RED", "GONE")
         wait_until(lambda: not self.burner_alarms(), 10, "query-alarm has forgotten it")
-        history = [entry["color"] for entry in self.vigie.get("alarms?process=vigie-burner").json()]
+        history = [entry["color"] for entry in self.vigie.get(f"alarms?process={BURNER}").json()]
         self.assertEqual(history, ["red", "green", "red", "green"])
 
     def test_silent_host_is_unknown_and_not_resolved(self):

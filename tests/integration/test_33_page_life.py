@@ -2,18 +2,17 @@
 path of another server, and a working day of refreshes."""
 
 import shutil
-import subprocess
 import unittest
 
 from browser import PATIENCE_S, BrowserTest
 from page_data import DB, Fleet
-from test_05_alert import CONFIG as ALERT_CONFIG
+from subjects import burner
+from test_05_alert import BURNER, CONFIG as ALERT_CONFIG
 from test_09_security import bearer, write_tokens
 from test_29_fronts import Front, make_folder
 from test_32_page import QUICK, rows
 from vigie import Vigie, sample, wait_until
 
-BURNER = "vigie-burner"
 # What the page waits for between two refreshes takes no time. Once it is to, it is answered what it was answered in the
 # ticks before, in turns: the network would take most of the test's time.
 HURRY = """{
@@ -67,12 +66,7 @@ class RealTest(LifeTest):
         for name in ("vigie-collector", "vigie-fcgi", "chromium"):
             self.wait_for(lambda: name in rows(page), lambda: f"{name} is not in {rows(page)}")
         self.wait_for(lambda: "GREEN" in page.title() and "icon-green" in page.icon(), page.title)
-        program = vigie.folder / BURNER
-        shutil.copy("/bin/bash", program)
-        burner = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program, "-c", "while :; do :; done"],
-                                  start_new_session=True)
-        self.addCleanup(burner.wait)
-        self.addCleanup(burner.kill)
+        burning = burner(self, vigie.folder, BURNER)
         self.wait_for(lambda: vigie.get("query-alarm").json()["color"] == "red", vigie.logs)
         page.settle(0)
         asked = page.asked("query-alarm")
@@ -82,7 +76,7 @@ class RealTest(LifeTest):
         # The title comes first, the rest once all is there.
         self.wait_for(lambda: "red" in page.find("status").text().lower(), page.text)
         self.assertIn(BURNER, page.find("list", "Alarms").text())
-        burner.kill()
+        burning.kill()
         self.wait_for(lambda: "GREEN" in page.title() and "icon-green" in page.icon(), page.title)
 
 
