@@ -4,7 +4,7 @@ import {get} from "./api.js";
 import {byId, fill, setText, showMore} from "./dom.js";
 import {counted, worst} from "./format.js";
 import {showHosts} from "./hosts.js";
-import {choose, rowsOf} from "./processes.js";
+import {choose, keyOf, rowsOf} from "./processes.js";
 import {fetchCurves, forgetCurves} from "./sparkline.js";
 import {retentionSeconds} from "./span.js";
 import {current, go, href} from "./state.js";
@@ -113,7 +113,7 @@ function showBand(alarms, common) {
 	const ofPast = alarms.length > 0 ? worst(alarms.map(alarm => alarm.color)) : "none";
 	const ofBand = span.past ? ofPast : colour;
 	const count = color =>
-		new Set(alarms.filter(alarm => alarm.color === color).map(alarm => `${alarm.ip}\n${alarm.process}`)).size;
+		new Set(alarms.filter(alarm => alarm.color === color).map(alarm => keyOf(alarm.ip, alarm.process))).size;
 	const parts = [
 		[count("red"), "over the limit"],
 		[count("orange"), span.past ? "was expected" : "expected soon"],
