@@ -20,35 +20,46 @@ static const char *const words[] = {
 
 static void append_key(struct text *text, enum fields_style style, const char *key)
 {
+	if (style == FIELDS_JSON) {
+		text_printf(text, ", \"%s\": ", key);
+		return;
+	}
 	text_append_char(text, style == FIELDS_LINE ? ' ' : '\0');
 	text_append_string(text, key);
 	text_append_char(text, '=');
+}
+
+/* On both sides of what is no number and needs no escapes. */
+static void append_quote(struct text *text, enum fields_style style)
+{
+	if (style == FIELDS_JSON)
+		text_append_char(text, '"');
+}
+
+static void append_word(struct text *text, enum fields_style style, const char *word)
+{
+	append_quote(text, style);
+	text_append_string(text, word);
+	append_quote(text, style);
 }
 
 static void append_name(struct text *text, enum fields_style style, const char *name)
 {
 	char clean[WIRE_NAME_SIZE];
 	wire_clean_name(name, strlen(name), clean);
-	if (style == FIELDS_ARGUMENTS) {
+	if (style == FIELDS_ARGUMENTS)
 		text_append_string(text, clean);
-		return;
-	}
-	text_append_char(text, '"');
-	for (const char *at = clean; *at; at++) {
-		if (*at == '"' || *at == '\\')
-			text_append_char(text, '\\');
-		text_append_char(text, *at);
-	}
-	text_append_char(text, '"');
+	else
+		json_append_string(text, clean); /* a line's escapes are those that JSON has for what is no control character */
 }
 
-static void append_time(struct text *text, int64_t time_ms)
+static void append_time(struct text *text, enum fields_style style, int64_t time_ms)
 {
 	char time[CLOCK_RFC3339_SIZE];
 	clock_format_rfc3339(time_ms, time);
 	if (time_ms % 1000 == 0)
 		memcpy(strchr(time, '.'), "Z", 2);
-	text_append_string(text, time);
+	append_word(text, style, time);
 }
 
 /* Whether the forecast, as it is written, is one that the time of a crossing may stand beside. */
@@ -63,14 +74,15 @@ void fields_append(const struct transition *transition, enum fields_style style,
 	bool ended = alarm->color == COLOR_GREEN;
 	bool amber = (ended ? transition->before : alarm->color) == COLOR_ORANGE;
 
-	text_append_string(text, words[transition->word]);
+	text_append_string(text, style == FIELDS_JSON ? "\"word\": " : "");
+	append_word(text, style, words[transition->word]);
 	append_key(text, style, "ip");
-	text_append_string(text, alarm->ip);
+	append_word(text, style, alarm->ip);
 	append_key(text, style, "process");
 	append_name(text, style, alarm->process);
 	if (alarm->resource != RESOURCE_COUNT) {
 		append_key(text, style, "resource");
-		text_append_string(text, wire_resource_name(alarm->resource));
+		append_word(text, style, wire_resource_name(alarm->resource));
 		append_key(text, style, "value");
 		text_printf(text, "%.2f", alarm->value);
 		if (amber && !alarm->horizon_ms) {
@@ -83,15 +95,17 @@ void fields_append(const struct transition *transition, enum fields_style style,
 		json_append_number(text, alarm->threshold);
 		if (amber && alarm->horizon_ms) {
 			append_key(text, style, "horizon");
+			append_quote(text, style);
 			config_print_duration(text, alarm->horizon_ms);
+			append_quote(text, style);
 		}
 		if (amber && !ended && alarm->expected_ms && expects_crossing(alarm)) {
 			append_key(text, style, "expected_at");
-			append_time(text, alarm->expected_ms);
+			append_time(text, style, alarm->expected_ms);
 		}
 	}
 	append_key(text, style, "since");
-	append_time(text, alarm->since_ms);
+	append_time(text, style, alarm->since_ms);
 }
 
 bool fields_parse_time(const char *text, size_t length, int64_t *ret_time_ms)

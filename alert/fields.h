@@ -25,6 +25,7 @@
 enum fields_style {
 	FIELDS_LINE,      /* separated by spaces; text in double quotes with \" and \\ */
 	FIELDS_ARGUMENTS, /* separated by NULs; text as it is */
+	FIELDS_JSON,      /* members of an object, without its braces; the word is "word" */
 };
 
 /* Appends the word and then each field as key=value. Text has no control characters. */

@@ -8,9 +8,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "alert/alert_log.h"
 #include "alert/fields.h"
 #include "alert/hook_run.h"
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/log.h"
 
 struct hook {
@@ -22,6 +24,8 @@ struct hook {
 	pthread_cond_t changed;
 	char *path;
 	int64_t timeout_ms;
+	int64_t wait_ns;
+	int64_t first_ns; /* when the first of those that wait came, on the monotonic clock */
 	bool closing;
 	int64_t close_ns; /* the end of it, on the monotonic clock */
 	uint64_t dropped; /* since the queue was last empty */
@@ -33,13 +37,25 @@ struct hook {
 	bool failing[HOOK_FAILURES];
 };
 
+/* What the program is run with once. */
+struct call {
+	char *path; /* NULL: out of memory */
+	int64_t timeout_ms;
+	struct text arguments;
+	struct text input; /* empty: none */
+};
+
 struct hook *hook_open(void)
 {
 	struct hook *hook = calloc(1, sizeof(*hook));
 	if (!hook)
 		return NULL;
 	pthread_mutex_init(&hook->mutex, NULL);
-	pthread_cond_init(&hook->changed, NULL);
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&hook->changed, &attributes);
+	pthread_condattr_destroy(&attributes);
 	hook->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return hook;
 }
@@ -71,36 +87,91 @@ static void note(struct hook *hook, const char *path, int result, enum hook_fail
 		log_info("the hook %s works again", path);
 }
 
-static void run_one(struct hook *hook, const char *path, int64_t timeout_ms, const struct transition *transition)
+static void run_once(struct hook *hook, const struct call *call)
 {
-	struct text arguments = TEXT_EMPTY, error = TEXT_EMPTY;
+	struct text error = TEXT_EMPTY;
 	enum hook_failure failure = HOOK_CANNOT_RUN;
-	hook->run_end_ns = clock_monotonic_ns() + timeout_ms * 1000000;
-	fields_append(transition, FIELDS_ARGUMENTS, &arguments);
-	int result = text_failed(&arguments) ? -ENOMEM :
-	             hook_run(path, &arguments, hook->wake_fd, deadline, hook, &failure, &error);
-	note(hook, path, result, failure, error.data);
-	text_free(&arguments);
+	hook->run_end_ns = clock_monotonic_ns() + call->timeout_ms * 1000000;
+	int result = !call->path || text_failed(&call->arguments) || text_failed(&call->input) ? -ENOMEM :
+	             hook_run(call->path, &call->arguments, call->input.length ? &call->input : NULL, hook->wake_fd, deadline,
+	                      hook, &failure, &error);
+	note(hook, call->path ? call->path : "", result, failure, error.data);
 	text_free(&error);
 }
 
-/* Waits for the next transition; false: the service ends. The path is to be freed. */
-static bool take(struct hook *hook, struct transition *ret_transition, char **ret_path, int64_t *ret_timeout_ms)
+static void append_object(const struct transition *transition, struct text *text)
+{
+	char time[CLOCK_RFC3339_SIZE];
+	struct text line = TEXT_EMPTY;
+	clock_format_rfc3339(transition->alarm.said_ms, time);
+	alert_log_format(transition, transition->alarm.said_ms, &line);
+	text_printf(text, "{\"time\": \"%s\", ", time);
+	fields_append(transition, FIELDS_JSON, text);
+	text_append_string(text, ", \"line\": ");
+	if (text_failed(&line)) {
+		text->failed = true;
+	} else {
+		line.data[line.length - 1] = '\0'; /* its newline */
+		json_append_string(text, line.data);
+	}
+	text_append_char(text, '}');
+	text_free(&line);
+}
+
+static struct transition next(struct hook *hook)
+{
+	struct transition transition = hook->queue[hook->first];
+	hook->first = (hook->first + 1) % HOOK_QUEUE_MAX;
+	hook->count--;
+	return transition;
+}
+
+/* Takes what the next call is about: one transition, or all. */
+static void fill_call(struct hook *hook, struct call *call)
+{
+	bool all = hook->wait_ns > 0, one = !all || hook->count == 1;
+	const char *separator = "[\n";
+	do {
+		struct transition transition = next(hook);
+		if (one)
+			fields_append(&transition, FIELDS_ARGUMENTS, &call->arguments);
+		if (!all)
+			return;
+		text_append_string(&call->input, separator);
+		append_object(&transition, &call->input);
+		separator = ",\n";
+	} while (hook->count > 0);
+	text_append_string(&call->input, "\n]\n");
+}
+
+/* Waits until there is something to run for, or the service ends. */
+static void wait_for_more(struct hook *hook)
+{
+	while (!hook->closing) {
+		int64_t end_ns = hook->first_ns + hook->wait_ns;
+		if (hook->count == HOOK_QUEUE_MAX || (hook->count > 0 && clock_monotonic_ns() >= end_ns))
+			return;
+		const struct timespec end = { .tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000 };
+		if (hook->count > 0)
+			pthread_cond_timedwait(&hook->changed, &hook->mutex, &end);
+		else
+			pthread_cond_wait(&hook->changed, &hook->mutex);
+	}
+}
+
+/* Waits for the next call; false: the service ends. */
+static bool take(struct hook *hook, struct call *ret_call)
 {
 	pthread_mutex_lock(&hook->mutex);
 	if (hook->count == 0 && hook->dropped) {
 		log_error("%llu transitions were not given to the hook: too many waited", (unsigned long long)hook->dropped);
 		hook->dropped = 0;
 	}
-	while (hook->count == 0 && !hook->closing)
-		pthread_cond_wait(&hook->changed, &hook->mutex);
+	wait_for_more(hook);
 	bool taken = hook->count > 0 && !(hook->closing && clock_monotonic_ns() >= hook->close_ns);
 	if (taken) {
-		*ret_transition = hook->queue[hook->first];
-		hook->first = (hook->first + 1) % HOOK_QUEUE_MAX;
-		hook->count--;
-		*ret_path = strdup(hook->path);
-		*ret_timeout_ms = hook->timeout_ms;
+		*ret_call = (struct call){ .path = strdup(hook->path), .timeout_ms = hook->timeout_ms };
+		fill_call(hook, ret_call);
 	}
 	pthread_mutex_unlock(&hook->mutex);
 	return taken;
@@ -109,15 +180,12 @@ static bool take(struct hook *hook, struct transition *ret_transition, char **re
 static void *run(void *user)
 {
 	struct hook *hook = user;
-	struct transition transition;
-	char *path;
-	int64_t timeout_ms;
-	while (take(hook, &transition, &path, &timeout_ms)) {
-		if (path)
-			run_one(hook, path, timeout_ms, &transition);
-		else
-			note(hook, "", -ENOMEM, HOOK_CANNOT_RUN, NULL);
-		free(path);
+	struct call call;
+	while (take(hook, &call)) {
+		run_once(hook, &call);
+		free(call.path);
+		text_free(&call.arguments);
+		text_free(&call.input);
 	}
 	return NULL;
 }
@@ -152,15 +220,24 @@ int hook_configure(struct hook *hook, const char *path, int64_t timeout_ms)
 	return result ? result : access(path, X_OK) != 0 ? -errno : 0;
 }
 
+void hook_set_wait(struct hook *hook, int64_t wait_ms)
+{
+	pthread_mutex_lock(&hook->mutex);
+	hook->wait_ns = wait_ms * 1000000;
+	pthread_cond_signal(&hook->changed);
+	pthread_mutex_unlock(&hook->mutex);
+}
+
 void hook_add(struct hook *hook, const struct transition *transition)
 {
 	pthread_mutex_lock(&hook->mutex);
 	if (hook->started && hook->path && hook->path[0]) {
 		if (hook->count == HOOK_QUEUE_MAX) {
-			hook->first = (hook->first + 1) % HOOK_QUEUE_MAX;
-			hook->count--;
+			(void)next(hook);
 			hook->dropped++;
 		}
+		if (hook->count == 0)
+			hook->first_ns = clock_monotonic_ns();
 		hook->queue[(hook->first + hook->count) % HOOK_QUEUE_MAX] = *transition;
 		hook->count++;
 		pthread_cond_signal(&hook->changed);

@@ -4,13 +4,22 @@
  *
  *   HOOK RED ip=10.0.0.5 process=java resource=mem value=83.10 threshold=80 since=2026-11-22T14:00:10Z
  *
+ * It can be made to wait for more of them (hook_set_wait()): it is then run once for all that have come meanwhile. Its
+ * standard input is a JSON array of them, an object a line, each with the line of the alert log behind its fields; its
+ * arguments are as above where it is one, and none otherwise.
+ *
+ *   [
+ *   {"time": "2026-11-22T14:00:15.000Z", "word": "RED", "ip": "10.0.0.5", …, "line": "2026-11-22T14:00:15.000Z RED ip=…"},
+ *   {"time": …}
+ *   ]
+ *
  * A thread of its own runs one at a time, in the transitions' order, so that the caller never
  * waits, a thousand alarms are no thousand programs, and an alarm's end never overtakes its
  * beginning. HOOK_QUEUE_MAX transitions may wait; the oldest give way, since what is now
  * matters more, and are counted and logged.
  *
  * The program is executed as it is, without a shell, in a process group of its own, with
- * /dev/null as its input, our standard error as its output and error, no other descriptor,
+ * /dev/null as its input unless it waits, our standard error as its output and error, no other descriptor,
  * and no signal blocked or ignored. At its time limit its group is killed. That it cannot be
  * run, its exit status other than 0, its death by a signal and its time limit are logged once
  * each, until it has succeeded again.
@@ -41,6 +50,10 @@ struct hook *hook_open(void);
  * tried all the same; -EAGAIN: there is no thread, nothing is run.
  */
 int hook_configure(struct hook *hook, const char *path, int64_t timeout_ms) __attribute__((warn_unused_result));
+
+/* How long transitions are waited for from the first on; 0, as at first: each is run for by itself. Those that wait are run
+ * for as soon as there are HOOK_QUEUE_MAX, or the service ends. */
+void hook_set_wait(struct hook *hook, int64_t wait_ms);
 
 /* Has the program run for a transition, soon. Never waits. */
 void hook_add(struct hook *hook, const struct transition *transition);

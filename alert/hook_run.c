@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,9 +16,10 @@
 
 extern char **environ;
 
-static int set_actions(posix_spawn_file_actions_t *actions)
+static int set_actions(posix_spawn_file_actions_t *actions, int input_fd)
 {
-	int error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	int error = input_fd < 0 ? posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) :
+	                           posix_spawn_file_actions_adddup2(actions, input_fd, STDIN_FILENO);
 	if (!error)
 		error = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
 	if (!error)
@@ -42,7 +44,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
 }
 
 /* 0 with a child, or a negative errno. */
-static int spawn(const char *path, char *const argv[], pid_t *ret_pid)
+static int spawn(const char *path, char *const argv[], int input_fd, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -51,7 +53,7 @@ static int spawn(const char *path, char *const argv[], pid_t *ret_pid)
 		return -error;
 	error = posix_spawnattr_init(&attributes);
 	if (!error) {
-		error = set_actions(&actions);
+		error = set_actions(&actions, input_fd);
 		if (!error)
 			error = set_attributes(&attributes);
 		if (!error)
@@ -76,6 +78,42 @@ static char **make_argv(const char *path, const struct text *arguments)
 	for (size_t at = 0; at < arguments->length; at += strlen(arguments->data + at) + 1)
 		argv[next++] = arguments->data + at;
 	return argv;
+}
+
+/* A file in memory, which no reader can make us wait as a pipe could: *ret_fd is -1 without an input. 0 or a negative errno. */
+static int open_input(const struct text *input, int *ret_fd)
+{
+	*ret_fd = -1;
+	if (!input)
+		return 0;
+	int fd = memfd_create("input", MFD_CLOEXEC);
+	int result = fd < 0 ? -errno : 0;
+	for (size_t done = 0; !result && done < input->length;) {
+		ssize_t written = write(fd, input->data + done, input->length - done);
+		result = written < 0 ? -errno : 0;
+		done += written < 0 ? 0 : (size_t)written;
+	}
+	if (!result && lseek(fd, 0, SEEK_SET) < 0)
+		result = -errno;
+	if (result && fd >= 0)
+		close(fd);
+	if (!result)
+		*ret_fd = fd;
+	return result;
+}
+
+static int start(const char *path, const struct text *arguments, const struct text *input, pid_t *ret_pid)
+{
+	int input_fd;
+	int result = open_input(input, &input_fd);
+	if (result)
+		return result;
+	char **argv = make_argv(path, arguments);
+	result = argv ? spawn(path, argv, input_fd, ret_pid) : -ENOMEM;
+	free(argv);
+	if (input_fd >= 0)
+		close(input_fd);
+	return result;
 }
 
 /* Waits until the process ends: true, or false at the deadline. */
@@ -111,13 +149,11 @@ static int fail(enum hook_failure kind, int result, enum hook_failure *ret_failu
 	return result;
 }
 
-int hook_run(const char *path, const struct text *arguments, int wake_fd, hook_deadline *deadline, void *user,
-             enum hook_failure *ret_failure, struct text *ret_error)
+int hook_run(const char *path, const struct text *arguments, const struct text *input, int wake_fd, hook_deadline *deadline,
+             void *user, enum hook_failure *ret_failure, struct text *ret_error)
 {
 	pid_t pid;
-	char **argv = make_argv(path, arguments);
-	int result = argv ? spawn(path, argv, &pid) : -ENOMEM;
-	free(argv);
+	int result = start(path, arguments, input, &pid);
 	if (result) {
 		text_printf(ret_error, "it cannot be run: %s", strerror(-result));
 		return fail(HOOK_CANNOT_RUN, result, ret_failure);

@@ -168,6 +168,7 @@ static int open_states(struct service *service, const struct config *config, str
 /* That its program is missing is no reason to watch nothing. */
 static void configure_hook(struct hook *hook, const struct config *config)
 {
+	hook_set_wait(hook, config->alert.hook_wait_ms);
 	int result = hook_configure(hook, config->alert.hook, config->alert.hook_timeout_ms);
 	if (result)
 		log_error("the hook %s cannot be run as things are: %s", config->alert.hook, strerror(-result));

@@ -218,6 +218,8 @@ static const struct option options[] = {
 	  "a program that is run with the fields of each line as its arguments, one at a time; empty: none" },
 	{ "alert", "hook_timeout", FIELD(DURATION, alert.hook_timeout_ms), "10s", 100, HOUR, NULL,
 	  "how long it may take before it is killed" },
+	{ "alert", "hook_wait", FIELD(DURATION, alert.hook_wait_ms), "0", 0, 10 * MINUTE, NULL,
+	  "how long further lines are waited for, of which it then gets all at once, as JSON on its standard input; 0: it is run for each line" },
 	{ "alert", "state", FIELD(PATH, alert.state), "alert.state", 0, 0, NULL,
 	  "what survives a restart" },
 

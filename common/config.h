@@ -136,6 +136,7 @@ struct config {
 		char *log;
 		char *hook; /* program; "": none */
 		int64_t hook_timeout_ms;
+		int64_t hook_wait_ms; /* 0: it is run for each line */
 		char *state;
 	} alert;
 	struct {

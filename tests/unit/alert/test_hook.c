@@ -360,6 +360,67 @@ static void test_hook_close_lets_quick_programs_end(void **state)
 	assert_string_equal(content(LOG), "");
 }
 
+static void add_said(struct hook *hook, const char *process)
+{
+	struct transition transition = red(process);
+	transition.alarm.said_ms = NOW;
+	hook_add(hook, &transition);
+}
+
+/* What the line of a process is as an object; one process at a time. */
+static const char *object(const char *process)
+{
+	static char text[1024];
+	snprintf(text, sizeof(text),
+	         "{\"time\": \"2026-11-22T14:00:15.000Z\", \"word\": \"RED\", \"ip\": \"10.0.0.5\", \"process\": \"%s\", "
+	         "\"resource\": \"mem\", \"value\": 83.10, \"threshold\": 80, \"since\": \"2026-11-22T14:00:10Z\", "
+	         "\"line\": \"2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process=\\\"%s\\\" resource=mem value=83.10 threshold=80 "
+	         "since=2026-11-22T14:00:10Z\"}", process, process);
+	return text;
+}
+
+static void test_hook_set_wait_runs_once_for_all_of_that_time(void **state)
+{
+	(void)state;
+	write_program("echo $# >> $D/output; cat >> $D/output; echo done >> $D/output");
+	struct hook *hook = open_hook(10000);
+	hook_set_wait(hook, 300);
+	int64_t start_ms = now_ms();
+	add_said(hook, "java");
+	add_said(hook, "bash");
+	wait_for(output, "done\n", 1);
+	assert_true(now_ms() - start_ms >= 300);
+	char expected[4096];
+	int length = snprintf(expected, sizeof(expected), "0\n[\n%s,\n", object("java"));
+	snprintf(expected + length, sizeof(expected) - (size_t)length, "%s\n]\ndone\n", object("bash"));
+	assert_string_equal(content(output), expected);
+
+	/* One has its arguments, too. */
+	assert_int_equal(unlink(output), 0);
+	add_said(hook, "java");
+	wait_for(output, "done\n", 1);
+	snprintf(expected, sizeof(expected), "7\n[\n%s\n]\ndone\n", object("java"));
+	assert_string_equal(content(output), expected);
+	hook_close(hook);
+	assert_string_equal(content(LOG), "");
+}
+
+static void test_hook_set_wait_ends_with_the_service_and_when_there_are_too_many(void **state)
+{
+	(void)state;
+	write_program("wc -l >> $D/output");
+	struct hook *hook = open_hook(10000);
+	hook_set_wait(hook, 3600000);
+	for (int i = 0; i < HOOK_QUEUE_MAX; i++)
+		add_said(hook, "java");
+	wait_for(output, "1002\n", 1);
+	add_said(hook, "bash");
+	add_said(hook, "java");
+	hook_close(hook);
+	assert_string_equal(content(output), "1002\n4\n");
+	assert_string_equal(content(LOG), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,6 +434,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hook_add_too_many_drop_the_oldest_and_count, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_close_does_not_wait_for_a_slow_program, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_close_lets_quick_programs_end, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hook_set_wait_runs_once_for_all_of_that_time, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hook_set_wait_ends_with_the_service_and_when_there_are_too_many, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
