@@ -7,6 +7,7 @@
 
 #include "alert/service_internal.h"
 #include "alert/state_file.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/watcher.h"
 
@@ -54,7 +55,8 @@ int service_check(const struct config *config, const char *source, bool strictly
 	int result = open_rules_and_uplink(config, source, &rules, &uplink, ret_error);
 	if (result)
 		return result;
-	if (strictly)
+	result = alertmanager_check(config, ret_error);
+	if (strictly && !result)
 		result = watcher_check_horizon(config, rules, ret_error);
 	rules_free(rules);
 	uplink_close(uplink);
@@ -174,6 +176,20 @@ static void configure_hook(struct hook *hook, const struct config *config)
 		log_error("the hook %s cannot be run as things are: %s", config->alert.hook, strerror(-result));
 }
 
+/* What stood when the state was written is renewed at once, and what has ended since the file was, ends. */
+static int open_alertmanager(struct service *service, const struct config *config)
+{
+	struct text path = TEXT_EMPTY;
+	text_printf(&path, "%s.alertmanager", service->state_path);
+	int result = text_failed(&path) ? -ENOMEM : alertmanager_open(config, path.data, &service->alertmanager);
+	if (result)
+		service->alertmanager = NULL;
+	else if (service->alertmanager)
+		alertmanager_update(service->alertmanager, service->states, NULL, clock_wall_ms());
+	text_free(&path);
+	return result;
+}
+
 static int open_all(struct service *service, const struct config *config, const char *source, struct text *ret_error)
 {
 	int result = open_rules_and_uplink(config, source, &service->rules, &service->uplink, ret_error);
@@ -193,6 +209,11 @@ static int open_all(struct service *service, const struct config *config, const 
 		return -ENOMEM;
 	}
 	configure_hook(service->hook, config);
+	result = open_alertmanager(service, config);
+	if (result) {
+		text_printf(ret_error, "cannot tell an Alertmanager anything: %s", strerror(-result));
+		return result;
+	}
 	service->reminder_ms = config->alert.reminder_ms;
 	states_set_long_horizon(service->states, config->forecast.long_horizon_ms);
 	return 0;
@@ -208,6 +229,7 @@ int service_open(const struct config *config, const char *source, struct service
 	service->log.fd = -1;
 	service->lock_fd = -1;
 	service->asking.operation = "asking for the latest samples";
+	service->naming.operation = "asking for the names of hosts";
 	service->evaluating.operation = "the evaluation";
 	service->skipping.operation = "reading all of the answers";
 	service->logging.operation = "writing the alert log";
@@ -226,6 +248,7 @@ void service_close(struct service *service)
 	if (!service)
 		return;
 	hook_close(service->hook);
+	alertmanager_close(service->alertmanager);
 	alert_log_close(&service->log);
 	states_close(service->states);
 	free(service->state_path);
@@ -261,6 +284,14 @@ static void reload_state_path(struct service *service, const char *path)
 	text_free(&error);
 }
 
+static void reload_alertmanager(struct service *service, const struct config *config)
+{
+	alertmanager_close(service->alertmanager);
+	int result = open_alertmanager(service, config);
+	if (result)
+		log_error("no Alertmanager is told anything from now on: %s", strerror(-result));
+}
+
 void service_reload(struct service *service, const struct config *config, const char *source)
 {
 	trouble_watch(&service->logging, alert_log_reopen(&service->log, config->alert.log), NULL);
@@ -270,6 +301,7 @@ void service_reload(struct service *service, const struct config *config, const 
 	states_set_interval(service->states, config->alert.interval_ms);
 	states_set_long_horizon(service->states, config->forecast.long_horizon_ms);
 	reload_state_path(service, config->alert.state);
+	reload_alertmanager(service, config);
 	trouble_watch(&service->saving, service_save_states(service), NULL);
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "alert/alert_log.h"
+#include "alert/alertmanager.h"
 #include "alert/hook.h"
 #include "alert/service.h"
 #include "alert/states.h"
@@ -21,12 +22,13 @@ struct service {
 	int lock_fd; /* of the state; -1: the disk had no room for its lock */
 	struct alert_log log;
 	struct hook *hook;
+	struct alertmanager *alertmanager; /* NULL: there is none */
 	int64_t reminder_ms; /* 0: none */
 	struct transitions transitions;
 	bool without_forecasts; /* has been said */
 	bool had_forecasts;     /* since the start */
 	bool stopped;           /* by the server, and that was logged */
-	struct trouble asking, evaluating, skipping, logging, saving, reporting;
+	struct trouble asking, naming, evaluating, skipping, logging, saving, reporting;
 };
 
 /* 0 or a negative errno, as state_file_write(). */

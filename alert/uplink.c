@@ -63,6 +63,20 @@ int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text 
 	return result;
 }
 
+int uplink_hostnames(struct uplink *uplink, struct hostnames *ret_names, struct text *ret_error)
+{
+	const struct text *body;
+	int result = client_get(uplink->client, "hosts", &body, ret_error);
+	if (result)
+		return result;
+	struct text wrong = TEXT_EMPTY;
+	result = hostnames_parse(body->data, body->length, ret_names, &wrong);
+	if (result)
+		client_blame(uplink->client, wrong.data ? wrong.data : strerror(-result), ret_error);
+	text_free(&wrong);
+	return result;
+}
+
 /* Whether vigie-forecast reports: 0, -ENODATA, or why that cannot be known. */
 static int check_health(struct uplink *uplink, struct text *ret_error)
 {

@@ -1,5 +1,5 @@
 /*
- * The server's REST interface as vigie-alert uses it: GET latest, GET forecasts, PUT save-alarms.
+ * The server's REST interface as vigie-alert uses it: GET latest, GET forecasts, GET hosts, PUT save-alarms.
  *
  * One thread uses an uplink. Requests wait for their answer, at most `timeout_ms`.
  * The forecasts have a connection and a time of their own, so that one that hangs disturbs no
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "alert/forecasts.h"
+#include "alert/hostnames.h"
 #include "alert/latest.h"
 #include "alert/states.h"
 #include "common/text.h"
@@ -42,6 +43,10 @@ int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text 
  * vigie-forecast is away; or an error of uplink_latest(); with a sentence in `ret_error`.
  */
 int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/* Asks what the hosts are called. 0 with names to be freed with hostnames_free(); the errors of uplink_latest(). */
+int uplink_hostnames(struct uplink *uplink, struct hostnames *ret_names, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
 /*

@@ -214,6 +214,8 @@ static const struct option options[] = {
 	  "how often an alarm that stands is said again; 0: never" },
 	{ "alert", "log", FIELD(PATH, alert.log), "alert.log", 0, 0, NULL,
 	  "one line a transition" },
+	{ "alert", "alertmanager", FIELD(LIST, alert.alertmanager), NULL, 0, 0, NULL,
+	  "the URL of an Alertmanager that is told what stands and what has ended, as in http://127.0.0.1:9093, may be repeated; timeout, ca_file and proxy are as above" },
 	{ "alert", "hook", FIELD(PATH, alert.hook), "", 0, 0, NULL,
 	  "a program that is run with the fields of each line as its arguments, one at a time; empty: none" },
 	{ "alert", "hook_timeout", FIELD(DURATION, alert.hook_timeout_ms), "10s", 100, HOUR, NULL,

@@ -134,6 +134,7 @@ struct config {
 		struct config_list rule;
 		int64_t reminder_ms; /* 0: none */
 		char *log;
+		struct config_list alertmanager; /* URLs */
 		char *hook; /* program; "": none */
 		int64_t hook_timeout_ms;
 		int64_t hook_wait_ms; /* 0: it is run for each line */

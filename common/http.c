@@ -78,9 +78,12 @@ static int on_seek(void *user, curl_off_t offset, int origin)
 /* Called at least once a second. The signal stays for whoever reads it. */
 static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
-	(void)user, (void)down_total, (void)down, (void)up_total, (void)up;
+	(void)down_total, (void)down, (void)up_total, (void)up;
+	const struct http_message *message = ((const struct http *)user)->message;
 	sigset_t pending;
-	return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+	if (message->cancel && *message->cancel)
+		return 1;
+	return message->stoppable && sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
 }
 
 /* The connection is there, a new one or not, and nothing is sent yet. */
@@ -122,6 +125,7 @@ struct http *http_open(int64_t timeout_ms)
 	curl_easy_setopt(http->curl, CURLOPT_SEEKFUNCTION, on_seek);
 	curl_easy_setopt(http->curl, CURLOPT_SEEKDATA, http);
 	curl_easy_setopt(http->curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	curl_easy_setopt(http->curl, CURLOPT_XFERINFODATA, http);
 	curl_easy_setopt(http->curl, CURLOPT_PREREQFUNCTION, on_connection);
 	curl_easy_setopt(http->curl, CURLOPT_PREREQDATA, http);
 	curl_easy_setopt(http->curl, CURLOPT_NOPROXY, ""); /* proxy_choose() has looked at the variable */
@@ -223,7 +227,7 @@ static void set_message(struct http *http, const struct http_message *message, c
 	curl_easy_setopt(curl, CURLOPT_PASSWORD, given(message->password));
 	if (given(message->ca_file))
 		curl_easy_setopt(curl, CURLOPT_CAINFO, message->ca_file);
-	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, message->stoppable ? 0L : 1L);
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, message->stoppable || message->cancel ? 0L : 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(message->timeout_ms ? message->timeout_ms : http->timeout_ms));
 }
 

@@ -8,6 +8,7 @@
 #ifndef VIGIE_COMMON_HTTP_H
 #define VIGIE_COMMON_HTTP_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,6 +60,7 @@ struct http_message {
 	http_sink *sink;     /* takes the body of an answer of status 200 to 299 in the place of `body` */
 	void *sink_user;
 	int64_t timeout_ms; /* of this request alone; 0: the handle's */
+	const atomic_bool *cancel; /* another thread sets it: the request ends within a second or so */
 	bool stoppable;     /* it ends within a second or so when SIGTERM or SIGINT comes, which its thread has blocked */
 };
 

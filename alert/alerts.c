@@ -1,0 +1,271 @@
+#include "alert/alerts.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alert/alert_body.h"
+#include "alert/fields.h"
+#include "alert/series_json.h"
+#include "common/json.h"
+#include "common/table.h"
+
+#define FORMAT "vigie-alertmanager"
+
+enum { VERSION = 1, KEY_SIZE = 2 + WIRE_IP_SIZE + WIRE_NAME_SIZE };
+
+struct alert {
+	struct alarm alarm; /* of one that has ended, as it was */
+	char hostname[WIRE_NAME_SIZE]; /* "": not known */
+	int64_t ended_ms;              /* 0: it stands */
+	uint64_t version;              /* of its beginning or end */
+	uint64_t seen_in;              /* update */
+	UT_hash_handle hh;
+	char key[KEY_SIZE]; /* the colour, the resource, the address, the process */
+};
+
+struct alerts {
+	struct alert *table;
+	uint64_t version, update;
+	size_t ended;
+};
+
+struct alerts *alerts_open(void)
+{
+	return calloc(1, sizeof(struct alerts));
+}
+
+static void drop(struct alerts *alerts, struct alert *alert)
+{
+	alerts->ended -= alert->ended_ms != 0;
+	HASH_DEL(alerts->table, alert);
+	free(alert);
+}
+
+void alerts_close(struct alerts *alerts)
+{
+	struct alert *alert, *next;
+	if (!alerts)
+		return;
+	HASH_ITER(hh, alerts->table, alert, next)
+		drop(alerts, alert);
+	free(alerts);
+}
+
+static size_t make_key(const struct alarm *alarm, char ret_key[static KEY_SIZE])
+{
+	size_t ip = strlen(alarm->ip) + 1, process = strlen(alarm->process);
+	ret_key[0] = (char)alarm->color;
+	ret_key[1] = (char)alarm->resource;
+	memcpy(ret_key + 2, alarm->ip, ip);
+	memcpy(ret_key + 2 + ip, alarm->process, process);
+	return 2 + ip + process;
+}
+
+static struct alert *find(const struct alerts *alerts, const struct alarm *alarm)
+{
+	char key[KEY_SIZE];
+	size_t length = make_key(alarm, key);
+	struct alert *alert;
+	HASH_FIND(hh, alerts->table, key, length, alert);
+	return alert;
+}
+
+/* NULL: out of memory. */
+static struct alert *add(struct alerts *alerts, const struct alarm *alarm, const char *hostname)
+{
+	struct alert *alert = calloc(1, sizeof(*alert));
+	if (!alert)
+		return NULL;
+	alert->alarm = *alarm;
+	strncpy(alert->hostname, hostname, sizeof(alert->hostname) - 1);
+	size_t length = make_key(alarm, alert->key);
+	HASH_ADD_KEYPTR(hh, alerts->table, alert->key, length, alert);
+	if (!alert->hh.tbl) {
+		free(alert);
+		return NULL;
+	}
+	return alert;
+}
+
+/* Walks over all alarms that stand; NULL starts and ends it. Hosts come behind series. */
+static const struct alarm *next_alarm(const struct states *states, const struct alarm *previous,
+                                      const struct series_state **series, const struct host_state **host)
+{
+	if (!previous || *series) {
+		do
+			*series = states_next_series(states, *series);
+		while (*series && (*series)->alarm.color == COLOR_GREEN);
+		if (*series)
+			return &(*series)->alarm;
+	}
+	do
+		*host = states_next_host(states, *host);
+	while (*host && (*host)->alarm.color == COLOR_GREEN);
+	return *host ? &(*host)->alarm : NULL;
+}
+
+bool alerts_lack(const struct alerts *alerts, const struct states *states)
+{
+	const struct series_state *series = NULL;
+	const struct host_state *host = NULL;
+	const struct alarm *alarm = next_alarm(states, NULL, &series, &host);
+	for (; alarm; alarm = next_alarm(states, alarm, &series, &host)) {
+		const struct alert *alert = find(alerts, alarm);
+		if (!alert || alert->ended_ms)
+			return true;
+	}
+	return false;
+}
+
+static int update_one(struct alerts *alerts, const struct alarm *alarm, const struct hostnames *names)
+{
+	struct alert *alert = find(alerts, alarm);
+	if ((!alert || alert->ended_ms) && !names)
+		return 0;
+	if (alert && alert->ended_ms) {
+		drop(alerts, alert);
+		alert = NULL;
+	}
+	if (!alert) {
+		alert = add(alerts, alarm, hostnames_find(names, alarm->ip));
+		if (!alert)
+			return -ENOMEM;
+		alert->version = ++alerts->version;
+	}
+	alert->alarm = *alarm;
+	alert->seen_in = alerts->update;
+	return 0;
+}
+
+static void end(struct alerts *alerts, struct alert *alert, int64_t now_ms)
+{
+	if (alerts->ended >= ALERTS_ENDED_MAX) {
+		drop(alerts, alert);
+		return;
+	}
+	alert->ended_ms = now_ms;
+	alert->version = ++alerts->version;
+	alerts->ended++;
+}
+
+int alerts_update(struct alerts *alerts, const struct states *states, const struct hostnames *names, int64_t now_ms)
+{
+	const struct series_state *series = NULL;
+	const struct host_state *host = NULL;
+	int result = 0;
+	alerts->update++;
+	const struct alarm *alarm = next_alarm(states, NULL, &series, &host);
+	for (; alarm && !result; alarm = next_alarm(states, alarm, &series, &host))
+		result = update_one(alerts, alarm, names);
+	struct alert *alert, *next;
+	HASH_ITER(hh, alerts->table, alert, next) {
+		if (!result && !alert->ended_ms && alert->seen_in != alerts->update)
+			end(alerts, alert, now_ms);
+	}
+	return result;
+}
+
+uint64_t alerts_version(const struct alerts *alerts)
+{
+	return alerts->version;
+}
+
+/* An alert that begins behind its end, or in what is now to us the future, would be refused. */
+static int64_t since_of(const struct alert *alert, int64_t now_ms)
+{
+	int64_t latest_ms = alert->ended_ms ? alert->ended_ms : now_ms;
+	return alert->alarm.since_ms < latest_ms ? alert->alarm.since_ms : latest_ms;
+}
+
+void alerts_format(const struct alerts *alerts, uint64_t version, int64_t now_ms, int64_t end_ms, const char *page,
+                   struct text *body)
+{
+	const char *separator = "[";
+	for (const struct alert *alert = alerts->table; alert; alert = alert->hh.next) {
+		if (alert->version <= version)
+			continue;
+		text_append_string(body, separator);
+		alert_body_append(&alert->alarm, alert->hostname, since_of(alert, now_ms), alert->ended_ms ? alert->ended_ms : end_ms,
+		                  page, body);
+		separator = ",\n";
+	}
+	text_append_string(body, separator[0] == '[' ? "[]" : "]");
+}
+
+void alerts_forget(struct alerts *alerts, uint64_t version, int64_t now_ms)
+{
+	struct alert *alert, *next;
+	HASH_ITER(hh, alerts->table, alert, next) {
+		int64_t age_ms = now_ms - alert->ended_ms;
+		if (alert->ended_ms && age_ms > (alert->version <= version ? ALERTS_KEEP_MS : ALERTS_KEEP_MAX_MS))
+			drop(alerts, alert);
+	}
+}
+
+static enum transition_word word_of(enum color color)
+{
+	return color == COLOR_RED ? TRANSITION_RED : color == COLOR_ORANGE ? TRANSITION_AMBER : TRANSITION_UNKNOWN;
+}
+
+void alerts_save(const struct alerts *alerts, struct text *text)
+{
+	struct text line = TEXT_EMPTY;
+	text_printf(text, "{\"format\": \"" FORMAT "\", \"version\": %d,\n\"alerts\": [", VERSION);
+	const char *separator = "\n";
+	for (const struct alert *alert = alerts->table; alert; alert = alert->hh.next) {
+		const struct transition transition = { .word = word_of(alert->alarm.color), .alarm = alert->alarm };
+		text_reset(&line);
+		fields_append(&transition, FIELDS_LINE, &line);
+		text_printf(text, "%s{\"ended\": ", separator);
+		json_append_seconds(text, alert->ended_ms);
+		text_append_string(text, ", \"hostname\": ");
+		json_append_string(text, alert->hostname);
+		text_append_string(text, ", \"alarm\": ");
+		json_append_string(text, line.data ? line.data : "");
+		text_append_char(text, '}');
+		separator = ",\n";
+	}
+	text->failed |= text_failed(&line);
+	text_free(&line);
+	text_append_string(text, "]}\n");
+}
+
+/* 0, -EBADMSG or -ENOMEM. */
+static int restore_one(struct alerts *alerts, const cJSON *item)
+{
+	struct transition transition;
+	int64_t ended_ms;
+	const cJSON *hostname = cJSON_GetObjectItemCaseSensitive(item, "hostname");
+	const cJSON *line = cJSON_GetObjectItemCaseSensitive(item, "alarm");
+	if (!cJSON_IsString(hostname) || strlen(hostname->valuestring) >= WIRE_NAME_SIZE || !cJSON_IsString(line) ||
+	    !series_json_read_time(cJSON_GetObjectItemCaseSensitive(item, "ended"), &ended_ms) ||
+	    !fields_parse(line->valuestring, strlen(line->valuestring), &transition) ||
+	    transition.alarm.color == COLOR_GREEN || find(alerts, &transition.alarm))
+		return -EBADMSG;
+	struct alert *alert = add(alerts, &transition.alarm, hostname->valuestring);
+	if (!alert)
+		return -ENOMEM;
+	alert->ended_ms = ended_ms;
+	alert->version = alerts->version = 1;
+	alerts->ended += ended_ms != 0;
+	return 0;
+}
+
+int alerts_restore(struct alerts *alerts, const char *content, size_t length, struct text *ret_error)
+{
+	cJSON *document = cJSON_ParseWithLength(content, length);
+	const cJSON *format = cJSON_GetObjectItemCaseSensitive(document, "format");
+	const cJSON *version = cJSON_GetObjectItemCaseSensitive(document, "version");
+	const cJSON *list = cJSON_GetObjectItemCaseSensitive(document, "alerts");
+	bool right = cJSON_IsString(format) && strcmp(format->valuestring, FORMAT) == 0 && cJSON_IsNumber(version) &&
+	             version->valueint == VERSION && cJSON_IsArray(list);
+	int result = right ? 0 : -EBADMSG;
+	for (const cJSON *item = right ? list->child : NULL; item && !result; item = item->next)
+		result = restore_one(alerts, item);
+	if (result == -EBADMSG)
+		text_append_string(ret_error, right ? "one of its alerts is not right" : "it is none of version 1");
+	cJSON_Delete(document);
+	return result;
+}

@@ -1,0 +1,194 @@
+"""Alarms that reach people: Alertmanager, and the hooks that are ready, each with its real counterpart."""
+
+import contextlib
+import datetime
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from alertmanager import PROGRAM, SOON, Alertmanager, Receiver
+from vigie import BUILD, PREFIX, Vigie, free_port, sample, wait_until
+
+NAMES = {"10.6.0.1": "db1", "10.6.0.2": "web \"2\""}
+
+
+def seconds(time_text):
+    """Of a time in RFC 3339, whatever its decimals."""
+    whole, _, fraction = time_text.removesuffix("Z").partition(".")
+    return datetime.datetime.fromisoformat(whole + "+00:00").timestamp() + float(f"0.{fraction or 0}")
+
+
+class Feeder:
+    """{host: {process: (percent of the memory, probability or None)}}, saved again and again."""
+
+    def __init__(self, vigie):
+        self.vigie, self.hosts, self.stopped = vigie, {}, threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.stopped.wait(0.25):
+            for ip, processes in dict(self.hosts).items():
+                with contextlib.suppress(OSError):
+                    self.vigie.save(ip, sample("bash", "mem", 1), *(sample(name, "mem", value) for name, (value, _) in processes.items()),
+                                    collector={"hostname": NAMES[ip]})
+                    self.vigie.put("save-forecasts", {"data": [
+                        {"ipaddress": ip, "process_name": name, "type_data": "mem", "probability": probability, "forecast": 91.2,
+                         "expected_at": time.time() + 600} for name, (_, probability) in processes.items() if probability is not None]})
+
+    def stop(self):
+        self.stopped.set()
+        self.thread.join()
+
+
+class AlertTest(unittest.TestCase):
+    """vigie-alert by itself, with a server that the test feeds."""
+
+    def setUp(self):
+        self.vigie = Vigie("--server", config="[server]\ninterval = 1s\ncache = 0\n").start()
+        self.addCleanup(self.vigie.stop)
+        self.feeder = Feeder(self.vigie)
+        self.addCleanup(self.feeder.stop)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-test-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.receiver = Receiver()
+        self.addCleanup(self.receiver.close)
+
+    def start(self, *options, environment=None):
+        command = [BUILD / "vigie-alert"]
+        for option in (f"url=http://user:secret@127.0.0.1:{self.vigie.port}{PREFIX}", f"state={self.folder}/state", f"log={self.folder}/alert.log",
+                       "interval=1s", "phase=300ms", "clear_after=1", *options):
+            command += ["--set", f"alert.{option}"]
+        with open(self.folder / "output", "ab") as output:
+            process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                       env=dict(os.environ, **(environment or {})))
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def said(self):
+        return (self.folder / "output").read_text(errors="replace")
+
+    def words(self, process):
+        path = self.folder / "alert.log"
+        return re.findall(rf'^\S+ ([A-Z]+) ip=\S+ process="{re.escape(process)}"', path.read_text(), re.M) if path.exists() else []
+
+    def wait_for_words(self, process, *words):
+        wait_until(lambda: self.words(process) == list(words), SOON, lambda: f"{process} {words}: {self.words(process)} {self.said()}")
+
+
+@unittest.skipUnless(PROGRAM, "prometheus-alertmanager is not installed")
+class AlertmanagerTest(AlertTest):
+    def setUp(self):
+        super().setUp()
+        self.alertmanager = Alertmanager(self.receiver)
+        self.addCleanup(self.alertmanager.remove)
+        self.alertmanager.start()
+        self.options = (f"alertmanager={self.alertmanager.url}",)
+
+    def told(self, **labels):
+        """What was sent about these labels, as words."""
+        return [alert["status"] for alert in self.receiver.alerts() if labels.items() <= alert["labels"].items()]
+
+    def wait_for_told(self, *words, **labels):
+        wait_until(lambda: self.told(**labels) == list(words), SOON,
+                   lambda: f"{labels} {words}: {self.told(**labels)} {self.said()} {self.alertmanager.log()}")
+
+    def end_of(self, process):
+        """When Alertmanager lets an alert end, as things are; None: it knows none."""
+        return next((seconds(alert["endsAt"]) for alert in self.alertmanager.get("alerts")
+                     if alert["labels"].get("process") == process), None)
+
+    def test_what_stands_is_told_and_its_end(self):
+        nobody = f"http://127.0.0.1:{free_port()}"
+        self.feeder.hosts = {"10.6.0.1": {"java": (83.1, None), "leak": (61, 0.83)}, "10.6.0.2": {}}
+        alert = self.start(*self.options, f"alertmanager={nobody}")
+        self.wait_for_told("firing", process="java")
+        [red] = [one for one in self.receiver.alerts() if one["labels"].get("process") == "java"]
+        self.assertEqual(red["labels"], {"alertname": "vigie", "colour": "red", "host": "10.6.0.1", "hostname": "db1",
+                                         "process": "java", "resource": "mem"})
+        self.assertEqual(red["annotations"], {"summary": "java on db1: mem 83.10 %, over 80 %", "value": "83.10", "threshold": "80"})
+        self.assertEqual(red["generatorURL"], f"http://127.0.0.1:{self.vigie.port}{PREFIX}get-all-detailed?window=1h&timestamps=1"
+                         "&resource=mem&ip=10.6.0.1&process=java")
+        since = re.search(r'process="java".* since=(\S+)', (self.folder / "alert.log").read_text())[1]
+        self.assertEqual(seconds(red["startsAt"]), seconds(since))
+        # One that is away is told of once, and delays nobody.
+        self.assertEqual(self.said().count("telling the Alertmanager"), 1)
+        self.assertIn(f"telling the Alertmanager {nobody} fails: ", self.said())
+
+        # An AMBER that becomes a RED is another alert, since the colour is a label.
+        self.wait_for_told("firing", process="leak", colour="amber")
+        [amber] = [one for one in self.receiver.alerts() if one["labels"].get("process") == "leak"]
+        self.assertEqual(amber["annotations"]["summary"], "leak on db1: mem 61.00 %, expected over 80 %")
+        self.assertEqual(set(amber["annotations"]), {"summary", "value", "threshold", "forecast", "probability", "expected_at"})
+        self.feeder.hosts["10.6.0.1"] = {"java": (83.1, None), "leak": (90, 0.9)}
+        self.feeder.hosts.pop("10.6.0.2")
+        self.wait_for_told("firing", "resolved", process="leak", colour="amber")
+        self.wait_for_told("firing", process="leak", colour="red")
+
+        # A host's alert has no process.
+        self.wait_for_told("firing", hostname=NAMES["10.6.0.2"])
+        [unknown] = [one for one in self.receiver.alerts() if one["labels"]["colour"] == "unknown"]
+        self.assertEqual(unknown["labels"], {"alertname": "vigie", "colour": "unknown", "host": "10.6.0.2", "hostname": NAMES["10.6.0.2"]})
+        self.assertEqual(unknown["annotations"], {"summary": 'web "2" is silent'})
+        self.feeder.hosts["10.6.0.2"] = {}
+        self.wait_for_told("firing", "resolved", colour="unknown")
+
+        # It is renewed well before its end, 24 s after it was posted.
+        first = self.end_of("java")
+        self.assertAlmostEqual(first, time.time() + 21, delta=7)
+        wait_until(lambda: self.end_of("java") > first, SOON, "it is renewed")
+        self.feeder.hosts["10.6.0.1"] = {"java": (20, None), "leak": (20, 0)}
+        self.wait_for_told("firing", "resolved", process="java")
+        self.wait_for_told("firing", "resolved", process="leak", colour="red")
+        begun = time.monotonic()
+        alert.terminate()
+        self.assertEqual(alert.wait(30), 0)
+        self.assertLess(time.monotonic() - begun, 10)
+
+    def test_restarts_and_kills_of_either_side_lose_no_end_and_repeat_nothing(self):
+        self.feeder.hosts = {"10.6.0.1": {"java": (83.1, None), "perl": (84, None)}}
+        alert = self.start(*self.options)
+        self.wait_for_told("firing", process="java")
+        self.wait_for_told("firing", process="perl")
+
+        # A kill of ours: no second notification, and it is renewed.
+        alert.kill()
+        alert.wait()
+        end = self.end_of("java")
+        alert = self.start(*self.options)
+        wait_until(lambda: self.end_of("java") > end, SOON, "it is renewed")
+        self.assertEqual(self.told(process="java"), ["firing"])
+
+        # Alertmanager is away while an alarm ends, and we are killed before it is back.
+        self.alertmanager.stop()
+        self.feeder.hosts["10.6.0.1"] = {"java": (20, None), "perl": (84, None)}
+        self.wait_for_words("java", "RED", "CLEAR")
+        wait_until(lambda: '"ended": 1' in (self.folder / "state.alertmanager").read_text() and "telling" in self.said(), SOON, self.said)
+        alert.kill()
+        alert.wait()
+        self.alertmanager.start()
+        self.assertEqual(self.alertmanager.get("alerts"), [])
+        alert = self.start(*self.options)
+        self.wait_for_told("firing", "resolved", process="java")
+        self.assertEqual(self.told(process="perl"), ["firing"])
+
+        # A kill of Alertmanager: it has lost its own record of what it has said.
+        self.alertmanager.stop(signal.SIGKILL)
+        self.alertmanager.start()
+        wait_until(lambda: self.end_of("perl"), SOON, "it is posted again")
+        self.feeder.hosts["10.6.0.1"] = {"perl": (20, None)}
+        wait_until(lambda: self.told(process="perl")[-1] == "resolved", SOON, self.alertmanager.log)
+        self.feeder.hosts["10.6.0.1"] = {"perl": (85, None)}
+        wait_until(lambda: self.told(process="perl")[-1] == "firing", SOON, self.alertmanager.log)
+
+
+if __name__ == "__main__":
+    unittest.main()
