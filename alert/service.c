@@ -7,7 +7,6 @@
 
 #include "alert/service_internal.h"
 #include "alert/state_file.h"
-#include "common/clock.h"
 #include "common/log.h"
 #include "common/watcher.h"
 
@@ -167,29 +166,6 @@ static int open_states(struct service *service, const struct config *config, str
 	return result;
 }
 
-/* That its program is missing is no reason to watch nothing. */
-static void configure_hook(struct hook *hook, const struct config *config)
-{
-	hook_set_wait(hook, config->alert.hook_wait_ms);
-	int result = hook_configure(hook, config->alert.hook, config->alert.hook_timeout_ms);
-	if (result)
-		log_error("the hook %s cannot be run as things are: %s", config->alert.hook, strerror(-result));
-}
-
-/* What stood when the state was written is renewed at once, and what has ended since the file was, ends. */
-static int open_alertmanager(struct service *service, const struct config *config)
-{
-	struct text path = TEXT_EMPTY;
-	text_printf(&path, "%s.alertmanager", service->state_path);
-	int result = text_failed(&path) ? -ENOMEM : alertmanager_open(config, path.data, &service->alertmanager);
-	if (result)
-		service->alertmanager = NULL;
-	else if (service->alertmanager)
-		alertmanager_update(service->alertmanager, service->states, NULL, clock_wall_ms());
-	text_free(&path);
-	return result;
-}
-
 static int open_all(struct service *service, const struct config *config, const char *source, struct text *ret_error)
 {
 	int result = open_rules_and_uplink(config, source, &service->rules, &service->uplink, ret_error);
@@ -208,8 +184,8 @@ static int open_all(struct service *service, const struct config *config, const 
 		text_append_string(ret_error, strerror(ENOMEM));
 		return -ENOMEM;
 	}
-	configure_hook(service->hook, config);
-	result = open_alertmanager(service, config);
+	service_configure_hook(service, config);
+	result = service_open_alertmanager(service, config);
 	if (result) {
 		text_printf(ret_error, "cannot tell an Alertmanager anything: %s", strerror(-result));
 		return result;
@@ -284,24 +260,16 @@ static void reload_state_path(struct service *service, const char *path)
 	text_free(&error);
 }
 
-static void reload_alertmanager(struct service *service, const struct config *config)
-{
-	alertmanager_close(service->alertmanager);
-	int result = open_alertmanager(service, config);
-	if (result)
-		log_error("no Alertmanager is told anything from now on: %s", strerror(-result));
-}
-
 void service_reload(struct service *service, const struct config *config, const char *source)
 {
 	trouble_watch(&service->logging, alert_log_reopen(&service->log, config->alert.log), NULL);
 	reload_rules_and_uplink(service, config, source);
-	configure_hook(service->hook, config);
+	service_configure_hook(service, config);
 	service->reminder_ms = config->alert.reminder_ms;
 	states_set_interval(service->states, config->alert.interval_ms);
 	states_set_long_horizon(service->states, config->forecast.long_horizon_ms);
 	reload_state_path(service, config->alert.state);
-	reload_alertmanager(service, config);
+	service_reload_alertmanager(service, config);
 	trouble_watch(&service->saving, service_save_states(service), NULL);
 }
 

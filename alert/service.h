@@ -5,7 +5,8 @@
  * What is RED now comes first: its lines are written, and the state is saved, before the
  * forecasts are asked for, so that a server that hangs on these delays no line of a RED.
  *
- * alert/service_round.c has a round; whoever is told of a transition is told in its tell().
+ * alert/service_round.c has a round; whoever is told of a transition is told in its tell(). alert/service_channels.c has
+ * whoever that is.
  *
  * The server may have it stopped (common/wire.h): a round then is a sign of life alone, whose answer says whether it
  * still is to be.

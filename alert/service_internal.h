@@ -37,4 +37,16 @@ int service_save_states(struct service *service) __attribute__((warn_unused_resu
 /* Writes the lines that wait, and says when that fails. */
 void service_flush_log(struct service *service);
 
+/* Takes what a configuration has of the hook. */
+void service_configure_hook(struct service *service, const struct config *config);
+
+/* 0 or an error of alertmanager_open(): there is none then. */
+int service_open_alertmanager(struct service *service, const struct config *config) __attribute__((warn_unused_result));
+
+/* The same in the place of the one there is. */
+void service_reload_alertmanager(struct service *service, const struct config *config);
+
+/* Has it told what stands now. */
+void service_tell_alertmanager(struct service *service, int64_t now_ms);
+
 #endif

@@ -12,20 +12,6 @@ static void save_changes(struct service *service)
 		trouble_watch(&service->saving, service_save_states(service), NULL);
 }
 
-/* Without the names alarms are told all the same. */
-static void update_alertmanager(struct service *service, int64_t now_ms)
-{
-	struct hostnames names = { 0 };
-	struct text error = TEXT_EMPTY;
-	if (!service->alertmanager)
-		return;
-	if (alertmanager_lacks(service->alertmanager, service->states))
-		trouble_watch(&service->naming, uplink_hostnames(service->uplink, &names, &error), error.data);
-	alertmanager_update(service->alertmanager, service->states, &names, now_ms);
-	hostnames_free(&names);
-	text_free(&error);
-}
-
 /* The lines first, for whoever follows them. */
 static void tell(struct service *service, int64_t now_ms)
 {
@@ -36,7 +22,7 @@ static void tell(struct service *service, int64_t now_ms)
 	for (size_t i = 0; i < transitions->count; i++)
 		hook_add(service->hook, &transitions->items[i]);
 	save_changes(service);
-	update_alertmanager(service, now_ms);
+	service_tell_alertmanager(service, now_ms);
 }
 
 static bool ask_latest(struct service *service, struct latest *ret_latest)

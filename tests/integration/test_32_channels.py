@@ -2,6 +2,8 @@
 
 import contextlib
 import datetime
+import email
+import json
 import os
 import pathlib
 import re
@@ -14,7 +16,7 @@ import time
 import unittest
 
 from alertmanager import PROGRAM, SOON, Alertmanager, Receiver
-from vigie import BUILD, PREFIX, Vigie, free_port, sample, wait_until
+from vigie import BUILD, PREFIX, ROOT, Vigie, free_port, sample, wait_until
 
 NAMES = {"10.6.0.1": "db1", "10.6.0.2": "web \"2\""}
 
@@ -48,18 +50,26 @@ class Feeder:
         self.thread.join()
 
 
-class AlertTest(unittest.TestCase):
-    """vigie-alert by itself, with a server that the test feeds."""
-
+class ChannelTest(unittest.TestCase):
     def setUp(self):
-        self.vigie = Vigie("--server", config="[server]\ninterval = 1s\ncache = 0\n").start()
-        self.addCleanup(self.vigie.stop)
-        self.feeder = Feeder(self.vigie)
-        self.addCleanup(self.feeder.stop)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-test-"))
         self.addCleanup(shutil.rmtree, self.folder)
         self.receiver = Receiver()
         self.addCleanup(self.receiver.close)
+
+
+class AlertTest(ChannelTest):
+    """vigie-alert by itself, with a server that all tests share and the test feeds."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.vigie = Vigie("--server", config="[server]\ninterval = 1s\ncache = 0\n").start()
+        cls.addClassCleanup(cls.vigie.stop)
+
+    def setUp(self):
+        super().setUp()
+        self.feeder = Feeder(self.vigie)
+        self.addCleanup(self.feeder.stop)
 
     def start(self, *options, environment=None):
         command = [BUILD / "vigie-alert"]
@@ -159,7 +169,10 @@ class AlertmanagerTest(AlertTest):
         self.wait_for_told("firing", process="java")
         self.wait_for_told("firing", process="perl")
 
-        # A kill of ours: no second notification, and it is renewed.
+        # A reload or a kill of ours: no second notification, and it is renewed.
+        end = self.end_of("java")
+        alert.send_signal(signal.SIGHUP)
+        wait_until(lambda: self.end_of("java") > end, SOON, "it is renewed")
         alert.kill()
         alert.wait()
         end = self.end_of("java")
@@ -188,6 +201,94 @@ class AlertmanagerTest(AlertTest):
         wait_until(lambda: self.told(process="perl")[-1] == "resolved", SOON, self.alertmanager.log)
         self.feeder.hosts["10.6.0.1"] = {"perl": (85, None)}
         wait_until(lambda: self.told(process="perl")[-1] == "firing", SOON, self.alertmanager.log)
+
+
+HOSTILE = '"a\\nBcc: b\\é", "line": "$(id)'  # as a process may be called, with a backslash in the place of a line's end
+
+
+class HookTest(ChannelTest):
+    """The hooks that are ready, each set up."""
+
+    HOOKS = ROOT / "deploy" / "hooks"
+
+    def setUp(self):
+        super().setUp()
+        # As an administrator sets them up: links, with the one option in a file beside.
+        self.where = {"webhook.url": self.receiver.url + "/webhook?\"token\"", "mail.to": "root, ops@example.org",
+                      "apprise.url": f"json://127.0.0.1:{self.receiver.port}/apprise"}
+        for name, content in self.where.items():
+            (self.folder / name).write_text(content + "\n")
+            (self.folder / pathlib.Path(name).stem).symlink_to(self.HOOKS / pathlib.Path(name).stem)
+        programs = self.folder / "programs"
+        programs.mkdir()
+        (programs / "sendmail").write_text(f"#!/bin/sh\n[ \"$*\" = '-i -t' ] && cat > {self.folder}/new && mv {self.folder}/new {self.folder}/sent\n")
+        (programs / "sendmail").chmod(0o755)
+        self.environment = {"PATH": f"{programs}:{os.environ['PATH']}"}
+
+    def posts(self, path):
+        return [json.loads(body) for at, _, body in list(self.receiver.posts) if at.startswith(path)]
+
+    def mail(self):
+        """Its headers and its body, once it is there."""
+        wait_until((self.folder / "sent").exists, SOON, "a mail is sent")
+        return email.message_from_bytes((self.folder / "sent").read_bytes())
+
+
+class ReadyHookTest(HookTest):
+    def run_hook(self, name, *arguments, **environment):
+        return subprocess.run([self.folder / name, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=60, env=dict(os.environ, **self.environment, **environment))
+
+    def test_a_line_alone_comes_as_arguments(self):
+        arguments = ("CLEAR", "ip=10.6.0.1", f"process={HOSTILE}", "resource=mem", "value=20.00", "threshold=80", "since=2026-11-22T14:00:10Z")
+        for name in ("webhook", "mail", *(["apprise"] if shutil.which("apprise") else [])):
+            run = self.run_hook(name, *arguments)
+            self.assertEqual((run.returncode, run.stdout), (0, ""))
+        self.assertEqual(self.posts("/webhook"), [[{"word": "CLEAR", "ip": "10.6.0.1", "process": HOSTILE, "resource": "mem", "value": 20,
+                                                    "threshold": 80, "since": "2026-11-22T14:00:10Z"}]])
+        mail = self.mail()
+        self.assertIsNone(mail["Bcc"])
+        self.assertEqual(mail.get_payload(decode=True).decode(), " ".join(arguments) + "\n")
+        for told in self.posts("/apprise"):
+            self.assertEqual((told["message"], told["type"]), (" ".join(arguments), "success"))
+
+    def test_what_goes_wrong_is_said(self):
+        for name, file in (("webhook", "webhook.url"), ("mail", "mail.to"), ("apprise", "apprise.url")):
+            (self.folder / file).unlink()
+            run = self.run_hook(name, "RED", "ip=10.6.0.1")
+            self.assertEqual(run.returncode, 1)
+            self.assertRegex(run.stdout, rf"^\S+/{name}: neither VIGIE_\w+ in the environment nor the file \S+/{file} says where to\n$")
+        run = self.run_hook("webhook", "RED", "ip=10.6.0.1", VIGIE_WEBHOOK_URL=f"http://127.0.0.1:{free_port()}/")
+        self.assertNotEqual(run.returncode, 0)
+        self.assertIn("curl: (7)", run.stdout)
+
+class HookCallTest(HookTest, AlertTest):
+    def test_one_call_for_all_lines_of_a_time(self):
+        hooks = " ".join(pathlib.Path(name).stem for name in self.where if shutil.which("apprise") or name != "apprise.url")
+        (self.folder / "all").write_text(f'#!/bin/sh\ncd {self.folder}\ncat > input\nfor hook in {hooks}; do ./$hook "$@" < input; done\n')
+        (self.folder / "all").chmod(0o755)
+        self.feeder.hosts = {"10.6.0.1": {"java": (83.1, None), HOSTILE: (84, None)}, "10.6.0.2": {"perl": (85, None)}}
+        wait_until(lambda: {"10.6.0.1", "10.6.0.2"} <= set(self.vigie.get("latest").json()), SOON, "both hosts are there")
+        self.start(f"hook={self.folder}/all", "hook_wait=2s", "hook_timeout=60s", environment=self.environment)
+        for process in ("java", HOSTILE, "perl"):
+            wait_until(lambda one=process: any(line["process"] == one for lines in self.posts("/webhook") for line in lines), SOON, self.said)
+        lines = [line for some in self.posts("/webhook") for line in some]
+        self.assertEqual([list(line) for line in lines], 3 * [["time", "word", "ip", "process", "resource", "value", "threshold", "since", "line"]])
+        self.assertEqual({(line["word"], line["ip"], line["process"], line["value"]) for line in lines},
+                         {("RED", "10.6.0.1", "java", 83.1), ("RED", "10.6.0.1", HOSTILE, 84), ("RED", "10.6.0.2", "perl", 85)})
+        said = (self.folder / "alert.log").read_text().splitlines()
+        self.assertEqual([line["line"] for line in lines], said)
+        self.assertEqual(len(self.posts("/webhook")), 1, "all of a round in one call")
+        self.assertEqual(self.receiver.posts[0][0], "/webhook?\"token\"")
+        mail = self.mail()
+        self.assertEqual(mail["To"], self.where["mail.to"])
+        self.assertRegex(mail["Subject"], "^vigie: RED ip=.* resource=mem and 2 more$")
+        self.assertIsNone(mail["Bcc"])
+        self.assertEqual(mail.get_payload(decode=True).decode().splitlines(), said)
+        if "apprise" in hooks:
+            [told] = wait_until(lambda: self.posts("/apprise"), SOON, self.said)
+            self.assertEqual((told["message"], told["type"]), ("\n".join(said), "failure"))
+            self.assertRegex(told["title"], "^vigie: RED ip=.* resource=mem and 2 more$")
 
 
 if __name__ == "__main__":

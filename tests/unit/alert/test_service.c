@@ -369,6 +369,8 @@ static void test_service_check_table(void **state)
 		{ "alert.log=/nonexistent/alert.log", NULL },
 		{ "alert.url=nowhere", "[alert] url: 'nowhere' is no http:// or https:// URL: it begins with neither" },
 		{ "alert.token_file=/nonexistent", "[alert] token_file: /nonexistent: No such file or directory" },
+		{ "alert.alertmanager=http://am:9093/", NULL },
+		{ "alert.alertmanager=am:9093", "[alert] alertmanager: 'am:9093' is no http:// or https:// URL: it begins with neither" },
 		{ "alert.clear=90", "[alert] clear = 90 is over threshold = 80" },
 		{ "alert.horizon=5h", "[alert] horizon: 18000 s, its own or that of a rule, is over 48 times [forecast] step, which is 14400 s" },
 	};
