@@ -42,7 +42,7 @@ static void append_summary(const struct alarm *alarm, const char *hostname, stru
 		text_printf(&sentence, "%s is silent", host);
 	} else {
 		text_printf(&sentence, "%s on %s: %s %.2f %%, ", alarm->process, host, wire_resource_name(alarm->resource), alarm->value);
-		text_append_string(&sentence, alarm->color == COLOR_RED ? "over " : "expected over ");
+		text_append_string(&sentence, alarm->color == COLOR_RED ? "limit " : "expected over ");
 		json_append_number(&sentence, alarm->threshold);
 		text_append_string(&sentence, " %");
 	}

@@ -4,7 +4,7 @@
  *
  *   [{"labels": {"alertname": "vigie", "colour": "red", "host": "10.0.0.5", "hostname": "db1", "process": "java",
  *                "resource": "mem"},
- *     "annotations": {"summary": "java on db1: mem 83.10 %, over 80 %", "value": "83.10", "threshold": "80"},
+ *     "annotations": {"summary": "java on db1: mem 83.10 %, limit 80 %", "value": "83.10", "threshold": "80"},
  *     "startsAt": "2026-11-22T14:00:10.000Z", "endsAt": "2026-11-22T14:04:15.000Z", "generatorURL": "http://…"}]
  *
  * The labels are what Alertmanager knows an alert by. The colour is one of them, so that it can be routed by, and inhibited:
@@ -15,8 +15,9 @@
  * How Alertmanager 0.25 takes them (tests/integration/test_32_channels.py):
  * - Both times are always sent. Without startsAt an alert starts at its own endsAt, if that is to come.
  * - An alert ends at the endsAt that was sent last: it is renewed well before.
- * - What is not posted after its restart, it does not know, and never says resolved: an end is posted again and again for
- *   ALERTS_KEEP_MS, three times its usual group_interval, and until it has been taken, at most for ALERTS_KEEP_MAX_MS.
+ * - What is not posted after its restart, it does not know, and never says resolved; nor what was resolved while it was
+ *   inhibited, unless that is posted again: an end is posted again and again for ALERTS_KEEP_MS, three times its usual
+ *   group_interval, and until it has been taken, at most for ALERTS_KEEP_MAX_MS.
  *
  * Pure: takes the time as an argument, does no I/O. One thread at a time uses an alerts.
  */
@@ -34,7 +35,7 @@
 enum {
 	ALERTS_KEEP_MS = 15 * 60 * 1000,
 	ALERTS_KEEP_MAX_MS = 2 * 86400 * 1000, /* then it has long ended by itself */
-	ALERTS_ENDED_MAX = 10000,              /* ends that are kept; further ones are the first to be forgotten */
+	ALERTS_ENDED_MAX = 10000,              /* ends that are kept; further alerts are forgotten at their end, and end by themselves */
 };
 
 struct alerts;

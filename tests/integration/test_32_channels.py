@@ -124,7 +124,7 @@ class AlertmanagerTest(AlertTest):
         [red] = [one for one in self.receiver.alerts() if one["labels"].get("process") == "java"]
         self.assertEqual(red["labels"], {"alertname": "vigie", "colour": "red", "host": "10.6.0.1", "hostname": "db1",
                                          "process": "java", "resource": "mem"})
-        self.assertEqual(red["annotations"], {"summary": "java on db1: mem 83.10 %, over 80 %", "value": "83.10", "threshold": "80"})
+        self.assertEqual(red["annotations"], {"summary": "java on db1: mem 83.10 %, limit 80 %", "value": "83.10", "threshold": "80"})
         self.assertEqual(red["generatorURL"], f"http://127.0.0.1:{self.vigie.port}{PREFIX}get-all-detailed?window=1h&timestamps=1"
                          "&resource=mem&ip=10.6.0.1&process=java")
         since = re.search(r'process="java".* since=(\S+)', (self.folder / "alert.log").read_text())[1]

@@ -84,7 +84,7 @@ static const char *body(struct world *world, uint64_t version, int64_t now_ms)
 
 #define RED_LABELS "{\"alertname\": \"vigie\", \"colour\": \"red\", \"host\": \"10.0.0.5\", \"hostname\": \"db1\", " \
 	"\"process\": \"a \\\"b\\\" &\", \"resource\": \"mem\"}"
-#define RED_REST(end) ", \"annotations\": {\"summary\": \"a \\\"b\\\" & on db1: mem 83.10 %, over 80 %\", \"value\": \"83.10\", " \
+#define RED_REST(end) ", \"annotations\": {\"summary\": \"a \\\"b\\\" & on db1: mem 83.10 %, limit 80 %\", \"value\": \"83.10\", " \
 	"\"threshold\": \"80\"}, \"startsAt\": \"2026-11-22T14:00:10.000Z\", \"endsAt\": \"" end "\", \"generatorURL\": \"" PAGE \
 	"get-all-detailed?window=1h&timestamps=1&resource=mem&ip=10.0.0.5&process=a%20%22b%22%20%26\"}"
 
