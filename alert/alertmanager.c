@@ -57,23 +57,34 @@ static void save(struct alertmanager *am)
 	text_free(&content);
 }
 
+/* Whether all of them were taken. */
+static bool post(struct alertmanager *am, struct alertmanager_target *target, const struct text *bodies)
+{
+	if (text_failed(bodies))
+		return alertmanager_target_post(target, NULL, &am->closing);
+	bool taken = true;
+	for (size_t at = 0; at < bodies->length && taken; at += strlen(bodies->data + at) + 1)
+		taken = alertmanager_target_post(target, bodies->data + at, &am->closing);
+	return taken;
+}
+
 static void tell(struct alertmanager *am, struct alertmanager_target *target)
 {
-	struct text body = TEXT_EMPTY;
+	struct text bodies = TEXT_EMPTY;
 	int64_t now_ms = clock_wall_ms();
 	bool all = clock_monotonic_ns() >= target->renew_ns;
 	pthread_mutex_lock(&am->mutex);
 	uint64_t version = alerts_version(am->alerts);
 	bool saved = am->saved == version; /* otherwise it has just changed, and is to be saved before */
 	if (saved)
-		alerts_format(am->alerts, all ? 0 : target->taken, now_ms, now_ms + END_RENEWS * am->renew_ms, am->page.data, &body);
+		alerts_format(am->alerts, all ? 0 : target->taken, now_ms, now_ms + END_RENEWS * am->renew_ms, am->page.data, &bodies);
 	pthread_mutex_unlock(&am->mutex);
-	if (saved && alertmanager_target_post(target, &body, &am->closing)) {
+	if (saved && post(am, target, &bodies)) {
 		target->taken = version;
 		if (all)
 			target->renew_ns = clock_monotonic_ns() + am->renew_ms * 1000000;
 	}
-	text_free(&body);
+	text_free(&bodies);
 }
 
 /* Waits until one of them is to be told something, which is given; NULL: the service ends. */

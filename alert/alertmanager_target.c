@@ -39,15 +39,14 @@ int64_t alertmanager_target_due_ns(const struct alertmanager_target *target, uin
 }
 
 /* 0, or a negative errno with a sentence; -EREMOTEIO: a status. */
-static int request(struct alertmanager_target *target, const struct text *body, const atomic_bool *closing,
-                   struct text *ret_error)
+static int request(struct alertmanager_target *target, const char *body, const atomic_bool *closing, struct text *ret_error)
 {
 	bool last = *closing;
 	const struct http_message message = {
 		.method = "POST",
 		.url = target->url.data,
-		.body = body->data,
-		.body_length = body->length,
+		.body = body,
+		.body_length = strlen(body),
 		.ca_file = target->ca_file.data,
 		.proxy = target->proxy.data,
 		.timeout_ms = last ? ALERTMANAGER_TARGET_CLOSE_MS : 0,
@@ -76,10 +75,10 @@ static void put_off(struct alertmanager_target *target)
 	target->renew_ns = 0;
 }
 
-bool alertmanager_target_post(struct alertmanager_target *target, const struct text *body, const atomic_bool *closing)
+bool alertmanager_target_post(struct alertmanager_target *target, const char *body, const atomic_bool *closing)
 {
 	struct text error = TEXT_EMPTY;
-	int result = text_failed(body) ? -ENOMEM : request(target, body, closing, &error);
+	int result = !body ? -ENOMEM : request(target, body, closing, &error);
 	bool taken = result == 0 || (result == -EREMOTEIO && target->answer.status == 400);
 	if (result != -ECANCELED)
 		trouble_watch(&target->trouble, result, error.data);

@@ -180,18 +180,20 @@ static int64_t since_of(const struct alert *alert, int64_t now_ms)
 }
 
 void alerts_format(const struct alerts *alerts, uint64_t version, int64_t now_ms, int64_t end_ms, const char *page,
-                   struct text *body)
+                   struct text *bodies)
 {
-	const char *separator = "[";
+	size_t count = 0;
 	for (const struct alert *alert = alerts->table; alert; alert = alert->hh.next) {
 		if (alert->version <= version)
 			continue;
-		text_append_string(body, separator);
+		if (count > 0 && count % ALERTS_BODY_MAX == 0)
+			text_append(bodies, "]", sizeof("]")); /* with its NUL */
+		text_append_string(bodies, count % ALERTS_BODY_MAX == 0 ? "[" : ",\n");
 		alert_body_append(&alert->alarm, alert->hostname, since_of(alert, now_ms), alert->ended_ms ? alert->ended_ms : end_ms,
-		                  page, body);
-		separator = ",\n";
+		                  page, bodies);
+		count++;
 	}
-	text_append_string(body, separator[0] == '[' ? "[]" : "]");
+	text_append_string(bodies, count == 0 ? "[]" : "]");
 }
 
 void alerts_forget(struct alerts *alerts, uint64_t version, int64_t now_ms)

@@ -33,6 +33,7 @@
 #include "common/text.h"
 
 enum {
+	ALERTS_BODY_MAX = 1000,                /* about a second of an Alertmanager that is busy */
 	ALERTS_KEEP_MS = 15 * 60 * 1000,
 	ALERTS_KEEP_MAX_MS = 2 * 86400 * 1000, /* then it has long ended by itself */
 	ALERTS_ENDED_MAX = 10000,              /* ends that are kept; further alerts are forgotten at their end, and end by themselves */
@@ -55,10 +56,11 @@ int alerts_update(struct alerts *alerts, const struct states *states, const stru
 /* Rises with each alert that begins or ends; 0: there was none. */
 uint64_t alerts_version(const struct alerts *alerts);
 
-/* Appends the body that tells what has begun or ended since `version`; 0: all. Those that stand end at `end_ms`. `page` is the
- * server's URL, with a slash at its end. */
+/* Appends the bodies, of ALERTS_BODY_MAX alerts at most, that tell what has begun or ended since `version`; 0: all. Each ends
+ * with a NUL but for the last, whose NUL is the text's own; there is one at least, which may be of no alerts. Those that
+ * stand end at `end_ms`. `page` is the server's URL, with a slash at its end. */
 void alerts_format(const struct alerts *alerts, uint64_t version, int64_t now_ms, int64_t end_ms, const char *page,
-                   struct text *body);
+                   struct text *bodies);
 
 /* Drops the ends that need not be told any more; those up to `version` have been taken by everybody. */
 void alerts_forget(struct alerts *alerts, uint64_t version, int64_t now_ms);

@@ -2,6 +2,7 @@
 #include "tests/unit/support/cmocka.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +149,30 @@ static void test_alerts_format_a_host_has_neither_process_nor_resource(void **st
 	                    "\"endsAt\": \"2026-11-22T14:03:15.000Z\", \"generatorURL\": \"" PAGE "hosts\"}]");
 }
 
+static void test_alerts_format_many_are_several_bodies(void **state)
+{
+	struct world *world = *state;
+	struct series_state series = { .alarm = { .ip = "10.0.0.5", .resource = RESOURCE_CPU, .color = COLOR_RED } };
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	for (int i = 1; i < ALERTS_BODY_MAX + 3; i++) {
+		snprintf(series.alarm.process, sizeof(series.alarm.process), "java%d", i);
+		assert_int_equal(states_restore_series(world->states, &series), 0);
+	}
+	update(world, NOW);
+	const char *first = body(world, 0, NOW), *second = first + strlen(first) + 1;
+	assert_ptr_equal(second + strlen(second), first + world->body.length);
+	size_t counts[2] = { 0 };
+	for (int i = 0; i < 2; i++) {
+		const char *one = i ? second : first;
+		assert_memory_equal(one, "[{\"labels\"", 10);
+		assert_string_equal(one + strlen(one) - 2, "}]");
+		for (const char *at = one; (at = strstr(at, "{\"labels\"")) != NULL; at++)
+			counts[i]++;
+	}
+	assert_int_equal(counts[0], ALERTS_BODY_MAX);
+	assert_int_equal(counts[1], 3);
+}
+
 static void test_alerts_update_without_names_nothing_begins(void **state)
 {
 	struct world *world = *state;
@@ -257,6 +282,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_alerts_format_a_red_its_renewal_and_its_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_an_amber_becomes_a_red, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_a_host_has_neither_process_nor_resource, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alerts_format_many_are_several_bodies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_update_without_names_nothing_begins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_forget_keeps_an_end_until_it_is_known_everywhere, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_restore_gives_what_was_saved, set_up, tear_down),
