@@ -35,8 +35,8 @@ void alertmanager_target_close(struct alertmanager_target *target);
 /* When it is to be told the version that there is now. */
 int64_t alertmanager_target_due_ns(const struct alertmanager_target *target, uint64_t version);
 
-/* Sends a body, and logs failure and its end; NULL: there was no memory for it. Whether it was taken. Once `closing` is true a request that is under way ends
- * within a second or so, and a new one takes ALERTMANAGER_TARGET_CLOSE_MS at most. */
+/* Sends a body, and logs failure and its end; NULL: there was no memory for it. Whether it was taken. Once `closing` is true
+ * a request that is under way ends within a second or so, and a new one takes ALERTMANAGER_TARGET_CLOSE_MS at most. */
 enum { ALERTMANAGER_TARGET_CLOSE_MS = 1000 };
 bool alertmanager_target_post(struct alertmanager_target *target, const char *body, const atomic_bool *closing);
 

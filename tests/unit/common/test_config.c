@@ -102,6 +102,8 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->alert.reminder_ms, 0);
 	assert_string_equal(config->alert.hook, "");
 	assert_int_equal(config->alert.hook_timeout_ms, 10000);
+	assert_int_equal(config->alert.hook_wait_ms, 0);
+	assert_int_equal(config->alert.alertmanager.count, 0);
 	assert_int_equal(config->forecast.refresh_ms, 60000);
 	assert_string_equal(config->forecast.url, "http://127.0.0.1:8000/ressources-usage/");
 	assert_int_equal(config->forecast.step_ms, 300000);
@@ -845,8 +847,9 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "[alert]\nurl = https://y/\ninterval = 2m\nphase = 0\ndeadline = 3m\ntimeout = 150ms\nca_file = /ca2\nproxy = none\ntoken_file = /ta\n"
                                    "threshold = 123456.789\nclear = 0.001\nraise_after = 16\nclear_after = 17\n"
                                    "amber_probability = 0.625\namber_clear = 0.25\nhorizon = 45s\n"
-                                   "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = /l\nhook = /h\n"
-                                   "hook_timeout = 2s\nstate = /s\n"
+                                   "rule = process=java threshold=90\nrule = ip=10.*\nreminder = 6h\nlog = /l\n"
+                                   "alertmanager = http://am1\nalertmanager = http://am2\nhook = /h\n"
+                                   "hook_timeout = 2s\nhook_wait = 15s\nstate = /s\n"
                                                                       "[forecast]\nrefresh = 30s\nurl = http://z/\nstep = 10m\nphase = 8s\ntimeout = 9s\n"
                                    "ca_file = /cf\nproxy = socks5h://pf\ntoken_file = /tf\nabove = 12.5\nhistory = 1d\nlong_horizon = 2d\nmodel = /m\nstate = /sf\n";
 
@@ -879,8 +882,8 @@ static void test_config_print_has_every_option(void **state)
 		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = /cc", "proxy = http://pc:3128", "token_file = /tc", "[alert]", "url = https://y/",
 		"interval = 2m", "phase = 0d", "deadline = 3m", "timeout = 150ms", "ca_file = /ca2", "proxy = none", "token_file = /ta", "threshold = 123456.789", "clear = 0.001",
 		"raise_after = 16", "clear_after = 17", "amber_probability = 0.625", "amber_clear = 0.25", "horizon = 45s",
-		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = /l", "hook = /h",
-		"hook_timeout = 2s", "state = /s",
+		"rule = process=java threshold=90", "rule = ip=10.*", "reminder = 6h", "log = /l",
+		"alertmanager = http://am1", "alertmanager = http://am2", "hook = /h", "hook_timeout = 2s", "hook_wait = 15s", "state = /s",
 		"[forecast]", "refresh = 30s", "url = http://z/", "step = 10m", "phase = 8s", "timeout = 9s", "ca_file = /cf", "proxy = socks5h://pf", "token_file = /tf",
 		"above = 12.5", "history = 1d", "long_horizon = 2d", "model = /m", "state = /sf",
 	};
@@ -901,7 +904,7 @@ static void test_config_print_has_every_option(void **state)
 		assert_string_equal(line, lines[next++]);
 		/* A description stands over each key; the second of a list has the first's. */
 		if (line[0] != '[' && strcmp(line, "include = b") != 0 && strcmp(line, "rule = ip=10.*") != 0 &&
-		    strcmp(line, "hosts = y") != 0)
+		    strcmp(line, "hosts = y") != 0 && strcmp(line, "alertmanager = http://am2") != 0)
 			assert_true(described);
 		described = false;
 	}
