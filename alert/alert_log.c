@@ -132,8 +132,11 @@ void alert_log_restore(struct alert_log *log, const struct text *lines, uint64_t
 
 void alert_log_add(struct alert_log *log, const struct transition *transition, int64_t now_ms)
 {
-	size_t length = log->waiting.length;
 	log->changed = true;
+	/* They need not wait where they can be written. */
+	if (log->waiting.length >= ALERT_LOG_WAITING_MAX)
+		(void)!alert_log_flush(log);
+	size_t length = log->waiting.length;
 	if (length < ALERT_LOG_WAITING_MAX)
 		alert_log_format(transition, now_ms, &log->waiting);
 	if (length >= ALERT_LOG_WAITING_MAX || text_failed(&log->waiting)) {

@@ -62,7 +62,7 @@ int alert_log_read_tail(const struct alert_log *log, struct text *tail) __attrib
  * file's tail by now do not wait any more. */
 void alert_log_restore(struct alert_log *log, const struct text *lines, uint64_t dropped, const struct text *tail);
 
-/* Queues a line for the next flush. */
+/* Queues a line for the next flush, which comes now where as many wait as may. */
 void alert_log_add(struct alert_log *log, const struct transition *transition, int64_t now_ms);
 
 /* Writes what waits. 0, or a negative errno when lines go on waiting. */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "alert/alert_log.h"
+#include "common/whole_file.h"
 
 #define NOW 1795356015000 /* 2026-11-22T14:00:15Z */
 
@@ -411,6 +412,26 @@ static void test_alert_log_add_too_many_waiting_are_counted(void **state)
 	alert_log_close(&log);
 }
 
+static void test_alert_log_add_as_many_as_there_are_where_they_can_be_written(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	struct text text = TEXT_EMPTY;
+	enum { COUNT = 20000 }; /* of 119 bytes each, twice what may wait */
+	assert_int_equal(alert_log_open(&log, path), 0);
+	for (int i = 0; i < COUNT; i++)
+		add(&log, "a");
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_int_equal(log.dropped, 0);
+	alert_log_close(&log);
+	assert_int_equal(whole_file_read(path, &text), 0);
+	size_t lines = 0;
+	for (size_t i = 0; i < text.length; i++)
+		lines += text.data[i] == '\n';
+	assert_int_equal(lines, COUNT);
+	text_free(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +446,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_alert_log_flush_torn_line_is_whole_in_a_new_file, remove_files),
 		cmocka_unit_test(test_alert_log_parse_what_is_no_line_is_refused),
 		cmocka_unit_test_teardown(test_alert_log_flush_begins_a_line_of_its_own, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_add_as_many_as_there_are_where_they_can_be_written, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_restore_what_stands_there_is_not_written_again, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_read_tail_gives_whole_lines, remove_files),
 		cmocka_unit_test(test_alert_log_add_too_many_waiting_are_counted),
