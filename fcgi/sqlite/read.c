@@ -152,29 +152,35 @@ static int latest_of(struct snapshot *snapshot, struct store_rows *ret_rows)
 	return result;
 }
 
-typedef int make_rows(struct snapshot *snapshot, struct store_rows *ret_rows);
-
-static int read_rows(struct readers *readers, const struct query *query, make_rows *make, struct store_rows *ret_rows)
+int read_mean(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
 {
 	struct snapshot snapshot;
 	int result = snapshot_open(readers, query, false, &snapshot);
 	if (result)
 		return result;
-	result = make(&snapshot, ret_rows);
+	result = mean_of(&snapshot, ret_rows);
 	snapshot_close(&snapshot);
 	return database_finish(readers->database, DATABASE_READING, result);
-}
-
-int read_mean(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
-{
-	return read_rows(readers, query, mean_of, ret_rows);
 }
 
 int read_latest(struct readers *readers, const struct query *query, struct store_rows *ret_rows)
 {
 	struct query by_host = *query;
+	struct snapshot snapshot;
+	bool any = false;
+	int result = snapshot_open(readers, NULL, false, &snapshot);
+	if (result)
+		return result;
 	by_host.by_host = true;
-	return read_rows(readers, &by_host, latest_of, ret_rows);
+	snapshot.query = &by_host;
+	result = scan_find_any(&snapshot, &any);
+	/* Of alarms there are none, as a rule, and of all series a grouping is most of the work. */
+	if (result == 0 && any)
+		result = names_group(readers->names, &by_host, false, &snapshot.grouping);
+	if (result == 0)
+		result = latest_of(&snapshot, ret_rows);
+	snapshot_close(&snapshot);
+	return database_finish(readers->database, DATABASE_READING, result);
 }
 
 struct history {

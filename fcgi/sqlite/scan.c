@@ -273,6 +273,30 @@ static uint32_t find_last_series(const struct grouping *grouping)
 	return series ? series - 1 : 0;
 }
 
+/* The first moment of a query's window. */
+static int64_t find_first_ms(const struct query *query)
+{
+	return query->from_ms + 1 > 0 ? query->from_ms + 1 : 0;
+}
+
+int scan_find_any(const struct snapshot *snapshot, bool *ret_any)
+{
+	const struct query *query = snapshot->query;
+	sqlite3_stmt *row = snapshot->reader->next_row, *summary = snapshot->reader->next_summary;
+	int64_t first_ms = find_first_ms(query);
+	sqlite3_bind_int64(row, 1, placement_key(query->metric, first_ms, 0));
+	sqlite3_bind_int64(row, 2, placement_key(query->metric, query->to_ms, PLACEMENT_HOST_MAX));
+	sqlite3_bind_int64(summary, 1, placement_hour_key(query->metric, first_ms, 0));
+	sqlite3_bind_int64(summary, 2, placement_hour_key(query->metric, query->to_ms, PLACEMENT_HOST_MAX));
+	int code = sqlite3_step(row);
+	if (code == SQLITE_DONE)
+		code = sqlite3_step(summary);
+	sqlite3_reset(row);
+	sqlite3_reset(summary);
+	*ret_any = code == SQLITE_ROW;
+	return database_result(snapshot->readers->database, code, snapshot->reader->connection, "read");
+}
+
 int scan_run(const struct snapshot *snapshot, const struct scan_sink *sink)
 {
 	const struct query *query = snapshot->query;
@@ -280,7 +304,7 @@ int scan_run(const struct snapshot *snapshot, const struct scan_sink *sink)
 	struct scan scan = {
 		.snapshot = snapshot,
 		.sink = sink,
-		.first_ms = query->from_ms + 1 > 0 ? query->from_ms + 1 : 0,
+		.first_ms = find_first_ms(query),
 		.last_ms = query->to_ms,
 	};
 	if (grouping->count == 0 || scan.first_ms > scan.last_ms)

@@ -85,6 +85,10 @@ struct scan_sink {
 /* 0, what the sink gives, -ENOMEM, or what database_result() gives. */
 int scan_run(const struct snapshot *snapshot, const struct scan_sink *sink) __attribute__((warn_unused_result));
 
+/* Whether anybody has anything of the query's metric that may be in its window: cheap, and needs no grouping. 0 or what
+ * database_result() gives. */
+int scan_find_any(const struct snapshot *snapshot, bool *ret_any) __attribute__((warn_unused_result));
+
 /* The start of the newest hour of which anything is sealed; negative: nothing is. 0 or as scan_run(). */
 int scan_find_newest_sealed(const struct snapshot *snapshot, int64_t *ret_hour_ms) __attribute__((warn_unused_result));
 
