@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "common/table.h"
+#include "fcgi/exposition.h"
 
 enum { SWEEP_MS = 60000 };
 
@@ -17,6 +18,7 @@ struct host_report {
 	struct collector_report report;
 	int64_t interval_ms; /* 0: not known */
 	int64_t told_interval_ms, told_ms; /* what the store was told of it, and when */
+	bool learned;        /* of the store, and it has not reported since the start */
 	bool shared;         /* hosts are heard in turns: said */
 	int64_t shared_ms;   /* when they were last */
 	struct sharer *sharers; /* sharers[COLLECTORS_SHARERS]; NULL: there was one hostname only */
@@ -162,6 +164,7 @@ bool collectors_keep(struct collectors *collectors, const char *ip, const struct
 		shared = watch_hostname(&item->host, report->hostname, now_ms);
 		item->host.received_ms = now_ms;
 		item->host.report = *report;
+		item->host.learned = false;
 		item->host.interval_ms = llround(report->interval_s * 1000);
 	}
 	pthread_mutex_unlock(&collectors->lock);
@@ -175,6 +178,16 @@ bool collectors_know(struct collectors *collectors, const char *ip)
 	HASH_FIND_STR(collectors->items, ip, item);
 	pthread_mutex_unlock(&collectors->lock);
 	return item;
+}
+
+bool collectors_have_heard(struct collectors *collectors, const char *ip)
+{
+	struct item *item;
+	pthread_mutex_lock(&collectors->lock);
+	HASH_FIND_STR(collectors->items, ip, item);
+	bool heard = item && !item->host.learned;
+	pthread_mutex_unlock(&collectors->lock);
+	return heard;
 }
 
 static int compare_sights(const void *left, const void *right)
@@ -249,6 +262,7 @@ void collectors_learn_interval(struct collectors *collectors, const char *ip, in
 	struct item *item = find_or_add(collectors, ip);
 	if (item && item->host.received_ms == 0) {
 		item->host.report = collector_report_empty();
+		item->host.learned = true;
 		item->host.received_ms = item->host.told_ms = heard_ms;
 		item->host.interval_ms = item->host.told_interval_ms = interval_ms;
 	}
@@ -338,36 +352,18 @@ static struct host_report *copy_hosts(struct collectors *collectors, int64_t old
 	return hosts;
 }
 
-/* A label's value: backslashes, quotes and line ends are escaped. */
-static void append_label(struct text *text, const char *name, const char *value)
-{
-	text_append_string(text, name);
-	text_append_string(text, "=\"");
-	for (const char *at = value; *at; at++) {
-		if (strchr("\\\"\n", *at))
-			text_append_char(text, '\\');
-		text_append_char(text, *at == '\n' ? 'n' : *at);
-	}
-	text_append_char(text, '"');
-}
-
-static void append_help(struct text *text, const char *name, const char *type, const char *help)
-{
-	text_printf(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 /* One line; `what` may be NULL. */
 static void append_line(struct text *text, const char *name, const struct host_report *host, const char *what,
                         double value)
 {
 	text_append_string(text, name);
 	text_append_char(text, '{');
-	append_label(text, "ip", host->ip);
+	exposition_append_label(text, "ip", host->ip);
 	text_append_char(text, ',');
-	append_label(text, "hostname", host->report.hostname);
+	exposition_append_label(text, "hostname", host->report.hostname);
 	if (what) {
 		text_append_char(text, ',');
-		append_label(text, "what", what);
+		exposition_append_label(text, "what", what);
 	}
 	text_append_string(text, "} ");
 	json_append_number(text, value);
@@ -378,7 +374,7 @@ static void append_counters(struct text *text, const struct host_report *hosts, 
 {
 	static const char samples[] = "vigie_collector_samples_total", ticks[] = "vigie_collector_missed_ticks_total",
 			  exits[] = "vigie_collector_lost_exits_total";
-	append_help(text, samples, "counter", "Samples by what became of them, as each host's collector says.");
+	exposition_append_help(text, samples, "counter", "Samples by what became of them, as each host's collector says.");
 	for (size_t i = 0; i < count; i++) {
 		for (int j = 0; j < COLLECTOR_MISSED_TICKS; j++) {
 			if (hosts[i].report.counters[j] >= 0)
@@ -386,12 +382,12 @@ static void append_counters(struct text *text, const struct host_report *hosts, 
 				            hosts[i].report.counters[j]);
 		}
 	}
-	append_help(text, ticks, "counter", "Intervals that each host's collector has missed.");
+	exposition_append_help(text, ticks, "counter", "Intervals that each host's collector has missed.");
 	for (size_t i = 0; i < count; i++) {
 		if (hosts[i].report.counters[COLLECTOR_MISSED_TICKS] >= 0)
 			append_line(text, ticks, &hosts[i], NULL, hosts[i].report.counters[COLLECTOR_MISSED_TICKS]);
 	}
-	append_help(text, exits, "counter", "Threads whose end each host's collector was not told of.");
+	exposition_append_help(text, exits, "counter", "Threads whose end each host's collector was not told of.");
 	for (size_t i = 0; i < count; i++) {
 		if (hosts[i].report.counters[COLLECTOR_LOST_EXITS] >= 0)
 			append_line(text, exits, &hosts[i], NULL, hosts[i].report.counters[COLLECTOR_LOST_EXITS]);
@@ -402,17 +398,17 @@ static void append_states(struct text *text, const struct host_report *hosts, si
 {
 	static const char offset[] = "vigie_collector_clock_offset_seconds", partial[] = "vigie_collector_partial",
 			  last[] = "vigie_collector_last_report_seconds";
-	append_help(text, offset, "gauge", "How far each host's clock is from the server's, as its collector says.");
+	exposition_append_help(text, offset, "gauge", "How far each host's clock is from the server's, as its collector says.");
 	for (size_t i = 0; i < count; i++) {
 		if (hosts[i].report.clock_offset_known)
 			append_line(text, offset, &hosts[i], NULL, hosts[i].report.clock_offset_s);
 	}
-	append_help(text, partial, "gauge", "Whether some processes are hidden from each host's collector.");
+	exposition_append_help(text, partial, "gauge", "Whether some processes are hidden from each host's collector.");
 	for (size_t i = 0; i < count; i++) {
 		if (hosts[i].report.partial >= 0)
 			append_line(text, partial, &hosts[i], NULL, hosts[i].report.partial);
 	}
-	append_help(text, last, "gauge", "When each host's collector last reported, in seconds since 1970.");
+	exposition_append_help(text, last, "gauge", "When each host's collector last reported, in seconds since 1970.");
 	for (size_t i = 0; i < count; i++)
 		append_line(text, last, &hosts[i], NULL, (double)hosts[i].received_ms / 1000);
 }

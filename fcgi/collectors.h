@@ -56,6 +56,9 @@ bool collectors_keep(struct collectors *collectors, const char *ip, const struct
 /* Whether a host has been heard of, and not been dropped. */
 bool collectors_know(struct collectors *collectors, const char *ip);
 
+/* The same, without those of which the store alone has told: whether it has reported since the start. */
+bool collectors_have_heard(struct collectors *collectors, const char *ip);
+
 /* Those that have reported since `oldest_ms`, all or only those that are stopped, by address, ret_sights[ret_count], to be
  * freed with free(). 0 or -ENOMEM. */
 int collectors_list(struct collectors *collectors, int64_t oldest_ms, bool stopped, struct collectors_sight **ret_sights,
@@ -87,7 +90,7 @@ bool collectors_tell_interval(struct collectors *collectors, const char *ip, int
 /* A host's report since `oldest_ms`; where there is none, one that says nothing. */
 struct collector_report collectors_find(struct collectors *collectors, const char *ip, int64_t oldest_ms);
 
-/* Appends those since `oldest_ms` as Prometheus text (exposition format 0.0.4). */
+/* Appends those since `oldest_ms` as Prometheus text (fcgi/exposition.h). */
 void collectors_append_metrics(struct collectors *collectors, int64_t oldest_ms, struct text *text);
 
 #endif

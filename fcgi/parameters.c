@@ -167,6 +167,13 @@ static bool set_by(struct parameters *parameters, const char *value, int64_t max
 	return parameters->by_host;
 }
 
+static bool set_format(struct parameters *parameters, const char *value, int64_t max_window_ms)
+{
+	(void)max_window_ms;
+	parameters->media = strcmp(value, "csv") == 0 ? MEDIA_CSV : MEDIA_JSON;
+	return parameters->media == MEDIA_CSV || strcmp(value, "json") == 0;
+}
+
 static const struct {
 	const char *name;
 	enum parameter bit;
@@ -183,6 +190,7 @@ static const struct {
 	{ "above", PARAMETER_ABOVE, set_above, "a number of 0 or more" },
 	{ "limit", PARAMETER_LIMIT, set_limit, "a whole number from 1 to 1000000" },
 	{ "by", PARAMETER_BY, set_by, "host" },
+	{ "format", PARAMETER_FORMAT, set_format, "json or csv" },
 	{ "from", PARAMETER_FROM, set_from, A_TIME },
 	{ "to", PARAMETER_TO, set_to, A_TIME },
 	{ "standing", PARAMETER_STANDING, set_standing, "1 or 0" },

@@ -13,6 +13,7 @@
 
 #include "common/text.h"
 #include "common/wire.h"
+#include "fcgi/media.h"
 #include "fcgi/store.h"
 
 enum parameter {
@@ -30,6 +31,7 @@ enum parameter {
 	PARAMETER_TO = 1 << 11,        /* likewise */
 	PARAMETER_STANDING = 1 << 12,  /* 1 or 0 */
 	PARAMETER_EXPLAIN = 1 << 13,   /* 1 or 0 */
+	PARAMETER_FORMAT = 1 << 14,    /* json or csv */
 };
 
 enum {
@@ -54,6 +56,7 @@ struct parameters {
 	double above;
 	size_t limit;
 	bool by_host;
+	enum media media;
 	bool standing, explain;
 };
 

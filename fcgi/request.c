@@ -60,6 +60,7 @@ void response_error(struct response *response, int status, const char *field, co
 
 	response_give_back(response);
 	response->status = status;
+	response->content_type = RESPONSE_NEW.content_type;
 	response->retry_after_s = status == 503 ? RETRY_AFTER_S : 0;
 	response->authenticate = status == 401;
 	text_reset(&response->body);
@@ -194,6 +195,7 @@ int connection_read_head(struct connection *connection, struct request *ret_requ
 		.authorization = parameter(connection, "HTTP_AUTHORIZATION"),
 		.token = parameter(connection, "HTTP_X_VIGIE_TOKEN"),
 		.host = parameter(connection, "HTTP_HOST"),
+		.accept = parameter(connection, "HTTP_ACCEPT"),
 		.service = wire_service_parse(parameter(connection, "HTTP_X_VIGIE_SERVICE")),
 		.stopped = strcmp(parameter(connection, "HTTP_X_VIGIE_STATE"), WIRE_STOP) == 0,
 		.content_length = (size_t)strtoull(parameter(connection, "CONTENT_LENGTH"), NULL, 10),
@@ -303,6 +305,8 @@ static void append_head(const struct response *response, struct text *header)
 		text_printf(header, WIRE_STATE ": %s\r\n", response->state);
 	if (response->accept)
 		text_printf(header, WIRE_ACCEPT ": %s\r\n", response->accept);
+	if (response->varies)
+		text_append_string(header, "Vary: Accept\r\n");
 	if (response->hint[0])
 		text_printf(header, "Vigie-Hint: the kernel keeps %d bytes of a name: %s\r\n", COMM_MAX, response->hint);
 	text_append_string(header, "\r\n");

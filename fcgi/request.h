@@ -15,6 +15,7 @@
 #include "common/text.h"
 #include "common/wire.h"
 #include "fcgi/budget.h"
+#include "fcgi/media.h"
 
 /* What became of a body; a part of it is there only where it was cut. */
 enum request_body {
@@ -49,6 +50,7 @@ struct request {
 	const char *authorization; /* the header's value, "" when there is none */
 	const char *token; /* likewise, of X-Vigie-Token */
 	const char *host; /* likewise */
+	const char *accept; /* likewise */
 	enum wire_service service; /* that it comes from, as it says */
 	bool stopped;      /* it says that it is */
 	size_t content_length; /* of its body, as it is declared */
@@ -57,6 +59,8 @@ struct request {
 	/* What routes_admit() has found. */
 	const struct route *route;
 	const char *route_rest; /* of the path, behind the route's name; "" where there is none */
+
+	enum media media; /* what it wants, once its parameters are read */
 
 	bool has_place; /* it is inside the service's gate until its answer is sent */
 	struct later *later; /* NULL: it has to be answered at once */
@@ -77,6 +81,7 @@ struct response {
 	int retry_after_s;        /* the Retry-After header; 0: none */
 	const char *state;        /* the header WIRE_STATE, a constant; NULL: none */
 	const char *accept;       /* the header WIRE_ACCEPT, a constant; NULL: none */
+	bool varies;              /* the header Vary: another Accept has another answer */
 	char hint[COMM_SIZE];     /* the Vigie-Hint header: the name that was meant, perhaps; "": none */
 	struct text body;
 	struct budget_share share; /* of the body, for who counts it */

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/wire.h"
 #include "fcgi/counters.h"
+#include "fcgi/exposition.h"
 
 static service_handler metrics;
 
@@ -28,6 +29,7 @@ enum rest {
 #define OF_MEANS (OF_SPAN | PARAMETER_PROCESS | PARAMETER_RESOURCE | PARAMETER_ABOVE | PARAMETER_LIMIT)
 #define OF_ALL_HOSTS (PARAMETER_IP | PARAMETER_BY)
 #define OF_LATEST (PARAMETER_IP | PARAMETER_PROCESS | PARAMETER_RESOURCE)
+#define OF_ROWS PARAMETER_FORMAT
 
 static const struct route {
 	const char *name; /* below WIRE_PREFIX */
@@ -39,19 +41,21 @@ static const struct route {
 	{ "save-all", WRITE, NOTHING, 0, service_save_all },
 	{ "save-alarms", WRITE, NOTHING, 0, service_save_alarms },
 	{ "save-forecasts", WRITE, NOTHING, 0, service_save_forecasts },
-	{ "get-all", READ, NOTHING, OF_MEANS | OF_ALL_HOSTS, service_get_all },
-	{ "get-all", READ, ADDRESS, OF_MEANS, service_get_all },
+	{ "get-all", READ, NOTHING, OF_MEANS | OF_ALL_HOSTS | OF_ROWS, service_get_all },
+	{ "get-all", READ, ADDRESS, OF_MEANS | OF_ROWS, service_get_all },
 	{ "get-all-detailed", READ, NOTHING,
-	  OF_MEANS | OF_ALL_HOSTS | PARAMETER_TIMESTAMPS | PARAMETER_STEP | PARAMETER_FN, service_get_all_detailed },
-	{ "latest", READ, NOTHING, OF_LATEST, service_latest },
-	{ "query-alarm", READ, NOTHING, OF_LATEST | PARAMETER_EXPLAIN, service_query_alarm },
-	{ "alarms", READ, NOTHING, OF_LATEST | OF_SPAN | PARAMETER_LIMIT | PARAMETER_STANDING, service_alarms },
-	{ "forecasts", READ, NOTHING, OF_LATEST | PARAMETER_EXPLAIN, service_forecasts },
-	{ "hosts", READ, NOTHING, PARAMETER_IP, service_hosts },
-	{ "services", READ, NOTHING, PARAMETER_IP, service_services },
+	  OF_MEANS | OF_ALL_HOSTS | PARAMETER_TIMESTAMPS | PARAMETER_STEP | PARAMETER_FN | OF_ROWS,
+	  service_get_all_detailed },
+	{ "latest", READ, NOTHING, OF_LATEST | OF_ROWS, service_latest },
+	{ "query-alarm", READ, NOTHING, OF_LATEST | PARAMETER_EXPLAIN | OF_ROWS, service_query_alarm },
+	{ "alarms", READ, NOTHING, OF_LATEST | OF_SPAN | PARAMETER_LIMIT | PARAMETER_STANDING | OF_ROWS, service_alarms },
+	{ "forecasts", READ, NOTHING, OF_LATEST | PARAMETER_EXPLAIN | OF_ROWS, service_forecasts },
+	{ "hosts", READ, NOTHING, PARAMETER_IP | OF_ROWS, service_hosts },
+	{ "services", READ, NOTHING, PARAMETER_IP | OF_ROWS, service_services },
 	{ "services", COMMAND, WISH, PARAMETER_IP, service_command },
 	{ "health", PUBLIC, NOTHING, 0, service_health },
 	{ "metrics", STATUS, NOTHING, 0, metrics },
+	{ "metrics/processes", READ, NOTHING, OF_LATEST, service_processes },
 };
 
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
@@ -72,7 +76,7 @@ static void metrics(struct service *service, const struct parameters *parameters
 		names[i] = labels[i];
 	}
 	names[ROUTE_COUNT] = "none";
-	response->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	response->content_type = EXPOSITION_TYPE;
 	counters_append(&response->body, names, ROUTE_COUNT + 1);
 	service_append_gauges(service, &response->body);
 }
@@ -181,6 +185,7 @@ static void handle_route(struct service *service, struct request *request, struc
 	const struct route *route = request->route;
 	struct parameters parameters;
 	struct parameter_error error;
+	response->varies = route->parameters & PARAMETER_FORMAT;
 	int64_t max_window_ms = service_max_window_ms(service);
 	if (parameters_parse(request->query, route->parameters, max_window_ms, &parameters, &error) ||
 	    parameters_set_span(&parameters, clock_wall_ms(), max_window_ms, &error)) {
@@ -191,6 +196,9 @@ static void handle_route(struct service *service, struct request *request, struc
 		response_error(response, 400, "ip", "what follows %s/ is not an IPv4 or IPv6 address", route->name);
 		return;
 	}
+	if (response->varies && !(parameters.given & PARAMETER_FORMAT))
+		parameters.media = media_choose(request->accept);
+	request->media = parameters.media;
 	if (route->kind == READ) {
 		service_read(service, route->handler, &parameters, request, response);
 		service_hint(service, &parameters, response);

@@ -251,8 +251,9 @@ static void make_answer(struct service *service, service_handler *handler, const
 	if (text_failed(&response->body)) {
 		response_free(response);
 		response_no_memory(response, -ENOMEM);
-	} else if (response->status == 200) {
-		(void)service_has_room(response); /* of those who did not look */
+	} else if (response->status == 200 && service_has_room(response) /* of those who did not look */ &&
+	           parameters->media == MEDIA_CSV) {
+		response->content_type = media_type(MEDIA_CSV);
 	}
 	shared_reads_end(service->reads, read, response);
 }

@@ -76,5 +76,6 @@ service_handler service_query_alarm, service_alarms;               /* service_al
 service_handler service_forecasts;                                 /* service_forecasts.c */
 service_handler service_hosts, service_health;                     /* service_status.c */
 service_handler service_services, service_command;                 /* service_wishes.c */
+service_handler service_processes;                                 /* service_processes.c */
 
 #endif

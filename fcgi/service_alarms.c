@@ -56,33 +56,62 @@ static void append_more(struct text *body, struct service *service, const char *
 	service_append_time(body, "full_at", &samples[COLUMN_FORECAST], orange ? &samples[COLUMN_FULL] : &none);
 }
 
-static void append_alarm(struct text *body, struct service *service, const struct parameters *parameters,
-                         const struct store_rows columns[], const struct series_key *key, enum resource resource,
-                         enum color color)
-{
+/* What is said of an alarm that stands. */
+struct alarm {
+	const struct series_key *key;
+	enum resource resource;
+	enum color color;
 	struct service_sample samples[COLUMN_COUNT];
-	for (int i = 0; i < COLUMN_COUNT; i++)
-		samples[i] = service_find(&columns[i], key, resource);
-	/* What the alarm says itself, if it said so when it was last reported. */
-	const struct service_sample *own = &samples[COLUMN_OWN_FORECAST];
-	bool has_own = own->known && own->time_ms == samples[COLUMN_COLOR].time_ms;
-	const struct service_sample *forecast = has_own ? own : &samples[COLUMN_FORECAST];
-	const struct service_sample *lead = &samples[has_own ? COLUMN_OWN_LEAD : COLUMN_LEAD];
-	const struct service_sample none = { 0 };
+	struct service_sample forecast, lead; /* what the alarm says itself, if it said so when it was last reported */
+};
 
+static struct alarm make_alarm(const struct store_rows columns[], const struct series_key *key, enum resource resource,
+                               enum color color)
+{
+	struct alarm alarm = { .key = key, .resource = resource, .color = color };
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		alarm.samples[i] = service_find(&columns[i], key, resource);
+	const struct service_sample *own = &alarm.samples[COLUMN_OWN_FORECAST];
+	bool has_own = own->known && own->time_ms == alarm.samples[COLUMN_COLOR].time_ms;
+	alarm.forecast = has_own ? *own : alarm.samples[COLUMN_FORECAST];
+	if (color == COLOR_ORANGE)
+		alarm.lead = alarm.samples[has_own ? COLUMN_OWN_LEAD : COLUMN_LEAD];
+	return alarm;
+}
+
+static void append_alarm(struct text *body, struct service *service, const struct parameters *parameters,
+                         const struct alarm *alarm)
+{
+	const struct service_sample *samples = alarm->samples;
 	text_append_string(body, "{\"process\": ");
-	json_append_string(body, key->process);
+	json_append_string(body, alarm->key->process);
 	text_append_string(body, ", \"ip\": ");
-	json_append_string(body, key->ip);
-	text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"", wire_resource_name(resource), wire_color_name(color));
+	json_append_string(body, alarm->key->ip);
+	text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"", wire_resource_name(alarm->resource),
+	            wire_color_name(alarm->color));
 	service_append_member(body, "value", samples[COLUMN_VALUE].known, samples[COLUMN_VALUE].value);
-	service_append_member(body, "forecast", forecast->known, forecast->value);
-	service_append_time(body, "expected_at", forecast, color == COLOR_ORANGE ? lead : &none);
+	service_append_member(body, "forecast", alarm->forecast.known, alarm->forecast.value);
+	service_append_time(body, "expected_at", &alarm->forecast, &alarm->lead);
 	service_append_member(body, "threshold", samples[COLUMN_THRESHOLD].known, samples[COLUMN_THRESHOLD].value);
 	service_append_member(body, "since", samples[COLUMN_SINCE].known, samples[COLUMN_SINCE].value);
 	if (parameters->explain)
-		append_more(body, service, key->ip, samples, color == COLOR_ORANGE);
+		append_more(body, service, alarm->key->ip, samples, alarm->color == COLOR_ORANGE);
 	text_append_char(body, '}');
+}
+
+static void append_alarm_row(struct csv *csv, const struct parameters *parameters, const struct alarm *alarm)
+{
+	const struct service_sample *samples = alarm->samples;
+	int64_t expected_ms = 0;
+	bool expected = service_find_time(&alarm->forecast, &alarm->lead, &expected_ms);
+	service_begin_row(csv, samples[COLUMN_COLOR].time_ms, parameters, alarm->key, alarm->resource);
+	csv_append_number(csv, samples[COLUMN_VALUE].known, samples[COLUMN_VALUE].value);
+	csv_append_words(csv, wire_color_name(alarm->color));
+	csv_append_number(csv, alarm->forecast.known, alarm->forecast.value);
+	csv_append_time(csv, expected, expected_ms);
+	csv_append_number(csv, samples[COLUMN_THRESHOLD].known, samples[COLUMN_THRESHOLD].value);
+	service_append_seconds_cell(csv, samples[COLUMN_SINCE].known, samples[COLUMN_SINCE].value);
+	csv_end_row(csv);
 }
 
 void service_query_alarm(struct service *service, const struct parameters *parameters, struct request *request,
@@ -91,6 +120,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 	(void)request;
 	struct store_rows columns[COLUMN_COUNT] = { 0 };
 	struct text alarms = TEXT_EMPTY;
+	struct csv csv;
 	int64_t now_ms = clock_wall_ms();
 	for (int i = 0; i < (parameters->explain ? COLUMN_COUNT : COLUMN_PROBABILITY); i++) {
 		if (!service_read_latest(service, parameters, column_metrics[i], now_ms, &columns[i], response))
@@ -99,6 +129,9 @@ void service_query_alarm(struct service *service, const struct parameters *param
 			break; /* the usual case */
 	}
 
+	bool in_rows = parameters->media == MEDIA_CSV;
+	if (in_rows)
+		csv_begin(&csv, &response->body, SERVICE_COLUMNS ",color,forecast,expected_at,threshold,since");
 	enum color worst = service_state_works(service_alert_state(service)) ? COLOR_GREEN : COLOR_UNKNOWN;
 	for (size_t i = 0; i < columns[COLUMN_COLOR].count; i++) {
 		const struct store_row *row = &columns[COLUMN_COLOR].items[i];
@@ -108,10 +141,17 @@ void service_query_alarm(struct service *service, const struct parameters *param
 				continue;
 			if (severity(color) > severity(worst))
 				worst = color;
+			struct alarm alarm = make_alarm(columns, &row->key, (enum resource)j, color);
+			if (in_rows) {
+				append_alarm_row(&csv, parameters, &alarm);
+				continue;
+			}
 			text_append_string(&alarms, alarms.length ? ", " : "");
-			append_alarm(&alarms, service, parameters, columns, &row->key, (enum resource)j, color);
+			append_alarm(&alarms, service, parameters, &alarm);
 		}
 	}
+	if (in_rows)
+		goto out;
 	text_printf(&response->body, "{\"color\": \"%s\", \"alarms\": [", wire_color_name(worst));
 	text_append(&response->body, alarms.data ? alarms.data : "", alarms.length);
 	text_append_string(&response->body, "]}\n");
@@ -166,21 +206,36 @@ static int read_transitions(struct service *service, const struct query *window,
 	return 0;
 }
 
-static void append_transitions(struct text *body, const struct transitions *transitions)
+static void append_transition(struct text *body, const struct transition *transition)
 {
-	text_append_char(body, '[');
+	text_append_string(body, "{\"time\": ");
+	json_append_seconds(body, transition->time_ms);
+	text_append_string(body, ", \"ip\": ");
+	json_append_string(body, transition->key.ip);
+	text_append_string(body, ", \"process\": ");
+	json_append_string(body, transition->key.process);
+	text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"}", wire_resource_name(transition->resource),
+	            wire_color_name(transition->color));
+}
+
+static void append_transitions(struct response *response, const struct parameters *parameters,
+                               const struct transitions *transitions)
+{
+	struct csv csv;
+	bool in_rows = service_begin_answer(parameters, '[', "time,ip,process,resource,color", &csv, response);
 	for (size_t i = 0; i < transitions->count; i++) {
 		const struct transition *transition = &transitions->items[i];
-		text_append_string(body, i ? ", {\"time\": " : "{\"time\": ");
-		json_append_seconds(body, transition->time_ms);
-		text_append_string(body, ", \"ip\": ");
-		json_append_string(body, transition->key.ip);
-		text_append_string(body, ", \"process\": ");
-		json_append_string(body, transition->key.process);
-		text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"}", wire_resource_name(transition->resource),
-		            wire_color_name(transition->color));
+		if (in_rows) {
+			service_begin_row(&csv, transition->time_ms, parameters, &transition->key, transition->resource);
+			csv_append_words(&csv, wire_color_name(transition->color));
+			csv_end_row(&csv);
+			continue;
+		}
+		text_append_string(&response->body, i ? ", " : "");
+		append_transition(&response->body, transition);
 	}
-	text_append_string(body, "]\n");
+	if (!in_rows)
+		text_append_string(&response->body, "]\n");
 }
 
 void service_alarms(struct service *service, const struct parameters *parameters, struct request *request,
@@ -214,6 +269,6 @@ void service_alarms(struct service *service, const struct parameters *parameters
 		               "the answer would have over %zu items: ask for a shorter window, one ip, process or resource, "
 		               "or a lower limit=", query.max_points);
 	else
-		append_transitions(&response->body, &transitions);
+		append_transitions(response, parameters, &transitions);
 	transitions_free(&transitions);
 }

@@ -7,6 +7,43 @@
 
 #include "common/json.h"
 
+bool service_begin_answer(const struct parameters *parameters, char opening, const char *columns, struct csv *ret_csv,
+                          struct response *response)
+{
+	bool in_rows = parameters->media == MEDIA_CSV;
+	if (in_rows)
+		csv_begin(ret_csv, &response->body, columns);
+	else
+		text_append_char(&response->body, opening);
+	return in_rows;
+}
+
+void service_begin_row(struct csv *csv, int64_t time_ms, const struct parameters *parameters, const struct series_key *key,
+                       enum resource resource)
+{
+	const char *asked = parameters->given & PARAMETER_IP ? parameters->ip : "";
+	csv_append_time(csv, true, time_ms);
+	csv_append_words(csv, key->ip ? key->ip : asked);
+	csv_append_name(csv, key->process);
+	csv_append_words(csv, wire_resource_name(resource));
+}
+
+void service_append_rows(struct csv *csv, const struct parameters *parameters, const struct store_row *row)
+{
+	for (int i = 0; i < RESOURCE_COUNT; i++) {
+		if (!row->present[i] || !service_wants(parameters, (enum resource)i))
+			continue;
+		service_begin_row(csv, row->time_ms[i], parameters, &row->key, (enum resource)i);
+		csv_append_number(csv, true, row->value[i]);
+		csv_end_row(csv);
+	}
+}
+
+void service_append_seconds_cell(struct csv *csv, bool known, double seconds)
+{
+	csv_append_time(csv, known, known ? llround(seconds * 1000) : 0);
+}
+
 struct service_sample service_find(const struct store_rows *rows, const struct series_key *key, enum resource resource)
 {
 	const struct store_row *row =
@@ -34,12 +71,21 @@ void service_append_text(struct text *body, const char *name, const char *value)
 		text_append_string(body, "null");
 }
 
+bool service_find_time(const struct service_sample *forecast, const struct service_sample *lead, int64_t *ret_time_ms)
+{
+	if (!forecast->known || !lead->known || lead->time_ms != forecast->time_ms)
+		return false;
+	*ret_time_ms = lead->time_ms + llround(lead->value * 1000);
+	return true;
+}
+
 void service_append_time(struct text *body, const char *name, const struct service_sample *forecast,
                          const struct service_sample *lead)
 {
-	if (forecast->known && lead->known && lead->time_ms == forecast->time_ms) {
+	int64_t time_ms;
+	if (service_find_time(forecast, lead, &time_ms)) {
 		text_printf(body, ", \"%s\": ", name);
-		json_append_seconds(body, lead->time_ms + llround(lead->value * 1000));
+		json_append_seconds(body, time_ms);
 	} else {
 		service_append_member(body, name, false, 0);
 	}

@@ -57,15 +57,34 @@ static void append_forecast(struct text *body, struct reasons *reasons, const st
 	struct service_sample forecast = service_find(&columns[COLUMN_FORECAST], &row->key, resource);
 	struct service_sample lead = service_find(&columns[COLUMN_LEAD], &row->key, resource);
 	struct service_sample full = service_find(&columns[COLUMN_FULL], &row->key, resource);
+	int64_t full_ms;
 	text_printf(body, "\"%s\": {\"probability\": ", wire_resource_name(resource));
 	json_append_number(body, row->value[resource]);
 	service_append_member(body, "forecast", true, forecast.value);
 	service_append_time(body, "expected_at", &forecast, &lead);
-	if (full.known && full.time_ms == forecast.time_ms)
+	if (service_find_time(&forecast, &full, &full_ms))
 		service_append_time(body, "full_at", &forecast, &full);
 	if (reasons)
 		reasons_append(reasons, &row->key, resource, body);
 	text_append_char(body, '}');
+}
+
+static void append_forecast_row(struct csv *csv, const struct parameters *parameters,
+                                const struct store_rows columns[static COLUMN_COUNT], const struct store_row *row,
+                                enum resource resource)
+{
+	struct service_sample forecast = service_find(&columns[COLUMN_FORECAST], &row->key, resource);
+	struct service_sample lead = service_find(&columns[COLUMN_LEAD], &row->key, resource);
+	struct service_sample full = service_find(&columns[COLUMN_FULL], &row->key, resource);
+	int64_t expected_ms = 0, full_ms = 0;
+	bool expected = service_find_time(&forecast, &lead, &expected_ms);
+	bool fills = service_find_time(&forecast, &full, &full_ms);
+	service_begin_row(csv, row->time_ms[resource], parameters, &row->key, resource);
+	csv_append_number(csv, true, row->value[resource]);
+	csv_append_number(csv, true, forecast.value);
+	csv_append_time(csv, expected, expected_ms);
+	csv_append_time(csv, fills, full_ms);
+	csv_end_row(csv);
 }
 
 void service_forecasts(struct service *service, const struct parameters *parameters, struct request *request,
@@ -77,8 +96,10 @@ void service_forecasts(struct service *service, const struct parameters *paramet
 		return;
 
 	struct text *body = &response->body;
+	struct csv csv;
 	const struct series_key *before = NULL;
-	text_append_char(body, '{');
+	bool in_rows = service_begin_answer(parameters, '{', "time,ip,process,resource,probability,forecast,expected_at,full_at",
+	                                    &csv, response);
 	for (size_t i = 0; i < columns[COLUMN_PROBABILITY].count; i++) {
 		const struct store_row *row = &columns[COLUMN_PROBABILITY].items[i];
 		bool first = true;
@@ -87,6 +108,10 @@ void service_forecasts(struct service *service, const struct parameters *paramet
 			if (!row->present[j] || !service_wants(parameters, (enum resource)j) ||
 			    !service_find(&columns[COLUMN_FORECAST], &row->key, (enum resource)j).known)
 				continue;
+			if (in_rows) {
+				append_forecast_row(&csv, parameters, columns, row, (enum resource)j);
+				continue;
+			}
 			if (first) {
 				service_begin_series(body, &row->key, before);
 				before = &row->key;
@@ -98,6 +123,7 @@ void service_forecasts(struct service *service, const struct parameters *paramet
 		if (!first)
 			text_append_char(body, '}');
 	}
-	service_end_series(body, before);
+	if (!in_rows)
+		service_end_series(body, before);
 	free_columns(columns);
 }

@@ -9,8 +9,11 @@
 #include "common/wire.h"
 
 /* Whether an answer has no sample, alarm or forecast. */
-static bool is_empty(const struct text *body)
+static bool is_empty(const struct response *response)
 {
+	const struct text *body = response_body(response);
+	if (response->content_type == media_type(MEDIA_CSV)) /* the line of headers alone */
+		return body->data && strchr(body->data, '\n') == body->data + body->length - 1;
 	static const char *const ends[] = { "{}\n", "[]\n", "\"alarms\": []}\n" };
 	for (size_t i = 0; body->data && i < sizeof(ends) / sizeof(ends[0]); i++) {
 		size_t length = strlen(ends[i]);
@@ -38,7 +41,7 @@ static bool is_new_name(struct service *service, const char *name)
 void service_hint(struct service *service, const struct parameters *parameters, struct response *response)
 {
 	if (response->status != 200 || parameters->process_count != 1 || !atomic_load(&service->comms) ||
-	    !is_empty(response_body(response)) || !comm_cut(parameters->process, response->hint))
+	    !is_empty(response) || !comm_cut(parameters->process, response->hint))
 		return;
 	char name[WIRE_NAME_SIZE];
 	wire_clean_name(parameters->process, strlen(parameters->process), name);

@@ -8,6 +8,7 @@
 #include "common/sure_clock.h"
 #include "fcgi/gate.h"
 #include "fcgi/collectors.h"
+#include "fcgi/csv.h"
 #include "fcgi/hosts.h"
 #include "fcgi/reasons.h"
 #include "fcgi/service.h"
@@ -106,6 +107,25 @@ bool service_read_latest(struct service *service, const struct parameters *param
 
 /* ---- service_answer.c ---- */
 
+/* The columns of rows of samples. */
+#define SERVICE_COLUMNS "time,ip,process,resource,value"
+
+/* Begins an answer in the form that is asked for. True: in rows of CSV with these columns, to be written with `ret_csv`.
+ * False: in JSON, with the bracket `opening`. */
+bool service_begin_answer(const struct parameters *parameters, char opening, const char *columns, struct csv *ret_csv,
+                          struct response *response);
+
+/* The first four cells of a row, "time,ip,process,resource". The host of a key without one is that which is asked for; where
+ * none is, it is empty: of all hosts. */
+void service_begin_row(struct csv *csv, int64_t time_ms, const struct parameters *parameters, const struct series_key *key,
+                       enum resource resource);
+
+/* A row of SERVICE_COLUMNS for each resource of a row of the store that is asked for. */
+void service_append_rows(struct csv *csv, const struct parameters *parameters, const struct store_row *row);
+
+/* A cell with a time that came as seconds. */
+void service_append_seconds_cell(struct csv *csv, bool known, double seconds);
+
 /*
  * Begins the member of one series in an object of processes, or, by host, in an
  * object of hosts that are objects of processes. `before` is the series before it,
@@ -134,8 +154,11 @@ void service_append_member(struct text *body, const char *name, bool known, doub
 /* The same with a string, or null where it is empty. */
 void service_append_text(struct text *body, const char *name, const char *value);
 
-/* The same with a time that a forecast expects: `lead` counts only if it was saved
- * with the forecast, since a later forecast may have come without. */
+/* When a forecast expects what it says: `lead` counts only if it was saved with the forecast, since a later forecast may
+ * have come without. False: it does not say. */
+bool service_find_time(const struct service_sample *forecast, const struct service_sample *lead, int64_t *ret_time_ms);
+
+/* The same as a member. */
 void service_append_time(struct text *body, const char *name, const struct service_sample *forecast,
                          const struct service_sample *lead);
 

@@ -82,6 +82,18 @@ static bool read_means(struct service *service, const struct parameters *paramet
 	return service_check_read(service, result, start_ns, response);
 }
 
+static void append_means(struct text *body, const struct parameters *parameters, const struct store_row *row)
+{
+	for (int j = 0; j < RESOURCE_COUNT; j++) {
+		text_append_string(body, j == 0 ? "[" : ", ");
+		if (row->present[j] && service_wants(parameters, (enum resource)j))
+			json_append_number(body, row->value[j]);
+		else
+			text_append_string(body, "null");
+	}
+	text_append_char(body, ']');
+}
+
 void service_get_all(struct service *service, const struct parameters *parameters, struct request *request,
                      struct response *response)
 {
@@ -91,24 +103,25 @@ void service_get_all(struct service *service, const struct parameters *parameter
 	if (!read_means(service, parameters, &query, &rows, response))
 		return;
 
-	struct text *body = &response->body;
+	struct csv csv;
 	const struct series_key *before = NULL;
-	text_append_char(body, '{');
+	bool in_rows = service_begin_answer(parameters, '{', SERVICE_COLUMNS, &csv, response);
 	for (size_t i = 0; i < rows.count && service_has_room(response); i++) {
-		const struct store_row *row = &rows.items[i];
-		service_begin_series(body, &row->key, before);
+		struct store_row *row = &rows.items[i];
 		for (int j = 0; j < RESOURCE_COUNT; j++) {
-			text_append_string(body, j == 0 ? "[" : ", ");
-			if (row->present[j] && service_wants(parameters, (enum resource)j))
-				json_append_number(body, tidy(row->value[j]));
-			else
-				text_append_string(body, "null");
+			row->value[j] = tidy(row->value[j]);
+			row->time_ms[j] = query.to_ms;
 		}
-		text_append_char(body, ']');
+		if (in_rows) {
+			service_append_rows(&csv, parameters, row);
+			continue;
+		}
+		service_begin_series(&response->body, &row->key, before);
+		append_means(&response->body, parameters, row);
 		before = &row->key;
 	}
-	if (response->status == 200)
-		service_end_series(body, before);
+	if (response->status == 200 && !in_rows)
+		service_end_series(&response->body, before);
 	store_rows_free(&rows);
 }
 
@@ -158,6 +171,17 @@ static void append_points(struct response *response, const struct store_series *
 	text_append_char(body, ']');
 }
 
+static void append_point_rows(struct csv *csv, const struct parameters *parameters, const struct store_series *series,
+                              bool means, struct response *response)
+{
+	for (size_t i = 0; i < series->count && service_has_room(response); i++) {
+		const struct store_point *point = &series->points[i];
+		service_begin_row(csv, point->time_ms, parameters, &series->key, parameters->resource);
+		csv_append_number(csv, true, means ? tidy(point->value) : point->value);
+		csv_end_row(csv);
+	}
+}
+
 void service_get_all_detailed(struct service *service, const struct parameters *parameters, struct request *request,
                               struct response *response)
 {
@@ -177,18 +201,22 @@ void service_get_all_detailed(struct service *service, const struct parameters *
 	if (!service_check_read(service, result, start_ns, response))
 		return;
 
-	struct text *body = &response->body;
+	struct csv csv;
 	const struct series_key *before = NULL;
 	bool means = parameters->step_ms && parameters->aggregate == AGGREGATE_MEAN;
 	qsort(history.items, history.count, sizeof(*history.items), store_compare_keys);
-	text_append_char(body, '{');
+	bool in_rows = service_begin_answer(parameters, '{', SERVICE_COLUMNS, &csv, response);
 	for (size_t i = 0; i < history.count && response->status == 200; i++) {
-		service_begin_series(body, &history.items[i].key, before);
+		if (in_rows) {
+			append_point_rows(&csv, parameters, &history.items[i], means, response);
+			continue;
+		}
+		service_begin_series(&response->body, &history.items[i].key, before);
 		append_points(response, &history.items[i], parameters->timestamps, means);
 		before = &history.items[i].key;
 	}
-	if (response->status == 200)
-		service_end_series(body, before);
+	if (response->status == 200 && !in_rows)
+		service_end_series(&response->body, before);
 	store_history_free(&history);
 }
 
@@ -244,11 +272,16 @@ void service_latest(struct service *service, const struct parameters *parameters
 	}
 
 	struct text *body = &response->body;
+	struct csv csv;
 	struct series_key before = { .ip = NULL };
-	text_append_char(body, '{');
+	bool in_rows = service_begin_answer(parameters, '{', SERVICE_COLUMNS, &csv, response);
 	for (size_t i = 0; i < rows.count && service_has_room(response); i++) {
 		const struct store_row *row = &rows.items[i];
 		bool first = true;
+		if (in_rows) {
+			service_append_rows(&csv, parameters, row);
+			continue;
+		}
 		append_stopped(body, stopped, stopped_count, row->key.ip, &stopped_at, &before);
 		for (int j = 0; j < RESOURCE_COUNT; j++) {
 			if (!row->present[j] || !service_wants(parameters, (enum resource)j))
@@ -270,8 +303,9 @@ void service_latest(struct service *service, const struct parameters *parameters
 		if (!first)
 			text_append_char(body, '}');
 	}
-	append_stopped(body, stopped, stopped_count, NULL, &stopped_at, &before);
-	if (response->status == 200)
+	if (!in_rows)
+		append_stopped(body, stopped, stopped_count, NULL, &stopped_at, &before);
+	if (response->status == 200 && !in_rows)
 		service_end_series(body, before.ip ? &before : NULL);
 	free(stopped);
 	store_rows_free(&rows);

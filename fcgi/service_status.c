@@ -71,6 +71,42 @@ static void append_host(struct text *body, struct service *service, const struct
 	text_append_char(body, '}');
 }
 
+/* The same as a row; of what is a list or an object, a word or a column each. */
+static void append_host_row(struct csv *csv, struct service *service, const struct store_host *host,
+                            const struct collector_report *report)
+{
+	char hostnames[COLLECTORS_SHARERS][COLLECTORS_HOSTNAME_SIZE];
+	struct text sharers = TEXT_EMPTY;
+	size_t count = collectors_find_sharers(service->collectors, host->ip, clock_wall_ms(), hostnames);
+	for (size_t i = 0; i < count; i++)
+		text_printf(&sharers, "%s%s", i ? " " : "", hostnames[i]);
+	csv_append_time(csv, true, host->last_seen_ms);
+	csv_append_words(csv, host->ip);
+	csv_append_number(csv, true, (double)host->processes);
+	csv_append_name(csv, report->hostname);
+	csv_append_name(csv, sharers.data);
+	csv_append_name(csv, report->version);
+	csv_append_name(csv, report->state);
+	csv_append_name(csv, report->ended_cpu);
+	csv_append_number(csv, report->interval_s > 0, report->interval_s);
+	csv_append_words(csv, host->at_series_limit ? "true" : "false");
+	csv_append_number(csv, report->clock_offset_known, report->clock_offset_s);
+	csv_append_words(csv, report->partial < 0 ? "" : report->partial ? "true" : "false");
+	for (int i = 0; i < COLLECTOR_COUNTERS; i++)
+		csv_append_number(csv, report->counters[i] >= 0, report->counters[i]);
+	csv_end_row(csv);
+	text_free(&sharers);
+}
+
+/* The names of its columns. */
+static void append_host_columns(struct text *columns)
+{
+	text_append_string(columns, "time,ip,processes,hostname,shared_by,version,state,ended_cpu,interval_s,at_series_limit,"
+	                            "clock_offset_s,partial");
+	for (int i = 0; i < COLLECTOR_COUNTERS; i++)
+		text_printf(columns, ",%s", collector_report_counter_name((enum collector_report_counter)i));
+}
+
 void service_hosts(struct service *service, const struct parameters *parameters, struct request *request,
                    struct response *response)
 {
@@ -82,19 +118,28 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 		return;
 	qsort(hosts.items, hosts.count, sizeof(*hosts.items), compare_hosts);
 
-	struct text *body = &response->body;
+	struct text *body = &response->body, columns = TEXT_EMPTY;
+	struct csv csv;
 	bool first = true;
-	text_append_char(body, '{');
+	append_host_columns(&columns);
+	bool in_rows = service_begin_answer(parameters, '{', columns.data ? columns.data : "", &csv, response);
 	for (size_t i = 0; i < hosts.count; i++) {
 		const char *ip = hosts.items[i].ip;
 		if ((parameters->given & PARAMETER_IP) && strcmp(ip, parameters->ip) != 0)
 			continue;
 		struct collector_report report = collectors_find(service->collectors, ip, oldest_ms);
+		if (in_rows) {
+			append_host_row(&csv, service, &hosts.items[i], &report);
+			continue;
+		}
 		text_append_string(body, first ? "" : ", ");
 		append_host(body, service, &hosts.items[i], &report);
 		first = false;
 	}
-	text_append_string(body, "}\n");
+	if (!in_rows)
+		text_append_string(body, "}\n");
+	body->failed = body->failed || text_failed(&columns);
+	text_free(&columns);
 	store_hosts_free(&hosts);
 }
 

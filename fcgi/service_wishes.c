@@ -142,37 +142,77 @@ static size_t unite(struct known known[], size_t count)
 	return used;
 }
 
-static void append_state(struct text *body, const char *wish, const char *state, int64_t last_ms)
+/* What is said of a service. */
+struct said {
+	enum wire_service service;
+	const char *ip, *hostname; /* of a collector; "": all collectors, or none is known */
+	const char *wish, *state;  /* state "": of all collectors */
+	int64_t last_ms;           /* its last report; 0: never */
+};
+
+static void append_state(struct text *body, const struct said *said)
 {
-	text_printf(body, "\"wish\": \"%s\", \"state\": \"%s\", \"last_report\": ", wish, state);
-	if (last_ms)
-		json_append_seconds(body, last_ms);
+	text_printf(body, "\"wish\": \"%s\", \"state\": \"%s\", \"last_report\": ", said->wish, said->state);
+	if (said->last_ms)
+		json_append_seconds(body, said->last_ms);
 	else
 		text_append_string(body, "null");
 }
 
-static void append_host(struct service *service, const struct known *known, int64_t now_ms, struct text *body)
+static void append_row(struct csv *csv, const struct said *said)
+{
+	csv_append_time(csv, said->last_ms, said->last_ms);
+	csv_append_words(csv, said->ip);
+	csv_append_words(csv, wire_service_name(said->service));
+	csv_append_name(csv, said->hostname);
+	csv_append_words(csv, said->wish);
+	csv_append_words(csv, said->state);
+	csv_end_row(csv);
+}
+
+static const char *find_wish(struct service *service, enum wire_service which, const char *ip)
+{
+	return wishes_stop(service->wishes, which, ip) ? WIRE_STOP : WIRE_RUN;
+}
+
+static struct said say_collector(struct service *service, const struct known *known, int64_t now_ms)
 {
 	const struct collectors_sight *sight = known->sight;
 	int64_t last_ms = sight && sight->received_ms > known->last_seen_ms ? sight->received_ms : known->last_seen_ms;
 	bool silent = now_ms - last_ms >= service_patience_ms(service, sight ? sight->interval_ms : 0);
-	const char *state = silent ? "unknown" : !sight || !sight->obeys ? "unsupported" : sight->stopped ? WIRE_STOP : WIRE_RUN;
-	json_append_string(body, known->ip);
+	return (struct said){
+		.service = WIRE_COLLECTOR, .ip = known->ip, .hostname = sight ? sight->hostname : "",
+		.wish = find_wish(service, WIRE_COLLECTOR, known->ip), .last_ms = last_ms,
+		.state = silent ? "unknown" : !sight || !sight->obeys ? "unsupported" : sight->stopped ? WIRE_STOP : WIRE_RUN,
+	};
+}
+
+static void append_host(struct text *body, const struct said *said)
+{
+	json_append_string(body, said->ip);
 	text_append_string(body, ": {\"hostname\": ");
-	if (sight && sight->hostname[0])
-		json_append_string(body, sight->hostname);
+	if (said->hostname[0])
+		json_append_string(body, said->hostname);
 	else
 		text_append_string(body, "null");
 	text_append_string(body, ", ");
-	append_state(body, wishes_stop(service->wishes, WIRE_COLLECTOR, known->ip) ? WIRE_STOP : WIRE_RUN, state, last_ms);
+	append_state(body, said);
 	text_append_char(body, '}');
 }
 
 static void append_service(struct service *service, enum wire_service which, const char *state,
-                           const struct sign_of_life *sign, struct text *body)
+                           const struct sign_of_life *sign, struct csv *rows, struct text *body)
 {
+	const struct said said = {
+		.service = which, .ip = "", .hostname = "", .wish = find_wish(service, which, ""), .state = state,
+		.last_ms = atomic_load(&sign->wall_ms),
+	};
+	if (rows) {
+		append_row(rows, &said);
+		return;
+	}
 	text_printf(body, ", \"%s\": {", wire_service_name(which));
-	append_state(body, wishes_stop(service->wishes, which, "") ? WIRE_STOP : WIRE_RUN, state, atomic_load(&sign->wall_ms));
+	append_state(body, &said);
 	text_append_char(body, '}');
 }
 
@@ -199,23 +239,34 @@ static void answer(struct service *service, const struct parameters *parameters,
 	}
 	count = unite(known, count);
 
-	text_printf(body, "{\"collector\": {\"wish\": \"%s\", \"hosts\": {",
-	            wishes_stop(service->wishes, WIRE_COLLECTOR, "") ? WIRE_STOP : WIRE_RUN);
-	bool first = true;
+	struct csv csv;
+	const struct said all = {
+		.service = WIRE_COLLECTOR, .ip = "", .hostname = "", .wish = find_wish(service, WIRE_COLLECTOR, ""), .state = "",
+	};
+	bool first = true, in_rows = service_begin_answer(parameters, '{', "time,ip,service,hostname,wish,state", &csv, response);
+	if (in_rows)
+		append_row(&csv, &all);
+	else
+		text_printf(body, "\"collector\": {\"wish\": \"%s\", \"hosts\": {", all.wish);
 	for (size_t i = 0; i < count && service_has_room(response); i++) {
 		if ((parameters->given & PARAMETER_IP) && strcmp(known[i].ip, parameters->ip) != 0)
 			continue;
+		struct said said = say_collector(service, &known[i], now_ms);
+		if (in_rows) {
+			append_row(&csv, &said);
+			continue;
+		}
 		text_append_string(body, first ? "" : ", ");
-		append_host(service, &known[i], now_ms, body);
+		append_host(body, &said);
 		first = false;
 	}
 	free(known);
 	if (response->status != 200)
 		return;
-	text_append_string(body, "}}");
-	append_service(service, WIRE_ALERT, service_alert_state(service), &service->alert, body);
-	append_service(service, WIRE_FORECAST, service_forecast_state(service), &service->forecast, body);
-	text_append_string(body, "}\n");
+	text_append_string(body, in_rows ? "" : "}}");
+	append_service(service, WIRE_ALERT, service_alert_state(service), &service->alert, in_rows ? &csv : NULL, body);
+	append_service(service, WIRE_FORECAST, service_forecast_state(service), &service->forecast, in_rows ? &csv : NULL, body);
+	text_append_string(body, in_rows ? "" : "}\n");
 }
 
 void service_services(struct service *service, const struct parameters *parameters, struct request *request,

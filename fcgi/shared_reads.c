@@ -11,7 +11,7 @@
 #include "common/table.h"
 
 enum {
-	KEY_SIZE = 1002, /* of the path, the query and a NUL behind each */
+	KEY_SIZE = 1003, /* of the form, the path, the query and a NUL behind these two */
 	KEPT_MAX = 1000,
 	KEPT_BYTES_MAX = 32 << 20, /* of all bodies that are kept */
 	KEPT_BODY_MAX = 8 << 20,
@@ -53,11 +53,12 @@ struct shared_reads *shared_reads_open(void)
 static size_t make_key(const struct request *request, char ret_key[static KEY_SIZE])
 {
 	size_t path_size = strlen(request->path) + 1, query_size = strlen(request->query) + 1;
-	if (path_size + query_size > KEY_SIZE)
+	if (1 + path_size + query_size > KEY_SIZE)
 		return 0;
-	memcpy(ret_key, request->path, path_size);
-	memcpy(ret_key + path_size, request->query, query_size);
-	return path_size + query_size;
+	ret_key[0] = (char)request->media;
+	memcpy(ret_key + 1, request->path, path_size);
+	memcpy(ret_key + 1 + path_size, request->query, query_size);
+	return 1 + path_size + query_size;
 }
 
 static void give_back(struct shared_read *read)

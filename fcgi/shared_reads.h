@@ -2,8 +2,8 @@
  * Identical reads share one answer: who asks for what is being made waits for it, and
  * for a moment a finished answer is given again.
  *
- * Identical is what has the same path and the same query exactly as sent; GET and HEAD
- * share. Those who wait get the answer whatever its status; later ones get it only if
+ * Identical is what has the same path and the same query exactly as sent, and wants the same
+ * form; GET and HEAD share. Those who wait get the answer whatever its status; later ones get it only if
  * its status is 200 and it is at most 8 MiB. At most 1,000 answers and 32 MiB of bodies
  * are kept, the oldest go first. There is one body for all: it is lent, and freed when the
  * last has given it back.

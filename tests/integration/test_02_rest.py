@@ -11,23 +11,24 @@ from vigie import PREFIX, ROOT, ServerTest, sample, wait_until
 
 # What each GET endpoint takes.
 PARAMETERS = {
-    "get-all": ("window", "ip", "process", "resource", "above", "limit", "by"),
-    "get-all/10.9.9.9": ("window", "process", "resource", "above", "limit"),
-    "get-all-detailed": ("window", "ip", "process", "resource", "timestamps", "step", "above", "limit", "by"),
-    "latest": ("ip", "process", "resource"),
-    "query-alarm": ("ip", "process", "resource"),
-    "alarms": ("window", "ip", "process", "resource", "limit"),
-    "forecasts": ("ip", "process", "resource"),
-    "hosts": ("ip",),
+    "get-all": ("format", "window", "ip", "process", "resource", "above", "limit", "by"),
+    "get-all/10.9.9.9": ("format", "window", "process", "resource", "above", "limit"),
+    "get-all-detailed": ("format", "window", "ip", "process", "resource", "timestamps", "step", "above", "limit", "by"),
+    "latest": ("format", "ip", "process", "resource"),
+    "query-alarm": ("format", "ip", "process", "resource"),
+    "alarms": ("format", "window", "ip", "process", "resource", "limit"),
+    "forecasts": ("format", "ip", "process", "resource"),
+    "hosts": ("format", "ip"),
     "health": (),
     "metrics": (),
+    "metrics/processes": ("ip", "process", "resource"),
 }
 GOOD = {"window": ("10s", "5m", "12h", "2d"), "ip": ("10.0.0.1", "10-0-0-1", "2001:db8::1"), "process": ("a", "%C3%A9"),
         "resource": ("mem", "cpu"), "above": ("0", "99.5"), "limit": ("1", "1000"), "by": ("host",),
-        "timestamps": ("1",), "step": ("10s", "1m")}
+        "timestamps": ("1",), "format": ("json", "csv"), "step": ("10s", "1m")}
 BAD = {"window": ("", "9s", "3d", "5", "-5m", "5 m", "nan"), "ip": ("", "10.0.0", "10.0.0.256", "a"),
        "process": ("", "a" * 256, "%FF"), "resource": ("", "disk", "MEM"), "above": ("", "x", "-1", "nan", "inf"),
-       "limit": ("", "0", "-1", "1.5", "x"), "by": ("", "ip"), "timestamps": ("", "yes"), "step": ("", "0s", "-1s", "x")}
+       "limit": ("", "0", "-1", "1.5", "x"), "by": ("", "ip"), "timestamps": ("", "yes"), "format": ("", "xml", "CSV"), "step": ("", "0s", "-1s", "x")}
 
 
 class WriteTest(ServerTest):

@@ -26,21 +26,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	served.status = 200;
 	served.bytes = answer;
 	served.size = served.piece = strlen(answer);
-	char *line = fuzz_line(&bytes, &size), *authorization = fuzz_line(&bytes, &size), *body = fuzz_string(bytes, size);
+	char *line = fuzz_line(&bytes, &size), *authorization = fuzz_line(&bytes, &size);
+	char *accept = fuzz_line(&bytes, &size), *body = fuzz_string(bytes, size);
 	char *query = line;
 	const char *method = strsep(&query, " "), *path = query ? strsep(&query, "?") : "";
 	struct request request = {
-		.method = method, .path = path, .query = query ? query : "", .authorization = authorization, .host = "",
+		.method = method, .path = path, .query = query ? query : "", .authorization = authorization, .host = "", .accept = accept,
 		.body = body, .body_length = size,
 	};
 	struct service *service = served_open("influxql");
 	served_ask(service, &request);
 	/* What a collector has said of itself. */
 	served_get(service, WIRE_PREFIX "hosts", "");
+	served_get(service, WIRE_PREFIX "hosts", "format=csv");
 	served_get(service, WIRE_PREFIX "metrics", "");
+	served_get(service, WIRE_PREFIX "metrics/processes", "");
 	service_close(service);
 	free(line);
 	free(authorization);
+	free(accept);
 	free(body);
 	return 0;
 }

@@ -164,7 +164,7 @@ static inline void served_ask(struct service *service, struct request *request)
 
 static inline void served_get(struct service *service, const char *path, const char *query)
 {
-	struct request request = { .method = "GET", .path = path, .query = query, .authorization = "", .host = "" };
+	struct request request = { .method = "GET", .path = path, .query = query, .authorization = "", .host = "", .accept = "" };
 	served_ask(service, &request);
 }
 

@@ -24,6 +24,7 @@ struct fixture {
 	int64_t now_ms;           /* when the case began, on a tick */
 	const char *authorization; /* sent with each request */
 	const char *host;          /* likewise */
+	const char *accept;        /* likewise */
 	bool only_asks;            /* whether they only ask */
 };
 
@@ -36,6 +37,7 @@ static int set_up_with(void **state, const char *option)
 	f->now_ms = clock_wall_ms() / 10000 * 10000;
 	f->authorization = "";
 	f->host = "";
+	f->accept = "";
 	assert_int_equal(service_open(f->config, 8, &f->service), 0);
 	*state = f;
 	return 0;
@@ -104,7 +106,7 @@ static int ask(struct fixture *f, const char *method, const char *path, const ch
 	assert_non_null(copy);
 	snprintf(full, sizeof(full), "%s%s", path[0] == '/' ? "" : WIRE_PREFIX, path);
 	struct request request = { .method = method, .path = full, .query = query, .authorization = f->authorization, .host = f->host,
-		                       .only_asks = f->only_asks,
+		                       .accept = f->accept, .only_asks = f->only_asks,
 		                       .body = copy, .body_length = strlen(copy) };
 	answer(f, &request);
 	free(copy);
@@ -437,7 +439,7 @@ static void test_routes_head_works_where_get_does(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const paths[] = { "get-all", "get-all/::1", "get-all-detailed", "latest", "query-alarm", "alarms",
-		                             "forecasts", "hosts", "health", "metrics" };
+		                             "forecasts", "hosts", "health", "metrics", "metrics/processes" };
 	for (size_t i = 0; i < COUNT_OF(paths); i++)
 		assert_int_equal(ask(f, "HEAD", paths[i], "", NULL), 200);
 }
@@ -1327,7 +1329,7 @@ struct reader {
 static void *read_all(void *user)
 {
 	struct reader *reader = user;
-	struct request request = { .method = "GET", .path = WIRE_PREFIX "get-all", .query = "", .authorization = "", .host = "" };
+	struct request request = { .method = "GET", .path = WIRE_PREFIX "get-all", .query = "", .authorization = "", .host = "", .accept = "" };
 	reader->response.status = 200;
 	if (routes_admit(reader->service, &request, &reader->response))
 		routes_handle(reader->service, &request, &reader->response);
@@ -1350,6 +1352,153 @@ static void start_readers(struct service *service, struct reader readers[static 
 			fail_msg("%u readers wait", shared_reads_waiting(service->reads));
 		usleep(1000);
 	}
+}
+
+/* ---- for others ---- */
+
+/* Appends the time of so many seconds ago. */
+static void append_time(struct text *text, const struct fixture *f, double ago_s)
+{
+	char time[CLOCK_RFC3339_SIZE];
+	clock_format_rfc3339(f->now_ms - llround(ago_s * 1000), time);
+	text_append_string(text, time);
+}
+
+/* What a read answers in rows: `wanted` has for each "@SECONDS_AGO" the time, and for each line end that of CSV. */
+static void get_rows(struct fixture *f, const char *path, const char *query, const char *wanted)
+{
+	struct text expected = TEXT_EMPTY;
+	for (const char *at = wanted; *at; at++) {
+		double ago_s;
+		int length;
+		if (sscanf(at, "@%lf%n", &ago_s, &length) == 1) {
+			append_time(&expected, f, ago_s);
+			at += length - 1;
+		} else {
+			text_append_string(&expected, *at == '\n' ? "\r\n" : (char[]){ *at, '\0' });
+		}
+	}
+	if (ask(f, "GET", path, query, NULL) != 200)
+		fail_msg("GET %s?%s: %d %s", path, query, f->response.status, f->response.body.data);
+	assert_string_equal(f->response.content_type, "text/csv; header=present; charset=utf-8");
+	assert_string_equal(f->response.body.data, expected.data);
+	text_free(&expected);
+}
+
+static void test_routes_reads_are_rows_where_they_are_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	save_three(f);
+	save(f, "10.0.0.5", "-x,y cpu 10 1");
+	save_alarm(f, "10.0.0.5", "bash", "cpu", "orange", 10, 30.5, ", \"forecast\": 91.5, \"expected_at\": 4102444800");
+	save_alarm(f, "10.0.0.5", "java", "mem", "green", 10, 30, "");
+	save_forecast(f, "10.0.0.5", "bash", "mem", 5, 0.25, 90, ", \"full_at\": 4102444800.5");
+	get_rows(f, "latest", "format=csv", "time,ip,process,resource,value\n@10,10.0.0.5,\"'-x,y\",cpu,1\n"
+	         "@10,10.0.0.5,bash,mem,3\n@10,10.0.0.5,bash,cpu,50\n@10,10.0.0.5,java,mem,80\n"
+	         "@10,2001:db8::1,bash,mem,11\n@10,2001:db8::1,zsh,cpu,7.5\n");
+	get_rows(f, "get-all-detailed", "format=csv&process=bash&ip=10.0.0.5",
+	         "time,ip,process,resource,value\n@20,10.0.0.5,bash,mem,1\n@10,10.0.0.5,bash,mem,3\n");
+	get_rows(f, "get-all-detailed", "format=csv&resource=cpu&process=bash",
+	         "time,ip,process,resource,value\n@10,,bash,cpu,50\n");
+	get_rows(f, "query-alarm", "format=csv", "time,ip,process,resource,value,color,forecast,expected_at,threshold,since\n"
+	         "@10,10.0.0.5,bash,cpu,50,orange,91.5,2100-01-01T00:00:00.000Z,80,@30.5\n");
+	get_rows(f, "alarms", "format=csv", "time,ip,process,resource,color\n@10,10.0.0.5,bash,cpu,orange\n@10,10.0.0.5,java,mem,green\n");
+	get_rows(f, "forecasts", "format=csv", "time,ip,process,resource,probability,forecast,expected_at,full_at\n"
+	         "@5,10.0.0.5,bash,mem,0.25,90,,2100-01-01T00:00:00.500Z\n");
+	get_rows(f, "hosts", "format=csv&ip=10.0.0.5", "time,ip,processes,hostname,shared_by,version,state,ended_cpu,interval_s,"
+	         "at_series_limit,clock_offset_s,partial,sent,spooled,replayed,dropped,rejected,missed_ticks,lost_exits\n"
+	         "@10,10.0.0.5,3,h1,,,,,,false,0.5,false,,,,,,,\n");
+
+	/* The mean is of the moment of the answer. */
+	assert_int_equal(ask(f, "GET", "get-all", "format=csv&ip=10.0.0.5&process=bash", NULL), 200);
+	const char *body = f->response.body.data;
+	assert_non_null(strstr(body, "Z,10.0.0.5,bash,mem,2\r\n"));
+	assert_non_null(strstr(body, "Z,10.0.0.5,bash,cpu,50\r\n"));
+	assert_int_equal(ask(f, "GET", "get-all", "format=csv&process=bash&resource=mem", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "Z,,bash,mem,5\r\n"));
+	wait_for_wishes(f);
+	assert_int_equal(ask(f, "GET", "services", "format=csv", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "time,ip,service,hostname,wish,state\r\n,,collector,,run,\r\n"));
+	assert_non_null(strstr(f->response.body.data, "Z,10.0.0.5,collector,h1,run,unsupported\r\n"));
+	assert_non_null(strstr(f->response.body.data, "Z,,forecast,,run,unsupported\r\n"));
+}
+
+static void test_routes_header_accept_asks_for_rows(void **state)
+{
+	struct fixture *f = *state;
+	save(f, "10.0.0.5", "bash mem 10 3");
+	for (int i = 0; i < 2; i++) { /* the second time it is another's answer */
+		f->accept = "text/csv";
+		get_rows(f, "latest", "", "time,ip,process,resource,value\n@10,10.0.0.5,bash,mem,3\n");
+		assert_true(f->response.varies);
+		assert_int_equal(ask(f, "GET", "latest", "format=json", NULL), 200);
+		assert_string_equal(f->response.content_type, "application/json");
+		f->accept = "*/*";
+		assert_int_equal(ask(f, "GET", "latest", "", NULL), 200);
+		assert_string_equal(f->response.content_type, "application/json");
+		assert_true(f->response.varies);
+	}
+	/* What has no rows, and what is an error, stays what it is. */
+	f->accept = "text/csv";
+	assert_int_equal(ask(f, "GET", "latest", "windows=1", NULL), 400);
+	assert_string_equal(f->response.content_type, "application/json");
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_string_equal(f->response.content_type, "application/json");
+	assert_false(f->response.varies);
+	assert_int_equal(ask(f, "GET", "health", "format=csv", NULL), 400);
+	assert_int_equal(ask(f, "GET", "latest", "format=xml", NULL), 400);
+	assert_non_null(strstr(f->response.body.data, "format is not json or csv"));
+}
+
+static void test_routes_processes_newest_of_all(void **state)
+{
+	struct fixture *f = *state;
+	save(f, "10.0.0.5", "bash mem 0 3 bash cpu 0 50 a\\\\\\\"b cpu 0 1 old mem 60 9");
+	save_alarm(f, "10.0.0.5", "bash", "cpu", "red", 0, 30, "");
+	save_alarm(f, "10.0.0.6", "*", "cpu", "unknown", 0, 30, "");
+	save_alarm(f, "10.0.0.5", "calm", "mem", "green", 0, 30, "");
+	save_forecast(f, "10.0.0.5", "bash", "mem", 5, 0.25, 90, "");
+	save_forecast(f, "10.0.0.5", "a ended", "mem", 5, 0.25, 90, "");
+	save_forecast(f, "10.0.0.5", "old", "mem", 5, 0.25, 90, "");
+	save_forecast(f, "10.0.0.9", "zsh", "cpu", 5, 0.25, 90, "");
+	static const char usage[] =
+		"# HELP vigie_process_cpu_percent CPU that each process of a host uses, in percent of one core; all PIDs of a name together.\n"
+		"# TYPE vigie_process_cpu_percent gauge\n"
+		"vigie_process_cpu_percent{ip=\"10.0.0.5\",hostname=\"h1\",process=\"a\\\\\\\"b\"} 1\n"
+		"vigie_process_cpu_percent{ip=\"10.0.0.5\",hostname=\"h1\",process=\"bash\"} 50\n"
+		"# HELP vigie_process_memory_percent Memory that each process of a host uses, in percent of the machine's.\n"
+		"# TYPE vigie_process_memory_percent gauge\n"
+		"vigie_process_memory_percent{ip=\"10.0.0.5\",hostname=\"h1\",process=\"bash\"} 3\n"
+		"# HELP vigie_process_forecast_probability Probability that a process goes over its limit within the forecast's horizon.\n"
+		"# TYPE vigie_process_forecast_probability gauge\n"
+		"vigie_process_forecast_probability{ip=\"10.0.0.5\",hostname=\"h1\",process=\"bash\",resource=\"mem\"} 0.25\n"
+		"# HELP vigie_alarm 1 for each alarm that stands, with its color: orange, red or unknown.\n"
+		"# TYPE vigie_alarm gauge\n"
+		"vigie_alarm{ip=\"10.0.0.5\",hostname=\"h1\",process=\"bash\",resource=\"cpu\",color=\"red\"} 1\n";
+	assert_int_equal(ask(f, "GET", "metrics/processes", "", NULL), 200);
+	assert_string_equal(f->response.content_type, "text/plain; version=0.0.4; charset=utf-8");
+	assert_false(f->response.varies);
+	assert_string_equal(f->response.body.data, usage);
+
+	/* A host that has not reported has no name: not yet, just after the start. */
+	f->service->started_ns -= 30000000000;
+	assert_int_equal(ask(f, "GET", "metrics/processes", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data,
+	                       "\nvigie_alarm{ip=\"10.0.0.6\",hostname=\"\",process=\"*\",resource=\"cpu\",color=\"unknown\"} 1\n"));
+	assert_int_equal(ask(f, "GET", "metrics/processes", "resource=mem&ip=10.0.0.5", NULL), 200);
+	assert_null(strstr(f->response.body.data, "vigie_alarm{"));
+	assert_null(strstr(f->response.body.data, "cpu_percent{"));
+	assert_non_null(strstr(f->response.body.data, "memory_percent{"));
+	assert_int_equal(ask(f, "GET", "metrics/process", "", NULL), 404);
+	assert_int_equal(ask(f, "GET", "metrics/processes", "format=csv", NULL), 400);
+
+	service_close(f->service);
+	assert_int_equal(service_open(f->config, 8, &f->service), 0);
+	assert_int_equal(ask(f, "GET", "metrics/processes", "", NULL), 200);
+	assert_null(strstr(f->response.body.data, "{"));
+	save(f, "10.0.0.5", "bash mem 0 3");
+	assert_int_equal(ask(f, "GET", "metrics/processes", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, usage));
 }
 
 static void test_routes_same_reads_in_flight_run_once_and_health_is_answered(void **state)
@@ -1578,6 +1727,9 @@ int main(void)
 		CASE(test_routes_latest_stopped_hosts_are_among_the_others),
 		cmocka_unit_test_setup_teardown(test_routes_command_wish_outlives_a_restart_whatever_the_limits, set_up_few_series, tear_down),
 		CASE(test_routes_admit_another_host_is_said_once),
+		CASE(test_routes_reads_are_rows_where_they_are_asked_for),
+		cmocka_unit_test_setup_teardown(test_routes_header_accept_asks_for_rows, set_up_cached, tear_down),
+		CASE(test_routes_processes_newest_of_all),
 		CASE(test_service_hint_long_name_without_samples_is_told_what_the_kernel_keeps),
 		CASE(test_routes_same_reads_in_flight_run_once_and_health_is_answered),
 		cmocka_unit_test_setup_teardown(test_routes_failed_read_is_for_those_who_wait_and_not_kept, set_up_cached, tear_down),
