@@ -255,3 +255,37 @@ class VictoriaMetrics(Engine):
 
     def config(self):
         return f"[victoriametrics]\ninsert_url = {self.url}\nselect_url = {self.url}\n"
+
+
+class Prometheus(Engine):
+    """Debian's, which scrapes what a vigie says of all processes, each second. No store of vigie's."""
+
+    health = "/-/ready"
+
+    def __init__(self, vigie, token=""):
+        super().__init__()
+        (self.folder / "token").write_text(token)
+        (self.folder / "prometheus.yml").write_text(f"""
+scrape_configs:
+- job_name: vigie
+  scrape_interval: 1s
+  scrape_timeout: 1s
+  metrics_path: /ressources-usage/metrics/processes
+  authorization:
+    credentials_file: {self.folder}/token
+  static_configs:
+  - targets: ["127.0.0.1:{vigie.port}"]
+""")
+
+    def command(self):
+        return ["prometheus", f"--config.file={self.folder}/prometheus.yml", f"--storage.tsdb.path={self.folder}/data",
+                f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"]
+
+    def query(self, expression):
+        """[(labels, value)] of now, without the labels that scraping adds."""
+        status, text = self.request("GET", "/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
+        answer = json.loads(text)
+        if status != 200:
+            raise AssertionError(f"{expression}: {answer['error']}")
+        return [({name: value for name, value in one["metric"].items() if name not in ("instance", "job")},
+                 float(one["value"][1])) for one in answer["data"]["result"]]
