@@ -10,11 +10,23 @@ struct packed_values {
 	int32_t thousandths[RESOURCE_COUNT];
 };
 
-struct batch *batch_pack(const struct stamp *stamp, const struct rate *values, size_t count)
+/* A value is never that small: nothing but kills is taken for them. */
+enum { KILLS_MARK = INT32_MIN };
+
+struct packed_kills {
+	int32_t mark;
+	int32_t count;
+};
+
+struct batch *batch_pack(const struct stamp *stamp, const struct rate *values, size_t count, const struct oom_list *killed)
 {
+	static const struct oom_list nobody;
+	const struct oom_list *kills = killed ? killed : &nobody;
 	size_t size = 0;
 	for (size_t i = 0; i < count; i++)
 		size += sizeof(struct packed_values) + strlen(values[i].name) + 1;
+	for (size_t i = 0; i < kills->count; i++)
+		size += sizeof(struct packed_kills) + strlen(kills->items[i].name) + 1;
 	struct batch *batch = malloc(sizeof(*batch) + size);
 	if (!batch)
 		return NULL;
@@ -26,6 +38,13 @@ struct batch *batch_pack(const struct stamp *stamp, const struct rate *values, s
 		memcpy(at, values[i].thousandths, sizeof(struct packed_values));
 		memcpy(at + sizeof(struct packed_values), values[i].name, length);
 		at += sizeof(struct packed_values) + length;
+	}
+	for (size_t i = 0; i < kills->count; i++) {
+		const struct packed_kills packed = { KILLS_MARK, kills->items[i].count };
+		size_t length = strlen(kills->items[i].name) + 1;
+		memcpy(at, &packed, sizeof(packed));
+		memcpy(at + sizeof(packed), kills->items[i].name, length);
+		at += sizeof(packed) + length;
 	}
 	return batch;
 }
@@ -48,19 +67,28 @@ static const char *skip(const struct batch *batch, size_t count)
 	return at;
 }
 
+/* Passes over a name that `size` bytes stand before. NULL: it is not whole. */
+static const char *pass(const char *at, const char *end, size_t size)
+{
+	if ((size_t)(end - at) <= size)
+		return NULL;
+	const char *nul = memchr(at + size, '\0', (size_t)(end - at) - size);
+	return nul ? nul + 1 : NULL;
+}
+
 bool batch_is_sound(const struct batch *batch)
 {
 	const char *at = batch->packed, *end = batch->packed + batch->size;
-	for (size_t i = 0; i < batch->count; i++) {
-		if ((size_t)(end - at) <= sizeof(struct packed_values))
-			return false;
-		at += sizeof(struct packed_values);
-		const char *nul = memchr(at, '\0', (size_t)(end - at));
-		if (!nul)
-			return false;
-		at = nul + 1;
+	for (size_t i = 0; i < batch->count && at; i++)
+		at = pass(at, end, sizeof(struct packed_values));
+	while (at && at < end) {
+		struct packed_kills kills;
+		const char *next = pass(at, end, sizeof(kills));
+		if (next)
+			memcpy(&kills, at, sizeof(kills));
+		at = next && kills.mark == KILLS_MARK && kills.count > 0 ? next : NULL;
 	}
-	return at == end;
+	return at != NULL;
 }
 
 void batch_forget_done(struct batch *batch)
@@ -153,4 +181,24 @@ void batch_append_json(const struct batch *batch, size_t first, size_t count, bo
 		append_processes(batch, at, count, text);
 	else
 		append_data(batch, at, count, text);
+}
+
+void batch_append_kills(const struct batch *batch, struct text *text)
+{
+	const char *at = skip(batch, batch->count), *end = batch->packed + batch->size;
+	if (at == end)
+		return;
+	text_append_string(text, ",\"oom_kills\":{\"timestamp\":");
+	json_append_seconds(text, batch->stamp.time_ms);
+	text_append_string(text, ",\"processes\":{");
+	for (const char *comma = ""; at < end; comma = ",") {
+		struct packed_kills kills;
+		memcpy(&kills, at, sizeof(kills));
+		at += sizeof(kills);
+		text_append_string(text, comma);
+		json_append_string(text, at);
+		text_printf(text, ":%d", (int)kills.count);
+		at += strlen(at) + 1;
+	}
+	text_append_string(text, "}}");
 }

@@ -1,6 +1,6 @@
 /*
  * A tick's values, packed to wait in memory or in the spool: 8 bytes and its name
- * for each process, in whatever form of JSON they are sent then.
+ * for each process, in whatever form of JSON they are sent then; and behind them whom the kernel has killed in that tick.
  *
  * Pure. The caller frees a batch with free().
  */
@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "collector/oom_kills.h"
 #include "collector/rates.h"
 #include "collector/server_clock.h"
 #include "common/text.h"
@@ -20,13 +21,13 @@ struct batch {
 	size_t count;       /* of names */
 	size_t done;        /* of names, from the first on, that need not be sent any more */
 	size_t size;        /* bytes of `packed` */
-	char packed[];      /* each: struct packed_values, the name, a NUL */
+	char packed[];      /* each: struct packed_values, the name, a NUL; then likewise struct packed_kills */
 };
 
-/* NULL: out of memory. */
-struct batch *batch_pack(const struct stamp *stamp, const struct rate *values, size_t count);
+/* NULL: out of memory. `killed` may be NULL: nobody. */
+struct batch *batch_pack(const struct stamp *stamp, const struct rate *values, size_t count, const struct oom_list *killed);
 
-/* Whether `packed` holds `count` names, whole, and nothing behind them: what was read from
+/* Whether `packed` holds `count` names, whole, and nothing behind them but kills: what was read from
  * a disk. */
 bool batch_is_sound(const struct batch *batch);
 
@@ -39,5 +40,9 @@ size_t batch_samples(const struct batch *batch, size_t first, size_t count);
 /* Appends their samples as the members of save-all's body that hold samples, without a comma behind: "data", or, by
  * process, "timestamp" and "processes". */
 void batch_append_json(const struct batch *batch, size_t first, size_t count, bool by_process, struct text *text);
+
+/* Appends, with a comma before it, the member of save-all's body that says who was killed; nothing where nobody was. It is
+ * the same with every part of a batch: the server takes what it is told again for the same. */
+void batch_append_kills(const struct batch *batch, struct text *text);
 
 #endif

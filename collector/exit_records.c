@@ -11,13 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/capability.h"
 #include "collector/kernel_file.h"
 
 enum {
@@ -45,23 +44,6 @@ struct exit_records {
 		struct nlmsghdr header;
 	} message;
 };
-
-/* Without libcap, which takes as many lines. The bounding set stays where CAP_SETPCAP is missing too: nobody who has
- * neither gets one back but by executing a program. */
-static void drop_capability(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
-	(void)prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN);
-	if (syscall(SYS_capget, &header, data) != 0)
-		return;
-	uint32_t others = ~(uint32_t)CAP_TO_MASK(CAP_NET_ADMIN);
-	struct __user_cap_data_struct *word = &data[CAP_TO_INDEX(CAP_NET_ADMIN)];
-	word->effective &= others;
-	word->permitted &= others;
-	word->inheritable &= others; /* and with it the ambient one */
-	(void)syscall(SYS_capset, &header, data);
-}
 
 /* ---- Requests */
 
@@ -309,7 +291,7 @@ int exit_records_open(struct exit_records **ret_records)
 {
 	struct exit_records *records = calloc(1, sizeof(*records));
 	int result = records ? open_members(records) : -ENOMEM;
-	drop_capability();
+	capability_drop(CAP_NET_ADMIN);
 	if (result)
 		exit_records_close(records);
 	else

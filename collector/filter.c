@@ -53,7 +53,7 @@ static bool matches(const struct config_list *globs, const char *name)
 	return false;
 }
 
-static bool named(const struct config *config, const char *name)
+bool filter_names(const struct config *config, const char *name)
 {
 	return (config->collector.include.count == 0 || matches(&config->collector.include, name)) &&
 	       !matches(&config->collector.exclude, name);
@@ -204,7 +204,7 @@ int filter_apply(struct filter *filter, const struct config *config, struct rate
 
 	size_t left = globs ? 0 : *count;
 	for (size_t i = 0; globs && i < *count; i++) {
-		if (named(config, values[i].name))
+		if (filter_names(config, values[i].name))
 			values[left++] = values[i];
 	}
 	*count = left;

@@ -12,6 +12,7 @@
 #ifndef VIGIE_COLLECTOR_FILTER_H
 #define VIGIE_COLLECTOR_FILTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "collector/rates.h"
@@ -38,6 +39,9 @@ struct filter {
  */
 int filter_apply(struct filter *filter, const struct config *config, struct rate *values, size_t *count,
                  size_t *ret_folded) __attribute__((warn_unused_result));
+
+/* Whether the globs have a name sent. */
+bool filter_names(const struct config *config, const char *name);
 
 void filter_free(struct filter *filter);
 

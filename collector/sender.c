@@ -107,7 +107,8 @@ static void keep_fresh(struct sender *sender)
 	sender->fresh = NULL;
 }
 
-void sender_add(struct sender *sender, int64_t time_ms, struct moment now, const struct rate *values, size_t count)
+void sender_add(struct sender *sender, int64_t time_ms, struct moment now, const struct rate *values, size_t count,
+                const struct oom_list *killed)
 {
 	const struct stamp stamp = {
 		.time_ms = time_ms,
@@ -116,7 +117,7 @@ void sender_add(struct sender *sender, int64_t time_ms, struct moment now, const
 		.settled = server_clock_is_sure(&sender->clock, clock_moment()),
 	};
 	keep_fresh(sender);
-	sender->fresh = batch_pack(&stamp, values, count);
+	sender->fresh = batch_pack(&stamp, values, count, killed);
 	if (!sender->fresh)
 		sender->counters.dropped += (int64_t)(count * RESOURCE_COUNT);
 	else if (!backoff_is_over(&sender->backoff, clock_monotonic_ns()))
@@ -174,7 +175,7 @@ static enum delivery_outcome deliver_fresh(struct sender *sender, const struct s
 {
 	if (!uplink_is_stopped(sender->uplink))
 		return deliver(sender, state, sender->fresh, end_ns, ret_tally);
-	struct batch *sign = batch_pack(&sender->fresh->stamp, NULL, 0);
+	struct batch *sign = batch_pack(&sender->fresh->stamp, NULL, 0, NULL);
 	if (!sign)
 		return DELIVERY_KEPT;
 	enum delivery_outcome outcome = deliver(sender, state, sign, end_ns, ret_tally);

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "collector/counters.h"
+#include "collector/oom_kills.h"
 #include "collector/rates.h"
 #include "common/clock.h"
 #include "common/config.h"
@@ -52,8 +53,9 @@ int sender_configure(struct sender *sender, const struct config *config) __attri
 struct moment sender_judge(struct sender *sender, struct moment now);
 
 /* Makes a tick's values wait to be sent. `now` is of sender_judge(), `time_ms` a little
- * before it. The values are copied. */
-void sender_add(struct sender *sender, int64_t time_ms, struct moment now, const struct rate *values, size_t count);
+ * before it. The values are copied, and so is whom the kernel has killed, NULL: nobody. */
+void sender_add(struct sender *sender, int64_t time_ms, struct moment now, const struct rate *values, size_t count,
+                const struct oom_list *killed);
 
 /* Sends as much as is due, for the reading that began at `begun_ns` (monotonic); nothing
  * when there is no fresh batch, or when the server is left alone. */

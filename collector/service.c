@@ -6,6 +6,7 @@
 
 #include "collector/exit_records.h"
 #include "collector/filter.h"
+#include "collector/oom_kills.h"
 #include "collector/rates.h"
 #include "collector/sampler.h"
 #include "collector/sender.h"
@@ -32,6 +33,7 @@ struct service {
 	struct reading reading;
 	struct rates rates;
 	struct filter filter;
+	struct oom_kills kills; /* since the last tick that was measured */
 	struct sender *sender;
 	struct tick tick;
 	int64_t missed_before; /* ticks, before the present timer was opened */
@@ -77,6 +79,7 @@ static void note_lost(struct service *service)
 /* The order is that of collector/accounts.h. */
 static int take_reading(struct service *service, struct rate **ret_values, size_t *ret_count)
 {
+	oom_kills_take(&service->kills, &service->reading, service->config);
 	int result = sampler_read(service->sampler, &service->reading);
 	if (result == 0)
 		result = rates_begin(&service->rates, &service->reading);
@@ -125,6 +128,7 @@ static int open_members(struct service *service, struct text *ret_error)
 	struct rate *values;
 	size_t count;
 	open_exits(service);
+	oom_kills_open(&service->kills);
 	service->rates.accounts.is_gone = sampler_is_gone;
 	int result = sampler_open(service->config->collector.kernel_threads, &service->sampler);
 	if (result == 0)
@@ -174,6 +178,7 @@ void service_close(struct service *service)
 	rates_free(&service->rates);
 	reading_free(&service->reading);
 	sampler_close(service->sampler);
+	oom_kills_close(&service->kills);
 	exit_records_close(service->exits);
 	free(service);
 }
@@ -215,7 +220,8 @@ static void measure(struct service *service, int64_t boundary_ms, struct moment 
 	if (folded && !service->folding)
 		log_warning("over max_processes: %zu names are summed under \"%s\"", folded, FILTER_OTHER);
 	service->folding = folded > 0;
-	sender_add(service->sender, boundary_ms, now, values, count);
+	sender_add(service->sender, boundary_ms, now, values, count, &service->kills.list);
+	service->kills.list.count = 0;
 }
 
 void service_take_tick(struct service *service)
@@ -226,7 +232,7 @@ void service_take_tick(struct service *service)
 		return;
 	service->read_ns = clock_monotonic_ns();
 	if (service->stopped)
-		sender_add(service->sender, boundary_ms, now, NULL, 0);
+		sender_add(service->sender, boundary_ms, now, NULL, 0, NULL);
 	else
 		measure(service, boundary_ms, now);
 	service->sending = true;
@@ -278,6 +284,7 @@ static void obey(struct service *service)
 	/* The next tick's values are those since now, and not since it was stopped. */
 	if (!stopped)
 		trouble_watch(&service->measuring, take_reading(service, &values, &count), NULL);
+	service->kills.list.count = 0;
 }
 
 void service_send(struct service *service)

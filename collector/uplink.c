@@ -266,6 +266,7 @@ static long put_batch(struct uplink *uplink, const struct batch *batch, size_t c
 		json_append_string(&body, uplink->ip);
 		text_append_char(&body, ',');
 		batch_append_json(batch, batch->done, count, by_process, &body);
+		batch_append_kills(batch, &body);
 		text_append_char(&body, ',');
 		append_collector(uplink, report, &body);
 		text_append_char(&body, '}');

@@ -139,7 +139,7 @@ int main(int argc, char *argv[])
 		    filter_apply(&filter, config, values, &names, &folded) != 0)
 			die("out of memory");
 		folded_most = folded > folded_most ? folded : folded_most;
-		struct batch *batch = batch_pack(&(struct stamp){ .time_ms = tick * 10000 }, values, names);
+		struct batch *batch = batch_pack(&(struct stamp){ .time_ms = tick * 10000 }, values, names, NULL);
 		if (!batch)
 			die("out of memory");
 		send(batch, &body);

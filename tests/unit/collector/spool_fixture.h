@@ -72,7 +72,7 @@ static inline struct batch *make_batch(int64_t time_ms, size_t names)
 	struct rate *values = calloc(names, sizeof(*values));
 	for (size_t i = 0; values && i < names; i++)
 		values[i] = few[i % NAMES];
-	struct batch *batch = values ? batch_pack(&stamp, values, names) : NULL;
+	struct batch *batch = values ? batch_pack(&stamp, values, names, NULL) : NULL;
 	free(values);
 	if (!batch)
 		abort();

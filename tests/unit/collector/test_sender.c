@@ -75,7 +75,7 @@ static void add(int time_s)
 		{ "a \"b\\", { 1, 0 } },
 		{ "caf\xc3\xa9", { 100000, RATE_MISSING } },
 	};
-	sender_add(sender, (int64_t)time_s * 1000, (struct moment){ (int64_t)time_s * 1000, 0 }, values, BATCH_NAMES);
+	sender_add(sender, (int64_t)time_s * 1000, (struct moment){ (int64_t)time_s * 1000, 0 }, values, BATCH_NAMES, NULL);
 }
 
 static void send_now(const struct sender_state *state)
@@ -136,7 +136,7 @@ static void test_sender_send_empty_batch_is_sent(void **state)
 	(void)state;
 	expect(200, NULL);
 	open_sender(NULL, NULL);
-	sender_add(sender, 1000, (struct moment){ 1000, 0 }, NULL, 0);
+	sender_add(sender, 1000, (struct moment){ 1000, 0 }, NULL, 0, NULL);
 	send_now(&nothing);
 	assert_int_equal(requests(), 2);
 	assert_non_null(strstr(asked(1)->body, "\"data\":[],"));
@@ -163,7 +163,7 @@ static void test_sender_send_stopped_sends_signs_of_life_until_it_is_to_run(void
 	/* An error tells nothing, and signs do not wait. */
 	for (int i = 0; i < 3; i++) {
 		expect(i == 1 ? 503 : 200, i == 1 ? NULL : "X-Vigie-State: stop\r\n");
-		sender_add(sender, 3000, (struct moment){ 3000, 0 }, NULL, 0);
+		sender_add(sender, 3000, (struct moment){ 3000, 0 }, NULL, 0, NULL);
 		send_now(&nothing);
 		assert_int_equal(requests(), 1);
 		assert_non_null(strstr(asked(0)->head, "\r\nX-Vigie-State: stop\r\n"));
@@ -176,7 +176,7 @@ static void test_sender_send_stopped_sends_signs_of_life_until_it_is_to_run(void
 	assert_true(sender_is_stopped(sender));
 
 	expect(200, NULL);
-	sender_add(sender, 4000, (struct moment){ 4000, 0 }, NULL, 0);
+	sender_add(sender, 4000, (struct moment){ 4000, 0 }, NULL, 0, NULL);
 	send_now(&nothing);
 	assert_false(sender_is_stopped(sender));
 	tick(5);
@@ -620,7 +620,7 @@ static int64_t tick_now(void)
 	static const struct rate values[] = { { "bash", { 1, 2 } } };
 	usleep(2000); /* another millisecond than the last one's */
 	struct moment now = sender_judge(sender, clock_moment());
-	sender_add(sender, now.wall_ms - TICK_AGE_MS, now, values, 1);
+	sender_add(sender, now.wall_ms - TICK_AGE_MS, now, values, 1, NULL);
 	send_now(&nothing);
 	return now.wall_ms - TICK_AGE_MS;
 }
@@ -836,9 +836,9 @@ static void test_sender_send_old_batches_are_dropped(void **state)
 	expect(CLOSE, NULL);
 	open_spooling("collector.spool_age=60s");
 	struct moment now = clock_moment();
-	sender_add(sender, 1000, (struct moment){ 1000, now.boot_ms - 61000 }, NULL, 0);
-	sender_add(sender, 2000, (struct moment){ 2000, now.boot_ms - 59000 }, NULL, 0);
-	sender_add(sender, 3000, (struct moment){ 3000, now.boot_ms }, NULL, 0);
+	sender_add(sender, 1000, (struct moment){ 1000, now.boot_ms - 61000 }, NULL, 0, NULL);
+	sender_add(sender, 2000, (struct moment){ 2000, now.boot_ms - 59000 }, NULL, 0, NULL);
+	sender_add(sender, 3000, (struct moment){ 3000, now.boot_ms }, NULL, 0, NULL);
 	assert_int_equal(sender_waiting(sender), 3);
 	send_now(&nothing);
 	assert_int_equal(sender_waiting(sender), 2);

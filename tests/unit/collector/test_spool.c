@@ -265,6 +265,36 @@ static void test_batch_is_sound_wrong_counts_are_not(void **state)
 	free(batch);
 }
 
+static void test_spool_read_kills_come_back_with_their_tick(void **state)
+{
+	(void)state;
+	static const struct rate values[] = { { "bash", { 1250, 12500 } }, { "java", { RATE_MISSING, 1 } } };
+	const struct stamp stamp = { .time_ms = 1795356010000, .settled = true };
+	struct oom_list killed = { .count = 0 };
+	oom_list_add(&killed, "a \"b", 2);
+	oom_list_add(&killed, OOM_KILLS_UNNAMED, 1);
+	struct batch *batch = batch_pack(&stamp, values, 2, &killed);
+	struct batch_file file;
+	size_t dropped;
+	open_spool(MIB);
+	assert_non_null(batch);
+	batch->done = 1;
+	batch_forget_done(batch);
+	assert_true(batch_is_sound(batch));
+	assert_int_equal(spool_put(spool, batch, &dropped), 0);
+	free(batch);
+	assert_true(spool_find(spool, 0, &file));
+	assert_int_equal(spool_read(spool, &file, &batch), 0);
+	struct text text = TEXT_EMPTY;
+	batch_append_json(batch, 0, batch->count, true, &text);
+	batch_append_kills(batch, &text);
+	assert_string_equal(text.data, "\"timestamp\":1795356010,\"processes\":{\"java\":[null,0.001]},"
+	                               "\"oom_kills\":{\"timestamp\":1795356010,\"processes\":{\"a \\\"b\":2,\"*\":1}}");
+	text_free(&text);
+	free(batch);
+	spool_close(spool);
+}
+
 static void test_batch_forget_done_leaves_the_rest(void **state)
 {
 	(void)state;
@@ -434,6 +464,7 @@ int main(void)
 		TEST(test_spool_open_what_is_none_of_its_files_is_left_alone),
 		TEST(test_spool_read_damaged_file_is_told),
 		TEST(test_batch_is_sound_wrong_counts_are_not),
+		TEST(test_spool_read_kills_come_back_with_their_tick),
 		TEST(test_batch_forget_done_leaves_the_rest),
 		TEST(test_spool_set_aside_keeps_the_newest_and_no_more),
 		TEST(test_spool_put_killed_at_any_moment_leaves_whole_batches),

@@ -28,7 +28,7 @@ static void open_uplink(const char *option)
 	assert_int_equal(config_load(NULL, overrides, option ? 2 : 1, &config, &error), 0);
 	server_clock = (struct server_clock){ 0 };
 	assert_int_equal(uplink_open(config, &server_clock, &uplink), 0);
-	batch = batch_pack(&stamp, values, 1);
+	batch = batch_pack(&stamp, values, 1, NULL);
 	assert_non_null(batch);
 }
 
@@ -314,7 +314,7 @@ static void open_uplink_for_forms(void)
 	const struct stamp stamp = { .time_ms = 1795356010000 };
 	open_uplink("collector.ip=10.0.0.5");
 	free(batch);
-	batch = batch_pack(&stamp, values, sizeof(values) / sizeof(values[0]));
+	batch = batch_pack(&stamp, values, sizeof(values) / sizeof(values[0]), NULL);
 	assert_non_null(batch);
 }
 
