@@ -62,6 +62,8 @@ static int parse_other(struct parsing *parsing, const char *key)
 		return body_refuse(parsing->error, 400, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
 	if (strcmp(key, "timestamp") == 0)
 		return body_read_tick_time(parsing, value);
+	if (strcmp(key, "oom_kills") == 0)
+		return body_read_kills(parsing, value);
 	return strcmp(key, "collector") == 0 ? parse_report(value, body, parsing->error) : 0;
 }
 
@@ -111,9 +113,10 @@ static int parse_members(struct parsing *parsing)
 		return body_fail_reading(parsing, -EBADMSG);
 	if (parsing->kind->of_one_host && !body->ip[0])
 		return body_refuse(parsing->error, 400, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
-	if (parsing->is_tick)
-		return body_date_tick(parsing);
-	return parsing->has_data ? 0 : body_refuse(parsing->error, 400, "data", "data is not an array");
+	if (!parsing->is_tick && !parsing->has_data)
+		return body_refuse(parsing->error, 400, "data", "data is not an array");
+	int result = parsing->is_tick ? body_date_tick(parsing) : 0;
+	return result ? result : body_append_kills(parsing);
 }
 
 static int parse(char *json, size_t length, const struct body_kind *kind, const struct body_times *times,

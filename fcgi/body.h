@@ -9,7 +9,8 @@
  * Pure but for memory; one thread uses a body.
  *
  * The samples of save-all come in one of two forms: `data`, an array of items with all that a sample is, or a tick, which
- * has one `timestamp` and the object `processes` of [mem, cpu] by name, null for a missing one.
+ * has one `timestamp` and the object `processes` of [mem, cpu] by name, null for a missing one. Beside either there may be
+ * `oom_kills`, an object of a `timestamp` and of `processes`: how many the kernel has killed for want of memory, by name.
  */
 #ifndef VIGIE_FCGI_BODY_H
 #define VIGIE_FCGI_BODY_H

@@ -1,6 +1,6 @@
 /*
  * What the parts of body.h share: body.c reads the object that a body is, body_items.c the items of its `data`,
- * body_tick.c the `processes` of a tick, and body_values.c what they are made of.
+ * body_tick.c the `processes` of a tick, body_kills.c its `oom_kills`, and body_values.c what they are made of.
  */
 #ifndef VIGIE_FCGI_BODY_INTERNAL_H
 #define VIGIE_FCGI_BODY_INTERNAL_H
@@ -35,6 +35,9 @@ struct parsing {
 	bool is_tick; /* it has `processes` */
 	enum { TICK_TIME_UNTOLD, TICK_TIME_BAD, TICK_TIME_GIVEN } tick_time;
 	int64_t tick_ms;
+
+	struct body_kill *kills; /* the last of `oom_kills`, in the arena; NULL: none */
+	int64_t kills_ms;
 };
 
 /* What the three bodies differ in. */
@@ -59,6 +62,14 @@ int body_read_tick_time(struct parsing *parsing, const cJSON *value);
 
 /* Gives the samples of a tick its time, once the body has been read. 0 or -EINVAL. */
 int body_date_tick(struct parsing *parsing);
+
+/* ---- body_kills.c ---- */
+
+/* Reads the value of `oom_kills`; its samples wait. 0 or a negative errno. */
+int body_read_kills(struct parsing *parsing, const cJSON *value);
+
+/* Appends the samples of `oom_kills`, behind all others, once the body has been read. 0 or a negative errno. */
+int body_append_kills(struct parsing *parsing);
 
 /* ---- body_values.c ---- */
 

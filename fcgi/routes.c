@@ -49,6 +49,7 @@ static const struct route {
 	{ "latest", READ, NOTHING, OF_LATEST | OF_ROWS, service_latest },
 	{ "query-alarm", READ, NOTHING, OF_LATEST | PARAMETER_EXPLAIN | OF_ROWS, service_query_alarm },
 	{ "alarms", READ, NOTHING, OF_LATEST | OF_SPAN | PARAMETER_LIMIT | PARAMETER_STANDING | OF_ROWS, service_alarms },
+	{ "oom-kills", READ, NOTHING, PARAMETER_IP | PARAMETER_PROCESS | OF_SPAN | PARAMETER_LIMIT | OF_ROWS, service_oom_kills },
 	{ "forecasts", READ, NOTHING, OF_LATEST | PARAMETER_EXPLAIN | OF_ROWS, service_forecasts },
 	{ "hosts", READ, NOTHING, PARAMETER_IP | OF_ROWS, service_hosts },
 	{ "services", READ, NOTHING, PARAMETER_IP | OF_ROWS, service_services },

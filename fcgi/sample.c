@@ -18,6 +18,7 @@ const char *sample_measurement(enum metric metric, enum resource resource)
 		[METRIC_INTERVAL] = OF_BOTH("interval_s"),
 		[METRIC_FORECAST_FULL] = OF_BOTH("forecast_full_s"),
 		[METRIC_WISH] = OF_BOTH("wish"),
+		[METRIC_OOM_KILLS] = OF_BOTH("oom_kills"),
 	};
 	return names[metric][resource];
 }

@@ -27,6 +27,7 @@ enum metric {
 	METRIC_INTERVAL,             /* seconds; of a host's collector, as RESOURCE_CPU of WIRE_HOST_ITSELF */
 	METRIC_FORECAST_FULL,        /* seconds from the sample's time; of the forecast service, within its long horizon */
 	METRIC_WISH,                 /* 1: to run, 0: to stop; as RESOURCE_CPU of WISHES_IP and a name (fcgi/wishes.h) */
+	METRIC_OOM_KILLS,            /* how many were killed in the interval that ends then; as RESOURCE_MEM */
 	METRIC_COUNT
 };
 

@@ -72,7 +72,7 @@ void service_sent(struct service *service, struct request *request);
 
 service_handler service_save_all, service_save_alarms, service_save_forecasts; /* service_write.c */
 service_handler service_get_all, service_get_all_detailed, service_latest; /* service_read.c */
-service_handler service_query_alarm, service_alarms;               /* service_alarms.c */
+service_handler service_query_alarm, service_alarms, service_oom_kills; /* service_alarms.c */
 service_handler service_forecasts;                                 /* service_forecasts.c */
 service_handler service_hosts, service_health;                     /* service_status.c */
 service_handler service_services, service_command;                 /* service_wishes.c */

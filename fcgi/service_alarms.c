@@ -1,4 +1,4 @@
-/* GET query-alarm and GET alarms: what the alert service has reported. */
+/* GET query-alarm, GET alarms and GET oom-kills: what the alert service has reported, and whom the kernel has killed. */
 #include "fcgi/service_internal.h"
 
 #include <errno.h>
@@ -175,8 +175,8 @@ static size_t count_points(const struct store_history *history)
 enum { PIECE_POINTS = 250000, PIECE_MIN_MS = 1000 };
 
 /*
- * Goes over the colours of one resource, piece by piece, each as long as has not too many points. It begins some ticks
- * before the window, at `from_ms`, so that an alarm that stands at its start is no transition.
+ * Goes over the colours of one resource, or over what was killed, piece by piece, each as long as has not too many points.
+ * It begins some ticks before the window, at `from_ms`, so that an alarm that stands at its start is no transition.
  */
 static int read_transitions(struct service *service, const struct query *window, int64_t from_ms,
                             struct transitions *transitions)
@@ -186,19 +186,20 @@ static int read_transitions(struct service *service, const struct query *window,
 	if (query.max_points > PIECE_POINTS)
 		query.max_points = PIECE_POINTS;
 	while (query.from_ms < window->to_ms) {
-		struct store_history colors;
+		struct store_history piece;
 		query.to_ms = window->to_ms - query.from_ms > piece_ms ? query.from_ms + piece_ms : window->to_ms;
-		int result = service->ops->history(service->store, &query, &colors);
+		int result = service->ops->history(service->store, &query, &piece);
 		if (result == -E2BIG && piece_ms > PIECE_MIN_MS) {
 			piece_ms /= 2;
 			continue;
 		}
 		if (result)
 			return result;
-		result = transitions_add(transitions, &colors, query.resource, from_ms);
-		if (count_points(&colors) < query.max_points / 4)
+		result = query.metric == METRIC_OOM_KILLS ? transitions_add_kills(transitions, &piece, from_ms) :
+		                                            transitions_add(transitions, &piece, query.resource, from_ms);
+		if (count_points(&piece) < query.max_points / 4)
 			piece_ms *= 2;
-		store_history_free(&colors);
+		store_history_free(&piece);
 		if (result)
 			return result;
 		query.from_ms = query.to_ms;
@@ -214,20 +215,27 @@ static void append_transition(struct text *body, const struct transition *transi
 	json_append_string(body, transition->key.ip);
 	text_append_string(body, ", \"process\": ");
 	json_append_string(body, transition->key.process);
-	text_printf(body, ", \"resource\": \"%s\", \"color\": \"%s\"}", wire_resource_name(transition->resource),
-	            wire_color_name(transition->color));
+	text_printf(body, ", \"resource\": \"%s\", \"color\": ", wire_resource_name(transition->resource));
+	if (transition->kills > 0) {
+		text_append_string(body, "null");
+		service_append_member(body, "oom_kills", true, transition->kills);
+	} else {
+		text_printf(body, "\"%s\"", wire_color_name(transition->color));
+	}
+	text_append_char(body, '}');
 }
 
 static void append_transitions(struct response *response, const struct parameters *parameters,
                                const struct transitions *transitions)
 {
 	struct csv csv;
-	bool in_rows = service_begin_answer(parameters, '[', "time,ip,process,resource,color", &csv, response);
+	bool in_rows = service_begin_answer(parameters, '[', "time,ip,process,resource,color,oom_kills", &csv, response);
 	for (size_t i = 0; i < transitions->count; i++) {
 		const struct transition *transition = &transitions->items[i];
 		if (in_rows) {
 			service_begin_row(&csv, transition->time_ms, parameters, &transition->key, transition->resource);
-			csv_append_words(&csv, wire_color_name(transition->color));
+			csv_append_words(&csv, transition->kills > 0 ? "" : wire_color_name(transition->color));
+			csv_append_number(&csv, transition->kills > 0, transition->kills);
 			csv_end_row(&csv);
 			continue;
 		}
@@ -238,10 +246,9 @@ static void append_transitions(struct response *response, const struct parameter
 		text_append_string(&response->body, "]\n");
 }
 
-void service_alarms(struct service *service, const struct parameters *parameters, struct request *request,
-                    struct response *response)
+/* Answers with what was killed in the window, and, with `colors`, with the transitions as well. */
+static void answer_events(struct service *service, const struct parameters *parameters, bool colors, struct response *response)
 {
-	(void)request;
 	struct transitions transitions;
 	int64_t start_ns = clock_monotonic_ns(), before_ms = INTERVALS_FRESH * atomic_load(&service->interval_ms);
 	struct query query =
@@ -253,13 +260,20 @@ void service_alarms(struct service *service, const struct parameters *parameters
 	                 query.max_points + 1, limited);
 
 	int result = 0;
-	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++) {
+	for (int i = 0; i < RESOURCE_COUNT && colors && result == 0; i++) {
 		query.resource = (enum resource)i;
 		if (service_wants(parameters, query.resource))
 			result = read_transitions(service, &query, parameters->from_ms, &transitions);
 	}
 	if (parameters->standing && result == 0)
 		result = transitions_add_standing(&transitions, parameters->from_ms);
+	query.metric = METRIC_OOM_KILLS;
+	query.resource = RESOURCE_MEM;
+	query.from_ms = parameters->from_ms;
+	if (!(parameters->given & PARAMETER_TO))
+		query.to_ms += SERVICE_AHEAD_MS; /* a collector's clock may be ahead */
+	if (result == 0 && service_wants(parameters, query.resource))
+		result = read_transitions(service, &query, parameters->from_ms, &transitions);
 	transitions_sort(&transitions);
 	bool too_many = result == -E2BIG || transitions.count > query.max_points;
 	if (!service_check_read(service, too_many ? 0 : result, start_ns, response))
@@ -271,4 +285,18 @@ void service_alarms(struct service *service, const struct parameters *parameters
 	else
 		append_transitions(response, parameters, &transitions);
 	transitions_free(&transitions);
+}
+
+void service_alarms(struct service *service, const struct parameters *parameters, struct request *request,
+                    struct response *response)
+{
+	(void)request;
+	answer_events(service, parameters, true, response);
+}
+
+void service_oom_kills(struct service *service, const struct parameters *parameters, struct request *request,
+                       struct response *response)
+{
+	(void)request;
+	answer_events(service, parameters, false, response);
 }

@@ -138,17 +138,34 @@ static int add_series(struct transitions *transitions, struct transitions_known 
 	return result;
 }
 
-int transitions_add(struct transitions *transitions, const struct store_history *colors, enum resource resource,
-                    int64_t from_ms)
+static int add_kills(struct transitions *transitions, struct transitions_known *known, const struct store_series *series,
+                     enum resource resource, int64_t from_ms)
+{
+	int result = 0;
+	for (size_t i = 0; i < series->count && result == 0; i++) {
+		const struct store_point *point = &series->points[i];
+		if (point->time_ms > from_ms && point->value > 0)
+			result = add_transition(transitions, &(struct transition){
+				.time_ms = point->time_ms, .key = known->key, .resource = resource, .kills = point->value,
+			});
+	}
+	return result;
+}
+
+typedef int series_adder(struct transitions *transitions, struct transitions_known *known, const struct store_series *series,
+                         enum resource resource, int64_t from_ms);
+
+static int add(struct transitions *transitions, const struct store_history *history, enum resource resource, int64_t from_ms,
+               series_adder *add_one)
 {
 	size_t sorted = transitions->known[resource].count;
 	int result = 0;
-	for (size_t i = 0; i < colors->count && result == 0; i++) {
-		const struct store_series *series = &colors->items[i];
+	for (size_t i = 0; i < history->count && result == 0; i++) {
+		const struct store_series *series = &history->items[i];
 		struct transitions_known *known = find_known(transitions, resource, sorted, &series->key);
 		if (!known)
 			known = add_known(transitions, resource, &series->key);
-		result = known ? add_series(transitions, known, series, resource, from_ms) : -ENOMEM;
+		result = known ? add_one(transitions, known, series, resource, from_ms) : -ENOMEM;
 	}
 	if (transitions->known[resource].count > sorted)
 		qsort(transitions->known[resource].items, transitions->known[resource].count,
@@ -170,4 +187,15 @@ int transitions_add_standing(struct transitions *transitions, int64_t from_ms)
 		}
 	}
 	return result;
+}
+
+int transitions_add(struct transitions *transitions, const struct store_history *colors, enum resource resource,
+                    int64_t from_ms)
+{
+	return add(transitions, colors, resource, from_ms, add_series);
+}
+
+int transitions_add_kills(struct transitions *transitions, const struct store_history *kills, int64_t from_ms)
+{
+	return add(transitions, kills, RESOURCE_MEM, from_ms, add_kills);
 }

@@ -3,7 +3,7 @@
  * pieces, oldest first.
  *
  * Standing alarms are reported at every tick: a transition is a colour that differs from the one
- * before, or has none before it. Pure; one thread uses a struct transitions.
+ * before, or has none before it. What the kernel has killed for want of memory stands among them. Pure; one thread uses a struct transitions.
  */
 #ifndef VIGIE_FCGI_TRANSITIONS_H
 #define VIGIE_FCGI_TRANSITIONS_H
@@ -19,6 +19,7 @@ struct transition {
 	struct series_key key; /* points into the struct transitions */
 	enum resource resource;
 	enum color color;
+	double kills; /* how many, of `color` nothing then; 0: it is a transition */
 };
 
 struct transitions_known; /* the newest colour of a series */
@@ -45,6 +46,10 @@ int transitions_add(struct transitions *transitions, const struct store_history 
 
 /* Adds the alarms that stand at the start, with its time: once all pieces are there. 0, -ENOMEM or -E2BIG. */
 int transitions_add_standing(struct transitions *transitions, int64_t from_ms) __attribute__((warn_unused_result));
+
+/* Takes the next piece of what was killed, by host, of RESOURCE_MEM: each point behind `from_ms` is one. The same errors. */
+int transitions_add_kills(struct transitions *transitions, const struct store_history *kills, int64_t from_ms)
+	__attribute__((warn_unused_result));
 
 /* Sorts them: the oldest first, or with `newest` the newest, and leaves at most `max`. */
 void transitions_sort(struct transitions *transitions);

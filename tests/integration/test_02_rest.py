@@ -17,6 +17,7 @@ PARAMETERS = {
     "latest": ("format", "ip", "process", "resource"),
     "query-alarm": ("format", "ip", "process", "resource"),
     "alarms": ("format", "window", "ip", "process", "resource", "limit"),
+    "oom-kills": ("format", "window", "ip", "process", "limit"),
     "forecasts": ("format", "ip", "process", "resource"),
     "hosts": ("format", "ip"),
     "health": (),
@@ -549,7 +550,7 @@ class StaticTest(ServerTest):
 
     def test_api_page_names_every_endpoint_and_no_page_a_foreign_origin(self):
         page = self.vigie.get("/api.html").body.decode()
-        for name in ("get-all", "get-all/127.0.0.1", "get-all-detailed", "latest", "query-alarm", "alarms", "forecasts",
+        for name in ("get-all", "get-all/127.0.0.1", "get-all-detailed", "latest", "query-alarm", "alarms", "oom-kills", "forecasts",
                      "hosts", "health", "metrics"):
             self.assertIn(f'href="ressources-usage/{name}"', page)
         for name in ("save-all", "save-alarms", "save-forecasts"):

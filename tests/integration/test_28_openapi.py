@@ -112,7 +112,8 @@ class ServedTest(ServerTest):
         now = time.time()
         self.save("10.28.0.1", sample("a", "mem", 1, now), sample("a", "cpu", 2, now), collector={"hostname": "mast"})
         item = {"ipaddress": "10.28.0.1", "process_name": "a", "type_data": "mem"}
-        bodies = {"save-all": {"ipaddress": "10.28.0.1", "timestamp": now, "processes": {"b": [1, None]}},
+        bodies = {"save-all": {"ipaddress": "10.28.0.1", "timestamp": now, "processes": {"b": [1, None]},
+                               "oom_kills": {"timestamp": now, "processes": {"b": 1}}},
                   "save-alarms": {"data": [{**item, "color": "orange", "threshold": 80, "since": now}]},
                   "save-forecasts": {"data": [{**item, "probability": 0.5, "forecast": 90, "expected_at": now + 60, "full_at": now + 86400}]}}
         for method, path in sorted(INTERFACE.operations(), reverse=True):

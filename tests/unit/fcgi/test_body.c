@@ -489,6 +489,68 @@ static void test_body_parse_samples_data_may_come_first(void **state)
 	refuse(body_parse_samples, "{\"data\": [{" SAMPLE "}]}", 400, "ipaddress");
 }
 
+#define KILLS(processes) "\"oom_kills\": {\"timestamp\": 1795355990, \"processes\": {" processes "}}"
+
+/* Wherever they stand, they are behind the samples, and of their own time. */
+static void test_body_parse_samples_kills_are_taken_beside_either_form(void **state)
+{
+	(void)state;
+	static const char *const bodies[] = {
+		"{" KILLS("\"b\": 1, \"\\u0001\": 2") ", \"ipaddress\": \"10.0.0.9\", \"timestamp\": 1795356000, \"processes\": {\"a\": [1, null], \"b\": [2, null]}}",
+		"{\"timestamp\": 1795356000, \"processes\": {\"a\": [1, null], \"b\": [2, null]}, " KILLS("\"b\": 1, \"\\u0001\": 2") ", \"ipaddress\": \"10.0.0.9\"}",
+		"{\"data\": [{" SAMPLE "}, {" SAMPLE "}], " KILLS("\"b\": 1, \"\\u0001\": 2") ", \"ipaddress\": \"10.0.0.9\"}",
+	};
+	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+		struct body body;
+		struct body_error error;
+		char *copy;
+		if (parse_bytes(body_parse_samples, bodies[i], strlen(bodies[i]), &body, &copy, &error))
+			fail_msg("%s %s: %s", error.field, error.sentence, bodies[i]);
+		assert_int_equal(body.batch.count, 4);
+		const struct sample *kills = &body.batch.samples[2];
+		for (int j = 0; j < 2; j++) {
+			assert_int_equal(body.batch.samples[j].metric, METRIC_USAGE);
+			assert_int_equal(kills[j].metric, METRIC_OOM_KILLS);
+			assert_int_equal(kills[j].resource, RESOURCE_MEM);
+			assert_int_equal(kills[j].time_ms, NOW - 10000);
+			assert_string_equal(kills[j].ip, "10.0.0.9");
+		}
+		assert_string_equal(kills[0].process, "?");
+		assert_true(kills[0].value == 2 && kills[1].value == 1);
+		assert_string_equal(kills[1].process, "b");
+		body_free(&body);
+		free(copy);
+	}
+}
+
+static void test_body_parse_samples_bad_kills_are_named(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *member;
+		int status;
+		const char *field;
+	} cases[] = {
+		{ "\"oom_kills\": 1", 400, "oom_kills" },
+		{ "\"oom_kills\": []", 400, "oom_kills" },
+		{ "\"oom_kills\": {\"timestamp\": 1795356000}", 400, "oom_kills" },
+		{ "\"oom_kills\": {\"processes\": {}}", 400, "oom_kills.timestamp" },
+		{ "\"oom_kills\": {\"timestamp\": \"x\", \"processes\": {}}", 400, "oom_kills.timestamp" },
+		{ "\"oom_kills\": {\"timestamp\": 1795356100, \"processes\": {\"a\": 1}}", 409, "oom_kills.timestamp" },
+		{ "\"oom_kills\": {\"timestamp\": 1795356000, \"timestamp\": 1795356000, \"processes\": {}}", 400, "oom_kills.timestamp" },
+		{ KILLS("\"a\": 1, \"a\": 2"), 400, "oom_kills.processes.a" },
+		{ KILLS("\"a\": 0"), 400, "oom_kills.processes.a" },
+		{ KILLS("\"a\": -1"), 400, "oom_kills.processes.a" },
+		{ KILLS("\"a\": null"), 400, "oom_kills.processes.a" },
+		{ KILLS("\"a\": [1]"), 400, "oom_kills.processes.a" },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char json[512];
+		snprintf(json, sizeof(json), "{\"ipaddress\": \"10.0.0.5\", \"data\": [], %s}", cases[i].member);
+		refuse(body_parse_samples, json, cases[i].status, cases[i].field);
+	}
+}
+
 static void test_body_parse_samples_first_bad_item_counts_before_what_follows(void **state)
 {
 	(void)state;
@@ -1274,6 +1336,8 @@ int main(void)
 		cmocka_unit_test(test_body_parse_samples_duplicate_keys_are_refused),
 		cmocka_unit_test(test_body_parse_samples_keys_that_are_not_known_are_passed_over),
 		cmocka_unit_test(test_body_parse_samples_data_may_come_first),
+		cmocka_unit_test(test_body_parse_samples_kills_are_taken_beside_either_form),
+		cmocka_unit_test(test_body_parse_samples_bad_kills_are_named),
 		cmocka_unit_test(test_body_parse_samples_first_bad_item_counts_before_what_follows),
 		cmocka_unit_test(test_body_parse_samples_tick_is_taken),
 		cmocka_unit_test(test_body_parse_samples_bad_processes_are_named),

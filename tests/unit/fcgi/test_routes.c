@@ -439,7 +439,7 @@ static void test_routes_head_works_where_get_does(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const paths[] = { "get-all", "get-all/::1", "get-all-detailed", "latest", "query-alarm", "alarms",
-		                             "forecasts", "hosts", "health", "metrics", "metrics/processes" };
+		                             "oom-kills", "forecasts", "hosts", "health", "metrics", "metrics/processes" };
 	for (size_t i = 0; i < COUNT_OF(paths); i++)
 		assert_int_equal(ask(f, "HEAD", paths[i], "", NULL), 200);
 }
@@ -640,6 +640,40 @@ static void test_routes_alarms_colors_that_changed(void **state)
 	snprintf(wanted, sizeof(wanted), one, now_s - 95, "orange");
 	get(f, "alarms", query, wanted);
 	get(f, "alarms", "window=10s&standing=1", "[]");
+}
+
+static void test_routes_alarms_and_oom_kills_tell_whom_the_kernel_has_killed(void **state)
+{
+	struct fixture *f = *state;
+	char body[512], wanted[1024], both[2048];
+	long long now_s = f->now_ms / 1000;
+	get(f, "oom-kills", "", "[]");
+	save_alarm(f, "10.0.0.5", "java", "mem", "red", 50, 50, "");
+	snprintf(body, sizeof(body), "{\"ipaddress\": \"10.0.0.5\", \"oom_kills\": {\"timestamp\": %lld, \"processes\": "
+	         "{\"java\": 1, \"*\": 2}}, \"timestamp\": %lld, \"processes\": {\"bash\": [1, 2]}}", now_s - 40, now_s - 20);
+	for (int i = 0; i < 2; i++) /* told again, it is the same */
+		assert_int_equal(ask(f, "PUT", "save-all", "", body), 200);
+	snprintf(wanted, sizeof(wanted),
+	         "{\"time\": %lld, \"ip\": \"10.0.0.5\", \"process\": \"*\", \"resource\": \"mem\", \"color\": null, \"oom_kills\": 2}, "
+	         "{\"time\": %lld, \"ip\": \"10.0.0.5\", \"process\": \"java\", \"resource\": \"mem\", \"color\": null, \"oom_kills\": 1}]",
+	         now_s - 40, now_s - 40);
+	snprintf(both, sizeof(both), "[%s", wanted);
+	get(f, "oom-kills", "", both);
+	get(f, "oom-kills", "window=10s", "[]");
+	get(f, "oom-kills", "ip=10.0.0.6", "[]");
+	get(f, "alarms", "resource=cpu", "[]");
+	snprintf(both, sizeof(both), "[{\"time\": %lld, \"ip\": \"10.0.0.5\", \"process\": \"java\", \"resource\": \"mem\", "
+	         "\"color\": \"red\"}, %s", now_s - 50, wanted);
+	get(f, "alarms", "", both);
+	snprintf(both, sizeof(both), "[%s", strstr(wanted + 1, "{"));
+	get(f, "alarms", "limit=1&process=java", both);
+	assert_int_equal(ask(f, "GET", "oom-kills", "resource=mem", NULL), 400);
+	snprintf(both, sizeof(both), "from=%lld&to=%lld", now_s - 41, now_s - 39);
+	char in_span[1040];
+	snprintf(in_span, sizeof(in_span), "[%s", wanted);
+	get(f, "oom-kills", both, in_span);
+	snprintf(both, sizeof(both), "from=%lld&to=%lld", now_s - 39, now_s);
+	get(f, "oom-kills", both, "[]");
 }
 
 /* ---- forecasts ---- */
@@ -994,7 +1028,7 @@ static void test_routes_admit_each_token_opens_its_doors(void **state)
 {
 	struct fixture *f = *state;
 	static const char *const reads[] = { "get-all", "get-all/10.0.0.5", "get-all-detailed", "latest", "query-alarm", "alarms",
-		                             "forecasts", "hosts", "metrics" };
+		                             "oom-kills", "forecasts", "hosts", "metrics" };
 	static const char *const writes[] = { "save-all", "save-alarms", "save-forecasts" };
 	static const struct {
 		const char *authorization;
@@ -1402,7 +1436,12 @@ static void test_routes_reads_are_rows_where_they_are_asked_for(void **state)
 	         "time,ip,process,resource,value\n@10,,bash,cpu,50\n");
 	get_rows(f, "query-alarm", "format=csv", "time,ip,process,resource,value,color,forecast,expected_at,threshold,since\n"
 	         "@10,10.0.0.5,bash,cpu,50,orange,91.5,2100-01-01T00:00:00.000Z,80,@30.5\n");
-	get_rows(f, "alarms", "format=csv", "time,ip,process,resource,color\n@10,10.0.0.5,bash,cpu,orange\n@10,10.0.0.5,java,mem,green\n");
+	get_rows(f, "alarms", "format=csv", "time,ip,process,resource,color,oom_kills\n@10,10.0.0.5,bash,cpu,orange,\n@10,10.0.0.5,java,mem,green,\n");
+	char kills[160];
+	snprintf(kills, sizeof(kills), "{\"ipaddress\": \"10.0.0.5\", \"oom_kills\": {\"timestamp\": %lld, \"processes\": "
+	         "{\"java\": 1}}, \"processes\": {}}", (long long)f->now_ms / 1000 - 40);
+	assert_int_equal(ask(f, "PUT", "save-all", "", kills), 200);
+	get_rows(f, "oom-kills", "format=csv", "time,ip,process,resource,color,oom_kills\n@40,10.0.0.5,java,mem,,1\n");
 	get_rows(f, "forecasts", "format=csv", "time,ip,process,resource,probability,forecast,expected_at,full_at\n"
 	         "@5,10.0.0.5,bash,mem,0.25,90,,2100-01-01T00:00:00.500Z\n");
 	get_rows(f, "hosts", "format=csv&ip=10.0.0.5", "time,ip,processes,hostname,shared_by,version,state,ended_cpu,interval_s,"
@@ -1707,6 +1746,7 @@ int main(void)
 		CASE(test_routes_query_alarm_worst_color_counts),
 		CASE(test_routes_query_alarm_tells_all_of_an_alarm),
 		CASE(test_routes_alarms_colors_that_changed),
+		CASE(test_routes_alarms_and_oom_kills_tell_whom_the_kernel_has_killed),
 		CASE(test_routes_forecasts_newest_of_three_refreshes),
 		CASE(test_routes_forecasts_expected_at_is_of_the_same_forecast),
 		CASE(test_routes_forecasts_saved_meanwhile_are_not_mixed),
