@@ -12,7 +12,8 @@
 #include "common/wire.h"
 
 /* About a series; or about a host as a whole: process is WIRE_HOST_ITSELF,
- * resource RESOURCE_COUNT, and there is no value and no threshold. */
+ * resource RESOURCE_COUNT, and there is no value and no threshold. What TRANSITION_OOM is about is no alarm and stays green:
+ * resource is RESOURCE_COUNT, `value` how many were killed, `since_ms` when. */
 struct alarm {
 	char ip[WIRE_IP_SIZE];
 	char process[WIRE_NAME_SIZE];
@@ -38,6 +39,8 @@ enum transition_word {
 	TRANSITION_GONE,
 	TRANSITION_UNKNOWN,
 	TRANSITION_REMINDER,
+	TRANSITION_OOM,    /* the kernel has killed for want of memory */
+	TRANSITION_KILLED, /* GONE, of what it has killed */
 };
 
 struct transition {

@@ -9,6 +9,8 @@
 #include "common/config.h"
 #include "common/json.h"
 
+#define REASON_OOM "oom"
+
 static const char *const words[] = {
 	[TRANSITION_RED] = "RED",
 	[TRANSITION_AMBER] = "AMBER",
@@ -16,6 +18,8 @@ static const char *const words[] = {
 	[TRANSITION_GONE] = "GONE",
 	[TRANSITION_UNKNOWN] = "UNKNOWN",
 	[TRANSITION_REMINDER] = "REMINDER",
+	[TRANSITION_OOM] = "OOM",
+	[TRANSITION_KILLED] = "GONE",
 };
 
 static void append_key(struct text *text, enum fields_style style, const char *key)
@@ -80,6 +84,10 @@ void fields_append(const struct transition *transition, enum fields_style style,
 	append_word(text, style, alarm->ip);
 	append_key(text, style, "process");
 	append_name(text, style, alarm->process);
+	if (transition->word == TRANSITION_OOM) {
+		append_key(text, style, "kills");
+		json_append_number(text, alarm->value);
+	}
 	if (alarm->resource != RESOURCE_COUNT) {
 		append_key(text, style, "resource");
 		append_word(text, style, wire_resource_name(alarm->resource));
@@ -103,6 +111,10 @@ void fields_append(const struct transition *transition, enum fields_style style,
 			append_key(text, style, "expected_at");
 			append_time(text, style, alarm->expected_ms);
 		}
+	}
+	if (transition->word == TRANSITION_KILLED) {
+		append_key(text, style, "reason");
+		append_word(text, style, REASON_OOM);
 	}
 	append_key(text, style, "since");
 	append_time(text, style, alarm->since_ms);
@@ -177,7 +189,7 @@ static bool read_number(const char *value, double *ret_number)
 /* What stands in a line. */
 enum {
 	IP = 1, PROCESS = 2, RESOURCE = 4, VALUE = 8, FORECAST = 16, PROBABILITY = 32, THRESHOLD = 64, EXPECTED = 128,
-	SINCE = 256, HORIZON = 512,
+	SINCE = 256, HORIZON = 512, KILLS = 1024, REASON = 2048,
 };
 
 static bool read_duration(const char *value, int64_t *ret_ms)
@@ -193,7 +205,7 @@ static bool read_field(const struct field *field, struct alarm *alarm, unsigned 
 {
 	size_t length = strlen(field->value);
 	static const char *const keys[] = { "ip", "process", "resource", "value", "forecast", "probability", "threshold",
-		                            "expected_at", "since", "horizon" };
+		                            "expected_at", "since", "horizon", "kills", "reason" };
 	unsigned bit = 0;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		bit |= strcmp(field->key, keys[i]) == 0 ? 1u << i : 0;
@@ -216,6 +228,10 @@ static bool read_field(const struct field *field, struct alarm *alarm, unsigned 
 		return read_number(field->value, &alarm->probability);
 	case THRESHOLD:
 		return read_number(field->value, &alarm->threshold);
+	case KILLS:
+		return read_number(field->value, &alarm->value) && alarm->value > 0;
+	case REASON:
+		return strcmp(field->value, REASON_OOM) == 0;
 	case HORIZON:
 		return read_duration(field->value, &alarm->horizon_ms);
 	case EXPECTED:
@@ -245,16 +261,25 @@ bool fields_parse(const char *text, size_t length, struct transition *ret_transi
 
 	static const unsigned of_host = IP | PROCESS | SINCE, of_series = of_host | RESOURCE | VALUE | THRESHOLD,
 	                      of_amber = of_series | FORECAST | PROBABILITY, of_far = of_series | HORIZON;
-	unsigned needed = seen & ~(unsigned)EXPECTED;
+	transition.word = (enum transition_word)word;
+	if (transition.word == TRANSITION_OOM) {
+		if (seen == (of_host | KILLS))
+			*ret_transition = transition;
+		return seen == (of_host | KILLS);
+	}
+	unsigned needed = seen & ~(unsigned)(EXPECTED | REASON);
 	bool amber = needed == of_amber || needed == of_far;
 	enum color color = needed == of_host ? COLOR_UNKNOWN : amber ? COLOR_ORANGE : COLOR_RED;
 	if (needed != of_host && needed != of_series && !amber)
 		return false;
-	transition.word = (enum transition_word)word;
-	bool fits = (transition.word != TRANSITION_RED || color == COLOR_RED) &&
+	if (transition.word == TRANSITION_GONE && (seen & REASON))
+		transition.word = TRANSITION_KILLED;
+	bool fits = (transition.word == TRANSITION_KILLED || !(seen & REASON)) &&
+	            (transition.word != TRANSITION_RED || color == COLOR_RED) &&
 	            (transition.word != TRANSITION_AMBER || color == COLOR_ORANGE) &&
 	            (transition.word != TRANSITION_UNKNOWN || color == COLOR_UNKNOWN);
-	bool ended = transition.word == TRANSITION_CLEAR || transition.word == TRANSITION_GONE;
+	bool ended = transition.word == TRANSITION_CLEAR || transition.word == TRANSITION_GONE ||
+	             transition.word == TRANSITION_KILLED;
 	alarm->color = ended ? COLOR_GREEN : color;
 	transition.before = ended || transition.word == TRANSITION_REMINDER ? color : COLOR_GREEN;
 	if (!fits)

@@ -5,8 +5,10 @@
  *   AMBER    ip= process= resource= value= forecast= probability= threshold= expected_at= since=
  *            of days ahead: ip= process= resource= value= threshold= horizon= expected_at= since=
  *   UNKNOWN  ip= process= since=
+ *   OOM      ip= process= kills= since=
  *
- * CLEAR, GONE and REMINDER have those of the alarm that they are about; expected_at is left
+ * CLEAR, GONE and REMINDER have those of the alarm that they are about, and a GONE reason=oom where the kernel has killed
+ * the process for want of memory; expected_at is left
  * out where it is not known or the forecast is under the threshold, and of an alarm that has
  * ended. Times are RFC 3339 in UTC, with their milliseconds only where they are not zero.
  *

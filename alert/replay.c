@@ -48,6 +48,10 @@ int states_replay(struct states *states, const struct transition *transition, in
 {
 	if (!states->saved_ms || said_ms < states->saved_ms)
 		return 0;
+	if (transition->word == TRANSITION_OOM) {
+		int result = states_restore_killed(states, transition->alarm.ip, transition->alarm.process, transition->alarm.since_ms);
+		return result == -EEXIST ? 0 : result;
+	}
 	struct transition said = *transition;
 	said.alarm.said_ms = said_ms;
 	struct host *host = state_table_find_host(states, said.alarm.ip);

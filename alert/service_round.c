@@ -59,12 +59,31 @@ static void watch_skipped(struct service *service, size_t skipped)
 	text_free(&error);
 }
 
-/* What is now, then what is to come. */
+/* That it is not known is said once; all else goes on. */
+static int judge_kills(struct service *service, int64_t now_ms)
+{
+	struct kills kills = { 0 };
+	struct text error = TEXT_EMPTY;
+	int result = uplink_kills(service->uplink, &kills, &error);
+	trouble_watch(&service->asking_kills, result, error.data);
+	text_free(&error);
+	if (result)
+		return 0;
+	result = states_evaluate_kills(service->states, service->rules, &kills, now_ms, &service->transitions);
+	tell(service, now_ms);
+	kills_free(&kills);
+	return result;
+}
+
+/* What has happened, what is now, then what is to come. */
 static int judge(struct service *service, const struct latest *latest, int64_t now_ms)
 {
 	struct states *states = service->states;
 	struct transitions *transitions = &service->transitions;
-	int result = states_evaluate(states, service->rules, latest, now_ms, transitions);
+	int result = judge_kills(service, now_ms);
+	if (result)
+		return result;
+	result = states_evaluate(states, service->rules, latest, now_ms, transitions);
 	tell(service, now_ms);
 	if (result)
 		return result;

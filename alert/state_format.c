@@ -63,6 +63,21 @@ static void append_series(struct text *text, const struct series_state *series)
 	text_append_char(text, '}');
 }
 
+/* Nothing where nobody was. */
+static void append_killed(struct text *text, const struct states *states)
+{
+	const char *separator = ",\n\"killed\": [\n";
+	const struct killed_state *first = states_next_killed(states, NULL);
+	for (const struct killed_state *killed = first; killed; killed = states_next_killed(states, killed)) {
+		text_printf(text, "%s{\"ip\": \"%s\", \"process\": ", separator, killed->ip);
+		json_append_string(text, killed->process);
+		append_time(text, "time", killed->time_ms);
+		text_append_char(text, '}');
+		separator = ",\n";
+	}
+	text_append_string(text, first ? "]" : "");
+}
+
 /* A string a line, without its newline. */
 static void append_lines(struct text *text, const struct text *lines)
 {
@@ -109,6 +124,7 @@ void state_file_format(const struct states *states, struct text *text)
 		separator = ",\n";
 	}
 	text_append_string(text, "]");
+	append_killed(text, states);
 	if (unwritten->lines.length || unwritten->lost) {
 		text_printf(text, ",\n\"lost\": %llu,\n\"unwritten\": [", (unsigned long long)unwritten->lost);
 		append_lines(text, &unwritten->lines);
@@ -219,6 +235,15 @@ static int read_series(const cJSON *item, struct states *states)
 	return states_restore_series(states, &series);
 }
 
+static int read_killed(const cJSON *item, struct states *states)
+{
+	struct killed_state killed;
+	if (!read_ip(item, killed.ip) || !read_text(item, "process", killed.process, sizeof(killed.process)) ||
+	    !read_time(item, "time", &killed.time_ms))
+		return -EBADMSG;
+	return states_restore_killed(states, killed.ip, killed.process, killed.time_ms);
+}
+
 /* `twice`: an item may be there already. */
 static int read_list(const cJSON *document, const char *key, bool twice, int (*read)(const cJSON *, struct states *),
                      struct states *states, struct text *ret_error)
@@ -291,6 +316,8 @@ int state_file_parse(const char *content, size_t length, struct states *states, 
 		result = read_list(document, "hosts", twice, read_host, states, ret_error);
 	if (!result)
 		result = read_list(document, "series", twice, read_series, states, ret_error);
+	if (!result && has(document, "killed"))
+		result = read_list(document, "killed", true, read_killed, states, ret_error);
 	if (!result)
 		result = read_rest(document, states, ret_error);
 	cJSON_Delete(document);

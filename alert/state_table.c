@@ -34,6 +34,7 @@ void states_close(struct states *states)
 	struct host *host, *next;
 	HASH_ITER(hh, states->hosts, host, next)
 		state_table_drop_host(states, host);
+	state_table_drop_killed(states, INT64_MAX);
 	text_free(&states->unwritten.lines);
 	free(states);
 }

@@ -29,8 +29,17 @@ struct host {
 	UT_hash_handle hh;
 };
 
+enum { KILLED_KEY_SIZE = WIRE_IP_SIZE + 22 + WIRE_NAME_SIZE }; /* the address, the time, the process */
+
+struct killed {
+	struct killed_state state; /* first: the walk casts back */
+	UT_hash_handle hh;
+	char key[KILLED_KEY_SIZE];
+};
+
 struct states {
 	struct host *hosts; /* hash table */
+	struct killed *killed; /* hash table */
 	int64_t interval_ms;
 	int64_t long_horizon_ms; /* 0: none */
 	int64_t evaluated_ms; /* wall clock of the last evaluation; 0: long ago */
@@ -61,5 +70,14 @@ int state_table_end_series(struct states *states, struct transitions *transition
 
 /* Drops a series that there is nothing to know about any more. */
 void state_table_drop_if_green(struct series *series);
+
+/* ---- killed.c ---- */
+
+/* Drops who was killed before `before_ms`. */
+void state_table_drop_killed(struct states *states, int64_t before_ms);
+
+/* Whether the kernel has killed a process since its newest sample, or in the interval of `pace_ms` that led to it: that may
+ * have the CPU of its end. */
+bool state_table_was_killed(const struct states *states, const struct series_state *series, int64_t pace_ms);
 
 #endif

@@ -131,6 +131,15 @@ static int meet_host(struct states *states, struct host *host, struct transition
 	return 0;
 }
 
+/* The shorter of the two, since the longer may have a sample in it that was lost or came late. While it is not known, that
+ * of the alert service itself. */
+static int64_t pace_of(const struct states *states, const struct host *host)
+{
+	if (!host || !host->paces_ms[1])
+		return states->interval_ms;
+	return host->paces_ms[0] < host->paces_ms[1] ? host->paces_ms[0] : host->paces_ms[1];
+}
+
 /* Ends what is not in latest any more, of a host that is. */
 static int end_gone_series(struct states *states, struct host *host, struct transitions *transitions)
 {
@@ -141,7 +150,8 @@ static int end_gone_series(struct states *states, struct host *host, struct tran
 		if (series->seen_in == states->evaluation)
 			continue;
 		if (series->state.alarm.color != COLOR_GREEN) {
-			int result = state_table_end_series(states, transitions, series, TRANSITION_GONE);
+			bool killed = state_table_was_killed(states, &series->state, pace_of(states, host));
+			int result = state_table_end_series(states, transitions, series, killed ? TRANSITION_KILLED : TRANSITION_GONE);
 			if (result)
 				return result;
 		}
@@ -286,15 +296,6 @@ int states_evaluate(struct states *states, const struct rules *rules, const stru
 		result = host->seen_in == states->evaluation ? end_gone_series(states, host, transitions) :
 		                                               miss_host(states, rules, host, transitions);
 	return result;
-}
-
-/* The shorter of the two, since the longer may have a sample in it that was lost or came late. While it is not known, that
- * of the alert service itself. */
-static int64_t pace_of(const struct states *states, const struct host *host)
-{
-	if (!host || !host->paces_ms[1])
-		return states->interval_ms;
-	return host->paces_ms[0] < host->paces_ms[1] ? host->paces_ms[0] : host->paces_ms[1];
 }
 
 bool states_await(const struct states *states, const struct latest *latest, int64_t boundary_ms)

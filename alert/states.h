@@ -24,6 +24,9 @@
  *   of evaluations without it it is forgotten: GONE for its alarms, then for itself. (No clock
  *   tells that: one that is set ends nothing.)
  *
+ * - OOM: the kernel of a host has killed a process for want of memory: said once for each of the collector's intervals, of
+ *   the last STATES_KILLS_MS, unless it is muted. The GONE of such a process says so.
+ *
  * Silence is judged by absence from latest, which the server judges by its own
  * clock: no clock of ours takes part. After an interruption (the server was not
  * reached, evaluations were missed, the machine slept, its clock was set, the
@@ -43,6 +46,7 @@
 
 #include "alert/alarm.h"
 #include "alert/forecasts.h"
+#include "alert/kills.h"
 #include "alert/latest.h"
 #include "common/rules.h"
 #include "common/text.h"
@@ -54,6 +58,7 @@ enum {
 	 * for latest until the next tick. */
 	STATES_ABSENT = 2,                  /* evaluations */
 	STATES_RECOVERY_MS = 60 * 1000,     /* the collectors' longest backoff */
+	STATES_KILLS_MS = 3600 * 1000,      /* a collector whose server was away tells of them later */
 	STATES_FORGET_MS = 2 * 86400 * 1000, /* the retention's default */
 };
 
@@ -74,6 +79,13 @@ struct host_state {
 	int64_t absent;       /* evaluations since it was last seen, or since it became UNKNOWN */
 	bool ended;
 	bool forgotten; /* is only kept to report its end */
+};
+
+/* Who was killed, which has been said. */
+struct killed_state {
+	char ip[WIRE_IP_SIZE];
+	char process[WIRE_NAME_SIZE];
+	int64_t time_ms;
 };
 
 struct states;
@@ -98,6 +110,11 @@ void states_interrupted(struct states *states);
  */
 int states_evaluate(struct states *states, const struct rules *rules, const struct latest *latest, int64_t now_ms,
                     struct transitions *transitions) __attribute__((warn_unused_result));
+
+/* Says what was killed and has not been said, which is best done before states_evaluate(): a process that is gone then is
+ * known to have been killed. The transitions replace those in `transitions`; 0 or -ENOMEM, as there. */
+int states_evaluate_kills(struct states *states, const struct rules *rules, const struct kills *kills, int64_t now_ms,
+                          struct transitions *transitions) __attribute__((warn_unused_result));
 
 /*
  * Evaluates the forecasts after states_evaluate() has succeeded with the same `latest`. Not to
@@ -128,6 +145,7 @@ bool states_await(const struct states *states, const struct latest *latest, int6
  * Borrowed until the next call that changes the states. */
 const struct host_state *states_next_host(const struct states *states, const struct host_state *previous);
 const struct series_state *states_next_series(const struct states *states, const struct series_state *previous);
+const struct killed_state *states_next_killed(const struct states *states, const struct killed_state *previous);
 
 /*
  * Goes on from a line of the log, as alert_log_parse() reads it, where that was said at or after the time of the
@@ -159,6 +177,8 @@ void states_saved(struct states *states);
  * The time is that of the evaluation that it was saved in; 0: not known. */
 int states_restore_host(struct states *states, const struct host_state *host) __attribute__((warn_unused_result));
 int states_restore_series(struct states *states, const struct series_state *series)
+	__attribute__((warn_unused_result));
+int states_restore_killed(struct states *states, const char *ip, const char *process, int64_t time_ms)
 	__attribute__((warn_unused_result));
 void states_restore_time(struct states *states, int64_t saved_ms);
 

@@ -77,6 +77,22 @@ int uplink_hostnames(struct uplink *uplink, struct hostnames *ret_names, struct 
 	return result;
 }
 
+int uplink_kills(struct uplink *uplink, struct kills *ret_kills, struct text *ret_error)
+{
+	static const char path[] = "oom-kills?window=1h&limit=1000";
+	_Static_assert(STATES_KILLS_MS == 3600 * 1000, "as long is the window");
+	const struct text *body;
+	int result = client_get(uplink->forecasts_client, path, &body, ret_error);
+	if (result)
+		return result;
+	struct text wrong = TEXT_EMPTY;
+	result = kills_parse(body->data, body->length, ret_kills, &wrong);
+	if (result)
+		client_blame(uplink->forecasts_client, wrong.data ? wrong.data : strerror(-result), ret_error);
+	text_free(&wrong);
+	return result;
+}
+
 /* Whether vigie-forecast reports: 0, -ENODATA, or why that cannot be known. */
 static int check_health(struct uplink *uplink, struct text *ret_error)
 {

@@ -1,8 +1,8 @@
 /*
- * The server's REST interface as vigie-alert uses it: GET latest, GET forecasts, GET hosts, PUT save-alarms.
+ * The server's REST interface as vigie-alert uses it: GET latest, GET forecasts, GET oom-kills, GET hosts, PUT save-alarms.
  *
  * One thread uses an uplink. Requests wait for their answer, at most `timeout_ms`.
- * The forecasts have a connection and a time of their own, so that one that hangs disturbs no
+ * The forecasts and what was killed have a connection and a time of their own, so that one that hangs disturbs no
  * other.
  */
 #ifndef VIGIE_ALERT_UPLINK_H
@@ -35,6 +35,11 @@ bool uplink_trust(struct uplink *uplink, const char *ca_file) __attribute__((war
  * `ret_error`.
  */
 int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/* Asks whom the kernels of the hosts have killed in the last STATES_KILLS_MS. Returns 0 with an answer to be freed with
+ * kills_free(), or an error of uplink_latest() with a sentence in `ret_error`. */
+int uplink_kills(struct uplink *uplink, struct kills *ret_kills, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
 /*

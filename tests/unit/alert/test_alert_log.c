@@ -2,6 +2,7 @@
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/temporary_folder.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "alert/alert_log.h"
+#include "alert/fields.h"
 #include "common/whole_file.h"
 
 #define NOW 1795356015000 /* 2026-11-22T14:00:15Z */
@@ -125,6 +127,10 @@ static void test_alert_log_format_table_gives_line(void **state)
 		  "2026-11-22T14:00:15.000Z REMINDER ip=10.0.0.5 process=\"java\" resource=mem value=61.00 forecast=91.20 probability=0.60 threshold=80 expected_at=2026-11-22T14:00:15.500Z since=2026-11-22T14:00:00Z\n" },
 		{ { TRANSITION_REMINDER, COLOR_RED, { "10.0.0.5", "java", RESOURCE_MEM, COLOR_RED, 81, 80, NOW, 0, 91.2, 1, NOW, 0 } },
 		  "2026-11-22T14:00:15.000Z REMINDER ip=10.0.0.5 process=\"java\" resource=mem value=81.00 threshold=80 since=2026-11-22T14:00:15Z\n" },
+		{ { TRANSITION_KILLED, COLOR_RED, { "10.0.0.5", "java", RESOURCE_MEM, COLOR_GREEN, 95, 80, NOW - 60000, 0, 0, 0, 0, 0 } },
+		  "2026-11-22T14:00:15.000Z GONE ip=10.0.0.5 process=\"java\" resource=mem value=95.00 threshold=80 reason=oom since=2026-11-22T13:59:15Z\n" },
+		{ { TRANSITION_OOM, COLOR_GREEN, { "10.0.0.5", "a \"b", RESOURCE_COUNT, COLOR_GREEN, 2, 0, NOW - 5000, 0, 0, 0, 0, 0 } },
+		  "2026-11-22T14:00:15.000Z OOM ip=10.0.0.5 process=\"a \\\"b\" kills=2 since=2026-11-22T14:00:10Z\n" },
 		{ { TRANSITION_REMINDER, COLOR_UNKNOWN, { "10.0.0.5", "*", RESOURCE_COUNT, COLOR_UNKNOWN, 0, 0, NOW, 0, 0, 0, 0, 0 } },
 		  "2026-11-22T14:00:15.000Z REMINDER ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:15Z\n" },
 	};
@@ -148,6 +154,15 @@ static void test_alert_log_format_table_gives_line(void **state)
 			if (alert_log_parse(text.data, length, &read, &time_ms) && text.data[length] != '.')
 				fail_msg("%.*s", (int)length, text.data);
 		}
+		/* As a hook has it, it is JSON. */
+		text_reset(&text);
+		text_append_char(&text, '{');
+		fields_append(&cases[i].transition, FIELDS_JSON, &text);
+		text_append_char(&text, '}');
+		cJSON *object = cJSON_Parse(text.data);
+		if (!object)
+			fail_msg("%s", text.data);
+		cJSON_Delete(object);
 		text_free(&text);
 	}
 }
@@ -305,6 +320,12 @@ static void test_alert_log_parse_what_is_no_line_is_refused(void **state)
 		"2026-11-22T14:00:15.000Z RED ip=::1 process=\"a\" resource=disk value=1 threshold=1 since=2026-11-22T14:00:15Z",
 		"2026-11-22T14:00:15.000Z RED ip=::1 process=\"a\" resource=mem value=inf threshold=1 since=2026-11-22T14:00:15Z",
 		"2026-11-22T14:00:15.000Z AMBER ip=::1 process=\"a\" resource=mem value=1 threshold=1 since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z OOM ip=::1 process=\"a\" since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z OOM ip=::1 process=\"a\" kills=0 since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z OOM ip=::1 process=\"a\" resource=mem value=1 threshold=1 kills=1 since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z UNKNOWN ip=::1 process=\"*\" kills=1 since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z CLEAR ip=::1 process=\"a\" resource=mem value=1 threshold=1 reason=oom since=2026-11-22T14:00:15Z",
+		"2026-11-22T14:00:15.000Z GONE ip=::1 process=\"a\" resource=mem value=1 threshold=1 reason=tea since=2026-11-22T14:00:15Z",
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct transition transition;

@@ -96,7 +96,7 @@ static inline void expect(struct world *world, const char *ip, const char *proce
 
 static inline void note_transitions(struct world *world)
 {
-	static const char *const words[] = { "RED", "AMBER", "CLEAR", "GONE", "UNKNOWN", "REMINDER" };
+	static const char *const words[] = { "RED", "AMBER", "CLEAR", "GONE", "UNKNOWN", "REMINDER", "OOM", "KILLED" };
 	for (size_t i = 0; i < world->transitions.count; i++) {
 		const struct transition *transition = &world->transitions.items[i];
 		size_t used = strlen(world->said);
