@@ -206,7 +206,7 @@ int service_open(const struct config *config, const char *source, struct service
 	service->lock_fd = -1;
 	service->asking.operation = "asking for the latest samples";
 	service->naming.operation = "asking for the names of hosts";
-	service->asking_kills.operation = "asking whom the kernels have killed";
+	service->asking_kills.operation = "asking for the OOM kills";
 	service->evaluating.operation = "the evaluation";
 	service->skipping.operation = "reading all of the answers";
 	service->logging.operation = "writing the alert log";

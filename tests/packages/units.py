@@ -75,11 +75,11 @@ class Service:
         user = self.unit["User"]
         command = ["setpriv", "--reuid", user, "--regid", self.unit.get("Group", user), "--init-groups",
                    "--no-new-privs"]
-        ambient = self.unit.get("AmbientCapabilities")
-        if ambient:
-            name = ambient.removeprefix("CAP_").lower()
-            command += ["--inh-caps", f"+{name}", "--ambient-caps", f"+{name}"]
-        return command + ["--bounding-set", f"-all,+{name}" if ambient else "-all"]
+        names = [name.removeprefix("CAP_").lower() for name in self.unit.get("AmbientCapabilities", "").split()]
+        given = ",".join(f"+{name}" for name in names)
+        if names:
+            command += ["--inh-caps", given, "--ambient-caps", given]
+        return command + ["--bounding-set", f"-all,{given}" if names else "-all"]
 
     def make_folders(self, root):
         for key, parent in (("StateDirectory", "var/lib"), ("LogsDirectory", "var/log"), ("RuntimeDirectory", "run")):
