@@ -16,14 +16,15 @@ LIBS_fcgi = -lfcgi -lsqlite3 -lzstd -lcurl $(COMMON_LIBS)
 LIBS_collector = -lproc2 -lmnl -lcurl $(COMMON_LIBS)
 LIBS_alert = -lcurl $(COMMON_LIBS)
 LIBS_forecast = -lcurl $(COMMON_LIBS)
+LIBS_top = -lncursesw -ltinfo -lcurl $(COMMON_LIBS)
 LIBS_common = -lcurl $(COMMON_LIBS)
 
 # What is made by the build of other files than C.
 GENERATED_forecast = $(BUILD)/forecast/builtin_model.o
 
 PROGRAMS = fcgi collector alert forecast
-BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%)
-MANUAL = $(wildcard deploy/man/*.8) $(BUILD)/man/vigie.conf.5
+BINARIES = $(PROGRAMS:%=$(BUILD)/vigie-%) $(BUILD)/vigie
+MANUAL = $(wildcard deploy/man/*.1 deploy/man/*.8) $(BUILD)/man/vigie.conf.5
 
 # Of a program's folder and the wings in it.
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c)) $(GENERATED_$(1))
@@ -90,8 +91,9 @@ prior: all                              ## learn the model that is built in anew
 benches: $(BENCHES) $(BUILD)/bench/clock.so
 
 install: all                            ## install the programs and their manual under DESTDIR and PREFIX
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man5' '$(DESTDIR)$(PREFIX)/share/man/man8'
+	install -d '$(DESTDIR)$(PREFIX)/bin' $(foreach section,1 5 8,'$(DESTDIR)$(PREFIX)/share/man/man$(section)')
 	install $(BINARIES) '$(DESTDIR)$(PREFIX)/bin'
+	install -m 0644 $(filter %.1,$(MANUAL)) '$(DESTDIR)$(PREFIX)/share/man/man1'
 	install -m 0644 $(filter %.5,$(MANUAL)) '$(DESTDIR)$(PREFIX)/share/man/man5'
 	install -m 0644 $(filter %.8,$(MANUAL)) '$(DESTDIR)$(PREFIX)/share/man/man8'
 
@@ -150,13 +152,17 @@ $(BUILD)/tests/$(1)/%: $(BUILD)/tests/unit/$(1)/%.o $(BUILD)/libsupport.a $(BUIL
 	@mkdir -p $$(@D)
 	$(COMPILE) $(LDFLAGS) $$^ -o $$@ -lcmocka $(LIBS_$(1))
 endef
-$(foreach folder,common $(PROGRAMS),$(eval $(call folder_rules,$(folder))))
+$(foreach folder,common top $(PROGRAMS),$(eval $(call folder_rules,$(folder))))
 
 define program_rules
 $(BUILD)/vigie-$(1): $(call objects,$(1)) $(BUILD)/libcommon.a
 	$(COMPILE) $(LDFLAGS) $$^ -o $$@ $(LIBS_$(1))
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
+
+# What is done by hand; the folders are those of its commands.
+$(BUILD)/vigie: $(call objects,top) $(BUILD)/libcommon.a
+	$(COMPILE) $(LDFLAGS) $^ -o $@ $(LIBS_top)
 
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcollector.a $(BUILD)/libfcgi.a $(BUILD)/libcommon.a
 	@mkdir -p $(@D)

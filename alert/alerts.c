@@ -7,8 +7,8 @@
 
 #include "alert/alert_body.h"
 #include "alert/fields.h"
-#include "alert/series_json.h"
 #include "common/json.h"
+#include "common/series_json.h"
 #include "common/table.h"
 
 #define FORMAT "vigie-alertmanager"

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "alert/series_json.h"
+#include "common/series_json.h"
 
 int forecasts_add(struct forecasts *forecasts, const struct forecast *forecast)
 {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alert/series_json.h"
+#include "common/series_json.h"
 
 static bool read_kill(const cJSON *item, struct kill *ret_kill)
 {

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "alert/series_json.h"
+#include "common/series_json.h"
 
 int latest_add(struct latest *latest, const struct latest_sample *sample)
 {

@@ -1,4 +1,4 @@
-#include "alert/series_json.h"
+#include "common/series_json.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>

@@ -5,8 +5,8 @@
  *
  * Pure.
  */
-#ifndef VIGIE_ALERT_SERIES_JSON_H
-#define VIGIE_ALERT_SERIES_JSON_H
+#ifndef VIGIE_COMMON_SERIES_JSON_H
+#define VIGIE_COMMON_SERIES_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,191 @@
+/* top/fleet.h, top/view.h and top/label.h */
+#include "tests/unit/support/cmocka.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "top/fleet.h"
+#include "top/label.h"
+#include "top/view.h"
+
+static int utf8(void **state)
+{
+	(void)state;
+	return setlocale(LC_CTYPE, "C.UTF-8") ? 0 : -1;
+}
+
+typedef int taker(struct fleet *fleet, const struct text *body, struct text *ret_error);
+
+static int take(taker *take_one, struct fleet *fleet, const char *json)
+{
+	struct text body = TEXT_EMPTY, error = TEXT_EMPTY;
+	text_append_string(&body, json);
+	int result = take_one(fleet, &body, &error);
+	assert_true((result == 0) == (error.length == 0));
+	text_free(&body);
+	text_free(&error);
+	return result;
+}
+
+static struct fleet *open_fleet(void)
+{
+	struct fleet *fleet = fleet_open();
+	assert_non_null(fleet);
+	assert_int_equal(take(fleet_take_latest, fleet,
+		"{\"10.0.0.5\": {\"java\": {\"mem\": [1, 83.1], \"cpu\": [1, 12.5]}, \"post gres\": {\"cpu\": [1, 150.25]}, \"bad\": {\"cpu\": [1, \"x\"]}},"
+		" \"10.0.0.6\": {\"nginx\": {\"mem\": [1, 0.5], \"cpu\": [1, 3]}}, \"10.0.0.8\": {}}"), 0);
+	assert_int_equal(take(fleet_take_forecasts, fleet,
+		"{\"10.0.0.5\": {\"java\": {\"mem\": {\"probability\": 0.91}, \"cpu\": {\"probability\": 0.1}}},"
+		" \"10.0.0.6\": {\"nginx\": {\"cpu\": {\"probability\": 0}}}}"), 0);
+	assert_int_equal(take(fleet_take_alarms, fleet,
+		"{\"color\": \"red\", \"alarms\": [{\"process\": \"java\", \"ip\": \"10.0.0.5\", \"resource\": \"cpu\", \"color\": \"orange\"},"
+		" {\"process\": \"java\", \"ip\": \"10.0.0.5\", \"resource\": \"mem\", \"color\": \"red\"}, 7, {},"
+		" {\"process\": \"*\", \"ip\": \"10.0.0.7\", \"resource\": \"mem\", \"color\": \"unknown\"}]}"), 0);
+	assert_int_equal(take(fleet_take_hosts, fleet, "{\"10.0.0.5\": {\"hostname\": \"db 1\"}, \"10.0.0.6\": {\"hostname\": \"web\\u00071\"}, \"10.0.0.7\": {}}"), 0);
+	return fleet;
+}
+
+/* The processes that are chosen, in their order. */
+static const char *listed(struct fleet *fleet, enum fleet_order order, const char *process, const char *host)
+{
+	static char names[4096];
+	const struct fleet_choice choice = { order, process, host };
+	const struct fleet_row *const *rows;
+	size_t count;
+	names[0] = '\0';
+	assert_int_equal(fleet_list(fleet, &choice, &rows, &count), 0);
+	assert_true(count < 8);
+	for (size_t i = 0; i < count; i++) {
+		strcat(names, i ? ", " : "");
+		strcat(names, rows[i]->process);
+	}
+	return names;
+}
+
+static void test_fleet_list_rows_are_chosen_and_ordered(void **state)
+{
+	(void)state;
+	struct fleet *fleet = open_fleet();
+	assert_string_equal(listed(fleet, FLEET_BY_CPU, "", ""), "post gres, java, nginx, *");
+	assert_string_equal(listed(fleet, FLEET_BY_MEM, "", ""), "java, nginx, *, post gres");
+	assert_string_equal(listed(fleet, FLEET_BY_PROBABILITY, "", ""), "java, nginx, *, post gres");
+	assert_string_equal(listed(fleet, FLEET_BY_CPU, "GRES", ""), "post gres");
+	assert_string_equal(listed(fleet, FLEET_BY_CPU, "", "DB"), "post gres, java");
+	assert_string_equal(listed(fleet, FLEET_BY_CPU, "", "0.0.6"), "nginx");
+	assert_string_equal(listed(fleet, FLEET_BY_CPU, "x", "DB"), "");
+	struct fleet_counts counts = fleet_count(fleet);
+	assert_int_equal(counts.hosts, 3);
+	assert_int_equal(counts.processes, 3);
+	assert_int_equal(counts.colors[COLOR_RED], 1);
+	assert_int_equal(counts.colors[COLOR_ORANGE], 0);
+	assert_int_equal(counts.colors[COLOR_UNKNOWN], 1);
+	fleet_close(fleet);
+}
+
+static void test_fleet_take_what_is_no_answer_is_refused(void **state)
+{
+	(void)state;
+	static taker *const takers[] = { fleet_take_latest, fleet_take_forecasts, fleet_take_alarms, fleet_take_hosts };
+	static const char *const bodies[] = { "", "[]", "<html>", "{", "\"x\"" };
+	struct fleet *fleet = fleet_open();
+	assert_non_null(fleet);
+	for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {
+		for (size_t j = 0; j < sizeof(bodies) / sizeof(bodies[0]); j++)
+			assert_int_equal(take(takers[i], fleet, bodies[j]), -EBADMSG);
+	}
+	assert_int_equal(take(fleet_take_alarms, fleet, "{}"), -EBADMSG);
+	assert_string_equal(listed(fleet, FLEET_BY_CPU, "", ""), "");
+	fleet_close(fleet);
+}
+
+static void test_view_append_all_columns_are_as_wide_as_they_need(void **state)
+{
+	(void)state;
+	struct fleet *fleet = open_fleet();
+	const struct fleet_choice choice = { FLEET_BY_CPU, "", "" };
+	const struct fleet_row *const *rows;
+	size_t count;
+	struct text text = TEXT_EMPTY;
+	assert_int_equal(fleet_list(fleet, &choice, &rows, &count), 0);
+	view_append_all(rows, count, &text);
+	assert_string_equal(text.data,
+		"HOST      IP         CPU%   MEM%  PROB  STATE    PROCESS\n"
+		"db_1      10.0.0.5  150.2      -     -  -        post gres\n"
+		"db_1      10.0.0.5   12.5  83.10  0.91  RED:mem  java\n"
+		"web?1     10.0.0.6    3.0   0.50  0.00  -        nginx\n"
+		"10.0.0.7  10.0.0.7      -      -     -  UNKNOWN  *\n");
+	text_free(&text);
+	fleet_close(fleet);
+}
+
+static void test_view_append_row_never_exceeds_the_terminal(void **state)
+{
+	(void)state;
+	struct fleet *fleet = open_fleet();
+	const struct fleet_choice choice = { FLEET_BY_CPU, "", "" };
+	const struct fleet_row *const *rows;
+	size_t count;
+	struct text text = TEXT_EMPTY;
+	assert_int_equal(fleet_list(fleet, &choice, &rows, &count), 0);
+	for (size_t columns = 0; columns < 200; columns++) {
+		for (size_t i = 0; i <= count; i++) {
+			text_reset(&text);
+			text_append_string(&text, "");
+			if (i < count)
+				view_append_row(columns, rows[i], &text);
+			else
+				view_append_heading(columns, FLEET_BY_MEM, &text);
+			assert_int_equal(label_width(text.data), columns);
+		}
+	}
+	assert_non_null(strstr(text.data, "*MEM%"));
+	text_free(&text);
+	fleet_close(fleet);
+}
+
+static void test_label_append_what_could_harm_is_made_visible(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *label;
+		size_t columns;
+		const char *expected;
+	} cases[] = {
+		{ "java", 10, "java" }, { "java", 4, "java" }, { "java", 3, "ja~" }, { "java", 1, "~" }, { "java", 0, "" }, { "", 5, "" },
+		{ "a\x1b[2Jb", 20, "a?[2Jb" }, { "a\x07\r\n\tb", 20, "a????b" }, { "a\xc2\x9b" "b", 20, "a?b" }, { "\x7f", 5, "?" },
+		{ "a\xe2\x80\xae" "cba", 20, "a?cba" }, { "a\xe2\x80\x8b" "b", 20, "a?b" }, { "\xef\xbb\xbf" "a", 20, "?a" },
+		{ "\xcc\x81" "a", 20, "?a" }, { "e\xcc\x81", 20, "e\xcc\x81" }, /* a mark alone, and on a letter */
+		{ "a\xff\xfe" "b", 20, "a??b" }, { "caf\xc3", 20, "caf?" },
+		{ "\xe4\xb8\xad\xe6\x96\x87", 4, "\xe4\xb8\xad\xe6\x96\x87" }, { "\xe4\xb8\xad\xe6\x96\x87", 3, "\xe4\xb8\xad~" },
+		{ "\xe4\xb8\xad\xe6\x96\x87", 2, "~" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text text = TEXT_EMPTY;
+		text_append_string(&text, "");
+		size_t used = label_append(cases[i].label, cases[i].columns, &text);
+		if (strcmp(text.data, cases[i].expected) != 0 || used > cases[i].columns || used != label_width(text.data))
+			fail_msg("%zu: '%s' in %zu", i, text.data, used);
+		text_free(&text);
+	}
+	/* Where the locale has no such characters there are none. */
+	assert_non_null(setlocale(LC_CTYPE, "C"));
+	struct text text = TEXT_EMPTY;
+	(void)label_append("caf\xc3\xa9", 20, &text);
+	assert_string_equal(text.data, "caf??");
+	text_free(&text);
+	assert_int_equal(utf8(NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fleet_list_rows_are_chosen_and_ordered),
+		cmocka_unit_test(test_fleet_take_what_is_no_answer_is_refused),
+		cmocka_unit_test(test_view_append_all_columns_are_as_wide_as_they_need),
+		cmocka_unit_test(test_view_append_row_never_exceeds_the_terminal),
+		cmocka_unit_test(test_label_append_what_could_harm_is_made_visible),
+	};
+	return cmocka_run_group_tests(tests, utf8, NULL);
+}

@@ -1,0 +1,59 @@
+/*
+ * The processes of all hosts as the server's answers have them at one moment: a row each, with what is used, what is
+ * expected and in what alarm it is.
+ *
+ * The caller takes the answers one by one, that of latest first, and owns the fleet. Pure; one thread uses a fleet.
+ */
+#ifndef VIGIE_TOP_FLEET_H
+#define VIGIE_TOP_FLEET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/text.h"
+#include "common/wire.h"
+
+struct fleet_row {
+	char ip[WIRE_IP_SIZE];
+	char host[WIRE_NAME_SIZE];    /* its hostname; its address where that is not known */
+	char process[WIRE_NAME_SIZE]; /* WIRE_HOST_ITSELF: the host as a whole */
+	bool present[RESOURCE_COUNT];
+	double value[RESOURCE_COUNT]; /* percent, of its newest sample */
+	bool foreseen;
+	double probability;     /* 0 to 1, of going over its limit; the higher of its resources' */
+	enum color color;       /* the worst of its alarms */
+	enum resource resource; /* of that alarm; meaningless where it is green */
+};
+
+struct fleet;
+
+/* NULL: out of memory. */
+struct fleet *fleet_open(void);
+void fleet_close(struct fleet *fleet);
+
+/* Each takes the answer to one GET. 0; -EBADMSG with a sentence; -ENOMEM. What is not of its shape is left out. */
+int fleet_take_latest(struct fleet *fleet, const struct text *body, struct text *ret_error) __attribute__((warn_unused_result));
+int fleet_take_forecasts(struct fleet *fleet, const struct text *body, struct text *ret_error) __attribute__((warn_unused_result));
+int fleet_take_alarms(struct fleet *fleet, const struct text *body, struct text *ret_error) __attribute__((warn_unused_result));
+int fleet_take_hosts(struct fleet *fleet, const struct text *body, struct text *ret_error) __attribute__((warn_unused_result));
+
+struct fleet_counts {
+	size_t hosts, processes;
+	size_t colors[COLOR_COUNT]; /* of rows */
+};
+struct fleet_counts fleet_count(const struct fleet *fleet);
+
+enum fleet_order { FLEET_BY_CPU, FLEET_BY_MEM, FLEET_BY_PROBABILITY };
+
+/* What is shown, and how. */
+struct fleet_choice {
+	enum fleet_order order; /* the highest first, what is not known last; equals by process and host */
+	const char *process; /* a part of the process's name, and … */
+	const char *host;    /* … of the host's or of its address, whatever the case of ASCII letters; "": all */
+};
+
+/* Gives rows[count], chosen and ordered, borrowed until the fleet is closed or asked again. 0 or -ENOMEM. */
+int fleet_list(struct fleet *fleet, const struct fleet_choice *choice, const struct fleet_row *const **ret_rows,
+               size_t *ret_count) __attribute__((warn_unused_result));
+
+#endif
