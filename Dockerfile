@@ -14,7 +14,7 @@ RUN make all && make install DESTDIR=/made PREFIX=/usr && rm -r /made/usr/share 
 FROM $BASE
 RUN apt-get update && \
 	apt-get install -y --no-install-recommends nginx spawn-fcgi libcjson1 libcurl4t64 libfcgi0t64 libinih1 libmnl0 \
-		libjs-dygraphs libproc2-0 libsqlite3-0 libzstd1 zlib1g && \
+		libjs-dygraphs libncursesw6 libproc2-0 libsqlite3-0 libzstd1 zlib1g && \
 	rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/* && \
 	useradd --uid 8000 --user-group --home-dir /var/lib/vigie --create-home --shell /usr/sbin/nologin vigie
 COPY --from=build /made /

@@ -9,7 +9,7 @@ import unittest
 
 from vigie import BUILD, ROOT
 
-FOLDERS = ("common", "fcgi", "collector", "alert", "forecast")
+FOLDERS = ("common", "fcgi", "collector", "alert", "forecast", "top")
 
 # A library that does I/O is included in exactly one file, SQLite in those of its wing that run statements; zlib where
 # it deflates, inflates, or gives a checksum.
@@ -25,6 +25,7 @@ LIBRARIES = {
     r"xxhash\.h": {"common/table.c"},
     r"libproc2/.*": {"collector/sampler.c"},
     r"libmnl/.*": {"collector/exit_records.c"},
+    r"(ncursesw?/)?(n?curses|term)\.h": {"top/screen.c"},
     r"zstd(_errors)?\.h": {"fcgi/sqlite/frame.c"},
     r"zlib\.h": {"collector/batch_file.c", "common/gzip.c", "fcgi/inflate.c", "forecast/prior.c"},
 }

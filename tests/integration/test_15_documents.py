@@ -200,7 +200,17 @@ class ManualTest(unittest.TestCase):
                            env=environment, stdout=subprocess.DEVNULL)
             installed = {str(path.relative_to(folder)) for path in pathlib.Path(folder).rglob("*") if path.is_file()}
         self.assertEqual(installed, {f"usr/bin/{name}" for name in PROGRAMS} |
-                         {f"usr/share/man/man8/{name}.8" for name in PROGRAMS} | {"usr/share/man/man5/vigie.conf.5"})
+                         {f"usr/share/man/man8/{name}.8" for name in PROGRAMS} |
+                         {"usr/bin/vigie", "usr/share/man/man1/vigie.1", "usr/share/man/man5/vigie.conf.5"})
+
+    def test_manual_of_what_is_done_by_hand_has_its_options_and_keys(self):
+        text = (ROOT / "deploy" / "man" / "vigie.1").read_text()
+        printed = subprocess.run([BUILD / "vigie", "top", "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout
+        for option in re.findall(r"--([a-z-]+)", printed):
+            self.assertRegex(text, rf"(?m)^\.(It )?.*Fl Fl {option}\b")
+        keys = text.split("\n.Sh KEYS\n")[1].split("\n.Sh ")[0]
+        for key in re.findall(r"case '(.)':", (ROOT / "top" / "session.c").read_text()):
+            self.assertRegex(keys, rf"(?m)^\.It Cm .*{re.escape(key)}", key)
 
 
 def kind(value):

@@ -1,0 +1,182 @@
+"""vigie top: for scripts, and on a terminal, whose screens tmux captures."""
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+from test_09_security import write_tokens
+from vigie import BUILD, PREFIX, Vigie, sample, wait_until
+
+VIGIE = BUILD / "vigie"
+UTF8 = {**os.environ, "LC_ALL": "C.UTF-8"}
+HOSTILE = "a\u202eb\u200bc\u4e2d"
+RED, AMBER, DIM = "\x1b[31m", "\x1b[33m", re.compile(r"[\[;]2m")
+
+
+class TopTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.vigie = Vigie("--server", config="[server]\ncache = 0\ninterval = 1h\nread_tokens = read.tokens\n")
+        write_tokens(cls.vigie, "read", ["reader-1"])
+        cls.vigie.start()
+        cls.running = True
+        cls.addClassCleanup(lambda: cls.running and cls.vigie.stop())
+        cls.url = f"http://127.0.0.1:{cls.vigie.port}{PREFIX}"
+        cls.token_file = cls.vigie.folder / "token"
+        cls.token_file.write_text("reader-1\n")
+        cls.token_file.chmod(0o600)
+        now = time.time()
+        for ip, host, samples in (
+                ("10.35.0.1", "db1", [("postgres", "mem", 41.5), ("postgres", "cpu", 150.25), (HOSTILE, "cpu", 7)]),
+                ("10.35.0.2", "web 1", [("nginx", "mem", 0.5), ("nginx", "cpu", 3), ("java", "mem", 83.1), ("java", "cpu", 12.5)])):
+            answer = cls.vigie.save(ip, *(sample(*one, now) for one in samples), collector={"hostname": host})
+            assert answer.status == 200, answer
+        alarm = {"ipaddress": "10.35.0.2", "threshold": 80, "since": now}
+        for body, path in (({"data": [{**alarm, "process_name": "java", "type_data": "mem", "color": "red"},
+                                      {**alarm, "process_name": "nginx", "type_data": "cpu", "color": "orange"}]}, "save-alarms"),
+                           ({"data": [{"ipaddress": "10.35.0.2", "process_name": "java", "type_data": "mem", "probability": 0.91,
+                                       "forecast": 90, "expected_at": now + 60}]}, "save-forecasts")):
+            answer = cls.vigie.put(path, body)
+            assert answer.status == 200, answer
+
+    def run_top(self, *options, **more):
+        return subprocess.run([VIGIE, "top", "--url", self.url, "--token-file", self.token_file, *options], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=UTF8, timeout=60, **more)
+
+    def test_a_once_is_for_scripts(self):
+        expected = ["HOST   IP          CPU%   MEM%  PROB  STATE      PROCESS",
+                    "db1    10.35.0.1  150.2  41.50     -  -          postgres",
+                    "web_1  10.35.0.2   12.5  83.10  0.91  RED:mem    java",
+                    "db1    10.35.0.1    7.0      -     -  -          a?b?c\u4e2d",
+                    "web_1  10.35.0.2    3.0   0.50     -  AMBER:cpu  nginx"]
+        for options in (["--once"], []):  # without a terminal it is the same
+            run = self.run_top(*options)
+            self.assertEqual((run.stdout.splitlines(), run.stderr, run.returncode), (expected, "", 0))
+        run = self.run_top("--once", "--sort", "mem", "--host", "WEB", "--process", "A")
+        self.assertEqual([line.split()[-1] for line in run.stdout.splitlines()], ["PROCESS", "java"])
+        run = self.run_top("--sort", "mem")
+        self.assertEqual([line.split()[-1] for line in run.stdout.splitlines()][1:4], ["java", "postgres", "nginx"])
+
+    def test_a_what_cannot_be_is_said(self):
+        for options, words in ((["--sort", "name"], "--sort"), (["--interval", "0s"], "--interval"), (["--url", "x y"], "--url"),
+                               (["--token-file", "/nowhere"], "/nowhere: No such file"), (["--nothing"], "--nothing"),
+                               (["--url", "http://127.0.0.1:1/"], "http://127.0.0.1:1/latest")):
+            run = self.run_top("--once", *options)
+            self.assertEqual((run.returncode, run.stdout), (1, ""), options)
+            self.assertIn(words, run.stderr)
+        run = subprocess.run([VIGIE, "top", "--once", "--url", self.url], capture_output=True, text=True)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("401", run.stderr)
+        self.assertEqual(subprocess.run([VIGIE], capture_output=True).returncode, 1)
+        for option in ("--help", "--version"):
+            self.assertIn("vigie", subprocess.run([VIGIE, option], check=True, capture_output=True, text=True).stdout)
+
+    def test_a_terminal_that_cannot_be_drawn_on_is_said(self):
+        ours, its = pty.openpty()
+        self.addCleanup(os.close, ours)
+        run = subprocess.run([VIGIE, "top", "--url", self.url, "--token-file", self.token_file], stdin=its, stdout=its,
+                             stderr=subprocess.PIPE, text=True, env={**UTF8, "TERM": "none-such"}, timeout=30)
+        os.close(its)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("TERM", run.stderr)
+
+    # ---- on a terminal
+
+    def tmux(self, *words):
+        return subprocess.run(["tmux", "-S", self.socket, "-f", "/dev/null", *map(str, words)], check=True, stdout=subprocess.PIPE, text=True,
+                              env=UTF8).stdout
+
+    def open_terminal(self, columns=100, lines=16):
+        folder = tempfile.mkdtemp(prefix="vigie-tmux-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        self.socket = f"{folder}/socket"
+        self.tmux("new-session", "-d", "-x", columns, "-y", lines,
+                  f"'{VIGIE}' top --interval 1s --url '{self.url}' --token-file '{self.token_file}'; echo ended with $?; sleep 600")
+        self.addCleanup(self.tmux, "kill-server")
+
+    def screen(self, *options):
+        return self.tmux("capture-pane", "-p", *options).rstrip("\n").split("\n")
+
+    def wait_for(self, is_so, what):
+        wait_until(lambda: is_so(self.screen()), 15, lambda: f"{what}: {self.screen()}")
+
+    def press(self, *keys):
+        self.tmux("send-keys", *keys)
+
+    def processes(self, screen):
+        """The first words of the rows."""
+        return [line.split()[0] for line in screen[3:-1] if line.strip()]
+
+    def colored(self):
+        """{process: the codes before it} of the rows; codes go on until others come."""
+        found, before = {}, ""
+        for line in self.screen("-e")[3:-1]:
+            codes = "".join(re.findall(r"\x1b\[[\d;]*m", line.split("  ")[0]))
+            before = codes or before
+            found[re.sub(r"\x1b\[[\d;]*m", "", line).split(" ")[0]] = before
+        return found
+
+    def test_b_keys_order_filter_and_scroll(self):
+        self.open_terminal()
+        self.wait_for(lambda screen: self.processes(screen) == ["postgres", "java", "a?b?c\u4e2d", "nginx"], "by CPU")
+        screen = self.screen()
+        self.assertIn("2 hosts, 4 processes: 1 RED, 1 AMBER, 0 UNKNOWN", screen[0])
+        self.assertRegex(screen[2], r"^PROCESS +\*CPU% +MEM% +PROB STATE +HOST")
+        self.assertRegex(screen[4], r"^java +12\.5 +83\.10 +0\.91 RED mem +web 1$")
+        colors = self.colored()
+        self.assertIn(RED, colors["java"])
+        self.assertIn(AMBER, colors["nginx"])
+        self.assertNotIn(RED, colors["postgres"])
+        self.press("m")
+        self.wait_for(lambda screen: self.processes(screen)[:3] == ["java", "postgres", "nginx"] and "*MEM%" in screen[2], "by memory")
+        self.press("p")
+        self.wait_for(lambda screen: self.processes(screen)[0] == "java" and "*PROB" in screen[2], "by probability")
+        self.press("/", "P", "O", "s")
+        self.wait_for(lambda screen: self.processes(screen) == ["postgres"] and screen[1] == "process: POs_", "filtered while typed")
+        self.press("Enter")
+        self.wait_for(lambda screen: screen[1].startswith('1 shown: process "POs"'), "the filter is said")
+        self.press("Escape")
+        self.wait_for(lambda screen: len(self.processes(screen)) == 4, "all again")
+        self.press("h", "w", "e", "b", "Enter", "c")
+        self.wait_for(lambda screen: self.processes(screen) == ["java", "nginx"], "one host")
+        self.press("?")
+        self.wait_for(lambda screen: any("order by CPU" in line for line in screen), "help")
+        self.press("x", "Escape")
+        self.wait_for(lambda screen: len(self.processes(screen)) == 4, "all again")
+        # Another size, in which a row has no place for all, and two rows are seen at a time.
+        self.tmux("resize-window", "-x", 40, "-y", 6)
+        self.wait_for(lambda screen: self.processes(screen) == ["postgres", "java"] and "HOST" not in screen[2], "smaller")
+        self.press("Down")
+        self.wait_for(lambda screen: self.processes(screen) == ["java", "a?b?c\u4e2d"], "scrolled")
+        self.press("End")
+        self.wait_for(lambda screen: self.processes(screen) == ["a?b?c\u4e2d", "nginx"], "the end")
+        self.tmux("resize-window", "-x", 3, "-y", 2)
+        time.sleep(0.5)
+        self.tmux("resize-window", "-x", 120, "-y", 20)
+        self.wait_for(lambda screen: len(self.processes(screen)) == 4 and "HOST" in screen[2], "larger")
+        self.press("q")
+        self.wait_for(lambda screen: "ended with 0" in screen, "the end, and the terminal is as it was")
+
+    def test_c_server_that_is_away_is_said_and_what_is_old_is_grey(self):
+        """The last: the server is gone then."""
+        self.open_terminal(140)
+        self.wait_for(lambda screen: len(self.processes(screen)) == 4, "it is there")
+        self.assertNotRegex(self.colored()["java"], DIM)
+        type(self).running = False
+        self.vigie.stop()
+        self.wait_for(lambda screen: re.match(r"the server is away; this is of \d\d:\d\d:\d\d: GET http://", screen[1]), "it is said")
+        self.assertEqual(len(self.processes(self.screen())), 4)
+        self.assertTrue(all(DIM.search(codes) for codes in self.colored().values()), self.colored())
+        begun = time.monotonic()
+        self.press("q")
+        self.wait_for(lambda screen: "ended with 0" in screen, "it ends at once")
+        self.assertLess(time.monotonic() - begun, 10)
+
+
+if __name__ == "__main__":
+    unittest.main()
