@@ -44,6 +44,14 @@ const char *wire_color_name(enum color color)
 	return color_names[color];
 }
 
+int wire_color_severity(enum color color)
+{
+	static const int order[COLOR_COUNT] = {
+		[COLOR_GREEN] = 0, [COLOR_UNKNOWN] = 1, [COLOR_ORANGE] = 2, [COLOR_RED] = 3,
+	};
+	return order[color];
+}
+
 bool wire_color_parse(const char *name, enum color *ret_color)
 {
 	for (int i = 0; i < COLOR_COUNT; i++) {

@@ -51,6 +51,9 @@ bool wire_resource_parse(const char *name, enum resource *ret_resource);
 
 /* "green", "orange", "red", "unknown". */
 const char *wire_color_name(enum color color);
+
+/* The worse, the higher: green, unknown, orange, red. */
+int wire_color_severity(enum color color);
 bool wire_color_parse(const char *name, enum color *ret_color);
 
 /* "collector", "alert", "forecast". Not of WIRE_NOBODY. */

@@ -35,15 +35,6 @@ static const enum metric column_metrics[COLUMN_COUNT] = {
 	[COLUMN_FULL] = METRIC_FORECAST_FULL,
 };
 
-/* red, orange, unknown, green: the worst first. */
-static int severity(enum color color)
-{
-	static const int order[COLOR_COUNT] = {
-		[COLOR_GREEN] = 0, [COLOR_UNKNOWN] = 1, [COLOR_ORANGE] = 2, [COLOR_RED] = 3,
-	};
-	return order[color];
-}
-
 /* Appends what a reader needs beside an alarm: its host's name and, of orange, what the forecast service says. */
 static void append_more(struct text *body, struct service *service, const char *ip,
                         const struct service_sample samples[static COLUMN_COUNT], bool orange)
@@ -139,7 +130,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 			enum color color = transitions_color(row->value[j]);
 			if (!row->present[j] || !service_wants(parameters, (enum resource)j) || color == COLOR_GREEN)
 				continue;
-			if (severity(color) > severity(worst))
+			if (wire_color_severity(color) > wire_color_severity(worst))
 				worst = color;
 			struct alarm alarm = make_alarm(columns, &row->key, (enum resource)j, color);
 			if (in_rows) {

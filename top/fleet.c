@@ -114,15 +114,6 @@ int fleet_take_forecasts(struct fleet *fleet, const struct text *body, struct te
 	return take_series(fleet, body, take_forecast, ret_error);
 }
 
-/* The worst first. */
-static int severity(enum color color)
-{
-	static const int order[COLOR_COUNT] = {
-		[COLOR_GREEN] = 0, [COLOR_UNKNOWN] = 1, [COLOR_ORANGE] = 2, [COLOR_RED] = 3,
-	};
-	return order[color];
-}
-
 static const char *string_of(const cJSON *object, const char *key)
 {
 	const char *string = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
@@ -141,7 +132,7 @@ static int take_alarm(struct fleet *fleet, const cJSON *item)
 	struct fleet_row *row = row_of(fleet, ip, process);
 	if (!row)
 		return -ENOMEM;
-	if (severity(color) > severity(row->color)) {
+	if (wire_color_severity(color) > wire_color_severity(row->color)) {
 		row->color = color;
 		row->resource = resource;
 	}
