@@ -28,10 +28,10 @@ void oom_list_add(struct oom_list *list, const char *name, int64_t count)
 void oom_kills_open(struct oom_kills *kills)
 {
 	int result = oom_records_open(&kills->records);
-	int counting = oom_records_count(&kills->counted);
+	kills->counting = oom_records_count(&kills->counted) == 0;
 	if (result)
 		log_info("whom the kernel kills for want of memory is %s: its records: %s",
-		         counting ? "not known" : "known by number alone", strerror(-result));
+		         kills->counting ? "known by number alone" : "not known", strerror(-result));
 }
 
 void oom_kills_close(struct oom_kills *kills)
@@ -55,18 +55,19 @@ void oom_kills_take(struct oom_kills *kills, const struct reading *reading, cons
 {
 	struct oom_record record;
 	char name[WIRE_NAME_SIZE];
-	uint64_t counted = kills->counted;
+	uint64_t counted = 0;
 	int64_t named = 0;
 	/* Counted first: a kill in between is then in the records alone, and not also one without a name. */
-	int result = oom_records_count(&counted);
+	bool counting = oom_records_count(&counted) == 0;
 	while (kills->records && oom_records_next(kills->records, &record)) {
 		name_of(&record, reading, name);
 		if (filter_names(config, name))
 			oom_list_add(&kills->list, name, 1);
 		named++;
 	}
-	int64_t all = !result && counted > kills->counted ? (int64_t)(counted - kills->counted) : 0;
-	if (!kills->records || oom_records_lost(kills->records))
-		oom_list_add(&kills->list, OOM_KILLS_UNNAMED, all - named);
+	bool whole = kills->records && !oom_records_lost(kills->records);
+	if (!whole && counting && kills->counting && counted > kills->counted)
+		oom_list_add(&kills->list, OOM_KILLS_UNNAMED, (int64_t)(counted - kills->counted) - named);
+	kills->counting = counting;
 	kills->counted = counted;
 }

@@ -7,6 +7,7 @@
 #ifndef VIGIE_COLLECTOR_OOM_KILLS_H
 #define VIGIE_COLLECTOR_OOM_KILLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,7 +37,8 @@ void oom_list_add(struct oom_list *list, const char *name, int64_t count);
 /* Its owner sets all to zero, calls oom_kills_open(), and at the end oom_kills_close(). */
 struct oom_kills {
 	struct oom_records *records; /* NULL: not for us */
-	uint64_t counted;            /* by the kernel, until the last look */
+	bool counting;               /* the kernel's counter could be read */
+	uint64_t counted;            /* by it, until the last look */
 	struct oom_list list;        /* since the owner last emptied it */
 };
 

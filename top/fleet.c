@@ -152,6 +152,16 @@ int fleet_take_alarms(struct fleet *fleet, const struct text *body, struct text 
 	return result;
 }
 
+/* The member of a host. Those of latest come in the order of these, so that it is the one found last, or the next. */
+static const cJSON *find_host(const cJSON *document, const cJSON *last, const char *ip)
+{
+	if (last && strcmp(last->string, ip) == 0)
+		return last;
+	if (last && last->next && strcmp(last->next->string, ip) == 0)
+		return last->next;
+	return cJSON_GetObjectItemCaseSensitive(document, ip);
+}
+
 int fleet_take_hosts(struct fleet *fleet, const struct text *body, struct text *ret_error)
 {
 	cJSON *document = cJSON_ParseWithLength(body->data, body->length);
@@ -160,11 +170,9 @@ int fleet_take_hosts(struct fleet *fleet, const struct text *body, struct text *
 		cJSON_Delete(document);
 		return -EBADMSG;
 	}
-	/* All rows of a host stand together, as latest has them, but for those that only an alarm has. */
 	const cJSON *host = NULL;
 	for (struct entry *entry = fleet->entries; entry; entry = entry->hh.next) {
-		if (!host || strcmp(host->string, entry->row.ip) != 0)
-			host = cJSON_GetObjectItemCaseSensitive(document, entry->row.ip);
+		host = find_host(document, host, entry->row.ip);
 		const char *name = string_of(host, "hostname");
 		if (name[0])
 			wire_clean_name(name, strlen(name), entry->row.host);

@@ -1,4 +1,4 @@
-/* What the server answers to GET latest, in the first line, and to GET forecasts, and the alarms that come of it. */
+/* What the server answers to GET latest, in the first line, and to GET forecasts or oom-kills, and the alarms that come of it. */
 #include "tests/fuzz/alert/evaluated.h"
 
 #include <errno.h>
@@ -14,6 +14,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	text_reset(&error);
 	result = forecasts_parse((const char *)bytes, size, &forecasts, &error);
 	assert(result == 0 ? error.length == 0 : result == -EBADMSG && error.length > 0);
+	struct kills kills = { 0 };
+	text_reset(&error);
+	int killed = kills_parse((const char *)bytes, size, &kills, &error);
+	assert(killed == 0 ? error.length == 0 : killed == -EBADMSG && error.length > 0);
+	kills_free(&kills);
 
 	struct states *states = states_open(INTERVAL_MS);
 	int64_t now_ms = NOW_MS;
