@@ -60,7 +60,7 @@ static void watch_skipped(struct service *service, size_t skipped)
 }
 
 /* That it is not known is said once; all else goes on. */
-static int judge_kills(struct service *service, int64_t now_ms)
+static int judge_kills(struct service *service, int64_t now_ms, size_t *ret_skipped)
 {
 	struct kills kills = { 0 };
 	struct text error = TEXT_EMPTY;
@@ -71,6 +71,7 @@ static int judge_kills(struct service *service, int64_t now_ms)
 		return 0;
 	result = states_evaluate_kills(service->states, service->rules, &kills, now_ms, &service->transitions);
 	tell(service, now_ms);
+	*ret_skipped = kills.skipped;
 	kills_free(&kills);
 	return result;
 }
@@ -80,7 +81,8 @@ static int judge(struct service *service, const struct latest *latest, int64_t n
 {
 	struct states *states = service->states;
 	struct transitions *transitions = &service->transitions;
-	int result = judge_kills(service, now_ms);
+	size_t skipped_kills = 0;
+	int result = judge_kills(service, now_ms, &skipped_kills);
 	if (result)
 		return result;
 	result = states_evaluate(states, service->rules, latest, now_ms, transitions);
@@ -95,7 +97,7 @@ static int judge(struct service *service, const struct latest *latest, int64_t n
 		tell(service, now_ms);
 		log_debug("%zu forecasts, %zu transitions", forecasts.count, transitions->count);
 	}
-	watch_skipped(service, latest->skipped + forecasts.skipped);
+	watch_skipped(service, latest->skipped + forecasts.skipped + skipped_kills);
 	forecasts_free(&forecasts);
 	if (!result) {
 		result = states_remind(states, service->reminder_ms, transitions);
