@@ -238,7 +238,8 @@ static void append_transitions(struct response *response, const struct parameter
 }
 
 /* Answers with what was killed in the window, and, with `colors`, with the transitions as well. */
-static void answer_events(struct service *service, const struct parameters *parameters, bool colors, struct response *response)
+static void answer_events(struct service *service, const struct parameters *parameters, bool colors,
+                          struct response *response)
 {
 	struct transitions transitions;
 	int64_t start_ns = clock_monotonic_ns(), before_ms = INTERVALS_FRESH * atomic_load(&service->interval_ms);

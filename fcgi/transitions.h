@@ -2,8 +2,9 @@
  * When alarms were raised and cleared: found in the histories of their colours, which come in
  * pieces, oldest first.
  *
- * Standing alarms are reported at every tick: a transition is a colour that differs from the one
- * before, or has none before it. What the kernel has killed for want of memory stands among them. Pure; one thread uses a struct transitions.
+ * Standing alarms are reported at every tick: a transition is a colour that differs from the one before, or has none
+ * before it. What the kernel has killed for want of memory stands among them. Pure; one thread uses a struct
+ * transitions.
  */
 #ifndef VIGIE_FCGI_TRANSITIONS_H
 #define VIGIE_FCGI_TRANSITIONS_H

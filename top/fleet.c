@@ -214,7 +214,8 @@ static int compare(const void *left, const void *right, void *user)
 
 static bool is_chosen(const struct fleet_row *row, const struct fleet_choice *choice)
 {
-	return strcasestr(row->process, choice->process) && (strcasestr(row->host, choice->host) || strcasestr(row->ip, choice->host));
+	return strcasestr(row->process, choice->process) &&
+	       (strcasestr(row->host, choice->host) || strcasestr(row->ip, choice->host));
 }
 
 int fleet_list(struct fleet *fleet, const struct fleet_choice *choice, const struct fleet_row *const **ret_rows,

@@ -32,10 +32,14 @@ struct fleet *fleet_open(void);
 void fleet_close(struct fleet *fleet);
 
 /* Each takes the answer to one GET. 0; -EBADMSG with a sentence; -ENOMEM. What is not of its shape is left out. */
-int fleet_take_latest(struct fleet *fleet, const struct text *body, struct text *ret_error) __attribute__((warn_unused_result));
-int fleet_take_forecasts(struct fleet *fleet, const struct text *body, struct text *ret_error) __attribute__((warn_unused_result));
-int fleet_take_alarms(struct fleet *fleet, const struct text *body, struct text *ret_error) __attribute__((warn_unused_result));
-int fleet_take_hosts(struct fleet *fleet, const struct text *body, struct text *ret_error) __attribute__((warn_unused_result));
+int fleet_take_latest(struct fleet *fleet, const struct text *body, struct text *ret_error)
+	__attribute__((warn_unused_result));
+int fleet_take_forecasts(struct fleet *fleet, const struct text *body, struct text *ret_error)
+	__attribute__((warn_unused_result));
+int fleet_take_alarms(struct fleet *fleet, const struct text *body, struct text *ret_error)
+	__attribute__((warn_unused_result));
+int fleet_take_hosts(struct fleet *fleet, const struct text *body, struct text *ret_error)
+	__attribute__((warn_unused_result));
 
 struct fleet_counts {
 	size_t hosts, processes;

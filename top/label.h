@@ -11,9 +11,9 @@
 
 #include "common/text.h"
 
-/* Appends `label`, cut to so many columns of a terminal, with a '~' as the last of them where it was cut. What is no character,
- * controls anything, has no width of its own without a character before it, or directs how text runs becomes '?'. Returns
- * the columns that it takes. */
+/* Appends `label`, cut to so many columns of a terminal, with a '~' as the last of them where it was cut. What is no
+ * character, controls anything, has no width of its own without a character before it, or directs how text runs becomes
+ * '?'. Returns the columns that it takes. */
 size_t label_append(const char *label, size_t columns, struct text *text);
 
 /* The columns that the whole of it takes. */

@@ -1,8 +1,8 @@
 /*
  * A terminal as lines of text in some styles, and its keys. The only file that includes ncurses.
  *
- * What is drawn is text that top/label.h has made harmless. One thread uses a screen, one at a time is open. While it is, SIGINT
- * and SIGTERM put the terminal back and end the program, and SIGWINCH makes a key.
+ * What is drawn is text that top/label.h has made harmless. One thread uses a screen, one at a time is open. While it is,
+ * SIGINT and SIGTERM put the terminal back and end the program, and SIGWINCH makes a key.
  */
 #ifndef VIGIE_TOP_SCREEN_H
 #define VIGIE_TOP_SCREEN_H
@@ -25,8 +25,8 @@ void screen_size(size_t *ret_lines, size_t *ret_columns);
 /* Where keys come from. */
 int screen_fd(void);
 
-/* The next key as session_press() takes it, SCREEN_RESIZED, or SCREEN_NONE: there is none now. Never waits, but for the rest of a
- * key's sequence. */
+/* The next key as session_press() takes it, SCREEN_RESIZED, or SCREEN_NONE: there is none now. Never waits, but for the
+ * rest of a key's sequence. */
 enum { SCREEN_NONE = -1, SCREEN_RESIZED = 0x200, SCREEN_OTHER };
 int screen_read_key(void);
 

@@ -16,8 +16,8 @@
 void view_append_heading(size_t columns, enum fleet_order order, struct text *text);
 void view_append_row(size_t columns, const struct fleet_row *row, struct text *text);
 
-/* Appends all rows, a line each behind a heading: HOST, IP, CPU%, MEM%, PROB, STATE, and PROCESS, which may have spaces, up to
- * the end; a '-' where there is nothing, and a '_' for a space in a hostname. Columns are as wide as what is in them. */
+/* Appends all rows, a line each behind a heading: HOST, IP, CPU%, MEM%, PROB, STATE, and PROCESS, which may have spaces, up
+ * to the end; a '-' where there is nothing, and a '_' for a space in a hostname. Columns are as wide as what is in them. */
 void view_append_all(const struct fleet_row *const rows[], size_t count, struct text *text);
 
 /* "RED cpu", "AMBER mem", "UNKNOWN", or "" where it is in no alarm. A constant. */
