@@ -12,7 +12,7 @@
  * host's name stays what it was when the alert began. An alert about a host as a whole has neither process nor resource; a
  * host whose name is not known has no hostname. colour is red, amber or unknown.
  *
- * How Alertmanager 0.25 takes them (tests/integration/test_32_channels.py):
+ * How Alertmanager 0.25 takes them (tests/integration/test_34_channels.py):
  * - Both times are always sent. Without startsAt an alert starts at its own endsAt, if that is to come.
  * - An alert ends at the endsAt that was sent last: it is renewed well before.
  * - What is not posted after its restart, it does not know, and never says resolved; nor what was resolved while it was

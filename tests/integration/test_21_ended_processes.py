@@ -17,7 +17,7 @@ from vigie import BUILD, PREFIX, SANITIZER_WORDS, Vigie, is_sanitized, wait_unti
 RECORDS, PARENTS = "exit_records", "waited_children"
 FIRST_NAMESPACES = {"pid": 0xeffffffc, "user": 0xeffffffd}  # include/linux/proc_ns.h
 CAP_NET_ADMIN = 1 << 12
-CAP_SYSLOG = 1 << 34  # for the records of test_34_oom.py
+CAP_SYSLOG = 1 << 34  # for the records of test_38_oom.py
 WITHOUT = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"]
 OWN_PIDS = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 INTERVAL = 2  # seconds; a tick that is late by some hundredths on a busy machine is then off by little

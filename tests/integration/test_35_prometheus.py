@@ -7,7 +7,7 @@ import unittest
 
 from engines import Prometheus
 from test_09_security import bearer, write_tokens
-from test_36_grafana import assert_promql_answers, fill
+from test_37_grafana import assert_promql_answers, fill
 from vigie import Vigie, sample, wait_until
 
 HOSTILE = ("plain", 'a"b', "a\\b", "a\\\\\"b", "a\\n", 'x"} 1', "# HELP x", "{}", "a,b=c", "ünï €", "%s", "a b", "=1", "'", "$(x)")

@@ -1,5 +1,5 @@
 """The dashboards for Grafana: that they are whole, and that each of their queries finds what there is in the real engines.
-(Prometheus': test_34_prometheus.py.)
+(Prometheus': test_35_prometheus.py.)
 
 InfluxDB 3 has the InfluxQL of Debian's InfluxDB 1, and is asked itself where VIGIE_TEST_INFLUXDB3_URL names one, with
 VIGIE_TEST_INFLUXDB3_TOKEN; InfluxDB 2 where VIGIE_TEST_INFLUXDB2_URL does, with VIGIE_TEST_INFLUXDB2_TOKEN and
