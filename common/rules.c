@@ -111,40 +111,6 @@ static bool parse_number(const struct word *word, const char *value, double *ret
 	return true;
 }
 
-/* Whether some address can be what `value` says: outside of its wildcards there is nothing else than addresses have. */
-static bool is_address_glob(const char *value)
-{
-	bool wild = false;
-	for (const char *at = value; *at; at++) {
-		const char *end = *at == '[' ? glob_pass_brackets(at) : at;
-		if (*at == '*' || *at == '?' || end > at)
-			wild = true;
-		else if (!isxdigit((unsigned char)*at) && *at != '.' && *at != ':' && *at != '\\')
-			return false;
-		at = end;
-	}
-	return wild;
-}
-
-/* Makes an address, or a glob of addresses, what the server's look like. */
-static bool normalise_address(char *value)
-{
-	char ip[WIRE_IP_SIZE];
-	if (wire_ip_parse(value, ip)) {
-		strcpy(value, ip);
-		return true;
-	}
-	if (!is_address_glob(value))
-		return false;
-	for (char *at = value; *at; at++)
-		*at = (char)tolower((unsigned char)*at);
-	/* Of IPv4 addresses in IPv6's clothes, as wire_ip_parse() has it. */
-	size_t length = strlen(WIRE_IP_MAPPED);
-	if (strncmp(value, WIRE_IP_MAPPED, length) == 0 && strchr(value, '.'))
-		memmove(value, value + length, strlen(value + length) + 1);
-	return true;
-}
-
 /* Sets the field of `word`; NULL, or what the value should have been. */
 static const char *set_field(struct rule *rule, const struct word *word, struct token *token)
 {
@@ -152,7 +118,7 @@ static const char *set_field(struct rule *rule, const struct word *word, struct 
 	double number;
 	switch (word->type) {
 	case ADDRESS:
-		if (token->value[0] && !normalise_address(token->value))
+		if (token->value[0] && !glob_read_address(token->value))
 			return "is neither an address nor a glob of addresses";
 		/* fall through */
 	case GLOB:

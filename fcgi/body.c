@@ -22,8 +22,7 @@ static void replace_nul_escapes(char *json)
 	}
 }
 
-/* Whether what is no JSON at all can be told from afar: then the rest need not be looked at. */
-static int check_text(char *json, size_t length, struct body_error *error)
+int body_check_text(char *json, size_t length, struct body_error *error)
 {
 	size_t valid = wire_utf8_check(json, length);
 	if (valid < length)
@@ -124,7 +123,7 @@ static int parse(char *json, size_t length, const struct body_kind *kind, const 
 {
 	/* On the caller's memory from the start: the samples point into it. */
 	*ret_body = (struct body){ .share = { .part = BUDGET_BODIES } };
-	int result = check_text(json, length, error);
+	int result = body_check_text(json, length, error);
 	if (result)
 		return result;
 	struct parsing parsing = {

@@ -51,6 +51,10 @@ extern const struct body_kind body_kind_samples, body_kind_alarms, body_kind_for
 /* Reads the value of `data`, item by item. 0 or a negative errno. */
 int body_parse_data(struct parsing *parsing);
 
+/* Whether what is no JSON at all can be told from afar: then the rest need not be looked at. Changes what body.h says. 0 or
+ * -EINVAL. */
+int body_check_text(char *json, size_t length, struct body_error *error);
+
 /* ---- body_tick.c ---- */
 
 /* Reads the value of `processes`, process by process; the samples have no time yet. 0 or a negative errno. */

@@ -160,8 +160,8 @@ enum {
 	FORECAST_MEMBERS = sizeof(forecast_members) / sizeof(forecast_members[0]),
 };
 
-_Static_assert(4 + 1 + ALARM_MEMBERS + FORECAST_MEMBERS == METRIC_COUNT,
-               "each metric but usage, the interval, the wish and what was killed is of alarms, which have a colour beside their members, or of forecasts");
+_Static_assert(5 + 1 + ALARM_MEMBERS + FORECAST_MEMBERS == METRIC_COUNT,
+               "each metric but usage, the interval, the wish, what was killed and the silence is of alarms, which have a colour beside their members, or of forecasts");
 
 static bool is_given(const cJSON *item)
 {

@@ -13,8 +13,6 @@ enum { DEFAULT_WINDOW_MS = 300000, MIN_WINDOW_MS = 10000, LIMIT_MAX = 1000000 };
 
 #define MILLISECONDS_FROM 1e11 /* a time is in milliseconds from this number on: as seconds it is of the year 5138 */
 
-#define A_TIME "a time: seconds or milliseconds since 1970, or one like 2026-11-22T14:00:15Z or 2026-11-22T15:00:15+01:00"
-
 /* Digits and then s, m, h or d, in milliseconds; -1 when it is not that. */
 static int64_t parse_duration(const char *value)
 {
@@ -93,8 +91,7 @@ static bool set_explain(struct parameters *parameters, const char *value, int64_
 	return read_switch(value, &parameters->explain);
 }
 
-/* A time as people and programs write it. */
-static bool read_time(const char *value, int64_t *ret_time_ms)
+bool parameters_read_time(const char *value, int64_t *ret_time_ms)
 {
 	char text[64];
 	size_t digits = strspn(value, "0123456789"), length = strlen(value);
@@ -118,13 +115,13 @@ static bool read_time(const char *value, int64_t *ret_time_ms)
 static bool set_from(struct parameters *parameters, const char *value, int64_t max_window_ms)
 {
 	(void)max_window_ms;
-	return read_time(value, &parameters->from_ms);
+	return parameters_read_time(value, &parameters->from_ms);
 }
 
 static bool set_to(struct parameters *parameters, const char *value, int64_t max_window_ms)
 {
 	(void)max_window_ms;
-	return read_time(value, &parameters->to_ms);
+	return parameters_read_time(value, &parameters->to_ms);
 }
 
 static bool set_step(struct parameters *parameters, const char *value, int64_t max_window_ms)
@@ -191,8 +188,8 @@ static const struct {
 	{ "limit", PARAMETER_LIMIT, set_limit, "a whole number from 1 to 1000000" },
 	{ "by", PARAMETER_BY, set_by, "host" },
 	{ "format", PARAMETER_FORMAT, set_format, "json or csv" },
-	{ "from", PARAMETER_FROM, set_from, A_TIME },
-	{ "to", PARAMETER_TO, set_to, A_TIME },
+	{ "from", PARAMETER_FROM, set_from, PARAMETERS_A_TIME },
+	{ "to", PARAMETER_TO, set_to, PARAMETERS_A_TIME },
 	{ "standing", PARAMETER_STANDING, set_standing, "1 or 0" },
 	{ "explain", PARAMETER_EXPLAIN, set_explain, "1 or 0" },
 };

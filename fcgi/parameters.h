@@ -75,6 +75,11 @@ int parameters_parse(const char *query, unsigned allowed, int64_t max_window_ms,
 int parameters_set_span(struct parameters *parameters, int64_t now_ms, int64_t max_window_ms,
                         struct parameter_error *ret_error) __attribute__((warn_unused_result));
 
+/* Reads a time as people and programs write it; false: it is not PARAMETERS_A_TIME. */
+#define PARAMETERS_A_TIME \
+	"a time: seconds or milliseconds since 1970, or one like 2026-11-22T14:00:15Z or 2026-11-22T15:00:15+01:00"
+bool parameters_read_time(const char *value, int64_t *ret_time_ms);
+
 /* Appends " name" of each of the parameters `allowed`. */
 void parameters_append_names(unsigned allowed, struct text *text);
 

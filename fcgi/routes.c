@@ -16,6 +16,8 @@ enum kind {
 	STATUS, /* GET and HEAD of what is known without the store */
 	PUBLIC, /* the same, whatever tokens there are */
 	COMMAND, /* POST, with an admin token */
+	SETTING, /* PUT, with an admin token, of what a GET of the same name tells */
+	ENDING,  /* DELETE, with an admin token */
 };
 
 /* What follows a route's name. */
@@ -23,6 +25,7 @@ enum rest {
 	NOTHING,
 	ADDRESS, /* get-all/<ip> */
 	WISH,    /* services/<service>/<start|stop> */
+	ID,      /* silences/<id> */
 };
 
 #define OF_SPAN (PARAMETER_WINDOW | PARAMETER_FROM | PARAMETER_TO)
@@ -54,6 +57,9 @@ static const struct route {
 	{ "hosts", READ, NOTHING, PARAMETER_IP | OF_ROWS, service_hosts },
 	{ "services", READ, NOTHING, PARAMETER_IP | OF_ROWS, service_services },
 	{ "services", COMMAND, WISH, PARAMETER_IP, service_command },
+	{ "silences", SETTING, NOTHING, 0, service_silence },
+	{ "silences", STATUS, NOTHING, 0, service_silences },
+	{ "silences", ENDING, ID, 0, service_unsilence },
 	{ "health", PUBLIC, NOTHING, 0, service_health },
 	{ "metrics", STATUS, NOTHING, 0, metrics },
 	{ "metrics/processes", READ, NOTHING, OF_LATEST, service_processes },
@@ -63,7 +69,7 @@ enum { ROUTE_COUNT = sizeof(routes) / sizeof(routes[0]) };
 _Static_assert((int)ROUTE_COUNT < (int)COUNTERS_ROUTES, "counters.h has room for every route and for no route");
 
 /* As documents write it. */
-static const char *const rests[] = { [NOTHING] = "", [ADDRESS] = "/<ip>", [WISH] = "/<service>/<start|stop>" };
+static const char *const rests[] = { [NOTHING] = "", [ADDRESS] = "/<ip>", [WISH] = "/<service>/<start|stop>", [ID] = "/<id>" };
 
 static void metrics(struct service *service, const struct parameters *parameters, struct request *request,
                     struct response *response)
@@ -82,26 +88,22 @@ static void metrics(struct service *service, const struct parameters *parameters
 	service_append_gauges(service, &response->body);
 }
 
-/* The route of a path below the prefix; *ret_rest is what follows its name, or "". */
-static const struct route *find_route(const char *path, const char **ret_rest)
+/* Whether a path below the prefix is that of a route; *ret_rest is what follows its name, or "". */
+static bool path_fits(const struct route *route, const char *path, const char **ret_rest)
 {
-	size_t length = strlen(path);
+	size_t length = strlen(path), name_length = strlen(route->name);
 	if (length > 0 && path[length - 1] == '/')
 		length--;
-	for (size_t i = 0; i < ROUTE_COUNT; i++) {
-		size_t name_length = strlen(routes[i].name);
-		if (length < name_length || strncmp(path, routes[i].name, name_length) != 0)
-			continue;
-		if (routes[i].rest == NOTHING && length == name_length) {
-			*ret_rest = "";
-			return &routes[i];
-		}
-		if (routes[i].rest != NOTHING && length > name_length + 1 && path[name_length] == '/') {
-			*ret_rest = path + name_length + 1;
-			return routes[i].rest != WISH || service_is_command(*ret_rest) ? &routes[i] : NULL;
-		}
+	if (length < name_length || strncmp(path, route->name, name_length) != 0)
+		return false;
+	if (route->rest == NOTHING) {
+		*ret_rest = "";
+		return length == name_length;
 	}
-	return NULL;
+	if (length <= name_length + 1 || path[name_length] != '/')
+		return false;
+	*ret_rest = path + name_length + 1;
+	return route->rest != WISH || service_is_command(*ret_rest);
 }
 
 static void count(const struct request *request, const struct response *response)
@@ -111,23 +113,40 @@ static void count(const struct request *request, const struct response *response
 
 /* What a kind of route takes, and who may. */
 static const struct {
-	const char *methods; /* as in the header Allow */
+	const char *method; /* and HEAD with GET */
+	const char *allow;  /* as in the header, of all routes of that name */
 	enum tokens_right right;
 } kinds[] = {
-	[WRITE] = { "PUT", TOKENS_WRITE },
-	[READ] = { "GET, HEAD", TOKENS_READ },
-	[STATUS] = { "GET, HEAD", TOKENS_READ },
-	[PUBLIC] = { "GET, HEAD", TOKENS_READ },
-	[COMMAND] = { "POST", TOKENS_ADMIN },
+	[WRITE] = { "PUT", "PUT", TOKENS_WRITE },
+	[READ] = { "GET", "GET, HEAD", TOKENS_READ },
+	[STATUS] = { "GET", "GET, HEAD", TOKENS_READ },
+	[PUBLIC] = { "GET", "GET, HEAD", TOKENS_READ },
+	[COMMAND] = { "POST", "POST", TOKENS_ADMIN },
+	[SETTING] = { "PUT", "GET, HEAD, PUT", TOKENS_ADMIN },
+	[ENDING] = { "DELETE", "DELETE", TOKENS_ADMIN },
 };
 
 static bool method_fits(const struct route *route, const char *method)
 {
-	if (route->kind == WRITE)
-		return strcmp(method, "PUT") == 0;
-	if (route->kind == COMMAND)
-		return strcmp(method, "POST") == 0;
-	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+	const char *own = kinds[route->kind].method;
+	return strcmp(method, own) == 0 || (strcmp(own, "GET") == 0 && strcmp(method, "HEAD") == 0);
+}
+
+/* The route of a path below the prefix, of several the one that takes the method, or the first. */
+static const struct route *find_route(const char *path, const char *method, const char **ret_rest)
+{
+	const struct route *first = NULL;
+	for (const struct route *route = routes; route < routes + ROUTE_COUNT; route++) {
+		const char *rest;
+		if (!path_fits(route, path, &rest))
+			continue;
+		if (!first || method_fits(route, method))
+			*ret_rest = rest;
+		if (method_fits(route, method))
+			return route;
+		first = first ? first : route;
+	}
+	return first;
 }
 
 /* Reads the address of a path that has one, with or without a slash behind it. */
@@ -155,7 +174,7 @@ static bool is_allowed(struct service *service, const struct route *route, const
 		return false;
 	}
 	if (!method_fits(route, request->method)) {
-		response->allow = kinds[route->kind].methods;
+		response->allow = kinds[route->kind].allow;
 		response_error(response, 405, NULL, "the method is not one of %s", response->allow);
 		return false;
 	}
@@ -169,7 +188,7 @@ bool routes_admit(void *service, struct request *request, struct response *respo
 	request->route = NULL;
 	request->route_rest = "";
 	if (strncmp(request->path, WIRE_PREFIX, strlen(WIRE_PREFIX)) == 0)
-		request->route = find_route(request->path + strlen(WIRE_PREFIX), &request->route_rest);
+		request->route = find_route(request->path + strlen(WIRE_PREFIX), request->method, &request->route_rest);
 	bool allowed = is_allowed(service, request->route, request, response);
 	if (!allowed)
 		count(request, response);
@@ -239,8 +258,7 @@ void routes_sent(void *service, struct request *request)
 void routes_append_table(struct text *text)
 {
 	for (size_t i = 0; i < ROUTE_COUNT; i++) {
-		const char *method = routes[i].kind == WRITE ? "PUT" : routes[i].kind == COMMAND ? "POST" : "GET";
-		text_printf(text, "%s %s%s", method, routes[i].name, rests[routes[i].rest]);
+		text_printf(text, "%s %s%s", kinds[routes[i].kind].method, routes[i].name, rests[routes[i].rest]);
 		parameters_append_names(routes[i].parameters, text);
 		text_append_char(text, '\n');
 	}

@@ -19,6 +19,7 @@ const char *sample_measurement(enum metric metric, enum resource resource)
 		[METRIC_FORECAST_FULL] = OF_BOTH("forecast_full_s"),
 		[METRIC_WISH] = OF_BOTH("wish"),
 		[METRIC_OOM_KILLS] = OF_BOTH("oom_kills"),
+		[METRIC_SILENCE] = OF_BOTH("silence_until"),
 	};
 	return names[metric][resource];
 }

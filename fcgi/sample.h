@@ -26,8 +26,9 @@ enum metric {
 	METRIC_ALARM_LEAD,           /* seconds from the sample's time */
 	METRIC_INTERVAL,             /* seconds; of a host's collector, as RESOURCE_CPU of WIRE_HOST_ITSELF */
 	METRIC_FORECAST_FULL,        /* seconds from the sample's time; of the forecast service, within its long horizon */
-	METRIC_WISH,                 /* 1: to run, 0: to stop; as RESOURCE_CPU of WISHES_IP and a name (fcgi/wishes.h) */
+	METRIC_WISH,                 /* 1: to run, 0: to stop; as RESOURCE_CPU of KEEPER_IP and a name (fcgi/wishes.h) */
 	METRIC_OOM_KILLS,            /* how many were killed in the interval that ends then; as RESOURCE_MEM */
+	METRIC_SILENCE,              /* its end, seconds since 1970, or 0; likewise (fcgi/silences.h) */
 	METRIC_COUNT
 };
 
@@ -52,6 +53,12 @@ static inline bool sample_is_usable(double value)
 
 /* Whether it is what the forecast service says: of use only while it is fresh. */
 bool sample_is_forecast(enum metric metric);
+
+/* Whether it is what administrators have set (fcgi/keeper.h): its names are nobody's to choose, and count toward no limit. */
+static inline bool sample_is_kept(enum metric metric)
+{
+	return metric == METRIC_WISH || metric == METRIC_SILENCE;
+}
 
 /* What one request brings: stored whole or not at all. */
 struct batch {

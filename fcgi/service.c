@@ -98,8 +98,10 @@ int service_open(const struct config *config, unsigned threads, struct service *
 	service->hosts = hosts_open(&config->server.hosts);
 	service->reasons = reasons_open(REASONS_WORDS_MAX);
 	service->wishes = wishes_open();
+	service->silences = silences_open();
 
-	bool made = service->reads && service->collectors && service->hosts && service->reasons && service->wishes;
+	bool made = service->reads && service->collectors && service->hosts && service->reasons && service->wishes &&
+	            service->silences;
 	int result = made ? open_tokens(config, &service->tokens) : -ENOMEM;
 	if (result == 0)
 		result = ops->open(config, &service->store);
@@ -108,8 +110,9 @@ int service_open(const struct config *config, unsigned threads, struct service *
 		result = service->writer ? 0 : -ENOMEM;
 	}
 	if (result == 0) {
-		service->wish_keeper = wish_keeper_open(ops, service->store, service->writer, service->wishes);
-		result = service->wish_keeper ? 0 : -ENOMEM;
+		const struct keeper_table tables[] = { wishes_table(service->wishes), silences_table(service->silences) };
+		service->keeper = keeper_open(ops, service->store, service->writer, tables, sizeof(tables) / sizeof(tables[0]));
+		result = service->keeper ? 0 : -ENOMEM;
 	}
 	if (result) {
 		service_close(service);
@@ -124,7 +127,7 @@ void service_close(struct service *service)
 {
 	if (!service)
 		return;
-	wish_keeper_close(service->wish_keeper);
+	keeper_close(service->keeper);
 	writer_close(service->writer);
 	service->ops->close(service->store);
 	collectors_close(service->collectors);
@@ -133,6 +136,7 @@ void service_close(struct service *service)
 	hosts_close(service->hosts);
 	reasons_close(service->reasons);
 	wishes_close(service->wishes);
+	silences_close(service->silences);
 	gate_destroy(&service->gate);
 	pthread_mutex_destroy(&service->clock_lock);
 	free(service);

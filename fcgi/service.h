@@ -77,5 +77,6 @@ service_handler service_forecasts;                                 /* service_fo
 service_handler service_hosts, service_health;                     /* service_status.c */
 service_handler service_services, service_command;                 /* service_wishes.c */
 service_handler service_processes;                                 /* service_processes.c */
+service_handler service_silences, service_silence, service_unsilence; /* service_silences.c */
 
 #endif

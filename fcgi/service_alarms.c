@@ -2,6 +2,8 @@
 #include "fcgi/service_internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -47,6 +49,12 @@ static void append_more(struct text *body, struct service *service, const char *
 	service_append_time(body, "full_at", &samples[COLUMN_FORECAST], orange ? &samples[COLUMN_FULL] : &none);
 }
 
+/* The silences that hold now. */
+struct silenced {
+	struct silence *silences;
+	size_t count;
+};
+
 /* What is said of an alarm that stands. */
 struct alarm {
 	const struct series_key *key;
@@ -54,12 +62,16 @@ struct alarm {
 	enum color color;
 	struct service_sample samples[COLUMN_COUNT];
 	struct service_sample forecast, lead; /* what the alarm says itself, if it said so when it was last reported */
+	int64_t silenced_ms;                  /* until when no channel tells of it; 0: each does */
 };
 
-static struct alarm make_alarm(const struct store_rows columns[], const struct series_key *key, enum resource resource,
-                               enum color color)
+static struct alarm make_alarm(const struct store_rows columns[], const struct silenced *silenced,
+                               const struct series_key *key, enum resource resource, enum color color)
 {
+	bool of_host = strcmp(key->process, WIRE_HOST_ITSELF) == 0;
 	struct alarm alarm = { .key = key, .resource = resource, .color = color };
+	alarm.silenced_ms =
+		silence_until(silenced->silences, silenced->count, key->ip, key->process, of_host ? RESOURCE_COUNT : resource);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		alarm.samples[i] = service_find(&columns[i], key, resource);
 	const struct service_sample *own = &alarm.samples[COLUMN_OWN_FORECAST];
@@ -85,6 +97,10 @@ static void append_alarm(struct text *body, struct service *service, const struc
 	service_append_time(body, "expected_at", &alarm->forecast, &alarm->lead);
 	service_append_member(body, "threshold", samples[COLUMN_THRESHOLD].known, samples[COLUMN_THRESHOLD].value);
 	service_append_member(body, "since", samples[COLUMN_SINCE].known, samples[COLUMN_SINCE].value);
+	if (alarm->silenced_ms) {
+		text_append_string(body, ", \"silenced_until\": ");
+		json_append_seconds(body, alarm->silenced_ms);
+	}
 	if (parameters->explain)
 		append_more(body, service, alarm->key->ip, samples, alarm->color == COLOR_ORANGE);
 	text_append_char(body, '}');
@@ -102,6 +118,7 @@ static void append_alarm_row(struct csv *csv, const struct parameters *parameter
 	csv_append_time(csv, expected, expected_ms);
 	csv_append_number(csv, samples[COLUMN_THRESHOLD].known, samples[COLUMN_THRESHOLD].value);
 	service_append_seconds_cell(csv, samples[COLUMN_SINCE].known, samples[COLUMN_SINCE].value);
+	csv_append_time(csv, alarm->silenced_ms != 0, alarm->silenced_ms);
 	csv_end_row(csv);
 }
 
@@ -111,6 +128,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 	(void)request;
 	struct store_rows columns[COLUMN_COUNT] = { 0 };
 	struct text alarms = TEXT_EMPTY;
+	struct silenced silenced = { 0 };
 	struct csv csv;
 	int64_t now_ms = clock_wall_ms();
 	for (int i = 0; i < (parameters->explain ? COLUMN_COUNT : COLUMN_PROBABILITY); i++) {
@@ -120,9 +138,14 @@ void service_query_alarm(struct service *service, const struct parameters *param
 			break; /* the usual case */
 	}
 
+	int result = columns[COLUMN_COLOR].count ? silences_list(service->silences, now_ms, &silenced.silences, &silenced.count) : 0;
+	if (result) {
+		response_no_memory(response, result);
+		goto out;
+	}
 	bool in_rows = parameters->media == MEDIA_CSV;
 	if (in_rows)
-		csv_begin(&csv, &response->body, SERVICE_COLUMNS ",color,forecast,expected_at,threshold,since");
+		csv_begin(&csv, &response->body, SERVICE_COLUMNS ",color,forecast,expected_at,threshold,since,silenced_until");
 	enum color worst = service_state_works(service_alert_state(service)) ? COLOR_GREEN : COLOR_UNKNOWN;
 	for (size_t i = 0; i < columns[COLUMN_COLOR].count; i++) {
 		const struct store_row *row = &columns[COLUMN_COLOR].items[i];
@@ -132,7 +155,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 				continue;
 			if (wire_color_severity(color) > wire_color_severity(worst))
 				worst = color;
-			struct alarm alarm = make_alarm(columns, &row->key, (enum resource)j, color);
+			struct alarm alarm = make_alarm(columns, &silenced, &row->key, (enum resource)j, color);
 			if (in_rows) {
 				append_alarm_row(&csv, parameters, &alarm);
 				continue;
@@ -150,6 +173,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 		response_error(response, 503, NULL, "out of memory");
 out:
 	text_free(&alarms);
+	free(silenced.silences);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		store_rows_free(&columns[i]);
 }

@@ -13,7 +13,8 @@
 #include "fcgi/reasons.h"
 #include "fcgi/service.h"
 #include "fcgi/shared_reads.h"
-#include "fcgi/wish_keeper.h"
+#include "fcgi/silences.h"
+#include "fcgi/wishes.h"
 #include "fcgi/writer.h"
 
 enum {
@@ -54,7 +55,8 @@ struct service {
 	struct sign_of_life alert, forecast; /* as their save-alarms and save-forecasts tell */
 	struct reasons *reasons;
 	struct wishes *wishes;
-	struct wish_keeper *wish_keeper;
+	struct silences *silences;
+	struct keeper *keeper;
 };
 
 /* Enters the gate with a request that calls the store, until gate_leave(). False: the
@@ -80,6 +82,15 @@ struct query service_query(const struct service *service, const struct parameter
 
 /* The resources the parameters ask for; both unless one is given. */
 bool service_wants(const struct parameters *parameters, enum resource resource);
+
+/* ---- service_write.c ---- */
+
+/* Whether a body is there to be read. False: the response says why. */
+bool service_check_body(const struct request *request, struct response *response);
+
+/* Answers for a body that could not be parsed. */
+struct body_error;
+void service_answer_refusal(int result, const struct body_error *error, struct response *response);
 
 /* ---- service_states.c ---- */
 

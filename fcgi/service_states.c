@@ -44,7 +44,7 @@ const char *service_wish(struct service *service, enum wire_service asking, bool
 	bool stop = stopped;
 	if (asking == WIRE_NOBODY)
 		return NULL;
-	if (wish_keeper_knows(service->wish_keeper))
+	if (keeper_knows(service->keeper))
 		stop = asking == WIRE_COLLECTOR && !ip ? wishes_stop_any(service->wishes, asking) :
 		                                         wishes_stop(service->wishes, asking, ip ? ip : "");
 	return stop ? WIRE_STOP : WIRE_RUN;

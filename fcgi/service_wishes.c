@@ -56,7 +56,7 @@ static bool store_has_host(struct service *service, const char *ip, int *ret_res
 }
 
 /* Has a wish stored, from inside the gate. */
-static void express(struct service *service, struct wish *wish, struct response *response)
+static void express(struct service *service, const struct wish *wish, struct response *response)
 {
 	char refusal[STORE_REFUSAL_SIZE] = "";
 	int result = 0;
@@ -68,7 +68,8 @@ static void express(struct service *service, struct wish *wish, struct response 
 			response_error(response, 404, "ip", "no host with this address is known");
 		return;
 	}
-	result = wish_keeper_express(service->wish_keeper, wish, refusal);
+	const struct kept kept = wishes_kept(wish);
+	result = keeper_put(service->keeper, METRIC_WISH, &kept, refusal);
 	if (result == -EINVAL)
 		response_error(response, 503, NULL, "the store refuses it: %s", refusal);
 	else if (result == -EDQUOT)
@@ -97,7 +98,7 @@ void service_command(struct service *service, const struct parameters *parameter
 		}
 		memcpy(wish.ip, parameters->ip, sizeof(wish.ip));
 	}
-	if (!wish_keeper_knows(service->wish_keeper)) {
+	if (!keeper_knows(service->keeper)) {
 		response_error(response, 503, NULL, "the store does not answer");
 		return;
 	}
@@ -278,7 +279,7 @@ void service_services(struct service *service, const struct parameters *paramete
 	struct wish *wishes = NULL;
 	size_t sight_count = 0, wish_count = 0;
 	int64_t start_ns = clock_monotonic_ns(), oldest_ms = clock_wall_ms() - service_max_window_ms(service);
-	if (!wish_keeper_knows(service->wish_keeper)) {
+	if (!keeper_knows(service->keeper)) {
 		response_error(response, 503, NULL, "the store does not answer");
 		return;
 	}

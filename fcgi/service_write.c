@@ -10,8 +10,7 @@
 #include "fcgi/body.h"
 #include "fcgi/counters.h"
 
-/* What cannot be read at all. False: the response says why. */
-static bool check_body(const struct request *request, struct response *response)
+bool service_check_body(const struct request *request, struct response *response)
 {
 	switch (request->body_state) {
 	case REQUEST_BODY_WHOLE:
@@ -33,7 +32,7 @@ static bool check_body(const struct request *request, struct response *response)
 	return false;
 }
 
-static void answer_refusal(int result, const struct body_error *error, struct response *response)
+void service_answer_refusal(int result, const struct body_error *error, struct response *response)
 {
 	if (result == -ENOMEM || result == -ENOBUFS) {
 		response_no_memory(response, result);
@@ -161,7 +160,7 @@ static bool store(struct saving *saving, struct request *request, struct respons
 static void save(struct service *service, const struct saving_kind *kind, struct request *request, struct response *response)
 {
 	response->accept = kind->accept;
-	if (!check_body(request, response))
+	if (!service_check_body(request, response))
 		return;
 	struct saving *saving = malloc(sizeof(*saving));
 	if (!saving) {
@@ -176,7 +175,7 @@ static void save(struct service *service, const struct saving_kind *kind, struct
 	int result = kind->parse(request->body, request->body_length, &times, &saving->body, &error);
 	if (result) {
 		free(saving);
-		answer_refusal(result, &error, response);
+		service_answer_refusal(result, &error, response);
 		return;
 	}
 	response->is_later = store(saving, request, response);

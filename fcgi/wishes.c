@@ -17,7 +17,6 @@ struct wishes {
 	pthread_mutex_t lock;
 	struct wish all[WIRE_SERVICES]; /* time_ms is 0: there is none */
 	struct item *hosts;             /* of collectors, by address; none is older than the one for all */
-	int64_t newest_ms;              /* of any that there was */
 };
 
 struct wishes *wishes_open(void)
@@ -49,9 +48,11 @@ void wishes_close(struct wishes *wishes)
 	free(wishes);
 }
 
-void wishes_name(const struct wish *wish, char ret_name[static WIRE_NAME_SIZE])
+struct kept wishes_kept(const struct wish *wish)
 {
-	snprintf(ret_name, WIRE_NAME_SIZE, "%s%s%s", wire_service_name(wish->service), wish->ip[0] ? " " : "", wish->ip);
+	struct kept kept = { .value = wish->stop ? 0 : 1 };
+	snprintf(kept.name, sizeof(kept.name), "%s%s%s", wire_service_name(wish->service), wish->ip[0] ? " " : "", wish->ip);
+	return kept;
 }
 
 bool wishes_read_name(const char *name, struct wish *ret_wish)
@@ -68,16 +69,6 @@ bool wishes_read_name(const char *name, struct wish *ret_wish)
 		return false;
 	*ret_wish = wish;
 	return true;
-}
-
-int64_t wishes_time(struct wishes *wishes, int64_t now_ms)
-{
-	pthread_mutex_lock(&wishes->lock);
-	if (now_ms <= wishes->newest_ms)
-		now_ms = wishes->newest_ms + 1;
-	wishes->newest_ms = now_ms;
-	pthread_mutex_unlock(&wishes->lock);
-	return now_ms;
 }
 
 static struct item *find(struct wishes *wishes, const char *ip)
@@ -114,8 +105,6 @@ int wishes_take(struct wishes *wishes, const struct wish *wish)
 {
 	int result = 0;
 	pthread_mutex_lock(&wishes->lock);
-	if (wish->time_ms > wishes->newest_ms)
-		wishes->newest_ms = wish->time_ms;
 	if (wish->ip[0]) {
 		result = take_own(wishes, wish);
 	} else if (wish->time_ms >= wishes->all[wish->service].time_ms) {
@@ -171,4 +160,37 @@ int wishes_list(struct wishes *wishes, struct wish **ret_wishes, size_t *ret_cou
 	*ret_wishes = list;
 	*ret_count = count;
 	return 0;
+}
+
+static int take_kept(void *user, const struct kept *kept, int64_t time_ms)
+{
+	struct wish wish;
+	if (!wishes_read_name(kept->name, &wish))
+		return 0;
+	wish.stop = kept->value < 0.5;
+	wish.time_ms = time_ms;
+	return wishes_take(user, &wish);
+}
+
+static int list_kept(void *user, struct kept **ret_kept, size_t *ret_count)
+{
+	struct wish *wishes;
+	size_t count;
+	int result = wishes_list(user, &wishes, &count);
+	if (result)
+		return result;
+	struct kept *kept = malloc((count + 1) * sizeof(*kept));
+	for (size_t i = 0; i < count && kept; i++)
+		kept[i] = wishes_kept(&wishes[i]);
+	free(wishes);
+	if (!kept)
+		return -ENOMEM;
+	*ret_kept = kept;
+	*ret_count = count;
+	return 0;
+}
+
+struct keeper_table wishes_table(struct wishes *wishes)
+{
+	return (struct keeper_table){ .metric = METRIC_WISH, .user = wishes, .take = take_kept, .list = list_kept };
 }

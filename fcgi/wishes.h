@@ -3,10 +3,9 @@
  * one host's, and of the alert and the forecast service. The newest wish that is about a service counts; without one it is
  * to run.
  *
- * They are held here, so that whoever asks costs the store nothing. The store, which keeps numbers, has each as the newest
- * sample of a series of METRIC_WISH, whose names say which: of the address WISHES_IP, and as process the service, and the
- * host's address where it is one's: "collector 10.0.0.5". Of two samples of one time, which are those that were written
- * again, that of the host counts.
+ * They are held here, so that whoever asks costs the store nothing, and kept in the store (fcgi/keeper.h): as 1, to run, or
+ * 0, by the name of the service, and the host's address where it is one's: "collector 10.0.0.5". Of two of one time, which
+ * are those that were written again, that of the host counts.
  *
  * Any thread may call. One lock, within which no other is taken.
  */
@@ -18,9 +17,7 @@
 #include <stdint.h>
 
 #include "common/wire.h"
-
-/* Their address in the store: no host can have it, so that no name of a process takes the place of theirs. */
-#define WISHES_IP "*"
+#include "fcgi/keeper.h"
 
 enum { WISHES_MAX = 100000 }; /* hosts with a wish of their own */
 
@@ -39,14 +36,14 @@ struct wishes *wishes_open(void);
 /* No other call may be under way. Accepts NULL. */
 void wishes_close(struct wishes *wishes);
 
-/* A wish's name in the store. */
-void wishes_name(const struct wish *wish, char ret_name[static WIRE_NAME_SIZE]);
+/* A wish as it is kept. */
+struct kept wishes_kept(const struct wish *wish);
 
 /* Reads what a wish is about from its name in the store; false where it is none. */
 bool wishes_read_name(const char *name, struct wish *ret_wish);
 
-/* The time for a wish that is expressed at `now_ms`: after that of any before it, whatever the clock was then. */
-int64_t wishes_time(struct wishes *wishes, int64_t now_ms);
+/* The wishes as a table that is kept. */
+struct keeper_table wishes_table(struct wishes *wishes);
 
 /* Takes a wish, unless a newer one is there. 0, -ENOMEM or, of one host too many, -EDQUOT. */
 int wishes_take(struct wishes *wishes, const struct wish *wish) __attribute__((warn_unused_result));

@@ -91,13 +91,13 @@ void placement_sort(struct placed placed[], size_t count)
 	}
 }
 
-/* The series of a sample; over the limits that of "other", but for a wish, whose name is nobody's to choose. *series is the
+/* The series of a sample; over the limits that of "other", but for what administrators have set. *series is the
  * host's series before it, or NULL. */
 static int find_series(struct dictionary *dictionary, const struct placement_limits *limits, struct dictionary_host *host,
                        const struct sample *sample, struct dictionary_series **series, bool *ret_folded)
 {
 	const char *process = sample->process;
-	bool limited = sample->metric != METRIC_WISH;
+	bool limited = !sample_is_kept(sample->metric);
 	*ret_folded = false;
 	*series = *series ? dictionary_find_next(dictionary, *series, process) : NULL;
 	if (!*series)
@@ -124,7 +124,7 @@ static int find_series(struct dictionary *dictionary, const struct placement_lim
 	return *series ? 0 : -ENOMEM;
 }
 
-/* The host of a sample: new ones also while there is room for their "other" alone, and always that of the wishes. */
+/* The host of a sample: new ones also while there is room for their "other" alone, and always that of what administrators have set. */
 static int find_host(struct dictionary *dictionary, const struct placement_limits *limits, const struct sample *sample,
                      struct dictionary_host **ret_host)
 {
@@ -132,7 +132,7 @@ static int find_host(struct dictionary *dictionary, const struct placement_limit
 	if (*ret_host)
 		return 0;
 	/* A flood of addresses: each has a series "other". */
-	bool full = dictionary->series.used >= limits->series && sample->metric != METRIC_WISH;
+	bool full = dictionary->series.used >= limits->series && !sample_is_kept(sample->metric);
 	if ((full && dictionary->hosts.used >= limits->series) || dictionary->hosts.end > PLACEMENT_HOST_MAX)
 		return -EDQUOT;
 	*ret_host = dictionary_add_host(dictionary, sample->ip, 0);

@@ -1104,9 +1104,9 @@ static void test_routes_admit_reload_bad_file_keeps_the_tokens(void **state)
 
 static void wait_for_wishes(struct fixture *f)
 {
-	for (int i = 0; i < 1000 && !wish_keeper_knows(f->service->wish_keeper); i++)
+	for (int i = 0; i < 1000 && !keeper_knows(f->service->keeper); i++)
 		usleep(1000);
-	assert_true(wish_keeper_knows(f->service->wish_keeper));
+	assert_true(keeper_knows(f->service->keeper));
 }
 
 /* In a store that has room for one series, too. */
@@ -1137,6 +1137,101 @@ static void test_routes_command_wish_outlives_a_restart_whatever_the_limits(void
 		assert_int_equal(service_open(f->config, 8, &f->service), 0);
 		wait_for_wishes(f);
 	}
+}
+
+/* Asks for a silence of an hour; `scope` is the members that say of what. */
+static void set_silence(struct fixture *f, const char *scope, int64_t until_ms, char ret_id[static SILENCE_ID_SIZE])
+{
+	char body[512];
+	const char *id = "\"id\": \"";
+	snprintf(body, sizeof(body), "{%s, \"until\": %.3f, \"by\": \"Anna\", \"comment\": \"a deploy\"}", scope, (double)until_ms / 1000);
+	assert_int_equal(ask(f, "PUT", "silences", "", body), 200);
+	id = strstr(f->response.body.data, id) + strlen(id);
+	snprintf(ret_id, SILENCE_ID_SIZE, "%s", id);
+	assert_int_equal(strspn(ret_id, "0123456789abcdef"), SILENCE_ID_SIZE - 1);
+}
+
+static void test_routes_silences_are_kept_shown_and_ended(void **state)
+{
+	struct fixture *f = *state;
+	char id[SILENCE_ID_SIZE], other[SILENCE_ID_SIZE], path[64], wanted[512];
+	int64_t until_ms = clock_wall_ms() + 3600000;
+	assert_int_equal(ask(f, "PUT", "silences", "", "{\"process\": \"*\", \"until\": 1e10}"), 403);
+	close_doors(f);
+	f->authorization = "Bearer reader";
+	assert_int_equal(ask(f, "PUT", "silences", "", "{\"process\": \"*\", \"until\": 1e10}"), 403);
+	assert_int_equal(ask(f, "DELETE", "silences/0123456789abcdef", "", NULL), 403);
+	f->authorization = "Bearer admin";
+	wait_for_wishes(f);
+	assert_int_equal(ask(f, "POST", "silences", "", NULL), 405);
+	assert_string_equal(f->response.allow, "GET, HEAD, PUT");
+	assert_int_equal(ask(f, "GET", "silences/0123456789abcdef", "", NULL), 405);
+	assert_string_equal(f->response.allow, "DELETE");
+	assert_int_equal(ask(f, "PUT", "silences", "", "{\"proces\": \"*\", \"ip\": \"::1\", \"until\": 1e10}"), 400);
+	assert_non_null(strstr(f->response.body.data, "\"field\": \"proces\""));
+	snprintf(wanted, sizeof(wanted), "{\"process\": \"%0233d\", \"until\": %.3f}", 0, (double)until_ms / 1000);
+	assert_int_equal(ask(f, "PUT", "silences", "", wanted), 400);
+	assert_non_null(strstr(f->response.body.data, "its texts are 1 bytes too long: all of them, percent-encoded, have 234"));
+	set_silence(f, "\"process\": \"jav?\", \"ip\": \"10.0.0.*\"", until_ms, id);
+	set_silence(f, "\"ip\": \"10-0-0-6\", \"resource\": \"cpu\"", until_ms + 1, other);
+	for (int i = 0; i < 2; i++) {
+		f->authorization = "Bearer reader";
+		assert_int_equal(ask(f, "GET", "silences/", "", NULL), 200);
+		snprintf(wanted, sizeof(wanted), "[{\"id\": \"%s\", \"process\": \"jav?\", \"ip\": \"10.0.0.*\", \"resource\": \"*\", "
+		         "\"until\": ", id);
+		assert_memory_equal(f->response.body.data, wanted, strlen(wanted));
+		assert_non_null(strstr(f->response.body.data, "\"by\": \"Anna\", \"comment\": \"a deploy\"}"));
+		snprintf(wanted, sizeof(wanted), "{\"id\": \"%s\", \"process\": \"*\", \"ip\": \"10.0.0.6\", \"resource\": \"cpu\"", other);
+		assert_non_null(strstr(f->response.body.data, wanted));
+		service_close(f->service);
+		assert_int_equal(service_open(f->config, 8, &f->service), 0);
+		wait_for_wishes(f);
+	}
+	f->authorization = "Bearer admin";
+	snprintf(path, sizeof(path), "silences/%s0", id);
+	assert_int_equal(ask(f, "DELETE", path, "", NULL), 404);
+	snprintf(path, sizeof(path), "silences/%s/more", id);
+	assert_int_equal(ask(f, "DELETE", path, "", NULL), 404);
+	snprintf(path, sizeof(path), "silences/%s/", id);
+	assert_int_equal(ask(f, "DELETE", path, "", NULL), 200);
+	assert_int_equal(ask(f, "DELETE", path, "", NULL), 404);
+	f->authorization = "Bearer reader";
+	assert_int_equal(ask(f, "GET", "silences", "", NULL), 200);
+	assert_null(strstr(f->response.body.data, id));
+	assert_non_null(strstr(f->response.body.data, other));
+}
+
+static void test_routes_query_alarm_tells_what_is_silenced(void **state)
+{
+	struct fixture *f = *state;
+	char id[SILENCE_ID_SIZE];
+	int64_t until_ms = clock_wall_ms() / 1000 * 1000 + 3600000;
+	write_tokens(f, "admin", "admin\n", &f->config->server.admin_tokens);
+	service_reload(f->service, f->config);
+	f->authorization = "Bearer admin";
+	wait_for_wishes(f);
+	set_silence(f, "\"process\": \"java\"", until_ms, id);
+	set_silence(f, "\"ip\": \"10.0.0.7\"", until_ms, id);
+	static const struct {
+		const char *ip, *process, *resource, *color;
+		bool silenced;
+	} cases[] = {
+		{ "10.0.0.5", "bash", "cpu", "orange", false }, { "10.0.0.5", "java", "cpu", "red", true },
+		{ "10.0.0.6", "*", "mem", "unknown", false }, { "10.0.0.7", "*", "mem", "unknown", true },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		save_alarm(f, cases[i].ip, cases[i].process, cases[i].resource, cases[i].color, 10, 30, "");
+	assert_int_equal(ask(f, "GET", "query-alarm", "", NULL), 200);
+	cJSON *answer = cJSON_Parse(f->response.body.data);
+	const cJSON *alarm = cJSON_GetObjectItem(answer, "alarms")->child;
+	for (size_t i = 0; i < COUNT_OF(cases); i++, alarm = alarm->next) {
+		const cJSON *until = cJSON_GetObjectItem(alarm, "silenced_until");
+		assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(alarm, "color")), cases[i].color);
+		if (!until != !cases[i].silenced || (until && until->valuedouble * 1000 != (double)until_ms))
+			fail_msg("%s", f->response.body.data);
+	}
+	assert_null(alarm);
+	cJSON_Delete(answer);
 }
 
 static void test_routes_services_state_is_what_a_collector_said_while_it_is_not_silent(void **state)
@@ -1434,8 +1529,8 @@ static void test_routes_reads_are_rows_where_they_are_asked_for(void **state)
 	         "time,ip,process,resource,value\n@20,10.0.0.5,bash,mem,1\n@10,10.0.0.5,bash,mem,3\n");
 	get_rows(f, "get-all-detailed", "format=csv&resource=cpu&process=bash",
 	         "time,ip,process,resource,value\n@10,,bash,cpu,50\n");
-	get_rows(f, "query-alarm", "format=csv", "time,ip,process,resource,value,color,forecast,expected_at,threshold,since\n"
-	         "@10,10.0.0.5,bash,cpu,50,orange,91.5,2100-01-01T00:00:00.000Z,80,@30.5\n");
+	get_rows(f, "query-alarm", "format=csv", "time,ip,process,resource,value,color,forecast,expected_at,threshold,since,silenced_until\n"
+	         "@10,10.0.0.5,bash,cpu,50,orange,91.5,2100-01-01T00:00:00.000Z,80,@30.5,\n");
 	get_rows(f, "alarms", "format=csv", "time,ip,process,resource,color,oom_kills\n@10,10.0.0.5,bash,cpu,orange,\n@10,10.0.0.5,java,mem,green,\n");
 	char kills[160];
 	snprintf(kills, sizeof(kills), "{\"ipaddress\": \"10.0.0.5\", \"oom_kills\": {\"timestamp\": %lld, \"processes\": "
@@ -1766,6 +1861,8 @@ int main(void)
 		CASE(test_routes_services_state_is_what_a_collector_said_while_it_is_not_silent),
 		CASE(test_routes_latest_stopped_hosts_are_among_the_others),
 		cmocka_unit_test_setup_teardown(test_routes_command_wish_outlives_a_restart_whatever_the_limits, set_up_few_series, tear_down),
+		cmocka_unit_test_setup_teardown(test_routes_silences_are_kept_shown_and_ended, set_up_few_series, tear_down),
+		cmocka_unit_test_setup_teardown(test_routes_query_alarm_tells_what_is_silenced, set_up, tear_down),
 		CASE(test_routes_admit_another_host_is_said_once),
 		CASE(test_routes_reads_are_rows_where_they_are_asked_for),
 		cmocka_unit_test_setup_teardown(test_routes_header_accept_asks_for_rows, set_up_cached, tear_down),

@@ -10,7 +10,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "fcgi/wish_keeper.h"
+#include "fcgi/silences.h"
+#include "fcgi/wishes.h"
 
 /* ---- the contract ---- */
 
@@ -679,47 +680,52 @@ static void test_store_check_config_table(void **state)
 	}
 }
 
-/* A keeper that has read what there is, of wishes of its own. */
-struct kept {
+/* A keeper that has read what there is, of wishes and silences of its own. */
+struct keeping {
+	struct silences *silences;
 	struct wishes *wishes;
 	struct writer *writer;
-	struct wish_keeper *keeper;
+	struct keeper *keeper;
 };
 
-static struct kept keep(struct fixture *f)
+static struct keeping keep(struct fixture *f)
 {
-	struct kept kept = { .wishes = wishes_open(), .writer = writer_open(f->ops, f->store, 1 << 20) };
+	struct keeping kept = { .silences = silences_open(), .wishes = wishes_open(), .writer = writer_open(f->ops, f->store, 1 << 20) };
 	assert_non_null(kept.wishes);
+	assert_non_null(kept.silences);
 	assert_non_null(kept.writer);
 	settle(f);
-	kept.keeper = wish_keeper_open(f->ops, f->store, kept.writer, kept.wishes);
+	const struct keeper_table tables[] = { wishes_table(kept.wishes), silences_table(kept.silences) };
+	kept.keeper = keeper_open(f->ops, f->store, kept.writer, tables, 2);
 	assert_non_null(kept.keeper);
-	for (int i = 0; i < 1000 && !wish_keeper_knows(kept.keeper); i++)
+	for (int i = 0; i < 1000 && !keeper_knows(kept.keeper); i++)
 		usleep(10000);
-	assert_true(wish_keeper_knows(kept.keeper));
+	assert_true(keeper_knows(kept.keeper));
 	return kept;
 }
 
-static void keep_no_longer(struct kept *kept)
+static void keep_no_longer(struct keeping *kept)
 {
-	wish_keeper_close(kept->keeper);
+	keeper_close(kept->keeper);
 	writer_close(kept->writer);
 	wishes_close(kept->wishes);
+	silences_close(kept->silences);
 }
 
-static void express(struct fixture *f, const struct kept *kept, enum wire_service service, const char *ip, bool stop)
+static void express(struct fixture *f, const struct keeping *keeping, enum wire_service service, const char *ip, bool stop)
 {
 	char refusal[STORE_REFUSAL_SIZE];
 	struct wish wish = { .service = service, .stop = stop };
 	strcpy(wish.ip, ip);
-	assert_int_equal(wish_keeper_express(kept->keeper, &wish, refusal), 0);
+	const struct kept kept = wishes_kept(&wish);
+	assert_int_equal(keeper_put(keeping->keeper, METRIC_WISH, &kept, refusal), 0);
 	f->unsettled = true;
 }
 
 static void test_store_wishes_are_there_after_a_restart(void **state)
 {
 	struct fixture *f = *state;
-	struct kept kept = keep(f);
+	struct keeping kept = keep(f);
 	express(f, &kept, WIRE_COLLECTOR, "10.0.0.1", true);
 	express(f, &kept, WIRE_ALERT, "", true);
 	express(f, &kept, WIRE_FORECAST, "", true);
@@ -738,6 +744,50 @@ static void test_store_wishes_are_there_after_a_restart(void **state)
 	}
 	keep_no_longer(&kept);
 	/* They are no host, and no process of one. */
+	assert_string_equal(hosts(f, -1), "");
+	assert_string_equal(latest(f, QUERY(f, -1, 100000)), "");
+}
+
+static void silence(struct fixture *f, const struct keeping *keeping, const struct silence *silence, bool end)
+{
+	char refusal[STORE_REFUSAL_SIZE];
+	struct kept kept;
+	assert_int_equal(silences_keep(silence, &kept), 0);
+	if (end)
+		kept.value = 0;
+	assert_int_equal(keeper_put(keeping->keeper, METRIC_SILENCE, &kept, refusal), 0);
+	f->unsettled = true;
+}
+
+static void test_store_silences_are_there_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	struct keeping kept = keep(f);
+	int64_t until_ms = clock_wall_ms() + 3600123;
+	const struct silence stands = { .id = "1", .process = "a \\*[b]", .ip = "fe80::*", .resource = "?em", .by = "Anna Müller",
+	                                .comment = "100 % of \"it\", that's all\\", .until_ms = until_ms },
+	                     ended = { .id = "2", .process = "*", .ip = "*", .resource = "*", .until_ms = until_ms + 1 };
+	silence(f, &kept, &stands, false);
+	silence(f, &kept, &ended, false);
+	silence(f, &kept, &ended, true);
+	for (int i = 0; i < 2; i++) {
+		struct silence *silences;
+		size_t count;
+		assert_int_equal(silences_list(kept.silences, clock_wall_ms(), &silences, &count), 0);
+		assert_int_equal(count, 1);
+		assert_string_equal(silences->id, stands.id);
+		assert_string_equal(silences->process, stands.process);
+		assert_string_equal(silences->ip, stands.ip);
+		assert_string_equal(silences->resource, stands.resource);
+		assert_string_equal(silences->by, stands.by);
+		assert_string_equal(silences->comment, stands.comment);
+		assert_int_equal(silences->until_ms, stands.until_ms);
+		free(silences);
+		keep_no_longer(&kept);
+		reopen(f);
+		kept = keep(f);
+	}
+	keep_no_longer(&kept);
 	assert_string_equal(hosts(f, -1), "");
 	assert_string_equal(latest(f, QUERY(f, -1, 100000)), "");
 }
@@ -770,6 +820,7 @@ int main(void)
 		CASE(test_store_history_of_many_listed_series),
 		CASE(test_store_close_and_open_all_is_there),
 		CASE(test_store_wishes_are_there_after_a_restart),
+		CASE(test_store_silences_are_there_after_a_restart),
 		CASE(test_store_reads_during_appends_all_is_there_in_the_end),
 	};
 	static const struct CMUnitTest tables[] = {

@@ -1,4 +1,4 @@
-/* fcgi/wishes.h and fcgi/wish_keeper.h */
+/* fcgi/wishes.h and fcgi/keeper.h */
 #include "tests/unit/support/cmocka.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "fcgi/wish_keeper.h"
+#include "fcgi/wishes.h"
 
 static struct wish wish_of(enum wire_service service, const char *ip, bool stop, int64_t time_ms)
 {
@@ -38,12 +38,10 @@ static void test_wishes_name_comes_back_and_others_are_none(void **state)
 		                           "a name that is longer than any of them" };
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct wish wish;
-		char name[WIRE_NAME_SIZE];
 		assert_true(wishes_read_name(cases[i].name, &wish));
 		assert_int_equal(wish.service, cases[i].service);
 		assert_string_equal(wish.ip, cases[i].ip);
-		wishes_name(&wish, name);
-		assert_string_equal(name, cases[i].name);
+		assert_string_equal(wishes_kept(&wish).name, cases[i].name);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct wish wish;
@@ -91,16 +89,15 @@ static void test_wishes_take_the_newest_that_is_about_a_host_counts(void **state
 	wishes_close(wishes);
 }
 
-static void test_wishes_time_goes_on_whatever_the_clock_says(void **state)
+static void test_keeper_time_goes_on_whatever_the_clock_says(void **state)
 {
 	(void)state;
-	struct wishes *wishes = wishes_open();
-	assert_int_equal(wishes_time(wishes, 1000), 1000);
-	assert_int_equal(wishes_time(wishes, 1000), 1001);
-	take(wishes, WIRE_ALERT, "", true, 5000);
-	assert_int_equal(wishes_time(wishes, 2000), 5001);
-	assert_int_equal(wishes_time(wishes, 9000), 9000);
-	wishes_close(wishes);
+	int64_t newest_ms = 0;
+	assert_int_equal(keeper_time(&newest_ms, 1000), 1000);
+	assert_int_equal(keeper_time(&newest_ms, 1000), 1001);
+	newest_ms = 5000;
+	assert_int_equal(keeper_time(&newest_ms, 2000), 5001);
+	assert_int_equal(keeper_time(&newest_ms, 9000), 9000);
 }
 
 /* ---- a store that forgets within a second ---- */
@@ -134,10 +131,10 @@ static int latest(struct store *unused, const struct query *query, struct store_
 {
 	(void)unused;
 	static const struct store_row kept[] = {
-		{ { WISHES_IP, "alert" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
-		{ { WISHES_IP, "collector 10.0.0.5" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 8000 } },
-		{ { WISHES_IP, "collector" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 1 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
-		{ { WISHES_IP, "no wish" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
+		{ { KEEPER_IP, "alert" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
+		{ { KEEPER_IP, "collector 10.0.0.5" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 8000 } },
+		{ { KEEPER_IP, "collector" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 1 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
+		{ { KEEPER_IP, "no wish" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
 	};
 	assert_int_equal(query->metric, METRIC_WISH);
 	/* VictoriaMetrics 1.112, of Debian 13, answers nothing where the end is past 32 bits of seconds. */
@@ -174,7 +171,7 @@ static void wait_for_writes(unsigned writes)
 	assert_true(atomic_load(&store.writes) >= writes);
 }
 
-static void test_wish_keeper_reads_until_the_store_answers_and_writes_again(void **state)
+static void test_keeper_reads_until_the_store_answers_and_writes_again(void **state)
 {
 	(void)state;
 	static const struct store_ops ops = {
@@ -186,22 +183,23 @@ static void test_wish_keeper_reads_until_the_store_answers_and_writes_again(void
 	atomic_store(&store.ill, 1);
 	atomic_store(&store.failures, 1);
 	int64_t begun_ms = clock_wall_ms();
-	struct wish_keeper *keeper = wish_keeper_open(&ops, &store, writer, wishes);
+	const struct keeper_table table = wishes_table(wishes);
+	struct keeper *keeper = keeper_open(&ops, &store, writer, &table, 1);
 	assert_non_null(keeper);
-	assert_false(wish_keeper_knows(keeper));
+	assert_false(keeper_knows(keeper));
 	wait_for_writes(3);
-	assert_true(wish_keeper_knows(keeper));
+	assert_true(keeper_knows(keeper));
 	assert_true(wishes_stop(wishes, WIRE_ALERT, ""));
 	assert_true(wishes_stop(wishes, WIRE_COLLECTOR, "10.0.0.5"));
 	assert_false(wishes_stop(wishes, WIRE_COLLECTOR, "10.0.0.6"));
-	wish_keeper_close(keeper);
+	keeper_close(keeper);
 	writer_close(writer);
 	wishes_close(wishes);
 
 	/* All that count, as of one time that the retention still has. */
 	assert_int_equal(store.count, 3);
 	for (size_t i = 0; i < store.count; i++) {
-		assert_string_equal(store.samples[i].ip, WISHES_IP);
+		assert_string_equal(store.samples[i].ip, KEEPER_IP);
 		assert_true(store.samples[i].time_ms >= begun_ms);
 		assert_int_equal(store.samples[i].time_ms, store.samples[0].time_ms);
 		assert_int_equal(store.samples[i].value, strcmp(store.names[i], "collector") == 0);
@@ -213,8 +211,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wishes_name_comes_back_and_others_are_none),
 		cmocka_unit_test(test_wishes_take_the_newest_that_is_about_a_host_counts),
-		cmocka_unit_test(test_wishes_time_goes_on_whatever_the_clock_says),
-		cmocka_unit_test(test_wish_keeper_reads_until_the_store_answers_and_writes_again),
+		cmocka_unit_test(test_keeper_time_goes_on_whatever_the_clock_says),
+		cmocka_unit_test(test_keeper_reads_until_the_store_answers_and_writes_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
