@@ -58,7 +58,7 @@ static const struct route {
 	{ "services", READ, NOTHING, PARAMETER_IP | OF_ROWS, service_services },
 	{ "services", COMMAND, WISH, PARAMETER_IP, service_command },
 	{ "silences", SETTING, NOTHING, 0, service_silence },
-	{ "silences", STATUS, NOTHING, 0, service_silences },
+	{ "silences", STATUS, NOTHING, OF_ROWS, service_silences },
 	{ "silences", ENDING, ID, 0, service_unsilence },
 	{ "health", PUBLIC, NOTHING, 0, service_health },
 	{ "metrics", STATUS, NOTHING, 0, metrics },

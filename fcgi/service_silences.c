@@ -134,11 +134,37 @@ static void append_member(struct text *body, const char *key, const char *value)
 	json_append_string(body, value);
 }
 
+static void append_object(struct text *body, const struct silence *silence)
+{
+	text_append_string(body, "{\"id\": ");
+	json_append_string(body, silence->id);
+	append_member(body, "process", silence->process);
+	append_member(body, "ip", silence->ip);
+	append_member(body, "resource", silence->resource);
+	text_append_string(body, ", \"until\": ");
+	json_append_seconds(body, silence->until_ms);
+	append_member(body, "by", silence->by);
+	append_member(body, "comment", silence->comment);
+	text_append_char(body, '}');
+}
+
+static void append_row(struct csv *csv, const struct silence *silence)
+{
+	csv_append_time(csv, true, silence->until_ms);
+	csv_append_words(csv, silence->id);
+	csv_append_name(csv, silence->process);
+	csv_append_name(csv, silence->ip);
+	csv_append_name(csv, silence->resource);
+	csv_append_name(csv, silence->by);
+	csv_append_name(csv, silence->comment);
+	csv_end_row(csv);
+}
+
 void service_silences(struct service *service, const struct parameters *parameters, struct request *request,
                       struct response *response)
 {
-	(void)parameters, (void)request;
-	struct text *body = &response->body;
+	(void)request;
+	struct csv csv;
 	struct silence *silences;
 	size_t count;
 	if (!is_known(service, response))
@@ -148,19 +174,18 @@ void service_silences(struct service *service, const struct parameters *paramete
 		response_no_memory(response, result);
 		return;
 	}
-	text_append_char(body, '[');
+	bool in_rows = service_begin_answer(parameters, '[', "until,id,process,ip,resource,by,comment", &csv, response);
 	for (size_t i = 0; i < count; i++) {
-		text_append_string(body, i ? ", {\"id\": " : "{\"id\": ");
-		json_append_string(body, silences[i].id);
-		append_member(body, "process", silences[i].process);
-		append_member(body, "ip", silences[i].ip);
-		append_member(body, "resource", silences[i].resource);
-		text_append_string(body, ", \"until\": ");
-		json_append_seconds(body, silences[i].until_ms);
-		append_member(body, "by", silences[i].by);
-		append_member(body, "comment", silences[i].comment);
-		text_append_char(body, '}');
+		if (in_rows) {
+			append_row(&csv, &silences[i]);
+			continue;
+		}
+		text_append_string(&response->body, i ? ", " : "");
+		append_object(&response->body, &silences[i]);
 	}
-	text_append_string(body, "]\n");
+	if (in_rows)
+		response->content_type = media_type(MEDIA_CSV);
+	else
+		text_append_string(&response->body, "]\n");
 	free(silences);
 }

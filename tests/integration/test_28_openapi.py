@@ -115,17 +115,21 @@ class ServedTest(ServerTest):
         bodies = {"save-all": {"ipaddress": "10.28.0.1", "timestamp": now, "processes": {"b": [1, None]},
                                "oom_kills": {"timestamp": now, "processes": {"b": 1}}},
                   "save-alarms": {"data": [{**item, "color": "orange", "threshold": 80, "since": now}]},
+                  "silences": {"process": "a", "until": now + 60},
                   "save-forecasts": {"data": [{**item, "probability": 0.5, "forecast": 90, "expected_at": now + 60, "full_at": now + 86400}]}}
+        allowed = {"silences": "GET, HEAD, PUT"}
+        silence = None
         for method, path in sorted(INTERFACE.operations(), reverse=True):
-            name = path[1:].format(ip="10.28.0.1", service="collector", wish="start")
+            name = path[1:].format(ip="10.28.0.1", service="collector", wish="start", id=silence)
             with self.subTest(name):
-                answer = self.vigie.request(method.upper(), name, body=bodies.get(name), headers=bearer("admin-1"))
+                answer = self.vigie.request(method.upper(), name, body=bodies.get(name) if method == "put" else None, headers=bearer("admin-1"))
                 self.assertEqual(answer.status, 200, answer)
                 self.assertNotIn(answer.body.strip(), (b"{}", b"[]"))
-                for refused in ("TRACE", "DELETE"):
+                silence = answer.json()["id"] if (method, name) == ("put", "silences") else silence
+                for refused in ("TRACE", "POST" if method == "delete" else "DELETE"):
                     answer = self.vigie.request(refused, name)
                     self.assertEqual((answer.status, answer.headers["Allow"]),
-                                     (405, "GET, HEAD" if method == "get" else method.upper()))
+                                     (405, allowed.get(name, "GET, HEAD" if method == "get" else method.upper())))
 
 
 if __name__ == "__main__":

@@ -1199,6 +1199,10 @@ static void test_routes_silences_are_kept_shown_and_ended(void **state)
 	assert_int_equal(ask(f, "GET", "silences", "", NULL), 200);
 	assert_null(strstr(f->response.body.data, id));
 	assert_non_null(strstr(f->response.body.data, other));
+	assert_int_equal(ask(f, "GET", "silences", "format=csv", NULL), 200);
+	snprintf(wanted, sizeof(wanted), "Z,%s,*,10.0.0.6,cpu,Anna,a deploy\r\n", other);
+	assert_non_null(strstr(f->response.body.data, "until,id,process,ip,resource,by,comment\r\n"));
+	assert_non_null(strstr(f->response.body.data, wanted));
 }
 
 static void test_routes_query_alarm_tells_what_is_silenced(void **state)
