@@ -30,6 +30,8 @@ struct alarm {
 	double probability;  /* 0 to 1, of going over the threshold within the horizon */
 	int64_t expected_ms; /* when that is; 0: not known */
 	int64_t horizon_ms;  /* 0: that of the rules; otherwise so long, and `probability` says nothing of it */
+
+	int64_t silenced_ms; /* until when no channel tells of it; 0: they do */
 };
 
 enum transition_word {

@@ -113,7 +113,7 @@ bool alerts_lack(const struct alerts *alerts, const struct states *states)
 	const struct alarm *alarm = next_alarm(states, NULL, &series, &host);
 	for (; alarm; alarm = next_alarm(states, alarm, &series, &host)) {
 		const struct alert *alert = find(alerts, alarm);
-		if (!alert || alert->ended_ms)
+		if ((!alert || alert->ended_ms) && !alarm->silenced_ms)
 			return true;
 	}
 	return false;
@@ -122,7 +122,7 @@ bool alerts_lack(const struct alerts *alerts, const struct states *states)
 static int update_one(struct alerts *alerts, const struct alarm *alarm, const struct hostnames *names)
 {
 	struct alert *alert = find(alerts, alarm);
-	if ((!alert || alert->ended_ms) && !names)
+	if ((!alert || alert->ended_ms) && (!names || alarm->silenced_ms))
 		return 0;
 	if (alert && alert->ended_ms) {
 		drop(alerts, alert);

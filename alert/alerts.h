@@ -12,6 +12,9 @@
  * host's name stays what it was when the alert began. An alert about a host as a whole has neither process nor resource; a
  * host whose name is not known has no hostname. colour is red, amber or unknown.
  *
+ * What a silence covers (alert/states.h) does not begin, before that has ended; what has begun before goes on, so that
+ * nobody is told an end that is none, until it ends.
+ *
  * How Alertmanager 0.25 takes them (tests/integration/test_34_channels.py):
  * - Both times are always sent. Without startsAt an alert starts at its own endsAt, if that is to come.
  * - An alert ends at the endsAt that was sent last: it is renewed well before.
@@ -45,7 +48,7 @@ struct alerts;
 struct alerts *alerts_open(void);
 void alerts_close(struct alerts *alerts);
 
-/* Whether an alarm stands that is none of them yet. */
+/* Whether an alarm stands that is none of them yet, and is to be. */
 bool alerts_lack(const struct alerts *alerts, const struct states *states);
 
 /* Takes over what stands at `now_ms`; what does not stand any more ends. `names` are for alerts that begin; NULL: none

@@ -118,6 +118,10 @@ void fields_append(const struct transition *transition, enum fields_style style,
 	}
 	append_key(text, style, "since");
 	append_time(text, style, alarm->since_ms);
+	if (alarm->silenced_ms) {
+		append_key(text, style, "silenced");
+		append_time(text, style, alarm->silenced_ms);
+	}
 }
 
 bool fields_parse_time(const char *text, size_t length, int64_t *ret_time_ms)
@@ -189,7 +193,7 @@ static bool read_number(const char *value, double *ret_number)
 /* What stands in a line. */
 enum {
 	IP = 1, PROCESS = 2, RESOURCE = 4, VALUE = 8, FORECAST = 16, PROBABILITY = 32, THRESHOLD = 64, EXPECTED = 128,
-	SINCE = 256, HORIZON = 512, KILLS = 1024, REASON = 2048,
+	SINCE = 256, HORIZON = 512, KILLS = 1024, REASON = 2048, SILENCED = 4096,
 };
 
 static bool read_duration(const char *value, int64_t *ret_ms)
@@ -205,7 +209,8 @@ static bool read_field(const struct field *field, struct alarm *alarm, unsigned 
 {
 	size_t length = strlen(field->value);
 	static const char *const keys[] = { "ip", "process", "resource", "value", "forecast", "probability", "threshold",
-		                            "expected_at", "since", "horizon", "kills", "reason" };
+		                            "expected_at", "since", "horizon", "kills", "reason",
+		                            "silenced" };
 	unsigned bit = 0;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		bit |= strcmp(field->key, keys[i]) == 0 ? 1u << i : 0;
@@ -234,6 +239,8 @@ static bool read_field(const struct field *field, struct alarm *alarm, unsigned 
 		return strcmp(field->value, REASON_OOM) == 0;
 	case HORIZON:
 		return read_duration(field->value, &alarm->horizon_ms);
+	case SILENCED:
+		return fields_parse_time(field->value, length, &alarm->silenced_ms);
 	case EXPECTED:
 		return fields_parse_time(field->value, length, &alarm->expected_ms);
 	default:
@@ -263,11 +270,12 @@ bool fields_parse(const char *text, size_t length, struct transition *ret_transi
 	                      of_amber = of_series | FORECAST | PROBABILITY, of_far = of_series | HORIZON;
 	transition.word = (enum transition_word)word;
 	if (transition.word == TRANSITION_OOM) {
-		if (seen == (of_host | KILLS))
+		bool right = (seen & ~(unsigned)SILENCED) == (of_host | KILLS);
+		if (right)
 			*ret_transition = transition;
-		return seen == (of_host | KILLS);
+		return right;
 	}
-	unsigned needed = seen & ~(unsigned)(EXPECTED | REASON);
+	unsigned needed = seen & ~(unsigned)(EXPECTED | REASON | SILENCED);
 	bool amber = needed == of_amber || needed == of_far;
 	enum color color = needed == of_host ? COLOR_UNKNOWN : amber ? COLOR_ORANGE : COLOR_RED;
 	if (needed != of_host && needed != of_series && !amber)

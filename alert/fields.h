@@ -7,6 +7,8 @@
  *   UNKNOWN  ip= process= since=
  *   OOM      ip= process= kills= since=
  *
+ * Each has silenced= behind them where a silence covers it: until when.
+ *
  * CLEAR, GONE and REMINDER have those of the alarm that they are about, and a GONE reason=oom where the kernel has killed
  * the process for want of memory; expected_at is left
  * out where it is not known or the forecast is under the threshold, and of an alarm that has

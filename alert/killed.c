@@ -66,12 +66,15 @@ bool state_table_was_killed(const struct states *states, const struct series_sta
 	return false;
 }
 
-static int say(const struct kill *kill, int64_t now_ms, struct transitions *transitions)
+static int say(const struct states *states, const struct kill *kill, int64_t now_ms, struct transitions *transitions)
 {
 	struct alarm alarm = { .resource = RESOURCE_COUNT, .color = COLOR_GREEN, .value = kill->count, .since_ms = kill->time_ms,
 		                   .said_ms = now_ms };
 	memcpy(alarm.ip, kill->ip, sizeof(alarm.ip));
 	strncpy(alarm.process, kill->process, sizeof(alarm.process) - 1);
+	struct alarm of_memory = alarm;
+	of_memory.resource = RESOURCE_MEM;
+	alarm.silenced_ms = state_table_silence(states, &of_memory);
 	return transitions_add(transitions, TRANSITION_OOM, COLOR_GREEN, &alarm);
 }
 
@@ -85,7 +88,7 @@ int states_evaluate_kills(struct states *states, const struct rules *rules, cons
 		char key[KILLED_KEY_SIZE];
 		if (kill->time_ms < now_ms - 2 * STATES_KILLS_MS || find(states, kill->ip, kill->process, kill->time_ms, key))
 			continue;
-		int result = rules_find(rules, kill->ip, kill->process, RESOURCE_MEM)->mute ? 0 : say(kill, now_ms, transitions);
+		int result = rules_find(rules, kill->ip, kill->process, RESOURCE_MEM)->mute ? 0 : say(states, kill, now_ms, transitions);
 		if (!result) {
 			result = states_restore_killed(states, kill->ip, kill->process, kill->time_ms);
 			if (result && transitions->count)

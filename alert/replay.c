@@ -21,11 +21,12 @@ static int replay_series(struct host *host, const struct alarm *alarm)
 		return -ENOMEM;
 	struct series_state *state = &series->state;
 	/* What is known already, the state knows better. */
-	if (state->alarm.color == alarm->color && state->alarm.since_ms == alarm->since_ms)
-		state->alarm.said_ms = alarm->said_ms;
-	else
+	bool known = state->alarm.color == alarm->color && state->alarm.since_ms == alarm->since_ms;
+	if (!known)
 		*state = (struct series_state){ .alarm = *alarm, .sample_ms = alarm->since_ms, .over_ms = alarm->since_ms,
 			                        .likely_ms = alarm->since_ms };
+	state->alarm.said_ms = alarm->said_ms;
+	state->alarm.silenced_ms = alarm->silenced_ms;
 	return 0;
 }
 
@@ -38,6 +39,7 @@ static void replay_silence(struct states *states, struct host *host, const struc
 	}
 	state->alarm.color = transition->alarm.color;
 	state->alarm.said_ms = transition->alarm.said_ms;
+	state->alarm.silenced_ms = transition->alarm.silenced_ms;
 	if (state->alarm.color != COLOR_UNKNOWN)
 		return;
 	state->alarm.since_ms = transition->alarm.since_ms;

@@ -207,6 +207,7 @@ int service_open(const struct config *config, const char *source, struct service
 	service->asking.operation = "asking for the latest samples";
 	service->naming.operation = "asking for the names of hosts";
 	service->asking_kills.operation = "asking for the OOM kills";
+	service->silencing.operation = "asking for the silences";
 	service->evaluating.operation = "the evaluation";
 	service->skipping.operation = "reading all of the answers";
 	service->logging.operation = "writing the alert log";
@@ -234,6 +235,7 @@ void service_close(struct service *service)
 	uplink_close(service->uplink);
 	rules_free(service->rules);
 	transitions_free(&service->transitions);
+	silences_free(&service->silences);
 	free(service);
 }
 

@@ -25,10 +25,12 @@ struct service {
 	struct alertmanager *alertmanager; /* NULL: there is none */
 	int64_t reminder_ms; /* 0: none */
 	struct transitions transitions;
+	struct silences silences; /* as they were last heard of */
+	bool knows_silences; /* since the start */
 	bool without_forecasts; /* has been said */
 	bool had_forecasts;     /* since the start */
 	bool stopped;           /* by the server, and that was logged */
-	struct trouble asking, naming, evaluating, skipping, logging, saving, reporting, asking_kills;
+	struct trouble asking, naming, silencing, evaluating, skipping, logging, saving, reporting, asking_kills;
 };
 
 /* 0 or a negative errno, as state_file_write(). */

@@ -4,12 +4,21 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 static void save_changes(struct service *service)
 {
 	if (states_changed(service->states) || service->log.changed)
 		trouble_watch(&service->saving, service_save_states(service), NULL);
+}
+
+/* Who is told of a transition beside the log. */
+static void tell_channels(struct service *service, const struct transition *transition)
+{
+	if (transition->alarm.silenced_ms)
+		return;
+	hook_add(service->hook, transition);
 }
 
 /* The lines first, for whoever follows them. */
@@ -20,7 +29,7 @@ static void tell(struct service *service, int64_t now_ms)
 		alert_log_add(&service->log, &transitions->items[i], now_ms);
 	service_flush_log(service);
 	for (size_t i = 0; i < transitions->count; i++)
-		hook_add(service->hook, &transitions->items[i]);
+		tell_channels(service, &transitions->items[i]);
 	save_changes(service);
 	service_tell_alertmanager(service, now_ms);
 }
@@ -49,6 +58,50 @@ static bool ask_forecasts(struct service *service, struct forecasts *ret_forecas
 	service->without_forecasts = result != 0;
 	text_free(&error);
 	return result == 0;
+}
+
+static void log_silence(const struct silence *silence, const char *what)
+{
+	char until[CLOCK_RFC3339_SIZE];
+	clock_format_rfc3339(silence->until_ms, until);
+	log_info("the silence %s of process \"%s\", ip \"%s\", resource \"%s\" until %s %s", silence->id, silence->process, silence->ip,
+	         silence->resource, until, what);
+}
+
+/* Those that are in one answer and not in the other. */
+static void log_changes(const struct silences *before, const struct silences *after)
+{
+	for (size_t i = 0; i < before->count; i++) {
+		if (!silences_find(after, before->items[i].id))
+			log_silence(&before->items[i], "has ended");
+	}
+	for (size_t i = 0; i < after->count; i++) {
+		if (!silences_find(before, after->items[i].id))
+			log_silence(&after->items[i], "holds");
+	}
+}
+
+/* Asks which silences hold. While nobody says, those go on that were known, until they end by our clock. */
+static void ask_silences(struct service *service, int64_t now_ms)
+{
+	struct text error = TEXT_EMPTY;
+	struct silences silences;
+	int result = uplink_silences(service->uplink, &silences, &error);
+	if (!result) {
+		log_changes(&service->silences, &silences);
+		silences_free(&service->silences);
+		service->silences = silences;
+		service->knows_silences = true;
+	} else {
+		for (size_t i = 0; i < service->silences.count; i++) {
+			if (service->silences.items[i].until_ms <= now_ms)
+				log_silence(&service->silences.items[i], "has ended");
+		}
+		silences_drop_ended(&service->silences, now_ms);
+	}
+	trouble_watch(&service->silencing, result, error.data);
+	text_free(&error);
+	states_set_silences(service->states, service->knows_silences ? &service->silences : NULL);
 }
 
 static void watch_skipped(struct service *service, size_t skipped)
@@ -82,11 +135,16 @@ static int judge(struct service *service, const struct latest *latest, int64_t n
 	struct states *states = service->states;
 	struct transitions *transitions = &service->transitions;
 	size_t skipped_kills = 0;
+	ask_silences(service, now_ms);
 	int result = judge_kills(service, now_ms, &skipped_kills);
 	if (result)
 		return result;
 	result = states_evaluate(states, service->rules, latest, now_ms, transitions);
 	tell(service, now_ms);
+	if (!result) {
+		result = states_unsilence(states, transitions);
+		tell(service, now_ms);
+	}
 	if (result)
 		return result;
 	log_debug("%zu samples, %zu transitions", latest->count, transitions->count);
@@ -97,7 +155,7 @@ static int judge(struct service *service, const struct latest *latest, int64_t n
 		tell(service, now_ms);
 		log_debug("%zu forecasts, %zu transitions", forecasts.count, transitions->count);
 	}
-	watch_skipped(service, latest->skipped + forecasts.skipped + skipped_kills);
+	watch_skipped(service, latest->skipped + forecasts.skipped + service->silences.skipped + skipped_kills);
 	forecasts_free(&forecasts);
 	if (!result) {
 		result = states_remind(states, service->reminder_ms, transitions);

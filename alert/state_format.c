@@ -24,12 +24,19 @@ static void append_number(struct text *text, const char *key, double number)
 	json_append_number(text, number);
 }
 
+static void append_silence(struct text *text, const struct alarm *alarm)
+{
+	if (alarm->silenced_ms)
+		append_time(text, "silenced", alarm->silenced_ms);
+}
+
 static void append_host(struct text *text, const struct host_state *host)
 {
 	text_printf(text, "{\"ip\": \"%s\", \"color\": \"%s\"", host->alarm.ip, wire_color_name(host->alarm.color));
 	append_time(text, "last_seen", host->last_seen_ms);
 	append_time(text, "since", host->alarm.since_ms);
 	append_time(text, "said", host->alarm.said_ms);
+	append_silence(text, &host->alarm);
 	if (host->absent)
 		append_number(text, "absent", (double)host->absent);
 	text_append_char(text, '}');
@@ -53,6 +60,7 @@ static void append_series(struct text *text, const struct series_state *series)
 		append_number(text, "fulls", (double)series->fulls);
 	append_time(text, "likely", series->likely_ms);
 	append_time(text, "said", alarm->said_ms);
+	append_silence(text, alarm);
 	if (alarm->color == COLOR_ORANGE) {
 		append_number(text, "forecast", alarm->forecast);
 		append_number(text, "probability", alarm->probability);
@@ -195,6 +203,7 @@ static int read_host(const cJSON *item, struct states *states)
 	    !read_time(item, "last_seen", &host.last_seen_ms) || !read_time(item, "since", &host.alarm.since_ms))
 		return -EBADMSG;
 	if ((has(item, "said") && !read_time(item, "said", &host.alarm.said_ms)) ||
+	    (has(item, "silenced") && !read_time(item, "silenced", &host.alarm.silenced_ms)) ||
 	    (has(item, "absent") && !read_count(item, "absent", &host.absent)))
 		return -EBADMSG;
 	if (host.alarm.color != COLOR_GREEN && host.alarm.color != COLOR_UNKNOWN)
@@ -212,6 +221,7 @@ static bool read_later_members(const cJSON *item, struct series_state *series)
 	       (!has(item, "fulls") || read_count(item, "fulls", &series->fulls)) &&
 	       (!has(item, "likely") || read_time(item, "likely", &series->likely_ms)) &&
 	       (!has(item, "said") || read_time(item, "said", &alarm->said_ms)) &&
+	       (!has(item, "silenced") || read_time(item, "silenced", &alarm->silenced_ms)) &&
 	       (alarm->color != COLOR_ORANGE ||
 	        (read_number(item, "forecast", &alarm->forecast) &&
 	         read_number(item, "probability", &alarm->probability) &&

@@ -110,12 +110,21 @@ void state_table_drop_if_green(struct series *series)
 		drop_series(series);
 }
 
+int64_t state_table_silence(const struct states *states, const struct alarm *alarm)
+{
+	const struct silences *silences = states->silences;
+	if (!silences)
+		return alarm->silenced_ms > states->evaluated_ms ? alarm->silenced_ms : 0;
+	return silence_until(silences->items, silences->count, alarm->ip, alarm->process, alarm->resource);
+}
+
 int state_table_turn(struct states *states, struct transitions *transitions, struct alarm *alarm,
                      enum transition_word word, enum color color)
 {
 	const struct alarm before = *alarm;
 	alarm->color = color;
 	alarm->said_ms = states->evaluated_ms;
+	alarm->silenced_ms = state_table_silence(states, alarm);
 	int result = transitions_add(transitions, word, before.color, alarm);
 	if (result)
 		*alarm = before;

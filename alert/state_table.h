@@ -45,6 +45,7 @@ struct states {
 	int64_t evaluated_ms; /* wall clock of the last evaluation; 0: long ago */
 	int64_t saved_ms;     /* the one that the restored state was saved in; 0: there was none */
 	struct states_unwritten unwritten;
+	const struct silences *silences; /* that hold now; NULL: not known */
 	uint64_t evaluation;
 	bool changed;
 };
@@ -60,7 +61,11 @@ struct series *state_table_add_series(struct host *host, const char *process, en
 /* Drops a host with its series. */
 void state_table_drop_host(struct states *states, struct host *host);
 
-/* Gives `alarm` its new colour and tells so: 0 or -ENOMEM, and then it has its old one. */
+/* Until when no channel tells of an alarm; 0: they do. Of one that was silenced it is believed while the silences are not
+ * known. */
+int64_t state_table_silence(const struct states *states, const struct alarm *alarm);
+
+/* Gives `alarm` its new colour and tells so, and whether channels do: 0 or -ENOMEM, and then it has its old one. */
 int state_table_turn(struct states *states, struct transitions *transitions, struct alarm *alarm,
                      enum transition_word word, enum color color) __attribute__((warn_unused_result));
 

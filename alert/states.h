@@ -27,6 +27,9 @@
  * - OOM: the kernel of a host has killed a process for want of memory: said once for each of the collector's intervals, of
  *   the last STATES_KILLS_MS, unless it is muted. The GONE of such a process says so.
  *
+ * - An alarm that a silence (common/silence.h) covers is as any other, and says so: who tells of transitions keeps its to
+ *   itself. One that stands when its silence ends is said again, with the word that it was raised with.
+ *
  * Silence is judged by absence from latest, which the server judges by its own
  * clock: no clock of ours takes part. After an interruption (the server was not
  * reached, evaluations were missed, the machine slept, its clock was set, the
@@ -48,6 +51,7 @@
 #include "alert/forecasts.h"
 #include "alert/kills.h"
 #include "alert/latest.h"
+#include "alert/silences.h"
 #include "common/rules.h"
 #include "common/text.h"
 
@@ -124,6 +128,15 @@ int states_evaluate_kills(struct states *states, const struct rules *rules, cons
 int states_evaluate_forecasts(struct states *states, const struct rules *rules, const struct latest *latest,
                               const struct forecasts *forecasts, struct transitions *transitions)
 	__attribute__((warn_unused_result));
+
+/* The silences that hold from now on; borrowed until the next call. NULL, as at first: they are not known. */
+void states_set_silences(struct states *states, const struct silences *silences);
+
+/*
+ * After states_evaluate(): takes up what the silences have become, and says each alarm again that stands and was silenced
+ * until now. The transitions replace those in `transitions`; 0 or -ENOMEM, as there.
+ */
+int states_unsilence(struct states *states, struct transitions *transitions) __attribute__((warn_unused_result));
 
 /*
  * After states_evaluate(): a REMINDER for each alarm that has stood `reminder_ms` (0: never)

@@ -93,6 +93,24 @@ int uplink_kills(struct uplink *uplink, struct kills *ret_kills, struct text *re
 	return result;
 }
 
+int uplink_silences(struct uplink *uplink, struct silences *ret_silences, struct text *ret_error)
+{
+	const struct text *body;
+	int result = client_get(uplink->forecasts_client, "silences", &body, ret_error);
+	if (result == -EREMOTEIO && client_status(uplink->forecasts_client) == 404) {
+		*ret_silences = (struct silences){ 0 }; /* an earlier version */
+		return 0;
+	}
+	if (result)
+		return result;
+	struct text wrong = TEXT_EMPTY;
+	result = silences_parse(body->data, body->length, ret_silences, &wrong);
+	if (result)
+		client_blame(uplink->forecasts_client, wrong.data ? wrong.data : strerror(-result), ret_error);
+	text_free(&wrong);
+	return result;
+}
+
 /* Whether vigie-forecast reports: 0, -ENODATA, or why that cannot be known. */
 static int check_health(struct uplink *uplink, struct text *ret_error)
 {

@@ -1,8 +1,9 @@
 /*
- * The server's REST interface as vigie-alert uses it: GET latest, GET forecasts, GET oom-kills, GET hosts, PUT save-alarms.
+ * The server's REST interface as vigie-alert uses it: GET latest, GET silences, GET forecasts, GET oom-kills, GET hosts,
+ * PUT save-alarms.
  *
  * One thread uses an uplink. Requests wait for their answer, at most `timeout_ms`.
- * The forecasts and what was killed have a connection and a time of their own, so that one that hangs disturbs no
+ * The forecasts, the silences and what was killed have a connection and a time of their own, so that one that hangs disturbs no
  * other.
  */
 #ifndef VIGIE_ALERT_UPLINK_H
@@ -14,13 +15,15 @@
 #include "alert/forecasts.h"
 #include "alert/hostnames.h"
 #include "alert/latest.h"
+#include "alert/silences.h"
 #include "alert/states.h"
 #include "common/text.h"
 
 struct uplink;
 
 /* `url` is that of the REST interface, copied as `token` is ("": none is sent) and `proxy`, as in
- * client_open(). `forecasts_ms` bounds each request of uplink_forecasts(). NULL: out of memory. */
+ * client_open(). `forecasts_ms` bounds each request of uplink_forecasts() and
+ * uplink_silences(). NULL: out of memory. */
 struct uplink *uplink_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms,
                            int64_t forecasts_ms);
 void uplink_close(struct uplink *uplink);
@@ -40,6 +43,11 @@ int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text 
 /* Asks whom the kernels of the hosts have killed in the last STATES_KILLS_MS. Returns 0 with an answer to be freed with
  * kills_free(), or an error of uplink_latest() with a sentence in `ret_error`. */
 int uplink_kills(struct uplink *uplink, struct kills *ret_kills, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/* Asks for the silences: 0 with an answer to be freed with silences_free(), of a server that knows none, too; or an error of
+ * uplink_latest(), with a sentence in `ret_error`. */
+int uplink_silences(struct uplink *uplink, struct silences *ret_silences, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
 /*

@@ -17,6 +17,7 @@ struct world {
 	struct states *states;
 	struct hostnames names;
 	struct text body;
+	int64_t silenced_ms; /* of what is to stand next */
 };
 
 static int set_up(void **state)
@@ -62,6 +63,7 @@ static void stand(struct world *world, const char *ip, const char *process, enum
 		return;
 	strcpy(series.alarm.ip, ip);
 	strcpy(series.alarm.process, process);
+	series.alarm.silenced_ms = world->silenced_ms;
 	if (color == COLOR_ORANGE) {
 		series.alarm.forecast = 91.2;
 		series.alarm.probability = 0.83;
@@ -147,6 +149,35 @@ static void test_alerts_format_a_host_has_neither_process_nor_resource(void **st
 	                    "[{\"labels\": {\"alertname\": \"vigie\", \"colour\": \"unknown\", \"host\": \"10.0.0.6\"}, "
 	                    "\"annotations\": {\"summary\": \"10.0.0.6 is silent\"}, \"startsAt\": \"2026-11-22T13:59:15.000Z\", "
 	                    "\"endsAt\": \"2026-11-22T14:03:15.000Z\", \"generatorURL\": \"" PAGE "hosts\"}]");
+}
+
+static void test_alerts_update_what_is_silenced_does_not_begin_but_goes_on_and_ends(void **state)
+{
+	struct world *world = *state;
+	world->silenced_ms = NOW + 10 * MINUTE;
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	assert_false(alerts_lack(world->alerts, world->states));
+	update(world, NOW);
+	assert_string_equal(body(world, 0, NOW), "[]");
+	/* The silence ends, and begins again. */
+	world->silenced_ms = 0;
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	assert_true(alerts_lack(world->alerts, world->states));
+	update(world, NOW + MINUTE);
+	assert_non_null(strstr(body(world, 0, NOW + MINUTE), "\"endsAt\": \"2026-11-22T14:05:15.000Z\""));
+	world->silenced_ms = NOW + 10 * MINUTE;
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	update(world, NOW + 2 * MINUTE);
+	assert_non_null(strstr(body(world, 0, NOW + 2 * MINUTE), "\"endsAt\": \"2026-11-22T14:06:15.000Z\""));
+	/* It becomes another, which is not told. */
+	stand(world, "10.0.0.5", "java", COLOR_ORANGE);
+	update(world, NOW + 3 * MINUTE);
+	assert_non_null(strstr(body(world, 0, NOW + 4 * MINUTE), "\"endsAt\": \"2026-11-22T14:03:15.000Z\""));
+	assert_null(strstr(body(world, 0, NOW + 4 * MINUTE), "amber"));
+	/* Nor is it where it has ended and stands again. */
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	update(world, NOW + 5 * MINUTE);
+	assert_non_null(strstr(body(world, 0, NOW + 6 * MINUTE), "\"endsAt\": \"2026-11-22T14:03:15.000Z\""));
 }
 
 static void test_alerts_format_many_are_several_bodies(void **state)
@@ -282,6 +313,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_alerts_format_a_red_its_renewal_and_its_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_an_amber_becomes_a_red, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_a_host_has_neither_process_nor_resource, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alerts_update_what_is_silenced_does_not_begin_but_goes_on_and_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_many_are_several_bodies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_update_without_names_nothing_begins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_forget_keeps_an_end_until_it_is_known_everywhere, set_up, tear_down),

@@ -84,6 +84,18 @@ static void test_states_replay_kill_of_a_line_is_not_said_again(void **state)
 	world_close(&world);
 }
 
+static void test_states_evaluate_kills_a_silence_of_memory_covers_them(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	silence(&world, "ja*", "mem");
+	assert_string_equal(answer(&world, "java", (const int[]){ 10, 0 }), "OOM 10.0.0.5 java 1 10 silenced");
+	silence(&world, "ja*", "cpu");
+	assert_string_equal(answer(&world, "java", (const int[]){ 20, 10, 0 }), "OOM 10.0.0.5 java 1 20");
+	world_close(&world);
+}
+
 static void test_states_evaluate_what_was_killed_is_gone_by_that(void **state)
 {
 	(void)state;
@@ -120,6 +132,7 @@ int main(void)
 		cmocka_unit_test(test_kills_parse_what_is_not_of_its_shape_is_left_out_and_counted),
 		cmocka_unit_test(test_states_evaluate_kills_each_is_said_once),
 		cmocka_unit_test(test_states_replay_kill_of_a_line_is_not_said_again),
+		cmocka_unit_test(test_states_evaluate_kills_a_silence_of_memory_covers_them),
 		cmocka_unit_test(test_states_evaluate_what_was_killed_is_gone_by_that),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,7 @@ static struct {
 	struct http_server *http;
 	char latest[256];      /* the body of the answer to GET latest; "": it is 503 */
 	const char *forecasts; /* likewise */
+	const char *silences;  /* likewise; "404": it knows none */
 	struct text reported;  /* the body of the last PUT */
 	struct text said;      /* what alert.log held when the forecasts were asked for */
 } server;
@@ -55,11 +56,13 @@ static bool answer(void *user, const struct http_server_request *request, struct
 		body = server.forecasts;
 		text_reset(&server.said);
 		(void)!whole_file_read(paths[LOG], &server.said);
+	} else if (strncmp(request->head, "GET /silences ", 14) == 0) {
+		body = server.silences;
 	} else if (strncmp(request->head, "PUT ", 4) == 0) {
 		text_reset(&server.reported);
 		text_append_string(&server.reported, request->body);
 	}
-	http_server_format(body[0] ? 200 : 503, NULL, body, ret_answer);
+	http_server_format(strcmp(body, "404") == 0 ? 404 : body[0] ? 200 : 503, NULL, body, ret_answer);
 	return true;
 }
 
@@ -348,6 +351,45 @@ static void test_service_evaluate_without_a_server_goes_on_when_it_is_back(void 
 	service_close(service);
 }
 
+/* That it is not run for what is silenced is seen where it has run for what came later. */
+static void test_service_evaluate_silenced_is_told_by_the_hook_when_the_silence_ends(void **state)
+{
+	(void)state;
+	static const char silence[] = "[{\"id\": \"1\", \"process\": \"jav*\", \"ip\": \"*\", \"resource\": \"*\", \"until\": 1795356035}]";
+	char hook[TEMPORARY_FOLDER_SIZE + 32];
+	snprintf(hook, sizeof(hook), "alert.hook=%s/hook", folder);
+	captured_stderr_begin();
+	server.silences = silence;
+	struct service *service = open_service(hook);
+	evaluate(service, 0, 83.1);
+	assert_int_equal(count_in(paths[LOG], "silenced=2026-11-22T14:00:35Z\n"), 1);
+	assert_int_equal(count_in(paths[STATE], "\"silenced\": 1795356035"), 1);
+	server.silences = ""; /* it is known nevertheless */
+	evaluate(service, 1, 83.2);
+	assert_int_equal(count_in(paths[LOG], "\n"), 1);
+	evaluate(service, 2, 83.3); /* at 14:00:35 */
+	assert_int_equal(count_in(paths[LOG], "\n"), 2);
+	assert_int_equal(count_in(paths[LOG], "RED ip=10.0.0.5 process=\"java\" resource=cpu value=83.30 threshold=80 "
+	                          "since=2026-11-22T14:00:10Z\n"), 1);
+	for (int i = 0; i < 60000 && count_in(paths[HOOK_OUTPUT], "\n") == 0; i++)
+		usleep(1000);
+	/* A server that knows no silences has none. */
+	server.silences = silence;
+	evaluate(service, 3, 83.4);
+	server.silences = "404";
+	evaluate(service, 4, 83.5);
+	assert_int_equal(count_in(paths[LOG], "\n"), 3);
+	for (int i = 0; i < 60000 && count_in(paths[HOOK_OUTPUT], "\n") == 1; i++)
+		usleep(1000);
+	service_close(service);
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count("the silence 1 of process \"jav*\", ip \"*\", resource \"*\" until 2026-11-22T14:00:35.000Z holds"), 2);
+	assert_int_equal(captured_stderr_count("T14:00:35.000Z has ended"), 2);
+	assert_int_equal(captured_stderr_count("asking for the silences fails"), 1);
+	assert_int_equal(count_in(paths[HOOK_OUTPUT], "\n"), 2);
+	assert_int_equal(count_in(paths[HOOK_OUTPUT], "silenced="), 0);
+}
+
 static void test_service_save_writes_the_state(void **state)
 {
 	(void)state;
@@ -391,6 +433,7 @@ static int empty_folder(void **state)
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		unlink(paths[i]);
 	server.forecasts = "{}";
+	server.silences = "[]";
 	return 0;
 }
 
@@ -440,6 +483,7 @@ int main(void)
 		SERVICE_TEST(test_service_reload_takes_all_that_it_can),
 		SERVICE_TEST(test_service_evaluate_patient_round_waits_for_the_tick),
 		SERVICE_TEST(test_service_evaluate_without_a_server_goes_on_when_it_is_back),
+		SERVICE_TEST(test_service_evaluate_silenced_is_told_by_the_hook_when_the_silence_ends),
 		SERVICE_TEST(test_service_save_writes_the_state),
 		SERVICE_TEST(test_service_check_table),
 	};

@@ -25,6 +25,8 @@ struct world {
 	struct forecasts forecasts; /* likewise */
 	bool forecasting;     /* whether there are forecasts to be had */
 	int64_t reminder_ms;
+	struct silence silence_items[1];
+	struct silences silences; /* as the server tells them */
 	int64_t now_ms;       /* a boundary, the alert's clock */
 	int64_t data_ms;      /* a boundary, the hosts' clock */
 	char said[512];       /* what the last evaluation brought */
@@ -100,9 +102,10 @@ static inline void note_transitions(struct world *world)
 	for (size_t i = 0; i < world->transitions.count; i++) {
 		const struct transition *transition = &world->transitions.items[i];
 		size_t used = strlen(world->said);
-		snprintf(world->said + used, sizeof(world->said) - used, "%s%s %s %s %g %g", used ? "; " : "",
+		snprintf(world->said + used, sizeof(world->said) - used, "%s%s %s %s %g %g%s", used ? "; " : "",
 		         words[transition->word], transition->alarm.ip, transition->alarm.process,
-		         transition->alarm.value, (double)(transition->alarm.since_ms - START) / 1000);
+		         transition->alarm.value, (double)(transition->alarm.since_ms - START) / 1000,
+		         transition->alarm.silenced_ms ? " silenced" : "");
 	}
 }
 
@@ -113,6 +116,8 @@ static inline const char *evaluate(struct world *world)
 	world->said[0] = '\0';
 	assert_int_equal(states_evaluate(world->states, world->rules, &world->latest, world->now_ms + PHASE,
 	                                 &world->transitions), 0);
+	note_transitions(world);
+	assert_int_equal(states_unsilence(world->states, &world->transitions), 0);
 	note_transitions(world);
 	if (world->forecasting) {
 		assert_int_equal(states_evaluate_forecasts(world->states, world->rules, &world->latest,
@@ -164,6 +169,17 @@ static inline size_t count_hosts(const struct world *world)
 	     host = states_next_host(world->states, host))
 		count++;
 	return count;
+}
+
+/* From now on the server tells this silence alone; NULL: none. */
+static inline void silence(struct world *world, const char *process, const char *resource)
+{
+	struct silence *item = world->silence_items;
+	*item = (struct silence){ .id = "1", .ip = "10.0.0.*", .until_ms = START + HOUR };
+	strcpy(item->process, process ? process : "");
+	strcpy(item->resource, resource);
+	world->silences = (struct silences){ .items = world->silence_items, .count = process ? 1 : 0 };
+	states_set_silences(world->states, &world->silences);
 }
 
 /* What a restart does, through the state file's content. */
