@@ -3,6 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum transition_word alarm_word(const struct alarm *alarm)
+{
+	if (alarm->color == COLOR_UNKNOWN)
+		return TRANSITION_UNKNOWN;
+	if (alarm->color == COLOR_ORANGE)
+		return TRANSITION_AMBER;
+	return alarm->resource == RESOURCE_COUNT ? TRANSITION_MISSING : TRANSITION_RED;
+}
+
 int transitions_add(struct transitions *transitions, enum transition_word word, enum color before,
                     const struct alarm *alarm)
 {

@@ -11,9 +11,9 @@
 
 #include "common/wire.h"
 
-/* About a series; or about a host as a whole: process is WIRE_HOST_ITSELF,
- * resource RESOURCE_COUNT, and there is no value and no threshold. What TRANSITION_OOM is about is no alarm and stays green:
- * resource is RESOURCE_COUNT, `value` how many were killed, `since_ms` when. */
+/* About a series; or about a host as a whole: process is WIRE_HOST_ITSELF; or about a process that must run and is missing,
+ * which is red. Of these two resource is RESOURCE_COUNT, and there is no value and no threshold. What TRANSITION_OOM is about
+ * is no alarm and stays green: resource is RESOURCE_COUNT, `value` how many were killed, `since_ms` when. */
 struct alarm {
 	char ip[WIRE_IP_SIZE];
 	char process[WIRE_NAME_SIZE];
@@ -22,7 +22,8 @@ struct alarm {
 	double value;     /* percent, of the newest sample */
 	double threshold; /* percent */
 	int64_t since_ms; /* of the sample that went over, or was the newest when the forecast first
-	                   * said so; the last one of a silent host */
+	                   * said so; the last one of a silent host; the host's first without
+	                   * what is missing */
 	int64_t said_ms;  /* wall clock of its line or its last reminder; 0: not known */
 
 	/* Of an AMBER, what the newest forecast says; otherwise meaningless. */
@@ -43,6 +44,7 @@ enum transition_word {
 	TRANSITION_REMINDER,
 	TRANSITION_OOM,    /* the kernel has killed for want of memory */
 	TRANSITION_KILLED, /* GONE, of what it has killed */
+	TRANSITION_MISSING,
 };
 
 struct transition {
@@ -57,6 +59,9 @@ struct transitions {
 	size_t count;
 	size_t capacity;
 };
+
+/* What an alarm that stands was raised with: RED, AMBER, UNKNOWN or MISSING. */
+enum transition_word alarm_word(const struct alarm *alarm);
 
 /* 0 or -ENOMEM. */
 int transitions_add(struct transitions *transitions, enum transition_word word, enum color before,

@@ -26,10 +26,10 @@ static void append_labels(const struct alarm *alarm, const char *hostname, struc
 	append_string(body, ", ", "host", alarm->ip);
 	if (hostname[0])
 		append_string(body, ", ", "hostname", hostname);
-	if (alarm->resource != RESOURCE_COUNT) {
+	if (alarm->color != COLOR_UNKNOWN)
 		append_string(body, ", ", "process", alarm->process);
+	if (alarm->resource != RESOURCE_COUNT)
 		append_string(body, ", ", "resource", wire_resource_name(alarm->resource));
-	}
 	text_append_char(body, '}');
 }
 
@@ -38,8 +38,10 @@ static void append_summary(const struct alarm *alarm, const char *hostname, stru
 {
 	struct text sentence = TEXT_EMPTY;
 	const char *host = hostname[0] ? hostname : alarm->ip;
-	if (alarm->resource == RESOURCE_COUNT) {
+	if (alarm->color == COLOR_UNKNOWN) {
 		text_printf(&sentence, "%s is silent", host);
+	} else if (alarm->resource == RESOURCE_COUNT) {
+		text_printf(&sentence, "%s on %s must run and does not", alarm->process, host);
 	} else {
 		text_printf(&sentence, "%s on %s: %s %.2f %%, ", alarm->process, host, wire_resource_name(alarm->resource), alarm->value);
 		text_append_string(&sentence, alarm->color == COLOR_RED ? "limit " : "expected over ");
@@ -84,10 +86,13 @@ static void append_url(const struct alarm *alarm, const char *page, struct text 
 {
 	struct text url = TEXT_EMPTY;
 	text_append_string(&url, page);
-	if (alarm->resource == RESOURCE_COUNT) {
+	if (alarm->color == COLOR_UNKNOWN) {
 		text_append_string(&url, "hosts");
 	} else {
-		text_printf(&url, "get-all-detailed?window=1h&timestamps=1&resource=%s&ip=", wire_resource_name(alarm->resource));
+		text_append_string(&url, "get-all-detailed?window=1h&timestamps=1");
+		if (alarm->resource != RESOURCE_COUNT)
+			text_printf(&url, "&resource=%s", wire_resource_name(alarm->resource));
+		text_append_string(&url, "&ip=");
 		http_append_escaped(&url, alarm->ip);
 		text_append_string(&url, "&process=");
 		http_append_escaped(&url, alarm->process);

@@ -206,18 +206,13 @@ void alerts_forget(struct alerts *alerts, uint64_t version, int64_t now_ms)
 	}
 }
 
-static enum transition_word word_of(enum color color)
-{
-	return color == COLOR_RED ? TRANSITION_RED : color == COLOR_ORANGE ? TRANSITION_AMBER : TRANSITION_UNKNOWN;
-}
-
 void alerts_save(const struct alerts *alerts, struct text *text)
 {
 	struct text line = TEXT_EMPTY;
 	text_printf(text, "{\"format\": \"" FORMAT "\", \"version\": %d,\n\"alerts\": [", VERSION);
 	const char *separator = "\n";
 	for (const struct alert *alert = alerts->table; alert; alert = alert->hh.next) {
-		const struct transition transition = { .word = word_of(alert->alarm.color), .alarm = alert->alarm };
+		const struct transition transition = { .word = alarm_word(&alert->alarm), .alarm = alert->alarm };
 		text_reset(&line);
 		fields_append(&transition, FIELDS_LINE, &line);
 		text_printf(text, "%s{\"ended\": ", separator);

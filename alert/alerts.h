@@ -9,7 +9,8 @@
  *
  * The labels are what Alertmanager knows an alert by. The colour is one of them, so that it can be routed by, and inhibited:
  * an AMBER that becomes a RED ends, and another alert begins. What may change meanwhile is in the annotations; a
- * host's name stays what it was when the alert began. An alert about a host as a whole has neither process nor resource; a
+ * host's name stays what it was when the alert began. An alert about a host as a whole has neither process nor resource, one
+ * about a process that must run and does not has no resource; a
  * host whose name is not known has no hostname. colour is red, amber or unknown.
  *
  * What a silence covers (alert/states.h) does not begin, before that has ended; what has begun before goes on, so that

@@ -20,6 +20,7 @@ static const char *const words[] = {
 	[TRANSITION_REMINDER] = "REMINDER",
 	[TRANSITION_OOM] = "OOM",
 	[TRANSITION_KILLED] = "GONE",
+	[TRANSITION_MISSING] = "MISSING",
 };
 
 static void append_key(struct text *text, enum fields_style style, const char *key)
@@ -277,13 +278,15 @@ bool fields_parse(const char *text, size_t length, struct transition *ret_transi
 	}
 	unsigned needed = seen & ~(unsigned)(EXPECTED | REASON | SILENCED);
 	bool amber = needed == of_amber || needed == of_far;
-	enum color color = needed == of_host ? COLOR_UNKNOWN : amber ? COLOR_ORANGE : COLOR_RED;
+	bool missing = needed == of_host && strcmp(alarm->process, WIRE_HOST_ITSELF) != 0;
+	enum color color = amber ? COLOR_ORANGE : needed == of_host && !missing ? COLOR_UNKNOWN : COLOR_RED;
 	if (needed != of_host && needed != of_series && !amber)
 		return false;
 	if (transition.word == TRANSITION_GONE && (seen & REASON))
 		transition.word = TRANSITION_KILLED;
 	bool fits = (transition.word == TRANSITION_KILLED || !(seen & REASON)) &&
-	            (transition.word != TRANSITION_RED || color == COLOR_RED) &&
+	            (transition.word != TRANSITION_RED || needed == of_series) &&
+	            (transition.word != TRANSITION_MISSING || missing) &&
 	            (transition.word != TRANSITION_AMBER || color == COLOR_ORANGE) &&
 	            (transition.word != TRANSITION_UNKNOWN || color == COLOR_UNKNOWN);
 	bool ended = transition.word == TRANSITION_CLEAR || transition.word == TRANSITION_GONE ||

@@ -6,6 +6,7 @@
  *            of days ahead: ip= process= resource= value= threshold= horizon= expected_at= since=
  *   UNKNOWN  ip= process= since=
  *   OOM      ip= process= kills= since=
+ *   MISSING  ip= process= since=
  *
  * Each has silenced= behind them where a silence covers it: until when.
  *

@@ -64,7 +64,7 @@ int states_replay(struct states *states, const struct transition *transition, in
 	if (!host)
 		return -ENOMEM;
 	states->changed = true;
-	if (said.alarm.resource != RESOURCE_COUNT)
+	if (strcmp(said.alarm.process, WIRE_HOST_ITSELF) != 0)
 		return replay_series(host, &said.alarm);
 	replay_silence(states, host, &said);
 	return 0;

@@ -208,6 +208,7 @@ int service_open(const struct config *config, const char *source, struct service
 	service->naming.operation = "asking for the names of hosts";
 	service->asking_kills.operation = "asking for the OOM kills";
 	service->silencing.operation = "asking for the silences";
+	service->seeing.operation = "asking for the hosts";
 	service->evaluating.operation = "the evaluation";
 	service->skipping.operation = "reading all of the answers";
 	service->logging.operation = "writing the alert log";

@@ -30,7 +30,7 @@ struct service {
 	bool without_forecasts; /* has been said */
 	bool had_forecasts;     /* since the start */
 	bool stopped;           /* by the server, and that was logged */
-	struct trouble asking, naming, silencing, evaluating, skipping, logging, saving, reporting, asking_kills;
+	struct trouble asking, naming, silencing, seeing, evaluating, skipping, logging, saving, reporting, asking_kills;
 };
 
 /* 0 or a negative errno, as state_file_write(). */

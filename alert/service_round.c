@@ -104,6 +104,25 @@ static void ask_silences(struct service *service, int64_t now_ms)
 	states_set_silences(service->states, service->knows_silences ? &service->silences : NULL);
 }
 
+/* What must run and does not. Most rounds need not know of the hosts. */
+static int judge_missing(struct service *service, const struct latest *latest)
+{
+	struct states *states = service->states;
+	struct text error = TEXT_EMPTY;
+	struct partial partial;
+	bool known = states_lack(states, service->rules, latest);
+	if (known) {
+		int result = uplink_partial(service->uplink, &partial, &error);
+		trouble_watch(&service->seeing, result, error.data);
+		known = result == 0;
+	}
+	int result = states_evaluate_missing(states, service->rules, latest, known ? &partial : NULL, &service->transitions);
+	if (known)
+		partial_free(&partial);
+	text_free(&error);
+	return result;
+}
+
 static void watch_skipped(struct service *service, size_t skipped)
 {
 	struct text error = TEXT_EMPTY;
@@ -141,6 +160,10 @@ static int judge(struct service *service, const struct latest *latest, int64_t n
 		return result;
 	result = states_evaluate(states, service->rules, latest, now_ms, transitions);
 	tell(service, now_ms);
+	if (!result) {
+		result = judge_missing(service, latest);
+		tell(service, now_ms);
+	}
 	if (!result) {
 		result = states_unsilence(states, transitions);
 		tell(service, now_ms);

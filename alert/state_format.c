@@ -47,8 +47,9 @@ static void append_series(struct text *text, const struct series_state *series)
 	const struct alarm *alarm = &series->alarm;
 	text_printf(text, "{\"ip\": \"%s\", \"process\": ", alarm->ip);
 	json_append_string(text, alarm->process);
-	text_printf(text, ", \"resource\": \"%s\", \"color\": \"%s\"", wire_resource_name(alarm->resource),
-	            wire_color_name(alarm->color));
+	if (alarm->resource != RESOURCE_COUNT)
+		text_printf(text, ", \"resource\": \"%s\"", wire_resource_name(alarm->resource));
+	text_printf(text, ", \"color\": \"%s\"", wire_color_name(alarm->color));
 	append_number(text, "value", alarm->value);
 	append_number(text, "threshold", alarm->threshold);
 	append_time(text, "since", alarm->since_ms);
@@ -106,6 +107,24 @@ static void append_lines(struct text *text, const struct text *lines)
 	text_free(&line);
 }
 
+/* What is missing, or everything else: with `opening` before the first of them. False: there is none. */
+static bool append_all_series(struct text *text, const struct states *states, bool missing, const char *opening)
+{
+	const char *separator = opening;
+	for (const struct series_state *series = states_next_series(states, NULL); series;
+	     series = states_next_series(states, series)) {
+		if (missing != (series->alarm.resource == RESOURCE_COUNT))
+			continue;
+		/* Only kept to report its end, perhaps without its host. */
+		if (series->alarm.color == COLOR_GREEN && series->samples == 0 && series->forecasts == 0 && series->fulls == 0)
+			continue;
+		text_append_string(text, separator);
+		append_series(text, series);
+		separator = ",\n";
+	}
+	return separator != opening;
+}
+
 void state_file_format(const struct states *states, struct text *text)
 {
 	const struct states_unwritten *unwritten = states_unwritten(states);
@@ -121,18 +140,11 @@ void state_file_format(const struct states *states, struct text *text)
 		separator = ",\n";
 	}
 	text_append_string(text, "],\n\"series\": [");
-	separator = "\n";
-	for (const struct series_state *series = states_next_series(states, NULL); series;
-	     series = states_next_series(states, series)) {
-		/* Only kept to report its end, perhaps without its host. */
-		if (series->alarm.color == COLOR_GREEN && series->samples == 0 && series->forecasts == 0 && series->fulls == 0)
-			continue;
-		text_append_string(text, separator);
-		append_series(text, series);
-		separator = ",\n";
-	}
+	(void)append_all_series(text, states, false, "\n");
 	text_append_string(text, "]");
 	append_killed(text, states);
+	if (append_all_series(text, states, true, ",\n\"missing\": [\n"))
+		text_append_string(text, "]");
 	if (unwritten->lines.length || unwritten->lost) {
 		text_printf(text, ",\n\"lost\": %llu,\n\"unwritten\": [", (unsigned long long)unwritten->lost);
 		append_lines(text, &unwritten->lines);
@@ -229,14 +241,18 @@ static bool read_later_members(const cJSON *item, struct series_state *series)
 	         (!has(item, "horizon") || read_time(item, "horizon", &alarm->horizon_ms))));
 }
 
-static int read_series(const cJSON *item, struct states *states)
+static bool read_resource(const cJSON *item, enum resource *ret_resource)
 {
-	struct series_state series = { 0 };
+	char word[8];
+	return read_text(item, "resource", word, sizeof(word)) && wire_resource_parse(word, ret_resource);
+}
+
+static int read_any_series(const cJSON *item, bool missing, struct states *states)
+{
+	struct series_state series = { .alarm = { .resource = RESOURCE_COUNT } };
 	struct alarm *alarm = &series.alarm;
-	char resource[8];
 	if (!read_ip(item, alarm->ip) || !read_text(item, "process", alarm->process, sizeof(alarm->process)) ||
-	    !read_text(item, "resource", resource, sizeof(resource)) ||
-	    !wire_resource_parse(resource, &alarm->resource) || !read_color(item, &alarm->color) ||
+	    (!missing && !read_resource(item, &alarm->resource)) || !read_color(item, &alarm->color) ||
 	    !read_number(item, "value", &alarm->value) || !read_number(item, "threshold", &alarm->threshold) ||
 	    !read_time(item, "since", &alarm->since_ms) || !read_time(item, "sample", &series.sample_ms) ||
 	    !read_count(item, "samples", &series.samples) || alarm->color == COLOR_UNKNOWN ||
@@ -252,6 +268,16 @@ static int read_killed(const cJSON *item, struct states *states)
 	    !read_time(item, "time", &killed.time_ms))
 		return -EBADMSG;
 	return states_restore_killed(states, killed.ip, killed.process, killed.time_ms);
+}
+
+static int read_series(const cJSON *item, struct states *states)
+{
+	return read_any_series(item, false, states);
+}
+
+static int read_missing(const cJSON *item, struct states *states)
+{
+	return read_any_series(item, true, states);
 }
 
 /* `twice`: an item may be there already. */
@@ -328,6 +354,8 @@ int state_file_parse(const char *content, size_t length, struct states *states, 
 		result = read_list(document, "series", twice, read_series, states, ret_error);
 	if (!result && has(document, "killed"))
 		result = read_list(document, "killed", true, read_killed, states, ret_error);
+	if (!result && has(document, "missing"))
+		result = read_list(document, "missing", twice, read_missing, states, ret_error);
 	if (!result)
 		result = read_rest(document, states, ret_error);
 	cJSON_Delete(document);

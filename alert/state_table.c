@@ -146,6 +146,20 @@ int state_table_end_series(struct states *states, struct transitions *transition
 	return 0;
 }
 
+int state_table_mute_series(struct states *states, struct transitions *transitions, struct series *series)
+{
+	struct series_state *state = &series->state;
+	int result = state->alarm.color != COLOR_GREEN ?
+	                     state_table_end_series(states, transitions, series, TRANSITION_CLEAR) : 0;
+	if (result)
+		return result;
+	states->changed |= state->samples > 0 || state->forecasts > 0 || state->fulls > 0;
+	state->samples = 0;
+	state->forecasts = state->fulls = 0;
+	state_table_drop_if_green(series);
+	return 0;
+}
+
 const struct host_state *states_next_host(const struct states *states, const struct host_state *previous)
 {
 	const struct host *host = previous ? ((const struct host *)previous)->hh.next : states->hosts;

@@ -1,6 +1,6 @@
 /*
  * The hash tables behind alert/states.h: hosts, and in each its series that are
- * not plainly green; and how alarms turn. Only for the files that implement states.h.
+ * not plainly green, and what is missing there, by RESOURCE_COUNT and its name; and how alarms turn. Only for the files that implement states.h.
  */
 #ifndef VIGIE_ALERT_STATE_TABLE_H
 #define VIGIE_ALERT_STATE_TABLE_H
@@ -22,6 +22,7 @@ struct host {
 	struct host_state state; /* first: the walk casts back */
 	struct series *series;   /* hash table; NULL: all green */
 	uint64_t seen_in;        /* evaluation */
+	bool ticked;             /* the last latest that it was in had a newer sample of it than the one before */
 	unsigned present;        /* evaluations in a row, up to 2 */
 	int64_t absent_allowed;  /* so many make it UNKNOWN */
 	int64_t paces_ms[2];     /* from one newest sample to the next, the last two times; 0: not known */
@@ -72,6 +73,10 @@ int state_table_turn(struct states *states, struct transitions *transitions, str
 /* Ends the alarm of a series in the same way. */
 int state_table_end_series(struct states *states, struct transitions *transitions, struct series *series,
                            enum transition_word word) __attribute__((warn_unused_result));
+
+/* A series that is kept has been muted: ends what stands. 0 or -ENOMEM. */
+int state_table_mute_series(struct states *states, struct transitions *transitions, struct series *series)
+	__attribute__((warn_unused_result));
 
 /* Drops a series that there is nothing to know about any more. */
 void state_table_drop_if_green(struct series *series);

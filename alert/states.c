@@ -63,21 +63,6 @@ static int count_sample(struct states *states, struct transitions *transitions, 
 	return 0;
 }
 
-/* A series that is kept has been muted. */
-static int mute_series(struct states *states, struct transitions *transitions, struct series *series)
-{
-	struct series_state *state = &series->state;
-	int result = state->alarm.color != COLOR_GREEN ?
-	                     state_table_end_series(states, transitions, series, TRANSITION_CLEAR) : 0;
-	if (result)
-		return result;
-	states->changed |= state->samples > 0 || state->forecasts > 0 || state->fulls > 0;
-	state->samples = 0;
-	state->forecasts = state->fulls = 0;
-	state_table_drop_if_green(series);
-	return 0;
-}
-
 static int evaluate_sample(struct states *states, const struct rules *rules, struct host *host,
                            const struct latest_sample *sample, struct transitions *transitions)
 {
@@ -95,7 +80,7 @@ static int evaluate_sample(struct states *states, const struct rules *rules, str
 	}
 	series->seen_in = states->evaluation;
 	if (limits->mute)
-		return mute_series(states, transitions, series);
+		return state_table_mute_series(states, transitions, series);
 	if (series->state.sample_ms == sample->time_ms)
 		return 0;
 	int result = count_sample(states, transitions, series, limits, sample);
@@ -140,17 +125,21 @@ static int64_t pace_of(const struct states *states, const struct host *host)
 	return host->paces_ms[0] < host->paces_ms[1] ? host->paces_ms[0] : host->paces_ms[1];
 }
 
-/* Ends what is not in latest any more, of a host that is. */
-static int end_gone_series(struct states *states, struct host *host, struct transitions *transitions)
+/* Ends what is not in latest any more, of a host that is. (What is missing is not there: it is gone where the host's
+ * collector is stopped.) */
+static int end_gone_series(struct states *states, const struct latest *latest, struct host *host,
+                           struct transitions *transitions)
 {
+	bool stopped = host->sample_at == latest->count;
 	if (host->present < 2)
 		return 0;
 	struct series *series, *next;
 	HASH_ITER(hh, host->series, series, next) {
-		if (series->seen_in == states->evaluation)
+		bool missing = series->state.alarm.resource == RESOURCE_COUNT;
+		if (missing ? !stopped : series->seen_in == states->evaluation)
 			continue;
 		if (series->state.alarm.color != COLOR_GREEN) {
-			bool killed = state_table_was_killed(states, &series->state, pace_of(states, host));
+			bool killed = !missing && state_table_was_killed(states, &series->state, pace_of(states, host));
 			int result = state_table_end_series(states, transitions, series, killed ? TRANSITION_KILLED : TRANSITION_GONE);
 			if (result)
 				return result;
@@ -191,7 +180,7 @@ static int mute_silent_series(struct states *states, const struct rules *rules, 
 	HASH_ITER(hh, host->series, series, next) {
 		const struct alarm *alarm = &series->state.alarm;
 		if (!result && rules_find(rules, alarm->ip, alarm->process, alarm->resource)->mute)
-			result = mute_series(states, transitions, series);
+			result = state_table_mute_series(states, transitions, series);
 	}
 	return result;
 }
@@ -257,6 +246,7 @@ static int evaluate_host(struct states *states, const struct rules *rules, const
 		host->paces_ms[1] = host->paces_ms[0];
 		host->paces_ms[0] = newest_ms - host->state.last_seen_ms;
 	}
+	host->ticked = newest_ms > host->state.last_seen_ms;
 	host->state.last_seen_ms = newest_ms;
 	*ret_end = at;
 	return result;
@@ -293,7 +283,7 @@ int states_evaluate(struct states *states, const struct rules *rules, const stru
 	if (!result)
 		result = meet_stopped(states, latest, transitions);
 	for (struct host *host = states->hosts; host && !result; host = host->hh.next)
-		result = host->seen_in == states->evaluation ? end_gone_series(states, host, transitions) :
+		result = host->seen_in == states->evaluation ? end_gone_series(states, latest, host, transitions) :
 		                                               miss_host(states, rules, host, transitions);
 	return result;
 }

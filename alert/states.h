@@ -27,6 +27,9 @@
  * - OOM: the kernel of a host has killed a process for want of memory: said once for each of the collector's intervals, of
  *   the last STATES_KILLS_MS, unless it is muted. The GONE of such a process says so.
  *
+ * - MISSING, which is red: a process that must run is not in latest, although its host is, with raise_after new samples in a
+ *   row: not in the first answer after it was away, not while its collector is stopped or sees only a part of its processes.
+ *   CLEAR when the process is back, or need not run any more; GONE when the collector is stopped.
  * - An alarm that a silence (common/silence.h) covers is as any other, and says so: who tells of transitions keeps its to
  *   itself. One that stands when its silence ends is said again, with the word that it was raised with.
  *
@@ -51,6 +54,7 @@
 #include "alert/forecasts.h"
 #include "alert/kills.h"
 #include "alert/latest.h"
+#include "alert/partial.h"
 #include "alert/silences.h"
 #include "common/rules.h"
 #include "common/text.h"
@@ -66,6 +70,7 @@ enum {
 	STATES_FORGET_MS = 2 * 86400 * 1000, /* the retention's default */
 };
 
+/* Of a series; or of a process that must run, whose samples are those of its host without it. */
 struct series_state {
 	struct alarm alarm; /* green: about to be raised (samples, forecasts or fulls > 0), or ended */
 	int64_t sample_ms;  /* the newest sample that was counted */
@@ -127,6 +132,18 @@ int states_evaluate_kills(struct states *states, const struct rules *rules, cons
  */
 int states_evaluate_forecasts(struct states *states, const struct rules *rules, const struct latest *latest,
                               const struct forecasts *forecasts, struct transitions *transitions)
+	__attribute__((warn_unused_result));
+
+/* After states_evaluate() of the same `latest`: whether a host lacks what must run there and is not MISSING yet. Who sees
+ * only a part of its processes is then to be known. */
+bool states_lack(const struct states *states, const struct rules *rules, const struct latest *latest);
+
+/*
+ * After states_evaluate() of the same `latest`: MISSING. Without `partial`, NULL, nothing is counted that a host lacks. The
+ * transitions replace those in `transitions`; 0 or -ENOMEM, as there.
+ */
+int states_evaluate_missing(struct states *states, const struct rules *rules, const struct latest *latest,
+                            const struct partial *partial, struct transitions *transitions)
 	__attribute__((warn_unused_result));
 
 /* The silences that hold from now on; borrowed until the next call. NULL, as at first: they are not known. */

@@ -6,19 +6,13 @@ void states_set_silences(struct states *states, const struct silences *silences)
 	states->silences = silences;
 }
 
-/* What an alarm was raised with. */
-static enum transition_word word_of(const struct alarm *alarm)
-{
-	return alarm->color == COLOR_UNKNOWN ? TRANSITION_UNKNOWN : alarm->color == COLOR_ORANGE ? TRANSITION_AMBER : TRANSITION_RED;
-}
-
 static int review(struct states *states, struct alarm *alarm, struct transitions *transitions)
 {
 	if (alarm->color == COLOR_GREEN)
 		return 0;
 	int64_t until_ms = state_table_silence(states, alarm);
 	if (!until_ms && alarm->silenced_ms)
-		return state_table_turn(states, transitions, alarm, word_of(alarm), alarm->color);
+		return state_table_turn(states, transitions, alarm, alarm_word(alarm), alarm->color);
 	states->changed |= until_ms != alarm->silenced_ms;
 	alarm->silenced_ms = until_ms;
 	return 0;

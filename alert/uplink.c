@@ -153,6 +153,20 @@ int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, str
 	return result;
 }
 
+int uplink_partial(struct uplink *uplink, struct partial *ret_partial, struct text *ret_error)
+{
+	const struct text *body;
+	int result = client_get(uplink->forecasts_client, "hosts", &body, ret_error);
+	if (result)
+		return result;
+	struct text wrong = TEXT_EMPTY;
+	result = partial_parse(body->data, body->length, ret_partial, &wrong);
+	if (result)
+		client_blame(uplink->forecasts_client, wrong.data ? wrong.data : strerror(-result), ret_error);
+	text_free(&wrong);
+	return result;
+}
+
 /* Without a timestamp: the server's own clock is the one that its readers go by. */
 static int report_alarm(struct uplink *uplink, const struct alarm *alarm, enum resource resource, struct text *ret_error)
 {
@@ -165,6 +179,8 @@ static int report_alarm(struct uplink *uplink, const struct alarm *alarm, enum r
 		series_report_append(report, "value", alarm->value);
 		series_report_append(report, "threshold", alarm->threshold);
 	}
+	if (alarm->color == COLOR_RED && alarm->resource == RESOURCE_COUNT)
+		text_append_string(&report->body, ", \"missing\": true");
 	if (alarm->color == COLOR_ORANGE) {
 		series_report_append(report, "forecast", alarm->forecast);
 		if (alarm->expected_ms)
@@ -177,12 +193,34 @@ static int report_alarm(struct uplink *uplink, const struct alarm *alarm, enum r
 	return 0;
 }
 
-/* That of a whole host is one of each resource. */
-static int report_host(struct uplink *uplink, const struct alarm *alarm, struct text *ret_error)
+/* What is about no resource, of a whole host or of what is missing, is one of each. */
+static int report(struct uplink *uplink, const struct alarm *alarm, struct text *ret_error)
 {
 	int result = 0;
+	if (alarm->resource != RESOURCE_COUNT)
+		return report_alarm(uplink, alarm, alarm->resource, ret_error);
 	for (int i = 0; i < RESOURCE_COUNT && !result; i++)
 		result = report_alarm(uplink, alarm, (enum resource)i, ret_error);
+	return result;
+}
+
+/* What is missing is reported as the same series as the process's own alarms, and the later of two counts. */
+enum part { MISSING_NO_MORE, SERIES, MISSING, PARTS };
+
+static enum part part_of(const struct alarm *alarm)
+{
+	return alarm->resource != RESOURCE_COUNT ? SERIES : alarm->color == COLOR_GREEN ? MISSING_NO_MORE : MISSING;
+}
+
+/* Those of a part that stand or have ended. */
+static int report_part(struct uplink *uplink, const struct states *states, enum part part, struct text *ret_error)
+{
+	int result = 0;
+	for (const struct series_state *series = states_next_series(states, NULL); series && !result;
+	     series = states_next_series(states, series)) {
+		if (part_of(&series->alarm) == part && (series->alarm.color != COLOR_GREEN || series->ended))
+			result = report(uplink, &series->alarm, ret_error);
+	}
 	return result;
 }
 
@@ -190,15 +228,12 @@ int uplink_save_alarms(struct uplink *uplink, const struct states *states, struc
 {
 	int result = 0;
 	series_report_begin(&uplink->report);
-	for (const struct series_state *series = states_next_series(states, NULL); series && !result;
-	     series = states_next_series(states, series)) {
-		if (series->alarm.color != COLOR_GREEN || series->ended)
-			result = report_alarm(uplink, &series->alarm, series->alarm.resource, ret_error);
-	}
+	for (int part = 0; part < PARTS && !result; part++)
+		result = report_part(uplink, states, (enum part)part, ret_error);
 	for (const struct host_state *host = states_next_host(states, NULL); host && !result;
 	     host = states_next_host(states, host)) {
 		if (host->alarm.color == COLOR_UNKNOWN || host->ended)
-			result = report_host(uplink, &host->alarm, ret_error);
+			result = report(uplink, &host->alarm, ret_error);
 	}
 	return result ? result : series_report_end(&uplink->report, ret_error);
 }

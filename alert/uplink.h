@@ -3,7 +3,7 @@
  * PUT save-alarms.
  *
  * One thread uses an uplink. Requests wait for their answer, at most `timeout_ms`.
- * The forecasts, the silences and what was killed have a connection and a time of their own, so that one that hangs disturbs no
+ * The forecasts, the silences, the hosts and what was killed have a connection and a time of their own, so that one that hangs disturbs no
  * other.
  */
 #ifndef VIGIE_ALERT_UPLINK_H
@@ -15,6 +15,7 @@
 #include "alert/forecasts.h"
 #include "alert/hostnames.h"
 #include "alert/latest.h"
+#include "alert/partial.h"
 #include "alert/silences.h"
 #include "alert/states.h"
 #include "common/text.h"
@@ -22,8 +23,8 @@
 struct uplink;
 
 /* `url` is that of the REST interface, copied as `token` is ("": none is sent) and `proxy`, as in
- * client_open(). `forecasts_ms` bounds each request of uplink_forecasts() and
- * uplink_silences(). NULL: out of memory. */
+ * client_open(). `forecasts_ms` bounds each request of uplink_forecasts(),
+ * uplink_silences() and uplink_partial(). NULL: out of memory. */
 struct uplink *uplink_open(const char *url, const char *token, const char *proxy, int64_t timeout_ms,
                            int64_t forecasts_ms);
 void uplink_close(struct uplink *uplink);
@@ -43,6 +44,11 @@ int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text 
 /* Asks whom the kernels of the hosts have killed in the last STATES_KILLS_MS. Returns 0 with an answer to be freed with
  * kills_free(), or an error of uplink_latest() with a sentence in `ret_error`. */
 int uplink_kills(struct uplink *uplink, struct kills *ret_kills, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+/* Asks which hosts' collectors see only a part of their processes: 0 with an answer to be freed with partial_free(), or an
+ * error of uplink_latest(), with a sentence in `ret_error`. */
+int uplink_partial(struct uplink *uplink, struct partial *ret_partial, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
 /* Asks for the silences: 0 with an answer to be freed with silences_free(), of a server that knows none, too; or an error of

@@ -209,7 +209,7 @@ static const struct option options[] = {
 	{ "alert", "horizon", FIELD(DURATION, alert.horizon_ms), "30m", 1e3, DAY, NULL,
 	  "how far ahead AMBER looks, at most 48 times [forecast] step" },
 	{ "alert", "rule", FIELD(LIST, alert.rule), NULL, 0, 0, NULL,
-	  "other limits for some, may be repeated, the first that fits counts: process=GLOB ip=GLOB resource=cpu|mem mute=yes|no, and threshold= to horizon= as above" },
+	  "other limits for some, may be repeated, the first that fits counts: process=GLOB ip=GLOB resource=cpu|mem mute=yes|no must_run=yes|no, and threshold= to horizon= as above" },
 	{ "alert", "reminder", FIELD(DURATION, alert.reminder_ms), "0", 0, 30 * DAY, NULL,
 	  "how often an alarm that stands is said again; 0: never" },
 	{ "alert", "log", FIELD(PATH, alert.log), "alert.log", 0, 0, NULL,

@@ -15,6 +15,7 @@ struct rule {
 	char *ip;      /* glob; NULL: every one */
 	enum resource resource; /* RESOURCE_COUNT: both */
 	struct limits limits;
+	bool must_run;
 };
 
 struct rules {
@@ -44,6 +45,7 @@ static const struct word {
 	{ "amber_clear", PROBABILITY, offsetof(struct rule, limits.amber_clear), 0, 1 },
 	{ "horizon", DURATION, offsetof(struct rule, limits.horizon_ms), 1e3, 86400e3 },
 	{ "mute", BOOLEAN, offsetof(struct rule, limits.mute), 0, 0 },
+	{ "must_run", BOOLEAN, offsetof(struct rule, must_run), 0, 0 },
 };
 
 enum { WORD_COUNT = sizeof(words) / sizeof(words[0]) };
@@ -169,7 +171,7 @@ static const char *read_token(struct rule *rule, struct token *token, unsigned *
 		return set_field(rule, &words[i], token);
 	}
 	return "is none of process=, ip=, resource=, threshold=, clear=, raise_after=, clear_after=, amber_probability=, "
-	       "amber_clear=, horizon= and mute=";
+	       "amber_clear=, horizon=, mute= and must_run=";
 }
 
 int rules_read_process(const char *rule, char **ret_glob)
@@ -210,6 +212,15 @@ static int read_rule(const char *line, struct rule *rule, struct text *ret_error
 	}
 	if (!seen) {
 		text_append_string(ret_error, "'' names nothing");
+		return -EINVAL;
+	}
+	/* What is missing has a name; of a glob it would be any of several, and which? */
+	if (rule->must_run && (!rule->process || strpbrk(rule->process, "*?[\\"))) {
+		text_append_string(ret_error, "'must_run=yes' needs 'process=' with a plain name, without any of * ? [ and \\");
+		return -EINVAL;
+	}
+	if (rule->must_run && rule->resource != RESOURCE_COUNT) {
+		text_append_string(ret_error, "'must_run=yes' is about a process, and about no 'resource='");
 		return -EINVAL;
 	}
 	if (rule->limits.clear > rule->limits.threshold) {
@@ -299,8 +310,8 @@ void rules_free(struct rules *rules)
 	free(rules);
 }
 
-const struct limits *rules_find(const struct rules *rules, const char *ip, const char *process,
-                                enum resource resource)
+/* NULL: none fits. */
+static const struct rule *find_rule(const struct rules *rules, const char *ip, const char *process, enum resource resource)
 {
 	for (size_t i = 0; i < rules->count; i++) {
 		const struct rule *rule = &rules->rules[i];
@@ -310,9 +321,35 @@ const struct limits *rules_find(const struct rules *rules, const char *ip, const
 			continue;
 		if (rule->process && fnmatch(rule->process, process, 0) != 0)
 			continue;
-		return &rule->limits;
+		return rule;
 	}
-	return &rules->fallback;
+	return NULL;
+}
+
+const struct limits *rules_find(const struct rules *rules, const char *ip, const char *process,
+                                enum resource resource)
+{
+	const struct rule *rule = find_rule(rules, ip, process, resource);
+	return rule ? &rule->limits : &rules->fallback;
+}
+
+const struct limits *rules_must_run(const struct rules *rules, const char *ip, const char *process)
+{
+	const struct rule *rule = find_rule(rules, ip, process, RESOURCE_COUNT);
+	return rule && rule->must_run && !rule->limits.mute ? &rule->limits : NULL;
+}
+
+const char *rules_next_must_run(const struct rules *rules, size_t *at)
+{
+	while (*at < rules->count) {
+		const struct rule *rule = &rules->rules[(*at)++];
+		bool again = false;
+		for (const struct rule *before = rules->rules; before < rule && rule->must_run && !again; before++)
+			again = before->must_run && strcmp(before->process, rule->process) == 0;
+		if (rule->must_run && !again)
+			return rule->process;
+	}
+	return NULL;
 }
 
 double rules_lowest_threshold(const struct rules *rules)

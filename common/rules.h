@@ -3,10 +3,10 @@
  * first that fits counts, and [alert]'s own limits for all other series.
  *
  *   rule = process=GLOB ip=GLOB resource=cpu|mem threshold= clear= raise_after= clear_after=
- *          amber_probability= amber_clear= horizon= mute=yes|no
+ *          amber_probability= amber_clear= horizon= mute=yes|no must_run=yes|no
  *
  * Words stand in any order and all may be missing: what is not named fits
- * everything, a limit that is not named is [alert]'s. A value with spaces stands
+ * everything, a limit that is not named is [alert]'s; must_run=yes needs a plain name for process=, and no resource=. A value with spaces stands
  * in double quotes, in which \" is a quote. Globs are fnmatch(3)'s, over bytes.
  * An address may be written in any of the forms that wire_ip_parse() takes; a glob
  * for ip= is of the canonical form, whose hexadecimal digits are small (a glob's may be large).
@@ -55,6 +55,12 @@ int rules_read_process(const char *rule, char **ret_glob) __attribute__((warn_un
  * RESOURCE_COUNT: rules for one resource are none for it. */
 const struct limits *rules_find(const struct rules *rules, const char *ip, const char *process,
                                 enum resource resource);
+
+/* The limits of a process that must run on a host; borrowed from `rules`. NULL: it need not, or it is muted. */
+const struct limits *rules_must_run(const struct rules *rules, const char *ip, const char *process);
+
+/* The processes that must run on some hosts, each once: a walk, for which *at is 0 at first. NULL: there are no more. */
+const char *rules_next_must_run(const struct rules *rules, size_t *at);
 
 /* A value that is not over this is over no series' threshold: most samples need
  * no search. */

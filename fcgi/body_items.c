@@ -18,7 +18,7 @@ static int refuse_item(struct body_error *error, int status, size_t index, const
 /* What one item of `data` may hold; NULL where it does not. */
 struct item {
 	const cJSON *timestamp, *value, *process_name, *type_data, *ipaddress, *color, *threshold, *since, *probability,
-		*forecast, *expected_at, *full_at, *limit, *horizon_s, *why;
+		*forecast, *expected_at, *full_at, *limit, *horizon_s, *why, *missing;
 };
 
 static int read_item(const cJSON *object, size_t index, struct item *ret_item, struct body_error *error)
@@ -42,6 +42,7 @@ static int read_item(const cJSON *object, size_t index, struct item *ret_item, s
 		{ "limit", offsetof(struct item, limit) },
 		{ "horizon_s", offsetof(struct item, horizon_s) },
 		{ "why", offsetof(struct item, why) },
+		{ "missing", offsetof(struct item, missing) },
 	};
 	enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 	struct item item = { 0 };
@@ -70,6 +71,12 @@ static int read_item(const cJSON *object, size_t index, struct item *ret_item, s
 static bool read_probability(const cJSON *item, double *ret_number)
 {
 	return body_read_number(item, ret_number) && *ret_number <= 1;
+}
+
+static bool read_boolean(const cJSON *item, double *ret_number)
+{
+	*ret_number = cJSON_IsTrue(item);
+	return cJSON_IsBool(item);
 }
 
 static bool read_seconds(const cJSON *item, double *ret_seconds)
@@ -142,6 +149,7 @@ static const struct member alarm_members[] = {
 	{ "threshold", offsetof(struct item, threshold), METRIC_ALARM_THRESHOLD, false, body_read_number, NOT_A_NUMBER },
 	{ "forecast", offsetof(struct item, forecast), METRIC_ALARM_FORECAST, false, body_read_number, NOT_A_NUMBER },
 	{ "expected_at", offsetof(struct item, expected_at), METRIC_ALARM_LEAD, false, body_read_number, NOT_A_NUMBER },
+	{ "missing", offsetof(struct item, missing), METRIC_ALARM_MISSING, false, read_boolean, "neither true nor false" },
 };
 
 static const struct member forecast_members[] = {

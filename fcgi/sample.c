@@ -20,6 +20,7 @@ const char *sample_measurement(enum metric metric, enum resource resource)
 		[METRIC_WISH] = OF_BOTH("wish"),
 		[METRIC_OOM_KILLS] = OF_BOTH("oom_kills"),
 		[METRIC_SILENCE] = OF_BOTH("silence_until"),
+		[METRIC_ALARM_MISSING] = OF_BOTH("alarm_missing"),
 	};
 	return names[metric][resource];
 }

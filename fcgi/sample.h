@@ -29,6 +29,7 @@ enum metric {
 	METRIC_WISH,                 /* 1: to run, 0: to stop; as RESOURCE_CPU of KEEPER_IP and a name (fcgi/wishes.h) */
 	METRIC_OOM_KILLS,            /* how many were killed in the interval that ends then; as RESOURCE_MEM */
 	METRIC_SILENCE,              /* its end, seconds since 1970, or 0; likewise (fcgi/silences.h) */
+	METRIC_ALARM_MISSING,        /* 1: what must run does not, 0 */
 	METRIC_COUNT
 };
 

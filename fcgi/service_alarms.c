@@ -17,6 +17,7 @@ enum column {
 	COLUMN_VALUE,
 	COLUMN_OWN_FORECAST, /* saved with the alarm */
 	COLUMN_OWN_LEAD,
+	COLUMN_MISSING,
 	COLUMN_FORECAST, /* of the forecast service */
 	COLUMN_LEAD,
 	COLUMN_PROBABILITY, /* these two are read to explain */
@@ -31,6 +32,7 @@ static const enum metric column_metrics[COLUMN_COUNT] = {
 	[COLUMN_VALUE] = METRIC_USAGE,
 	[COLUMN_OWN_FORECAST] = METRIC_ALARM_FORECAST,
 	[COLUMN_OWN_LEAD] = METRIC_ALARM_LEAD,
+	[COLUMN_MISSING] = METRIC_ALARM_MISSING,
 	[COLUMN_FORECAST] = METRIC_FORECAST,
 	[COLUMN_LEAD] = METRIC_FORECAST_LEAD,
 	[COLUMN_PROBABILITY] = METRIC_FORECAST_PROBABILITY,
@@ -62,6 +64,7 @@ struct alarm {
 	enum color color;
 	struct service_sample samples[COLUMN_COUNT];
 	struct service_sample forecast, lead; /* what the alarm says itself, if it said so when it was last reported */
+	bool missing;                         /* it is that what must run does not */
 	int64_t silenced_ms;                  /* until when no channel tells of it; 0: each does */
 };
 
@@ -70,8 +73,6 @@ static struct alarm make_alarm(const struct store_rows columns[], const struct s
 {
 	bool of_host = strcmp(key->process, WIRE_HOST_ITSELF) == 0;
 	struct alarm alarm = { .key = key, .resource = resource, .color = color };
-	alarm.silenced_ms =
-		silence_until(silenced->silences, silenced->count, key->ip, key->process, of_host ? RESOURCE_COUNT : resource);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		alarm.samples[i] = service_find(&columns[i], key, resource);
 	const struct service_sample *own = &alarm.samples[COLUMN_OWN_FORECAST];
@@ -79,6 +80,10 @@ static struct alarm make_alarm(const struct store_rows columns[], const struct s
 	alarm.forecast = has_own ? *own : alarm.samples[COLUMN_FORECAST];
 	if (color == COLOR_ORANGE)
 		alarm.lead = alarm.samples[has_own ? COLUMN_OWN_LEAD : COLUMN_LEAD];
+	const struct service_sample *missing = &alarm.samples[COLUMN_MISSING];
+	alarm.missing = missing->known && missing->value > 0 && missing->time_ms == alarm.samples[COLUMN_COLOR].time_ms;
+	alarm.silenced_ms = silence_until(silenced->silences, silenced->count, key->ip, key->process,
+	                                  alarm.missing || of_host ? RESOURCE_COUNT : resource);
 	return alarm;
 }
 
@@ -97,6 +102,7 @@ static void append_alarm(struct text *body, struct service *service, const struc
 	service_append_time(body, "expected_at", &alarm->forecast, &alarm->lead);
 	service_append_member(body, "threshold", samples[COLUMN_THRESHOLD].known, samples[COLUMN_THRESHOLD].value);
 	service_append_member(body, "since", samples[COLUMN_SINCE].known, samples[COLUMN_SINCE].value);
+	text_append_string(body, alarm->missing ? ", \"missing\": true" : "");
 	if (alarm->silenced_ms) {
 		text_append_string(body, ", \"silenced_until\": ");
 		json_append_seconds(body, alarm->silenced_ms);
@@ -118,6 +124,7 @@ static void append_alarm_row(struct csv *csv, const struct parameters *parameter
 	csv_append_time(csv, expected, expected_ms);
 	csv_append_number(csv, samples[COLUMN_THRESHOLD].known, samples[COLUMN_THRESHOLD].value);
 	service_append_seconds_cell(csv, samples[COLUMN_SINCE].known, samples[COLUMN_SINCE].value);
+	csv_append_words(csv, alarm->missing ? "true" : "");
 	csv_append_time(csv, alarm->silenced_ms != 0, alarm->silenced_ms);
 	csv_end_row(csv);
 }
@@ -145,7 +152,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 	}
 	bool in_rows = parameters->media == MEDIA_CSV;
 	if (in_rows)
-		csv_begin(&csv, &response->body, SERVICE_COLUMNS ",color,forecast,expected_at,threshold,since,silenced_until");
+		csv_begin(&csv, &response->body, SERVICE_COLUMNS ",color,forecast,expected_at,threshold,since,missing,silenced_until");
 	enum color worst = service_state_works(service_alert_state(service)) ? COLOR_GREEN : COLOR_UNKNOWN;
 	for (size_t i = 0; i < columns[COLUMN_COLOR].count; i++) {
 		const struct store_row *row = &columns[COLUMN_COLOR].items[i];

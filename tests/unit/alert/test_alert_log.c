@@ -137,6 +137,10 @@ static void test_alert_log_format_table_gives_line(void **state)
 		  "2026-11-22T14:00:15.000Z REMINDER ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:15Z\n" },
 		{ { TRANSITION_RED, COLOR_GREEN, { "10.0.0.5", "java", RESOURCE_MEM, COLOR_RED, 83.1, 80, NOW - 5000, 0, 0, 0, 0, 0, NOW + 500 } },
 		  "2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process=\"java\" resource=mem value=83.10 threshold=80 since=2026-11-22T14:00:10Z silenced=2026-11-22T14:00:15.500Z\n" },
+		{ { TRANSITION_MISSING, COLOR_GREEN, { "10.0.0.5", "nginx", RESOURCE_COUNT, COLOR_RED, 0, 0, NOW, 0, 0, 0, 0, 0, 0 } },
+		  "2026-11-22T14:00:15.000Z MISSING ip=10.0.0.5 process=\"nginx\" since=2026-11-22T14:00:15Z\n" },
+		{ { TRANSITION_CLEAR, COLOR_RED, { "10.0.0.5", "nginx", RESOURCE_COUNT, COLOR_GREEN, 0, 0, NOW, 0, 0, 0, 0, 0, 0 } },
+		  "2026-11-22T14:00:15.000Z CLEAR ip=10.0.0.5 process=\"nginx\" since=2026-11-22T14:00:15Z\n" },
 		{ { TRANSITION_CLEAR, COLOR_UNKNOWN, { "10.0.0.5", "*", RESOURCE_COUNT, COLOR_GREEN, 0, 0, NOW, 0, 0, 0, 0, 0, NOW } },
 		  "2026-11-22T14:00:15.000Z CLEAR ip=10.0.0.5 process=\"*\" since=2026-11-22T14:00:15Z silenced=2026-11-22T14:00:15Z\n" },
 	};

@@ -151,6 +151,32 @@ static void test_alerts_format_a_host_has_neither_process_nor_resource(void **st
 	                    "\"endsAt\": \"2026-11-22T14:03:15.000Z\", \"generatorURL\": \"" PAGE "hosts\"}]");
 }
 
+static void test_alerts_format_what_is_missing_has_no_resource(void **state)
+{
+	struct world *world = *state;
+	struct text file = TEXT_EMPTY;
+	struct series_state series = { .alarm = { .ip = "10.0.0.5", .process = "nginx", .resource = RESOURCE_COUNT,
+		                                  .color = COLOR_RED, .since_ms = NOW - 5000 } };
+	stand(world, "10.0.0.5", "other", COLOR_GREEN);
+	assert_int_equal(states_restore_series(world->states, &series), 0);
+	for (int i = 0; i < 2; i++) { /* once more as the file has it */
+		update(world, NOW);
+		assert_string_equal(body(world, 0, NOW),
+		                    "[{\"labels\": {\"alertname\": \"vigie\", \"colour\": \"red\", \"host\": \"10.0.0.5\", "
+		                    "\"hostname\": \"db1\", \"process\": \"nginx\"}, "
+		                    "\"annotations\": {\"summary\": \"nginx on db1 must run and does not\"}, "
+		                    "\"startsAt\": \"2026-11-22T14:00:10.000Z\", \"endsAt\": \"2026-11-22T14:04:15.000Z\", "
+		                    "\"generatorURL\": \"" PAGE "get-all-detailed?window=1h&timestamps=1&ip=10.0.0.5&process=nginx\"}]");
+		text_reset(&file);
+		alerts_save(world->alerts, &file);
+		alerts_close(world->alerts);
+		world->alerts = alerts_open();
+		struct text error = TEXT_EMPTY;
+		assert_int_equal(alerts_restore(world->alerts, file.data, file.length, &error), 0);
+	}
+	text_free(&file);
+}
+
 static void test_alerts_update_what_is_silenced_does_not_begin_but_goes_on_and_ends(void **state)
 {
 	struct world *world = *state;
@@ -313,6 +339,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_alerts_format_a_red_its_renewal_and_its_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_an_amber_becomes_a_red, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_a_host_has_neither_process_nor_resource, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alerts_format_what_is_missing_has_no_resource, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_update_what_is_silenced_does_not_begin_but_goes_on_and_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_many_are_several_bodies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_update_without_names_nothing_begins, set_up, tear_down),

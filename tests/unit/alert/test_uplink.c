@@ -357,6 +357,44 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 	states_close(states);
 }
 
+/* Of what is reported as one series the later counts. */
+static void test_server_save_alarms_missing_is_told_of_both_resources_after_what_ended(void **state)
+{
+	(void)state;
+	struct states *states = states_open(10000);
+	struct series_state missing = { .alarm = { .ip = "10.0.0.5", .process = "died", .resource = RESOURCE_COUNT, .color = COLOR_RED,
+		                                   .since_ms = 1795356010000 } };
+	add_host(states, "10.0.0.5", COLOR_GREEN, false);
+	assert_int_equal(states_restore_series(states, &missing), 0);
+	add_series(states, "died", COLOR_GREEN, 0, true);
+	add_series(states, "back", COLOR_RED, 0, false);
+	strcpy(missing.alarm.process, "back");
+	missing.alarm.color = COLOR_GREEN;
+	missing.ended = true;
+	assert_int_equal(states_restore_series(states, &missing), 0);
+
+	struct sink sink;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
+	struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
+	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
+	assert_string_equal(asked(&sink),
+		"PUT /ressources-usage/save-alarms\n{\"data\": ["
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"back\", \"type_data\": \"mem\", \"color\": \"green\", \"since\": 1795356010},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"back\", \"type_data\": \"cpu\", \"color\": \"green\", \"since\": 1795356010},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"died\", \"type_data\": \"cpu\", \"color\": \"green\", "
+		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"back\", \"type_data\": \"cpu\", \"color\": \"red\", "
+		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"died\", \"type_data\": \"mem\", \"color\": \"red\", "
+		"\"missing\": true, \"since\": 1795356010},\n"
+		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"died\", \"type_data\": \"cpu\", \"color\": \"red\", "
+		"\"missing\": true, \"since\": 1795356010}]}");
+	uplink_close(uplink);
+	sink_close(&sink);
+	states_close(states);
+}
+
 /* It refuses a report whole: what it does not take is left out, and the alarm beside it is told. */
 static void test_server_save_alarms_numbers_that_it_does_not_take_are_left_out(void **state)
 {
@@ -474,6 +512,7 @@ int main(void)
 		cmocka_unit_test(test_server_forecasts_failures_say_why),
 		cmocka_unit_test(test_server_forecasts_have_a_time_of_their_own),
 		cmocka_unit_test(test_server_save_alarms_what_stands_and_what_ended),
+		cmocka_unit_test(test_server_save_alarms_missing_is_told_of_both_resources_after_what_ended),
 		cmocka_unit_test(test_server_save_alarms_numbers_that_it_does_not_take_are_left_out),
 		cmocka_unit_test(test_server_save_alarms_nothing_to_report_is_reported),
 		cmocka_unit_test(test_server_save_alarms_many_go_in_several_requests),

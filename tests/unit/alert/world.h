@@ -25,6 +25,8 @@ struct world {
 	struct forecasts forecasts; /* likewise */
 	bool forecasting;     /* whether there are forecasts to be had */
 	int64_t reminder_ms;
+	const char *partial; /* the host whose collector sees a part alone; NULL: none */
+	bool blind;          /* whether nobody says which one does */
 	struct silence silence_items[1];
 	struct silences silences; /* as the server tells them */
 	int64_t now_ms;       /* a boundary, the alert's clock */
@@ -98,7 +100,7 @@ static inline void expect(struct world *world, const char *ip, const char *proce
 
 static inline void note_transitions(struct world *world)
 {
-	static const char *const words[] = { "RED", "AMBER", "CLEAR", "GONE", "UNKNOWN", "REMINDER", "OOM", "KILLED" };
+	static const char *const words[] = { "RED", "AMBER", "CLEAR", "GONE", "UNKNOWN", "REMINDER", "OOM", "KILLED", "MISSING" };
 	for (size_t i = 0; i < world->transitions.count; i++) {
 		const struct transition *transition = &world->transitions.items[i];
 		size_t used = strlen(world->said);
@@ -109,6 +111,18 @@ static inline void note_transitions(struct world *world)
 	}
 }
 
+/* As the service does, which asks for the hosts where one lacks something. */
+static inline void evaluate_missing(struct world *world)
+{
+	char ips[1][WIRE_IP_SIZE] = { "" };
+	const struct partial partial = { .ips = ips, .count = world->partial != NULL };
+	strcpy(ips[0], world->partial ? world->partial : "");
+	bool asked = states_lack(world->states, world->rules, &world->latest);
+	assert_int_equal(states_evaluate_missing(world->states, world->rules, &world->latest,
+	                                         asked && !world->blind ? &partial : NULL, &world->transitions), 0);
+	note_transitions(world);
+}
+
 /* Evaluates what was given, then goes on to the next tick. The transitions as
  * "WORD ip process value since", since in seconds after START. */
 static inline const char *evaluate(struct world *world)
@@ -117,6 +131,7 @@ static inline const char *evaluate(struct world *world)
 	assert_int_equal(states_evaluate(world->states, world->rules, &world->latest, world->now_ms + PHASE,
 	                                 &world->transitions), 0);
 	note_transitions(world);
+	evaluate_missing(world);
 	assert_int_equal(states_unsilence(world->states, &world->transitions), 0);
 	note_transitions(world);
 	if (world->forecasting) {

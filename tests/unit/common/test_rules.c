@@ -161,6 +161,11 @@ static void test_rules_open_bad_rule_names_line_and_word(void **state)
 		{ "amber_probability=0.2", "vigie.conf:11: rule: 'amber_clear=0.3' is over 'amber_probability=0.2'" },
 		{ "threshold=50", "vigie.conf:11: rule: 'clear=75' is over 'threshold=50'" },
 		{ "", "vigie.conf:11: rule: '' names nothing" },
+		{ "must_run=1", "vigie.conf:11: rule: 'must_run=1' is neither yes nor no" },
+		{ "ip=10.0.0.* must_run=yes", "vigie.conf:11: rule: 'must_run=yes' needs 'process=' with a plain name" },
+		{ "must_run=yes process=nginx*", "vigie.conf:11: rule: 'must_run=yes' needs 'process=' with a plain name" },
+		{ "process=ngin[x] must_run=yes", "vigie.conf:11: rule: 'must_run=yes' needs 'process=' with a plain name" },
+		{ "process=nginx resource=cpu must_run=yes", "vigie.conf:11: rule: 'must_run=yes' is about a process, and about no" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct setup setup;
@@ -173,6 +178,28 @@ static void test_rules_open_bad_rule_names_line_and_word(void **state)
 		assert_null(rules);
 		text_free(&error);
 	}
+}
+
+static void test_rules_must_run_is_of_the_first_rule_that_fits(void **state)
+{
+	(void)state;
+	struct setup setup;
+	struct rules *rules;
+	struct text error = TEXT_EMPTY;
+	const char *const lines[] = { "process=nginx ip=10.0.0.9 must_run=no", "process=nginx ip=10.0.0.* must_run=yes raise_after=6",
+		                      "process=\"Web Content\" ip=::1 must_run=yes mute=yes", "process=nginx ip=10.0.1.* must_run=yes", NULL };
+	assert_int_equal(rules_open(configure(&setup, lines), NULL, &rules, &error), 0);
+	assert_int_equal(rules_must_run(rules, "10.0.0.5", "nginx")->raise_after, 6);
+	assert_int_equal(rules_must_run(rules, "10.0.1.5", "nginx")->raise_after, 1);
+	assert_null(rules_must_run(rules, "10.0.0.9", "nginx"));
+	assert_null(rules_must_run(rules, "10.0.2.5", "nginx"));
+	assert_null(rules_must_run(rules, "10.0.0.5", "nginx2"));
+	assert_null(rules_must_run(rules, "::1", "Web Content"));
+	size_t at = 0;
+	assert_string_equal(rules_next_must_run(rules, &at), "nginx");
+	assert_string_equal(rules_next_must_run(rules, &at), "Web Content");
+	assert_null(rules_next_must_run(rules, &at));
+	rules_free(rules);
 }
 
 static void test_rules_open_bad_rule_on_command_line_says_so(void **state)
@@ -236,6 +263,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules_find_table_gives_first_that_fits),
 		cmocka_unit_test(test_rules_open_bad_rule_names_line_and_word),
+		cmocka_unit_test(test_rules_must_run_is_of_the_first_rule_that_fits),
 		cmocka_unit_test(test_rules_open_bad_rule_on_command_line_says_so),
 		cmocka_unit_test(test_rules_open_clear_over_threshold_is_refused),
 		cmocka_unit_test(test_rules_lowest_of_all_rules),

@@ -836,6 +836,26 @@ static void test_routes_query_alarm_red_expects_nothing(void **state)
 	get(f, "query-alarm", "", wanted);
 }
 
+/* A later one of the same series that says nothing of it is none. */
+static void test_routes_query_alarm_tells_what_is_missing(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[512];
+	save_alarm(f, "10.0.0.5", "a", "cpu", "red", 20, 30, ", \"missing\": true");
+	snprintf(wanted, sizeof(wanted),
+	         "{\"color\": \"red\", \"alarms\": [{\"process\": \"a\", \"ip\": \"10.0.0.5\", \"resource\": \"cpu\", \"color\": \"red\", "
+	         "\"value\": null, \"forecast\": null, \"expected_at\": null, \"threshold\": 80, \"since\": %lld, \"missing\": true}]}",
+	         (long long)f->now_ms / 1000 - 30);
+	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": []}"), 200);
+	get(f, "query-alarm", "", wanted);
+	save_alarm(f, "10.0.0.5", "a", "cpu", "red", 10, 30, "");
+	assert_int_equal(ask(f, "GET", "query-alarm", "", NULL), 200);
+	assert_null(strstr(f->response.body.data, "missing"));
+	assert_int_equal(ask(f, "PUT", "save-alarms", "", "{\"data\": [{\"ipaddress\": \"::1\", \"process_name\": \"a\", "
+	                 "\"type_data\": \"cpu\", \"color\": \"red\", \"missing\": 1}]}"), 400);
+	assert_non_null(strstr(f->response.body.data, "\"field\": \"data[0].missing\""));
+}
+
 static void test_routes_forecasts_full_at_is_of_the_newest_forecast(void **state)
 {
 	struct fixture *f = *state;
@@ -1533,8 +1553,8 @@ static void test_routes_reads_are_rows_where_they_are_asked_for(void **state)
 	         "time,ip,process,resource,value\n@20,10.0.0.5,bash,mem,1\n@10,10.0.0.5,bash,mem,3\n");
 	get_rows(f, "get-all-detailed", "format=csv&resource=cpu&process=bash",
 	         "time,ip,process,resource,value\n@10,,bash,cpu,50\n");
-	get_rows(f, "query-alarm", "format=csv", "time,ip,process,resource,value,color,forecast,expected_at,threshold,since,silenced_until\n"
-	         "@10,10.0.0.5,bash,cpu,50,orange,91.5,2100-01-01T00:00:00.000Z,80,@30.5,\n");
+	get_rows(f, "query-alarm", "format=csv", "time,ip,process,resource,value,color,forecast,expected_at,threshold,since,missing,silenced_until\n"
+	         "@10,10.0.0.5,bash,cpu,50,orange,91.5,2100-01-01T00:00:00.000Z,80,@30.5,,\n");
 	get_rows(f, "alarms", "format=csv", "time,ip,process,resource,color,oom_kills\n@10,10.0.0.5,bash,cpu,orange,\n@10,10.0.0.5,java,mem,green,\n");
 	char kills[160];
 	snprintf(kills, sizeof(kills), "{\"ipaddress\": \"10.0.0.5\", \"oom_kills\": {\"timestamp\": %lld, \"processes\": "
@@ -1866,7 +1886,8 @@ int main(void)
 		CASE(test_routes_latest_stopped_hosts_are_among_the_others),
 		cmocka_unit_test_setup_teardown(test_routes_command_wish_outlives_a_restart_whatever_the_limits, set_up_few_series, tear_down),
 		cmocka_unit_test_setup_teardown(test_routes_silences_are_kept_shown_and_ended, set_up_few_series, tear_down),
-		cmocka_unit_test_setup_teardown(test_routes_query_alarm_tells_what_is_silenced, set_up, tear_down),
+		CASE(test_routes_query_alarm_tells_what_is_silenced),
+		CASE(test_routes_query_alarm_tells_what_is_missing),
 		CASE(test_routes_admit_another_host_is_said_once),
 		CASE(test_routes_reads_are_rows_where_they_are_asked_for),
 		cmocka_unit_test_setup_teardown(test_routes_header_accept_asks_for_rows, set_up_cached, tear_down),

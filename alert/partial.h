@@ -1,0 +1,31 @@
+/*
+ * The hosts whose collectors see only a part of their processes, in the answer to GET hosts:
+ *
+ *   {"10.0.0.5": {"partial": true, ...}, ...}
+ *
+ * One that does not say so (null, an earlier version) sees all. Pure. The caller owns the struct and frees it with
+ * partial_free().
+ */
+#ifndef VIGIE_ALERT_PARTIAL_H
+#define VIGIE_ALERT_PARTIAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/text.h"
+#include "common/wire.h"
+
+struct partial {
+	char (*ips)[WIRE_IP_SIZE];
+	size_t count;
+};
+
+/* As latest_parse(). */
+int partial_parse(const char *body, size_t length, struct partial *ret_partial, struct text *ret_error)
+	__attribute__((warn_unused_result));
+
+bool partial_has(const struct partial *partial, const char *ip);
+
+void partial_free(struct partial *partial);
+
+#endif
