@@ -17,7 +17,7 @@ import zlib
 from vigie import PREFIX, ServerTest, Vigie, is_sanitized, sample, wait_until
 
 READS = ("get-all", "get-all/10.9.0.1", "get-all-detailed", "latest", "query-alarm", "alarms", "oom-kills", "forecasts", "hosts",
-         "metrics", "metrics/processes")
+         "silences", "metrics", "metrics/processes")
 WRITES = ("save-all", "save-alarms", "save-forecasts")
 TOKENS = {"write": ["writer-1", "both"], "read": ["reader-1", "both"], "admin": ["admin-1"]}
 TOKEN_CONFIG = "".join(f"{kind}_tokens = {kind}.tokens\n" for kind in TOKENS)
