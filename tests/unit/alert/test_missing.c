@@ -133,6 +133,22 @@ static void test_states_missing_not_of_a_host_that_tells_nothing(void **state)
 	world_close(&world);
 }
 
+/* Beside one that goes on sending, and lacks it. */
+static void test_states_missing_not_of_a_host_that_falls_silent(void **state)
+{
+	(void)state;
+	struct world world;
+	open_world(&world, MUST_RUN);
+	for (int i = 0; i < 2; i++) {
+		give(&world, "10.0.0.6", "nginx", 1);
+		assert_string_equal(host_tick(&world, true), "");
+	}
+	give_at(&world, "10.0.0.5", "bash", 1, START + INTERVAL);
+	give(&world, "10.0.0.6", "bash", 1);
+	assert_string_equal(evaluate(&world), "MISSING 10.0.0.6 nginx 0 20");
+	world_close(&world);
+}
+
 static void test_states_missing_stands_while_its_host_is_unknown(void **state)
 {
 	(void)state;
@@ -173,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_states_missing_beside_the_process_own_alarm),
 		cmocka_unit_test(test_states_missing_only_where_it_must_run),
 		cmocka_unit_test(test_states_missing_not_of_a_host_that_tells_nothing),
+		cmocka_unit_test(test_states_missing_not_of_a_host_that_falls_silent),
 		cmocka_unit_test(test_states_missing_stands_while_its_host_is_unknown),
 		cmocka_unit_test(test_states_missing_silenced_and_replayed_from_the_log),
 	};
