@@ -58,6 +58,8 @@ static int read_table(struct keeper *keeper, const struct keeper_table *table)
 		if (time_ms > keeper->newest_ms)
 			keeper->newest_ms = time_ms;
 		result = table->take(table->user, &kept, time_ms);
+		if (result == -EDQUOT)
+			result = 0; /* what finds no place is left out, and hides no other */
 	}
 	pthread_mutex_unlock(&keeper->writing);
 	store_rows_free(&rows);

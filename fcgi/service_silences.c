@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -39,21 +38,14 @@ static bool put(struct service *service, const struct kept *kept, struct request
 
 /* ---- PUT and DELETE ---- */
 
-/* One that no other has. False: there is no chance to be had. */
-static bool make_id(char ret_id[static SILENCE_ID_SIZE])
-{
-	uint64_t number;
-	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
-		return false;
-	snprintf(ret_id, SILENCE_ID_SIZE, "%016llx", (unsigned long long)number);
-	return true;
-}
-
-/* Whether there is room for one more. False: the response says why not. */
-static bool has_room(struct service *service, struct response *response)
+/* Whether there is room for one, or it is there. False: the response says why not. */
+static bool has_room(struct service *service, const char *id, struct response *response)
 {
 	struct silence *silences = NULL;
 	size_t count = 0;
+	struct kept kept;
+	if (silences_find(service->silences, id, clock_wall_ms(), &kept))
+		return true;
 	int result = silences_list(service->silences, clock_wall_ms(), &silences, &count);
 	free(silences);
 	if (result)
@@ -85,12 +77,9 @@ void service_silence(struct service *service, const struct parameters *parameter
 		service_answer_refusal(result, &error, response);
 		return;
 	}
-	if (!is_known(service, response) || !has_room(service, response))
+	silences_identify(&silence);
+	if (!is_known(service, response) || !has_room(service, silence.id, response))
 		return;
-	if (!make_id(silence.id)) {
-		response_error(response, 503, NULL, "there is no random number to be had");
-		return;
-	}
 	size_t over = silences_keep(&silence, &kept);
 	if (over) {
 		response_error(response, 400, "comment", "its texts are %zu bytes too long: all of them, percent-encoded, have %d", over,

@@ -54,6 +54,20 @@ static void append_encoded(struct text *name, const char *string)
 	}
 }
 
+/* FNV-1a, as it is in the store. */
+void silences_identify(struct silence *silence)
+{
+	const char *const texts[] = { silence->process, silence->ip, silence->resource, silence->by, silence->comment };
+	uint64_t hash = UINT64_C(14695981039346656037);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		const unsigned char *at = (const unsigned char *)texts[i];
+		do
+			hash = (hash ^ *at) * UINT64_C(1099511628211);
+		while (*at++);
+	}
+	snprintf(silence->id, sizeof(silence->id), "%016llx", (unsigned long long)hash);
+}
+
 size_t silences_keep(const struct silence *silence, struct kept *ret_kept)
 {
 	const char *const texts[] = { silence->id, silence->process, silence->ip, silence->resource, silence->by,
@@ -92,6 +106,10 @@ static bool read_text(const char **at, bool last, char *ret_text, size_t size)
 		ret_text[length++] = byte;
 	}
 	ret_text[length] = '\0';
+	char clean[WIRE_NAME_SIZE];
+	wire_clean_name(ret_text, length, clean);
+	if (length > 0 && strcmp(clean, ret_text) != 0)
+		return false;
 	if (last)
 		return **at == '\0';
 	return *(*at)++ == ' ';

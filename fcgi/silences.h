@@ -30,6 +30,9 @@ void silences_close(struct silences *silences);
 /* The silences as a table that is kept. */
 struct keeper_table silences_table(struct silences *silences);
 
+/* Gives a silence its id, which is of its texts: the same ones again are the same silence, with another end. Pure. */
+void silences_identify(struct silence *silence);
+
 /* A silence as it is kept: 0; or how many bytes too long its texts are, encoded. Pure. */
 size_t silences_keep(const struct silence *silence, struct kept *ret_kept);
 

@@ -1194,9 +1194,16 @@ static void test_routes_silences_are_kept_shown_and_ended(void **state)
 	assert_non_null(strstr(f->response.body.data, "its texts are 1 bytes too long: all of them, percent-encoded, have 234"));
 	set_silence(f, "\"process\": \"jav?\", \"ip\": \"10.0.0.*\"", until_ms, id);
 	set_silence(f, "\"ip\": \"10-0-0-6\", \"resource\": \"cpu\"", until_ms + 1, other);
+	/* The same again, with another end. */
+	snprintf(path, sizeof(path), "%s", id);
+	set_silence(f, "\"process\": \"jav?\", \"ip\": \"10.0.0.*\"", until_ms - 1, id);
+	assert_string_equal(id, path);
 	for (int i = 0; i < 2; i++) {
 		f->authorization = "Bearer reader";
 		assert_int_equal(ask(f, "GET", "silences/", "", NULL), 200);
+		cJSON *answer = cJSON_Parse(f->response.body.data);
+		assert_int_equal(cJSON_GetArraySize(answer), 2);
+		cJSON_Delete(answer);
 		snprintf(wanted, sizeof(wanted), "[{\"id\": \"%s\", \"process\": \"jav?\", \"ip\": \"10.0.0.*\", \"resource\": \"*\", "
 		         "\"until\": ", id);
 		assert_memory_equal(f->response.body.data, wanted, strlen(wanted));

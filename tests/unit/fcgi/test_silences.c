@@ -44,6 +44,21 @@ static void test_silences_keep_comes_back_and_is_a_clean_name(void **state)
 	}
 }
 
+static void test_silences_identify_is_of_the_texts_alone(void **state)
+{
+	(void)state;
+	struct silence one = silence_of("", "java", "", NOW), same = silence_of("x", "java", "", NOW + 1),
+	               others[] = { silence_of("", "jav", "a", NOW), silence_of("", "java", " ", NOW), silence_of("", "*", "", NOW) };
+	silences_identify(&one);
+	silences_identify(&same);
+	assert_int_equal(strlen(one.id), SILENCE_ID_SIZE - 1);
+	assert_string_equal(one.id, same.id);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		silences_identify(&others[i]);
+		assert_string_not_equal(one.id, others[i].id);
+	}
+}
+
 static void test_silences_keep_too_much_text_tells_how_much(void **state)
 {
 	(void)state;
@@ -63,7 +78,7 @@ static void test_silences_read_what_is_none_is_refused(void **state)
 {
 	(void)state;
 	static const char *const bad[] = { "", "id", "id java * *", "id java * * by", "id java * * by comment more", "id  * * by c",
-		                           "id java * * by %2", "id java * * by %", "id java * * by %zz", "id java * * by %00",
+		                           "id java * * by %2", "id java * * by %", "id java * * by %zz", "id java * * by %00", "id java * * by %0a", "id java * * by %ff",
 		                           "0123456789abcdef0 java * * by c" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct kept kept = { .value = 1 };
@@ -208,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silences_keep_comes_back_and_is_a_clean_name),
+		cmocka_unit_test(test_silences_identify_is_of_the_texts_alone),
 		cmocka_unit_test(test_silences_keep_too_much_text_tells_how_much),
 		cmocka_unit_test(test_silences_read_what_is_none_is_refused),
 		cmocka_unit_test(test_silences_take_the_newest_counts_until_its_end),
