@@ -132,9 +132,11 @@ static int take_alarm(struct fleet *fleet, const cJSON *item)
 	struct fleet_row *row = row_of(fleet, ip, process);
 	if (!row)
 		return -ENOMEM;
+	bool missing = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "missing"));
 	if (wire_color_severity(color) > wire_color_severity(row->color)) {
 		row->color = color;
 		row->resource = resource;
+		row->missing = missing;
 	}
 	return 0;
 }

@@ -22,7 +22,8 @@ struct fleet_row {
 	bool foreseen;
 	double probability;     /* 0 to 1, of going over its limit; the higher of its resources' */
 	enum color color;       /* the worst of its alarms */
-	enum resource resource; /* of that alarm; meaningless where it is green */
+	enum resource resource; /* of that alarm; meaningless where it is green, or of none */
+	bool missing;           /* it is that a process that must run does not */
 };
 
 struct fleet;

@@ -35,6 +35,8 @@ static void append_cell(const char *cell, size_t columns, bool right, struct tex
 const char *view_state(const struct fleet_row *row)
 {
 	_Static_assert(RESOURCE_COUNT == 2, "an alarm is of mem or of cpu");
+	if (row->missing)
+		return "MISSING";
 	switch (row->color) {
 	case COLOR_RED:
 		return row->resource == RESOURCE_MEM ? "RED mem" : "RED cpu";
@@ -128,7 +130,7 @@ static void cells_of(const struct fleet_row *row, struct numbers *numbers, const
 	}
 	const char *const cells[CELLS] = {
 		numbers->host, row ? row->ip : "", numbers->cpu, numbers->mem, numbers->probability,
-		row ? states[row->color][row->resource] : "", row ? row->process : "",
+		!row ? "" : row->missing ? "MISSING" : states[row->color][row->resource], row ? row->process : "",
 	};
 	for (int i = 0; i < CELLS; i++)
 		ret_cells[i] = row ? cells[i] : heading[i];

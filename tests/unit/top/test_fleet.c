@@ -120,6 +120,28 @@ static void test_view_append_all_columns_are_as_wide_as_they_need(void **state)
 	fleet_close(fleet);
 }
 
+static void test_view_append_all_what_must_run_is_missing(void **state)
+{
+	(void)state;
+	struct fleet *fleet = fleet_open();
+	const struct fleet_choice choice = { FLEET_BY_CPU, "", "" };
+	const struct fleet_row *const *rows;
+	size_t count;
+	struct text text = TEXT_EMPTY;
+	assert_non_null(fleet);
+	assert_int_equal(take(fleet_take_alarms, fleet,
+		"{\"color\": \"red\", \"alarms\": [{\"process\": \"nginx\", \"ip\": \"10.0.0.5\", \"resource\": \"mem\", \"color\": \"red\", "
+		"\"missing\": true}]}"), 0);
+	assert_int_equal(fleet_list(fleet, &choice, &rows, &count), 0);
+	view_append_all(rows, count, &text);
+	assert_string_equal(text.data,
+		"HOST      IP        CPU%  MEM%  PROB  STATE    PROCESS\n"
+		"10.0.0.5  10.0.0.5     -     -     -  MISSING  nginx\n");
+	assert_string_equal(view_state(rows[0]), "MISSING");
+	text_free(&text);
+	fleet_close(fleet);
+}
+
 static void test_view_append_row_never_exceeds_the_terminal(void **state)
 {
 	(void)state;
@@ -184,6 +206,7 @@ int main(void)
 		cmocka_unit_test(test_fleet_list_rows_are_chosen_and_ordered),
 		cmocka_unit_test(test_fleet_take_what_is_no_answer_is_refused),
 		cmocka_unit_test(test_view_append_all_columns_are_as_wide_as_they_need),
+		cmocka_unit_test(test_view_append_all_what_must_run_is_missing),
 		cmocka_unit_test(test_view_append_row_never_exceeds_the_terminal),
 		cmocka_unit_test(test_label_append_what_could_harm_is_made_visible),
 	};
