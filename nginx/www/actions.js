@@ -1,17 +1,17 @@
-/** What changes something on the server, and so takes an admin token: services are started and stopped. */
+/** What changes something on the server, and so takes an admin token; services are started and stopped. */
 import {hasToken, post, setToken} from "./api.js";
 import {byId, element, fill, setText} from "./dom.js";
 import {duration} from "./format.js";
 import {askForToken} from "./token.js";
 
 /**
- * Posts, with a token that is asked for where there is none; says in the page what came of it.
- * @param {string} path
- * @param {Array<[string, string]>} query
+ * Changes something, with a token that is asked for where there is none; says in the page what came of it.
+ * @param {function(): Promise<*>} change of api.js
+ * @param {string} answer the id of what says it
  * @param {string} done the sentence once it is
  * @returns {Promise<boolean>} whether it is
  */
-async function act(path, query, done) {
+export async function act(change, answer, done) {
 	if (
 		!hasToken("admin") &&
 		!(await askForToken("admin", "What changes something takes a token of [server] admin_tokens."))
@@ -19,14 +19,14 @@ async function act(path, query, done) {
 		return false;
 	}
 	try {
-		await post(path, query);
-		setText(byId("service-answer"), done);
+		await change();
+		setText(byId(answer), done);
 		return true;
 	} catch (error) {
 		if (error.status === 401 || error.status === 403) {
 			setToken("admin", "");
 		}
-		setText(byId("service-answer"), `Refused: ${error.message}`);
+		setText(byId(answer), `Refused: ${error.message}`);
 		return false;
 	}
 }
@@ -55,7 +55,8 @@ export function showServices({collector, alert, forecast}, now, changed) {
 			const word = verb === "stop" ? "Stop" : "Start";
 			const button = element("button", {type: "button", "aria-label": `${word} ${line.name}`}, word);
 			button.addEventListener("click", async () => {
-				if (await act(`services/${line.path}/${verb}`, line.query, `Asked to ${verb}: ${line.name}.`)) {
+				const change = () => post(`services/${line.path}/${verb}`, line.query);
+				if (await act(change, "service-answer", `Asked to ${verb}: ${line.name}.`)) {
 					changed();
 				}
 			});

@@ -32,7 +32,7 @@ export function hasToken(right) {
 	return tokens[right] !== "";
 }
 
-async function request(method, path, token, signal, isFine = () => false) {
+async function request(method, path, token, {signal, isFine = () => false, body: sent} = {}) {
 	if (!/^[\x21-\x7e]*$/.test(token)) {
 		throw new ApiError(401, "the token has a character that no token has");
 	}
@@ -41,7 +41,11 @@ async function request(method, path, token, signal, isFine = () => false) {
 	try {
 		response = await fetch(base + path, {
 			method,
-			headers: token === "" ? {} : {"X-Vigie-Token": token},
+			headers: {
+				...(token === "" ? {} : {"X-Vigie-Token": token}),
+				...(sent ? {"Content-Type": "application/json"} : {}),
+			},
+			body: sent && JSON.stringify(sent),
 			cache: "no-store",
 			signal: signal ? AbortSignal.any([signal, patience]) : patience,
 		});
@@ -68,13 +72,10 @@ async function request(method, path, token, signal, isFine = () => false) {
 export function get(path, query = [], signal = undefined) {
 	const text = new URLSearchParams(query).toString();
 	// The health of a server whose store fails is an answer too; what a front says in its place is none.
-	return request(
-		"GET",
-		text === "" ? path : `${path}?${text}`,
-		tokens.read || tokens.admin,
+	return request("GET", text === "" ? path : `${path}?${text}`, tokens.read || tokens.admin, {
 		signal,
-		path === "health" ? body => body?.store !== undefined : undefined
-	);
+		isFine: path === "health" ? body => body?.store !== undefined : undefined,
+	});
 }
 
 /**
@@ -85,4 +86,23 @@ export function get(path, query = [], signal = undefined) {
  */
 export function post(path, query) {
 	return request("POST", query.length > 0 ? `${path}?${new URLSearchParams(query)}` : path, tokens.admin);
+}
+
+/**
+ * @param {string} path
+ * @param {Object} body
+ * @returns {Promise<*>}
+ * @throws {ApiError}
+ */
+export function put(path, body) {
+	return request("PUT", path, tokens.admin, {body});
+}
+
+/**
+ * @param {string} path
+ * @returns {Promise<*>}
+ * @throws {ApiError}
+ */
+export function remove(path) {
+	return request("DELETE", path, tokens.admin);
 }

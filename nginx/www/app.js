@@ -9,6 +9,7 @@ import {startKeys} from "./keys.js";
 import {loadOverview, showNoOverview, showOverview, showTable, startOverview} from "./overview.js";
 import {leaveProcess, loadProcess, showProcess, startProcess} from "./process.js";
 import {refresh, setTick, start} from "./refresh.js";
+import {showSilences, startSilences} from "./silences.js";
 import {setRetention, showSpan, startSpan} from "./span.js";
 import {current, href, onChange, spanOf} from "./state.js";
 import {showAge, showColour, showInTab, showMessages} from "./status.js";
@@ -48,7 +49,7 @@ async function load(signal) {
 		view === "process"
 			? loadProcess(state, span, interval_s, signal)
 			: view === "services"
-				? get("services", [], signal)
+				? Promise.all([get("services", [], signal), get("silences", [], signal)])
 				: loadOverview(span, now(), signal),
 	]);
 
@@ -66,7 +67,8 @@ async function load(signal) {
 	if (view === "process") {
 		showProcess(data, common);
 	} else if (view === "services") {
-		showServices(data, now(), refresh);
+		showServices(data[0], now(), refresh);
+		showSilences(data[1], now());
 	} else {
 		showOverview(data, common);
 	}
@@ -204,6 +206,7 @@ onChange((state, before) => {
 history.scrollRestoration = "manual";
 startTokens();
 startSpan();
+startSilences();
 startOverview();
 startProcess();
 startKeys();

@@ -8,7 +8,7 @@ const walking = ["ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"];
 /** Called once. */
 export function startKeys() {
 	document.addEventListener("keydown", event => {
-		if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || byId("token-dialog").open) {
+		if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]")) {
 			return;
 		}
 		const {key, target} = event;

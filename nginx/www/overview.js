@@ -1,5 +1,5 @@
 /** The overview: the alarms, the hosts and the table of all processes, of now or of a past span. */
-import {alarmItem, intervalItem, intervals} from "./alarms.js";
+import {alarmItem, intervalItem, intervals, killsOf, withoutTwins} from "./alarms.js";
 import {get} from "./api.js";
 import {byId, fill, setText, showMore} from "./dom.js";
 import {counted, worst} from "./format.js";
@@ -24,7 +24,7 @@ let shown = null; // what the table is made of
 let curvesOf = "";
 let ticked = false; // since curves were asked for
 let loaded = {key: "", data: null}; // of a past span, which does not change
-let earlier = {time: 0, transitions: [], alarms: []}; // those that have ended, the newest first
+let earlier = {time: 0, transitions: [], alarms: []}; // those that have ended, and what was killed, the newest first
 
 /** Called once. */
 export function startOverview() {
@@ -52,7 +52,7 @@ export async function loadOverview(span, now, signal) {
 		span.past ? get("alarms", [...span.query, ["standing", "1"]], signal) : null,
 		isOld ? loadEarlier(now, signal) : null,
 	]);
-	const data = {means, intervals: ofSpan && intervals(ofSpan)};
+	const data = {means, intervals: ofSpan && intervals(ofSpan), kills: ofSpan ? killsOf(ofSpan) : []};
 	loaded = {key, data};
 	return data;
 }
@@ -69,8 +69,8 @@ async function loadEarlier(now, signal) {
 	const newer = (await get("alarms", query, signal)).reverse();
 	const known = earlier.transitions.filter(({time}) => time > oldest && time <= from);
 	const transitions = [...known, ...newer].slice(-transitionsAtMost);
-	const alarms = intervals(transitions).filter(({to}) => to !== null);
-	earlier = {time: now, transitions, alarms: alarms.reverse()};
+	const ended = intervals(transitions).filter(({to}) => to !== null);
+	earlier = {time: now, transitions, alarms: [...ended, ...killsOf(transitions)].sort((a, b) => b.from - a.from)};
 }
 
 /**
@@ -80,11 +80,11 @@ async function loadEarlier(now, signal) {
  */
 export function showOverview(data, common) {
 	const {names, hosts, colour, span} = common;
-	const alarms = span.past ? data.intervals : common.alarms;
+	const alarms = span.past ? data.intervals : withoutTwins(common.alarms);
 	const otherwise = !span.past && colour === "unknown" ? "unknown" : "green";
 	shown = {common, rows: rowsOf(data.means, alarms, names, otherwise)};
 	ticked ||= !span.settled;
-	showBand(alarms, common);
+	showBand(alarms, data.kills, common);
 	showEarlier(common);
 	showHosts(hosts);
 	showTable();
@@ -105,8 +105,8 @@ export function showNoOverview(hosts) {
 	showRows([]);
 }
 
-/** The band of the worst colour, with its alarms. */
-function showBand(alarms, common) {
+/** The band of the worst colour, with its alarms, and what was killed in a past span. */
+function showBand(alarms, kills, common) {
 	const {now, span, names, hosts, colour} = common;
 	const nameOf = ip => names.get(ip) ?? ip;
 	// Whether anybody watched then is not known: no green for the past.
@@ -132,13 +132,13 @@ function showBand(alarms, common) {
 	const sorted = [...alarms].sort(
 		(a, b) => order.indexOf(a.color) - order.indexOf(b.color) || (b.since ?? b.from) - (a.since ?? a.from)
 	);
-	const listed = sorted.slice(0, showsAllAlarms ? alarmsAtMost : alarmsAtFirst);
+	const listed = [...sorted, ...kills].slice(0, showsAllAlarms ? alarmsAtMost : alarmsAtFirst);
 	fill(byId("alarms"), JSON.stringify([span.past, listed, href({}), Math.floor(now / 10)]), () =>
 		listed.map(alarm =>
 			span.past ? intervalItem(alarm, nameOf(alarm.ip), now, span.to) : alarmItem(alarm, nameOf(alarm.ip), now)
 		)
 	);
-	byId("alarms").hidden = alarms.length === 0;
+	byId("alarms").hidden = listed.length === 0;
 	byId("no-alarms").hidden = alarms.length > 0;
 	setText(
 		byId("no-alarms"),
@@ -148,9 +148,10 @@ function showBand(alarms, common) {
 				? "No process is over its limit, or expected to be soon."
 				: ""
 	);
-	showMore("alarms-more", alarms.length > alarmsAtFirst, showsAllAlarms, counted(alarms.length, "alarm"), () => {
+	const all = alarms.length + kills.length;
+	showMore("alarms-more", all > alarmsAtFirst, showsAllAlarms, counted(all, "alarm"), () => {
 		showsAllAlarms = !showsAllAlarms;
-		showBand(alarms, common);
+		showBand(alarms, kills, common);
 	});
 }
 

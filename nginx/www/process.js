@@ -1,6 +1,6 @@
 /** The view of one process: what it uses on each host over the span, its alarms, its forecast and why. */
 import {get} from "./api.js";
-import {badge, intervalItem, intervals} from "./alarms.js";
+import {badge, intervalItem, intervals, killsOf, withoutTwins} from "./alarms.js";
 import {lineColours, makeChart} from "./chart.js";
 import {byId, element, fill, setAttribute, setText} from "./dom.js";
 import {clockTime, counted, duration, percent, resourceWords} from "./format.js";
@@ -86,6 +86,7 @@ export async function loadProcess(state, span, interval_s, signal) {
 		means,
 		forecasts,
 		alarms: intervals(transitions),
+		kills: killsOf(transitions),
 		mem: {means: series(mem), highs: memHigh && series(memHigh)},
 		cpu: {means: series(cpu), highs: cpuHigh && series(cpuHigh)},
 	};
@@ -106,16 +107,17 @@ export function showProcess(data, common) {
 	const isHere = alarm => ip === "" || alarm.ip === ip;
 	const isSilent = common.alarms.some(alarm => isOfHost(alarm) && isHere(alarm) && alarm.ip in data.means);
 	showItsColour(
-		common.alarms.filter(alarm => alarm.process === process && isHere(alarm)),
+		withoutTwins(common.alarms).filter(alarm => alarm.process === process && isHere(alarm)),
 		common.colour === "unknown" || isSilent ? "unknown" : "green",
 		ip === "" ? "" : ` on ${nameOf(ip)}`
 	);
 	showItsHosts(data.means, process, ip, nameOf);
 
-	fill(byId("its-alarms"), JSON.stringify([data.alarms, href({}), Math.floor(now / 60)]), () =>
-		data.alarms.length === 0
+	const itsAlarms = [...data.alarms, ...data.kills].sort((a, b) => b.from - a.from);
+	fill(byId("its-alarms"), JSON.stringify([itsAlarms, href({}), Math.floor(now / 60)]), () =>
+		itsAlarms.length === 0
 			? [element("li", {class: "faint"}, "none")]
-			: data.alarms.map(alarm => intervalItem(alarm, nameOf(alarm.ip), now, span.past ? span.to : now)).reverse()
+			: itsAlarms.map(alarm => intervalItem(alarm, nameOf(alarm.ip), now, span.past ? span.to : now))
 	);
 
 	const forecasts = Object.entries(data.forecasts).flatMap(([address, processes]) =>
@@ -141,11 +143,14 @@ export function showProcess(data, common) {
 }
 
 function showItsColour(standing, otherwise, where) {
-	const signature = JSON.stringify([where, otherwise, standing.map(({color, resource}) => [color, resource])]);
-	fill(byId("process-alarm"), signature, () =>
-		standing.length === 0
+	const words = standing.map(({color, resource, missing}) => [
+		color,
+		missing ? "must run and does not" : resourceWords[resource],
+	]);
+	fill(byId("process-alarm"), JSON.stringify([where, otherwise, words]), () =>
+		words.length === 0
 			? [badge(otherwise), `${where} now`]
-			: standing.flatMap(alarm => [badge(alarm.color), ` ${resourceWords[alarm.resource]}${where} now `])
+			: words.flatMap(([color, word]) => [badge(color), ` ${word}${where} now `])
 	);
 }
 

@@ -2,10 +2,11 @@
 path of another server, and a working day of refreshes."""
 
 import shutil
+import time
 import unittest
 
 from browser import PATIENCE_S, BrowserTest
-from page_data import DB, Fleet
+from page_data import DB, Fleet, put
 from subjects import burner
 from test_05_alert import BURNER, CONFIG as ALERT_CONFIG
 from test_09_security import bearer, write_tokens
@@ -122,6 +123,48 @@ class TokenTest(LifeTest):
         page.find("button", "Start forecast").click()
         self.wait_for(lambda: wish() == "run", page.text)
         self.assertEqual(page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]"), [0, 0, ""])
+
+    def test_alarm_is_silenced_with_an_admin_token_until_that_is_ended(self):
+        vigie = self.start("--server", config=f"[server]\nadmin_tokens = admin.tokens\n{QUICK}", admin="ruler")
+        alarm = {"ipaddress": DB, "process_name": "post*gres", "type_data": "cpu", "color": "red", "value": 95, "threshold": 80,
+                 "since": time.time()}
+        vigie.save(DB, sample("post*gres", "cpu", 95))
+        put(vigie, "save-alarms", {"data": [alarm]})
+        page = self.open(f"http://127.0.0.1:{vigie.port}/")
+        page.find("button", "Silence post*gres").click()
+        page.find("dialog", "Silence")
+        page.find("textbox", "Comment").focus()
+        page.type("a deploy")
+        page.find("button", "Set").click()
+        self.enter(page, "Admin token", "ruler")
+        silences = lambda: vigie.get("silences").json()  # noqa: E731
+        self.wait_for(silences, page.text)
+        told = silences()[0]
+        self.assertEqual((told["process"], told["ip"], told["resource"], told["comment"]), ("post\\*gres", DB, "cpu", "a deploy"))
+        self.assertAlmostEqual(told["until"], time.time() + 3600, delta=120)
+        put(vigie, "save-alarms", {"data": [alarm]})
+        self.wait_for(lambda: "silenced until" in page.find("list", "Alarms").text(), page.text)
+        page.find("link", "Services").click()
+        self.wait_for(lambda: "a deploy" in page.find("table", "Silences").text(), page.text)
+        page.find("button", "End the silence").click()
+        self.wait_for(lambda: not silences(), page.text)
+        self.wait_for(lambda: "None." in page.text(), page.text)
+
+    def test_what_was_killed_and_what_is_missing_is_said(self):
+        vigie = self.start("--server")
+        now = time.time()
+        vigie.save(DB, sample("postgres", "cpu", 5), oom_kills={"timestamp": now, "processes": {"java": 2, "*": 1}})
+        put(vigie, "save-alarms", {"data": [
+            {"ipaddress": DB, "process_name": "nginx", "type_data": resource, "color": "red", "since": now, "missing": True}
+            for resource in ("mem", "cpu")]})
+        page = self.open(f"http://127.0.0.1:{vigie.port}/")
+        alarms = page.find("list", "Alarms")
+        self.wait_for(lambda: "must run and does not" in alarms.text(), page.text)
+        self.assertEqual(alarms.text().count("nginx"), 1)
+        page.evaluate("document.getElementById('earlier').open = true")
+        earlier = page.find("list", "Earlier alarms")
+        self.wait_for(lambda: "OOM" in earlier.text() and "2 killed for want of memory" in earlier.text(), page.text)
+        self.assertIn("of unknown name", earlier.text())
 
 
 class PathTest(LifeTest):
