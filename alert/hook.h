@@ -24,8 +24,8 @@
  * run, its exit status other than 0, its death by a signal and its time limit are logged once
  * each, until it has succeeded again.
  *
- * One thread (the caller's) uses a hook. Another way of being told is added beside it: tell() in
- * alert/service_round.c.
+ * One thread (the caller's) uses a hook. Another way of being told is added beside it: tell_channels()
+ * in alert/service_round.c, which tells nothing of what is silenced.
  */
 #ifndef VIGIE_ALERT_HOOK_H
 #define VIGIE_ALERT_HOOK_H

@@ -1,12 +1,12 @@
 /*
- * The service: in each round it asks for the newest samples and the forecasts, judges them by the
+ * The service: in each round it asks for the newest samples, the silences and the forecasts, judges them by the
  * rules, writes a line for each transition, has the hook run and reports what stands.
  *
  * What is RED now comes first: its lines are written, and the state is saved, before the
  * forecasts are asked for, so that a server that hangs on these delays no line of a RED.
  *
- * alert/service_round.c has a round; whoever is told of a transition is told in its tell(). alert/service_channels.c has
- * whoever that is.
+ * alert/service_round.c has a round; whoever is told of a transition beside the log is told in its tell_channels().
+ * alert/service_channels.c has whoever that is.
  *
  * The server may have it stopped (common/wire.h): a round then is a sign of life alone, whose answer says whether it
  * still is to be.

@@ -49,6 +49,15 @@ bool uplink_trust(struct uplink *uplink, const char *ca_file)
 	return client_trust(uplink->client, ca_file) && client_trust(uplink->forecasts_client, ca_file);
 }
 
+/* Tells what is `wrong` with an answer that could not be read, which is freed. The result, as it was. */
+static int blame(const struct client *client, int result, struct text *wrong, struct text *ret_error)
+{
+	if (result)
+		client_blame(client, wrong->data ? wrong->data : strerror(-result), ret_error);
+	text_free(wrong);
+	return result;
+}
+
 int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text *ret_error)
 {
 	const struct text *body;
@@ -57,10 +66,7 @@ int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text 
 		return result;
 	struct text wrong = TEXT_EMPTY;
 	result = latest_parse(body->data, body->length, ret_latest, &wrong);
-	if (result)
-		client_blame(uplink->client, wrong.data ? wrong.data : strerror(-result), ret_error);
-	text_free(&wrong);
-	return result;
+	return blame(uplink->client, result, &wrong, ret_error);
 }
 
 int uplink_hostnames(struct uplink *uplink, struct hostnames *ret_names, struct text *ret_error)
@@ -71,10 +77,7 @@ int uplink_hostnames(struct uplink *uplink, struct hostnames *ret_names, struct 
 		return result;
 	struct text wrong = TEXT_EMPTY;
 	result = hostnames_parse(body->data, body->length, ret_names, &wrong);
-	if (result)
-		client_blame(uplink->client, wrong.data ? wrong.data : strerror(-result), ret_error);
-	text_free(&wrong);
-	return result;
+	return blame(uplink->client, result, &wrong, ret_error);
 }
 
 int uplink_kills(struct uplink *uplink, struct kills *ret_kills, struct text *ret_error)
@@ -87,10 +90,7 @@ int uplink_kills(struct uplink *uplink, struct kills *ret_kills, struct text *re
 		return result;
 	struct text wrong = TEXT_EMPTY;
 	result = kills_parse(body->data, body->length, ret_kills, &wrong);
-	if (result)
-		client_blame(uplink->forecasts_client, wrong.data ? wrong.data : strerror(-result), ret_error);
-	text_free(&wrong);
-	return result;
+	return blame(uplink->forecasts_client, result, &wrong, ret_error);
 }
 
 int uplink_silences(struct uplink *uplink, struct silences *ret_silences, struct text *ret_error)
@@ -105,10 +105,7 @@ int uplink_silences(struct uplink *uplink, struct silences *ret_silences, struct
 		return result;
 	struct text wrong = TEXT_EMPTY;
 	result = silences_parse(body->data, body->length, ret_silences, &wrong);
-	if (result)
-		client_blame(uplink->forecasts_client, wrong.data ? wrong.data : strerror(-result), ret_error);
-	text_free(&wrong);
-	return result;
+	return blame(uplink->forecasts_client, result, &wrong, ret_error);
 }
 
 /* Whether vigie-forecast reports: 0, -ENODATA, or why that cannot be known. */
@@ -139,9 +136,7 @@ int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, str
 	struct forecasts forecasts;
 	struct text wrong = TEXT_EMPTY;
 	result = forecasts_parse(body->data, body->length, &forecasts, &wrong);
-	if (result)
-		client_blame(uplink->forecasts_client, wrong.data ? wrong.data : strerror(-result), ret_error);
-	text_free(&wrong);
+	result = blame(uplink->forecasts_client, result, &wrong, ret_error);
 	if (result)
 		return result;
 	if (forecasts.count == 0)
@@ -161,10 +156,7 @@ int uplink_partial(struct uplink *uplink, struct partial *ret_partial, struct te
 		return result;
 	struct text wrong = TEXT_EMPTY;
 	result = partial_parse(body->data, body->length, ret_partial, &wrong);
-	if (result)
-		client_blame(uplink->forecasts_client, wrong.data ? wrong.data : strerror(-result), ret_error);
-	text_free(&wrong);
-	return result;
+	return blame(uplink->forecasts_client, result, &wrong, ret_error);
 }
 
 /* Without a timestamp: the server's own clock is the one that its readers go by. */
