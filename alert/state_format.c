@@ -253,6 +253,7 @@ static int read_any_series(const cJSON *item, bool missing, struct states *state
 	struct alarm *alarm = &series.alarm;
 	if (!read_ip(item, alarm->ip) || !read_text(item, "process", alarm->process, sizeof(alarm->process)) ||
 	    (!missing && !read_resource(item, &alarm->resource)) || !read_color(item, &alarm->color) ||
+	    (missing && alarm->color == COLOR_ORANGE) ||
 	    !read_number(item, "value", &alarm->value) || !read_number(item, "threshold", &alarm->threshold) ||
 	    !read_time(item, "since", &alarm->since_ms) || !read_time(item, "sample", &series.sample_ms) ||
 	    !read_count(item, "samples", &series.samples) || alarm->color == COLOR_UNKNOWN ||

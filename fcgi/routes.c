@@ -106,9 +106,13 @@ static bool path_fits(const struct route *route, const char *path, const char **
 	return route->rest != WISH || service_is_command(*ret_rest);
 }
 
+/* Of a name that has a row for each method there is one counter. */
 static void count(const struct request *request, const struct response *response)
 {
-	counters_request(request->route ? (unsigned)(request->route - routes) : ROUTE_COUNT, response->status);
+	const struct route *counted = routes;
+	while (request->route && (strcmp(counted->name, request->route->name) != 0 || counted->rest != request->route->rest))
+		counted++;
+	counters_request(request->route ? (unsigned)(counted - routes) : ROUTE_COUNT, response->status);
 }
 
 /* What a kind of route takes, and who may. */

@@ -117,8 +117,11 @@ static bool read_text(const char **at, bool last, char *ret_text, size_t size)
 
 bool silences_read(const struct kept *kept, struct silence *ret_silence)
 {
-	struct silence silence = { .until_ms = llround(kept->value * 1000) };
+	struct silence silence = { .until_ms = 0 };
 	const char *at = kept->name;
+	if (!(kept->value >= 0 && kept->value <= CLOCK_RFC3339_MAX_S))
+		return false;
+	silence.until_ms = llround(kept->value * 1000);
 	if (!read_text(&at, false, silence.id, sizeof(silence.id)) ||
 	    !read_text(&at, false, silence.process, sizeof(silence.process)) ||
 	    !read_text(&at, false, silence.ip, sizeof(silence.ip)) ||

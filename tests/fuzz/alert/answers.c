@@ -1,4 +1,5 @@
-/* What the server answers to GET latest, in the first line, and to GET forecasts or oom-kills, and the alarms that come of it. */
+/* What the server answers to GET latest, in the first line, and to GET forecasts, oom-kills or silences, and the alarms that
+ * come of it. */
 #include "tests/fuzz/alert/evaluated.h"
 
 #include <errno.h>
@@ -20,7 +21,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	assert(killed == 0 ? error.length == 0 : killed == -EBADMSG && error.length > 0);
 	kills_free(&kills);
 
+	text_reset(&error);
+	struct silences silences = { 0 };
+	int silenced = silences_parse((const char *)bytes, size, &silences, &error);
+	assert(silenced == 0 ? error.length == 0 : silenced == -EBADMSG && error.length > 0);
+
 	struct states *states = states_open(INTERVAL_MS);
+	states_set_silences(states, silenced == 0 ? &silences : NULL);
 	int64_t now_ms = NOW_MS;
 	for (int i = 0; i < 3; i++, now_ms += INTERVAL_MS) {
 		evaluated_tick(states, &latest, result == 0 ? &forecasts : NULL, now_ms);
@@ -29,12 +36,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	}
 	evaluated_check_saved(states);
 	evaluated_tick(states, &nothing, NULL, now_ms);
+	states_set_silences(states, NULL);
 	evaluated_tick(states, &nothing, NULL, now_ms + STATES_FORGET_MS);
 	evaluated_tick(states, &latest, NULL, now_ms + STATES_FORGET_MS + INTERVAL_MS);
 	evaluated_check_saved(states);
 	states_close(states);
 	latest_free(&latest);
 	forecasts_free(&forecasts);
+	silences_free(&silences);
 	text_free(&error);
 	free(line);
 	return 0;

@@ -16,11 +16,11 @@ static inline const struct rules *evaluated_rules(void)
 {
 	static struct rules *rules;
 	if (!rules) {
-		char *overrides[] = { (char[]){ "alert.rule=process=calm mute=yes" },
+		char *overrides[] = { (char[]){ "alert.rule=process=calm mute=yes" }, (char[]){ "alert.rule=process=bash must_run=yes" },
 			                  (char[]){ "alert.rule=resource=cpu threshold=50 clear=40 raise_after=2 clear_after=1" } };
 		struct text error = TEXT_EMPTY;
 		struct config *config;
-		if (config_load(NULL, overrides, 2, &config, &error) != 0 || rules_open(config, NULL, &rules, &error) != 0)
+		if (config_load(NULL, overrides, 3, &config, &error) != 0 || rules_open(config, NULL, &rules, &error) != 0)
 			abort();
 		config_free(config);
 	}
@@ -47,6 +47,13 @@ static inline void evaluated_tick(struct states *states, const struct latest *la
 {
 	struct transitions transitions = { 0 };
 	int result = states_evaluate(states, evaluated_rules(), latest, now_ms, &transitions);
+	assert(result == 0);
+	evaluated_check(&transitions);
+	const struct partial none = { .count = 0 };
+	result = states_evaluate_missing(states, evaluated_rules(), latest, &none, &transitions);
+	assert(result == 0);
+	evaluated_check(&transitions);
+	result = states_unsilence(states, &transitions);
 	assert(result == 0);
 	evaluated_check(&transitions);
 	if (forecasts) {

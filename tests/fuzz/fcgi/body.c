@@ -1,4 +1,4 @@
-/* The bodies of PUT save-all, save-alarms and save-forecasts: each input is read as all of them. */
+/* The bodies of PUT save-all, save-alarms, save-forecasts and silences: each input is read as all of them. */
 #include "tests/fuzz/fuzz.h"
 
 #include <cjson/cJSON.h>
@@ -6,6 +6,8 @@
 #include <math.h>
 
 #include "fcgi/body.h"
+#include "fcgi/silence_body.h"
+#include "fcgi/silences.h"
 
 static const struct body_times times = {
 	.now_ms = 1795356880000, .oldest_ms = 1795356880000 - 172800000, .newest_ms = 1795356880000 + 60000,
@@ -57,6 +59,27 @@ static void check(parser *parse, const uint8_t *bytes, size_t size)
 	free(json);
 }
 
+/* A silence that is taken is kept, or is too long, and comes back. */
+static void check_silence(const uint8_t *bytes, size_t size)
+{
+	struct silence silence, read;
+	struct body_error error = { 0 };
+	struct kept kept;
+	char *json = fuzz_string(bytes, size), clean[WIRE_NAME_SIZE];
+	int result = silence_body_parse(json, size, times.now_ms, &silence, &error);
+	free(json);
+	assert(result == 0 || (result == -EINVAL && error.status == 400 && error.sentence[0]));
+	if (result)
+		return;
+	silences_identify(&silence);
+	if (silences_keep(&silence, &kept) > 0)
+		return;
+	wire_clean_name(kept.name, strlen(kept.name), clean);
+	assert(strcmp(clean, kept.name) == 0);
+	assert(silences_read(&kept, &read) && read.until_ms == silence.until_ms);
+	assert(strcmp(read.process, silence.process) == 0 && strcmp(read.comment, silence.comment) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static bool begun;
@@ -66,5 +89,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	check(body_parse_samples, bytes, size);
 	check(body_parse_alarms, bytes, size);
 	check(body_parse_forecasts, bytes, size);
+	check_silence(bytes, size);
 	return 0;
 }

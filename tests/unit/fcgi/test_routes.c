@@ -1214,6 +1214,11 @@ static void test_routes_silences_are_kept_shown_and_ended(void **state)
 		assert_int_equal(service_open(f->config, 8, &f->service), 0);
 		wait_for_wishes(f);
 	}
+	/* Of one name there is one line, whatever the methods. */
+	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
+	const char *line = strstr(f->response.body.data, "vigie_requests_total{route=\"silences\",status=\"200\"}");
+	assert_non_null(line);
+	assert_null(strstr(line + 1, "vigie_requests_total{route=\"silences\",status=\"200\"}"));
 	f->authorization = "Bearer admin";
 	snprintf(path, sizeof(path), "silences/%s0", id);
 	assert_int_equal(ask(f, "DELETE", path, "", NULL), 404);
