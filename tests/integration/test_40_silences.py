@@ -1,4 +1,4 @@
-"""Silences, and processes that must run: the server, vigie-alert and its hook, whoever is restarted."""
+"""Silences, and processes that must run: the server, vigie-alert, its hook and its Alertmanager, whoever is restarted."""
 
 import signal
 import subprocess
@@ -6,6 +6,7 @@ import threading
 import time
 import unittest
 
+from alertmanager import Alertmanager, Receiver
 from test_09_security import bearer, write_tokens
 from vigie import BUILD, PREFIX, ServerTest, Vigie, sample, wait_until
 
@@ -42,6 +43,11 @@ class AlertTest(ServerTest):
         write_tokens(cls.vigie, "admin", ["admin-1"])
         cls.vigie.start()
         cls.addClassCleanup(cls.vigie.stop)
+        receiver = Receiver()
+        cls.addClassCleanup(receiver.close)
+        cls.manager = Alertmanager(receiver)
+        cls.addClassCleanup(cls.manager.remove)
+        cls.manager.start()
 
     def setUp(self):
         self.folder = self.vigie.folder / self.id().rpartition(".")[2]
@@ -52,7 +58,8 @@ class AlertTest(ServerTest):
         wait_until(lambda: self.vigie.get("silences").status == 200, 5, "the store has told")
 
     def start_alert(self):
-        options = (f"url=http://127.0.0.1:{self.vigie.port}{PREFIX}", "log=alert.log", "state=alert.state", *OPTIONS)
+        options = (f"url=http://127.0.0.1:{self.vigie.port}{PREFIX}", "log=alert.log", "state=alert.state",
+                   f"alertmanager={self.manager.url}", *OPTIONS)
         with open(self.folder / "stderr", "ab") as stderr:
             self.alert = subprocess.Popen([BUILD / "vigie-alert", *(word for option in options for word in ("--set", "alert." + option))],
                                           cwd=self.folder, stderr=stderr)
@@ -88,6 +95,10 @@ class AlertTest(ServerTest):
     def alarms(self, process):
         return [alarm for alarm in self.vigie.get("query-alarm").json()["alarms"] if alarm["process"] == process]
 
+    def alerts(self, process):
+        """The labels of those that stand in Alertmanager."""
+        return [alert["labels"] for alert in self.manager.get("alerts") if alert["labels"].get("process") == process]
+
     def test_silenced_alarm_is_told_when_the_silence_ends(self):
         ended, _ = self.silence(3600, process="java*", ip="10.32.0.*")
         self.silence(3600, process="other", ip="10.32.1.*")
@@ -110,7 +121,8 @@ class AlertTest(ServerTest):
         hosts["h1"][0]["bash"] = 90  # is told: so is all before it
         self.wait_for_lines(self.told, "bash", "RED")
         self.wait_for_lines(self.log, "java", "RED")
-        self.assertEqual(self.lines(self.told, "java"), [])
+        wait_until(lambda: self.alerts("bash"), 10, "Alertmanager is told of it")
+        self.assertEqual((self.lines(self.told, "java"), self.alerts("java")), ([], []))
 
         # One ends it, and it goes on by another that ends by itself.
         _, until = self.silence(4, resource="m?m", process="java")
@@ -120,6 +132,7 @@ class AlertTest(ServerTest):
         self.assertGreater(time.time(), until)
         self.wait_for_lines(self.log, "java", "RED", "RED")
         self.assertNotIn("silenced", self.log.read_text().splitlines()[-1])
+        wait_until(lambda: self.alerts("java"), 10, "Alertmanager is told of it")
         self.assertNotIn("silenced_until", self.alarms("java")[0])
         self.assertIn(f"the silence {ended} of process ", (self.folder / "stderr").read_text())
 
@@ -132,6 +145,8 @@ class AlertTest(ServerTest):
         self.assertIn("ip=10.32.0.2", self.lines(self.log, "nginx")[0])
         found = wait_until(lambda: self.alarms("nginx"), 5, "it is in query-alarm")
         self.assertEqual([(alarm["ip"], alarm["color"], alarm["missing"]) for alarm in found], [("10.32.0.2", "red", True)] * 2)
+        wait_until(lambda: self.alerts("nginx"), 10, "Alertmanager is told of it")
+        self.assertEqual(self.alerts("nginx"), [{"alertname": "vigie", "colour": "red", "host": "10.32.0.2", "hostname": "h2", "process": "nginx"}])
         self.kill_alert()
         self.start_alert()
         hosts["h2"][0]["bash"] = 90
@@ -140,6 +155,7 @@ class AlertTest(ServerTest):
         hosts["h2"][0]["nginx"] = 1
         self.wait_for_lines(self.told, "nginx", "MISSING", "CLEAR")
         wait_until(lambda: not self.alarms("nginx"), 5, "query-alarm has it no more")
+        wait_until(lambda: not self.alerts("nginx"), 10, "Alertmanager has it no more")
         # Who is silent is UNKNOWN, and lacks nothing; who sees only a part does not know.
         del hosts["h2"]
         wait_until(lambda: "UNKNOWN ip=10.32.0.2 " in self.log.read_text(), 20, "it is silent")
