@@ -112,10 +112,15 @@ function showBand(alarms, kills, common) {
 	// Whether anybody watched then is not known: no green for the past.
 	const ofPast = alarms.length > 0 ? worst(alarms.map(alarm => alarm.color)) : "none";
 	const ofBand = span.past ? ofPast : colour;
-	const count = color =>
-		new Set(alarms.filter(alarm => alarm.color === color).map(alarm => keyOf(alarm.ip, alarm.process))).size;
+	const count = (color, missing = false) =>
+		new Set(
+			alarms
+				.filter(alarm => alarm.color === color && Boolean(alarm.missing) === missing)
+				.map(alarm => keyOf(alarm.ip, alarm.process))
+		).size;
 	const parts = [
 		[count("red"), "over the limit"],
+		[count("red", true), "missing"],
 		[count("orange"), span.past ? "was expected" : "expected soon"],
 		[count("unknown"), "silent"],
 	]
