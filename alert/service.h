@@ -3,7 +3,8 @@
  * rules, writes a line for each transition, has the hook run and reports what stands.
  *
  * What is RED now comes first: its lines are written, and the state is saved, before the
- * forecasts are asked for, so that a server that hangs on these delays no line of a RED.
+ * forecasts are asked for, so that a server that hangs on these delays no line of a RED. The silences, which say who is to
+ * be told, and whom the kernels have killed come before it: one that hangs on them delays it by half an interval at most.
  *
  * alert/service_round.c has a round; whoever is told of a transition beside the log is told in its tell_channels().
  * alert/service_channels.c has whoever that is.
