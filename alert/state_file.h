@@ -3,10 +3,9 @@
  *
  * JSON, one object: {"format": "vigie-alert", "version": 3, "evaluated": …, "hosts": [...],
  * "series": [...], "missing": [...], "killed": [...], "lost": …, "unwritten": ["a line of the log", ...]}, times in seconds;
- * what is missing as series without a resource; the last four where there are any. Versions 1, which knew no AMBER, and 2, which knew no lines, are read too. The file is
- * replaced as a whole: written
- * beside its place (".new"), synced, renamed, and its folder synced. One program
- * uses a file.
+ * what is missing as series without a resource; the last four where there are any. Versions 1, which knew no AMBER, and 2,
+ * which knew no lines, are read too. The file is replaced as a whole: written beside its place (".new"), synced, renamed,
+ * and its folder synced. One program uses a file.
  */
 #ifndef VIGIE_ALERT_STATE_FILE_H
 #define VIGIE_ALERT_STATE_FILE_H

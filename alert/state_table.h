@@ -1,6 +1,6 @@
 /*
- * The hash tables behind alert/states.h: hosts, and in each its series that are
- * not plainly green, and what is missing there, by RESOURCE_COUNT and its name; and how alarms turn. Only for the files that implement states.h.
+ * The hash tables behind alert/states.h: hosts, and in each its series that are not plainly green, and what is missing
+ * there, by RESOURCE_COUNT and its name; and how alarms turn. Only for the files that implement states.h.
  */
 #ifndef VIGIE_ALERT_STATE_TABLE_H
 #define VIGIE_ALERT_STATE_TABLE_H

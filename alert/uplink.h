@@ -3,8 +3,8 @@
  * PUT save-alarms.
  *
  * One thread uses an uplink. Requests wait for their answer, at most `timeout_ms`.
- * The forecasts, the silences, the hosts and what was killed have a connection and a time of their own, so that one that hangs disturbs no
- * other.
+ * The forecasts, the silences, who sees a part and what was killed have a connection and a time of their own, so that one
+ * that hangs disturbs no other.
  */
 #ifndef VIGIE_ALERT_UPLINK_H
 #define VIGIE_ALERT_UPLINK_H
