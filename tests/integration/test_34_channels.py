@@ -252,6 +252,15 @@ class ReadyHookTest(HookTest):
         for told in self.posts("/apprise"):
             self.assertEqual((told["message"], told["type"]), (" ".join(arguments), "success"))
 
+    def test_what_was_killed_is_a_failure_and_its_kills_a_number(self):
+        for name in ("webhook", *(["apprise"] if shutil.which("apprise") else [])):
+            run = self.run_hook(name, "OOM", "ip=10.6.0.1", "process=java", "kills=2", "since=2026-11-22T14:00:10Z")
+            self.assertEqual((run.returncode, run.stdout), (0, ""))
+        self.assertEqual(self.posts("/webhook"), [[{"word": "OOM", "ip": "10.6.0.1", "process": "java", "kills": 2,
+                                                    "since": "2026-11-22T14:00:10Z"}]])
+        for told in self.posts("/apprise"):
+            self.assertEqual((told["title"], told["type"]), ("vigie: OOM ip=10.6.0.1 process=java kills=2", "failure"))
+
     def test_what_goes_wrong_is_said(self):
         for name, file in (("webhook", "webhook.url"), ("mail", "mail.to"), ("apprise", "apprise.url")):
             (self.folder / file).unlink()
