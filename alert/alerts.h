@@ -16,7 +16,7 @@
  * What a silence covers (alert/states.h) does not begin, before that has ended; what has begun before goes on, so that
  * nobody is told an end that is none, until it ends.
  *
- * How Alertmanager 0.25 takes them (tests/integration/test_34_channels.py):
+ * How Alertmanager 0.25 takes them (tests/integration/test_41_channels.py):
  * - Both times are always sent. Without startsAt an alert starts at its own endsAt, if that is to come.
  * - An alert ends at the endsAt that was sent last: it is renewed well before.
  * - What is not posted after its restart, it does not know, and never says resolved; nor what was resolved while it was

@@ -1,7 +1,7 @@
 /** Alarms: those that stand, those that stood in a span, whom the kernel has killed, and how one is said in a line. */
 import {element} from "./dom.js";
 import {clockTime, colourWords, duration, percent, resourceWords, round} from "./format.js";
-import {isOfHost} from "./processes.js";
+import {isOfHost, keyOf} from "./processes.js";
 import {silenceButton} from "./silences.js";
 import {retentionSeconds} from "./span.js";
 import {href, timeText} from "./state.js";
@@ -61,7 +61,7 @@ export function killsOf(transitions) {
 export function withoutTwins(alarms) {
 	const seen = new Set();
 	return alarms.filter(({ip, process, missing}) => {
-		const key = `${ip}\n${process}`;
+		const key = keyOf(ip, process);
 		const isTwin = (missing || process === "*") && seen.has(key);
 		seen.add(key);
 		return !isTwin;
