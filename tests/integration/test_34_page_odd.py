@@ -47,7 +47,7 @@ class Server(http.server.ThreadingHTTPServer):
             "query-alarm": {"color": "green", "alarms": []},
             "hosts": {IP: {"last_seen": time.time(), "hostname": "app1", "interval_s": 3600}},
             "get-all": {IP: {"java": [58, 30], "sshd": [0.1, 0]}}, "get-all-detailed": {IP: {"java": [[time.time() - 9, 58]]}},
-            "alarms": [], "forecasts": {}, "services": {},
+            "alarms": [], "forecasts": {}, "services": {}, "silences": [],
         }
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
