@@ -75,7 +75,9 @@ static void add(int time_s)
 		{ "a \"b\\", { 1, 0 } },
 		{ "caf\xc3\xa9", { 100000, RATE_MISSING } },
 	};
-	sender_add(sender, (int64_t)time_s * 1000, (struct moment){ (int64_t)time_s * 1000, 0 }, values, BATCH_NAMES, NULL);
+	int64_t time_ms = (int64_t)time_s * 1000;
+	struct moment read = { time_ms, clock_moment().boot_ms }; /* of this start: not too old, however long the machine is up */
+	sender_add(sender, time_ms, read, values, BATCH_NAMES, NULL);
 }
 
 static void send_now(const struct sender_state *state)
