@@ -30,9 +30,14 @@ MANUAL = $(wildcard deploy/man/*.1 deploy/man/*.8) $(BUILD)/man/vigie.conf.5
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c)) $(GENERATED_$(1))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
 TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_budget %/test_shared_reads %/test_tokens %/test_outbox %/test_hook %/test_alertmanager %/test_wishes %/test_seal %/test_scan_helper,$(UNIT_TESTS))
+
+# The builds under the sanitizers. The tests of the threads need no program.
+ASAN = BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
+TSAN = BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' BINARIES= MANUAL= UNIT_TESTS='$(TSAN_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)'
+
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test check check-unit check-integration check-asan check-tsan check-packages bench store-bench forecast-bench prior benches install snippets deb clean help
+.PHONY: all run test check check-unit check-integration check-asan check-tsan sanitized tests check-packages bench store-bench forecast-bench prior benches install snippets deb clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -47,22 +52,28 @@ test:                                   ## install what is missing, build, and p
 	deploy/install-deps test
 	+$(MAKE) --no-print-directory check
 
-check: all $(UNIT_TESTS)                ## build and pass all tests
+check: tests                            ## build and pass all tests
 	BUILD=$(BUILD) tests/run-all $(UNIT_TESTS)
 
-check-unit: all $(UNIT_TESTS)           ## the unit tests alone
+check-unit: tests                       ## the unit tests alone
 	BUILD=$(BUILD) tests/run-all --unit $(UNIT_TESTS)
 
 check-integration: all                  ## the integration tests alone
 	BUILD=$(BUILD) tests/run-all --integration
 
 check-asan:                             ## the same tests under ASan and UBSan
-	+$(MAKE) --no-print-directory check BUILD=$(BUILD)/asan \
-		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
+	+$(MAKE) --no-print-directory check $(ASAN)
 
 check-tsan:                             ## the tests of the threads under TSan
-	+$(MAKE) --no-print-directory check-unit BUILD=$(BUILD)/tsan UNIT_TESTS='$(TSAN_TESTS:$(BUILD)/%=$(BUILD)/tsan/%)' \
-		CFLAGS='-O1 -g -fsanitize=thread'
+	+$(MAKE) --no-print-directory check-unit $(TSAN)
+
+sanitized:                              ## install what is missing, and build what check-asan, check-tsan and fuzz run
+	deploy/install-deps fuzz
+	+$(MAKE) --no-print-directory tests $(ASAN)
+	+$(MAKE) --no-print-directory tests $(TSAN)
+	+$(MAKE) --no-print-directory fuzz-targets $(FUZZING)
+
+tests: all $(UNIT_TESTS)
 
 check-packages:                         ## install what is missing, and test the packages in clean roots of Debian 12 and 13 (as root)
 	deploy/install-deps packages
@@ -177,14 +188,17 @@ SECONDS = 10
 FUZZ = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*/*.c))
 FUZZ_CFLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined,float-cast-overflow \
 	-fno-sanitize-recover=all
+FUZZING = BUILD=$(BUILD)/fuzz CC=clang CFLAGS='$(FUZZ_CFLAGS)'
 
-.PHONY: fuzz fuzz-run
+.PHONY: fuzz fuzz-run fuzz-targets
 fuzz:                                   ## install what is missing, and fuzz all that reads input, SECONDS (10) each
 	deploy/install-deps fuzz
-	+$(MAKE) --no-print-directory fuzz-run BUILD=$(BUILD)/fuzz CC=clang CFLAGS='$(FUZZ_CFLAGS)'
+	+$(MAKE) --no-print-directory fuzz-run $(FUZZING)
 
-fuzz-run: $(FUZZ:%=$(BUILD)/targets/%)
-	BUILD=$(BUILD) tests/fuzz/run $(SECONDS) $^
+fuzz-targets: $(FUZZ:%=$(BUILD)/targets/%)
+
+fuzz-run: fuzz-targets
+	BUILD=$(BUILD) tests/fuzz/run $(SECONDS) $(FUZZ:%=$(BUILD)/targets/%)
 
 # What a target defines takes the place of the library's.
 define fuzz_rules
@@ -194,4 +208,5 @@ $(BUILD)/targets/$(1)/%: $(BUILD)/tests/fuzz/$(1)/%.o $(BUILD)/lib$(1).a $(BUILD
 endef
 $(foreach folder,common $(PROGRAMS),$(eval $(call fuzz_rules,$(folder))))
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Not those of the builds in it, which may be under way.
+-include $(shell find $(BUILD) \( -path $(BUILD)/asan -o -path $(BUILD)/tsan -o -path $(BUILD)/fuzz \) -prune -o -name '*.d' -print 2>/dev/null)
