@@ -62,7 +62,7 @@ static inline void reopen(struct fixture *f)
 static inline void set_up_with(struct fixture *f, const char *option)
 {
 	*f = (struct fixture){ .ops = engine->ops };
-	temporary_folder_make(f->folder);
+	temporary_folder_make_in_memory(f->folder);
 	f->config = engine->configure(f->folder, option);
 	f->start = clock_moment();
 	f->now = f->start.wall_ms;

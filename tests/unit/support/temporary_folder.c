@@ -4,17 +4,37 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+#define ROOM_BYTES (UINT64_C(256) << 20) /* a test's files are far smaller */
+
+static void make_in(const char *parent, char ret_folder[static TEMPORARY_FOLDER_SIZE])
+{
+	snprintf(ret_folder, TEMPORARY_FOLDER_SIZE, "%s/vigie-test.XXXXXX", parent);
+	if (!mkdtemp(ret_folder))
+		fail_msg("%s: cannot be made", ret_folder);
+}
 
 void temporary_folder_make(char ret_folder[static TEMPORARY_FOLDER_SIZE])
 {
 	const char *parent = getenv("TMPDIR");
-	snprintf(ret_folder, TEMPORARY_FOLDER_SIZE, "%s/vigie-test.XXXXXX", parent ? parent : "/tmp");
-	if (!mkdtemp(ret_folder))
-		fail_msg("%s: cannot be made", ret_folder);
+	make_in(parent ? parent : "/tmp", ret_folder);
+}
+
+void temporary_folder_make_in_memory(char ret_folder[static TEMPORARY_FOLDER_SIZE])
+{
+	static const char memory[] = "/dev/shm";
+	struct statvfs room;
+	if (!getenv("TMPDIR") && access(memory, W_OK) == 0 && statvfs(memory, &room) == 0 &&
+	    (uint64_t)room.f_bavail * room.f_frsize >= ROOM_BYTES)
+		make_in(memory, ret_folder);
+	else
+		temporary_folder_make(ret_folder);
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *place)

@@ -12,6 +12,10 @@ enum { TEMPORARY_FOLDER_SIZE = 256 }; /* of a path, its NUL included */
 /* Makes an empty folder of a new name. */
 void temporary_folder_make(char ret_folder[static TEMPORARY_FOLDER_SIZE]);
 
+/* The same in memory, where neither $TMPDIR says another place nor room lacks: for tests that sync thousands of times and
+ * are not about the disk. */
+void temporary_folder_make_in_memory(char ret_folder[static TEMPORARY_FOLDER_SIZE]);
+
 /* Removes the folder and all that is in it, but for other file systems mounted there. Harmless when it is gone. */
 void temporary_folder_remove(const char *folder);
 

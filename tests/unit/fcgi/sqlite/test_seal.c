@@ -109,7 +109,7 @@ static struct world *set_up(const char *option, int hours)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	assert_non_null(w);
-	temporary_folder_make(w->folder);
+	temporary_folder_make_in_memory(w->folder);
 	w->config = config_in(w->folder, option);
 	w->start = clock_moment();
 	w->start.wall_ms = (w->start.wall_ms / HOUR - 24) * HOUR;
