@@ -18,7 +18,8 @@ from vigie import is_sanitized
 FOLDER = pathlib.Path(__file__).resolve().parent
 AT_ONCE = 3
 # Those that take longest come first, so that none is left for the end.
-FIRST = ["test_13_leak", "test_07_engines", "test_08_collector", "test_11_amber", "test_10_values", "test_14_backtest", "test_01_run"]
+FIRST = ["test_13_leak", "test_07_engines", "test_08_collector", "test_11_amber", "test_10_values", "test_14_backtest", "test_01_run",
+         "test_41_channels"]
 # A browser uses both cores: one after another, and from the beginning.
 PAGES = ["test_33_page_life", "test_32_page", "test_34_page_odd"]
 # About the words of the documents, and the queries of others' dashboards: what the programs do for these, they do elsewhere, too,
