@@ -27,10 +27,14 @@ static void test_gate_enter_full_gives_up_after_its_patience(void **state)
 	int64_t waited_ms = now_ms() - start_ms;
 	assert_in_range(waited_ms, 100, 5000);
 	assert_true(gate_is_stuck(&gate));
-	/* And the next one at once. */
-	start_ms = now_ms();
-	assert_int_equal(gate_enter(&gate, GATE_WRITE), -EBUSY);
-	assert_in_range(now_ms() - start_ms, 0, 90);
+	/* And the next one at once; again where the machine had no core for it. */
+	waited_ms = INT64_MAX;
+	for (int i = 0; i < 10 && waited_ms > 90; i++) {
+		start_ms = now_ms();
+		assert_int_equal(gate_enter(&gate, GATE_WRITE), -EBUSY);
+		waited_ms = now_ms() - start_ms;
+	}
+	assert_in_range(waited_ms, 0, 90);
 
 	gate_leave(&gate, GATE_WRITE);
 	assert_false(gate_is_stuck(&gate));
