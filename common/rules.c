@@ -191,6 +191,15 @@ int rules_read_process(const char *rule, char **ret_glob)
 	}
 }
 
+/* Whether a process can be called that, and nothing else fits it: what is missing has a name, and of a glob it would be any
+ * of several, and which? */
+static bool is_plain_name(const char *glob)
+{
+	char name[WIRE_NAME_SIZE];
+	wire_clean_name(glob, strlen(glob), name);
+	return strcmp(name, glob) == 0 && !strpbrk(glob, "*?[\\");
+}
+
 /* Reads one rule over the limits it inherits. */
 static int read_rule(const char *line, struct rule *rule, struct text *ret_error)
 {
@@ -214,9 +223,9 @@ static int read_rule(const char *line, struct rule *rule, struct text *ret_error
 		text_append_string(ret_error, "'' names nothing");
 		return -EINVAL;
 	}
-	/* What is missing has a name; of a glob it would be any of several, and which? */
-	if (rule->must_run && (!rule->process || strpbrk(rule->process, "*?[\\"))) {
-		text_append_string(ret_error, "'must_run=yes' needs 'process=' with a plain name, without any of * ? [ and \\");
+	if (rule->must_run && (!rule->process || !is_plain_name(rule->process))) {
+		text_printf(ret_error, "'must_run=yes' needs 'process=' with a plain name, of %d bytes of UTF-8 at most and without any "
+		                       "of * ? [ and \\", WIRE_NAME_MAX);
 		return -EINVAL;
 	}
 	if (rule->must_run && rule->resource != RESOURCE_COUNT) {

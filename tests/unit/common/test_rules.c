@@ -8,6 +8,11 @@
 
 enum { LINES_MAX = 4 };
 
+/* Of a process' name as long as any: "process=nnn…". */
+#define N15 "nnnnnnnnnnnnnnn"
+#define N85 N15 N15 N15 N15 N15 "nnnnnnnnnn"
+#define LONGEST "process=" N85 N85 N85
+
 struct setup {
 	char *values[LINES_MAX];
 	int lines[LINES_MAX];
@@ -165,6 +170,8 @@ static void test_rules_open_bad_rule_names_line_and_word(void **state)
 		{ "ip=10.0.0.* must_run=yes", "vigie.conf:11: rule: 'must_run=yes' needs 'process=' with a plain name" },
 		{ "must_run=yes process=nginx*", "vigie.conf:11: rule: 'must_run=yes' needs 'process=' with a plain name" },
 		{ "process=ngin[x] must_run=yes", "vigie.conf:11: rule: 'must_run=yes' needs 'process=' with a plain name" },
+		{ "process=ngin\xe9 must_run=yes", "vigie.conf:11: rule: 'must_run=yes' needs 'process=' with a plain name" },
+		{ LONGEST "n must_run=yes", "vigie.conf:11: rule: 'must_run=yes' needs 'process=' with a plain name, of 255 bytes" },
 		{ "process=nginx resource=cpu must_run=yes", "vigie.conf:11: rule: 'must_run=yes' is about a process, and about no" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -199,6 +206,12 @@ static void test_rules_must_run_is_of_the_first_rule_that_fits(void **state)
 	assert_string_equal(rules_next_must_run(rules, &at), "nginx");
 	assert_string_equal(rules_next_must_run(rules, &at), "Web Content");
 	assert_null(rules_next_must_run(rules, &at));
+	rules_free(rules);
+	/* As long as a process' name can be. */
+	const char *const longest[] = { LONGEST " must_run=yes", NULL };
+	assert_int_equal(rules_open(configure(&setup, longest), NULL, &rules, &error), 0);
+	at = 0;
+	assert_int_equal(strlen(rules_next_must_run(rules, &at)), WIRE_NAME_MAX);
 	rules_free(rules);
 }
 
