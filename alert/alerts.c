@@ -13,7 +13,7 @@
 
 #define FORMAT "vigie-alertmanager"
 
-enum { VERSION = 1, KEY_SIZE = 2 + WIRE_IP_SIZE + WIRE_NAME_SIZE };
+enum { VERSION = 1, KEY_SIZE = 2 + WIRE_IP_SIZE + 2 * WIRE_NAME_SIZE };
 
 struct alert {
 	struct alarm alarm; /* of one that has ended, as it was */
@@ -22,7 +22,8 @@ struct alert {
 	uint64_t version;              /* of its beginning or end */
 	uint64_t seen_in;              /* update */
 	UT_hash_handle hh;
-	char key[KEY_SIZE]; /* the colour, the resource, the address, the process */
+	char key[KEY_SIZE]; /* the colour, the resource, the address, the process; and of what has ended the host's name, since
+	                     * another may begin by another name */
 };
 
 struct alerts {
@@ -53,40 +54,53 @@ void alerts_close(struct alerts *alerts)
 	free(alerts);
 }
 
-static size_t make_key(const struct alarm *alarm, char ret_key[static KEY_SIZE])
+/* The host's name is that of one that has ended; NULL: it stands. */
+static size_t make_key(const struct alarm *alarm, const char *hostname, char ret_key[static KEY_SIZE])
 {
-	size_t ip = strlen(alarm->ip) + 1, process = strlen(alarm->process);
-	ret_key[0] = (char)alarm->color;
-	ret_key[1] = (char)alarm->resource;
-	memcpy(ret_key + 2, alarm->ip, ip);
-	memcpy(ret_key + 2 + ip, alarm->process, process);
-	return 2 + ip + process;
+	const char *const texts[] = { alarm->ip, alarm->process, hostname };
+	size_t length = 0;
+	ret_key[length++] = (char)alarm->color;
+	ret_key[length++] = (char)alarm->resource;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]) && texts[i]; i++) {
+		size_t size = strlen(texts[i]) + 1;
+		memcpy(ret_key + length, texts[i], size);
+		length += size;
+	}
+	return length;
 }
 
-static struct alert *find(const struct alerts *alerts, const struct alarm *alarm)
+static struct alert *find(const struct alerts *alerts, const struct alarm *alarm, const char *hostname)
 {
 	char key[KEY_SIZE];
-	size_t length = make_key(alarm, key);
+	size_t length = make_key(alarm, hostname, key);
 	struct alert *alert;
 	HASH_FIND(hh, alerts->table, key, length, alert);
 	return alert;
 }
 
+/* False: out of memory, and it is freed. */
+static bool put(struct alerts *alerts, struct alert *alert)
+{
+	size_t length = make_key(&alert->alarm, alert->ended_ms ? alert->hostname : NULL, alert->key);
+	HASH_ADD_KEYPTR(hh, alerts->table, alert->key, length, alert);
+	if (!alert->hh.tbl) {
+		free(alert);
+		return false;
+	}
+	alerts->ended += alert->ended_ms != 0;
+	return true;
+}
+
 /* NULL: out of memory. */
-static struct alert *add(struct alerts *alerts, const struct alarm *alarm, const char *hostname)
+static struct alert *add(struct alerts *alerts, const struct alarm *alarm, const char *hostname, int64_t ended_ms)
 {
 	struct alert *alert = calloc(1, sizeof(*alert));
 	if (!alert)
 		return NULL;
 	alert->alarm = *alarm;
+	alert->ended_ms = ended_ms;
 	strncpy(alert->hostname, hostname, sizeof(alert->hostname) - 1);
-	size_t length = make_key(alarm, alert->key);
-	HASH_ADD_KEYPTR(hh, alerts->table, alert->key, length, alert);
-	if (!alert->hh.tbl) {
-		free(alert);
-		return NULL;
-	}
-	return alert;
+	return put(alerts, alert) ? alert : NULL;
 }
 
 /* Walks over all alarms that stand; NULL starts and ends it. Hosts come behind series. */
@@ -112,8 +126,7 @@ bool alerts_lack(const struct alerts *alerts, const struct states *states)
 	const struct host_state *host = NULL;
 	const struct alarm *alarm = next_alarm(states, NULL, &series, &host);
 	for (; alarm; alarm = next_alarm(states, alarm, &series, &host)) {
-		const struct alert *alert = find(alerts, alarm);
-		if ((!alert || alert->ended_ms) && !alarm->silenced_ms)
+		if (!alarm->silenced_ms && !find(alerts, alarm, NULL))
 			return true;
 	}
 	return false;
@@ -121,15 +134,15 @@ bool alerts_lack(const struct alerts *alerts, const struct states *states)
 
 static int update_one(struct alerts *alerts, const struct alarm *alarm, const struct hostnames *names)
 {
-	struct alert *alert = find(alerts, alarm);
-	if ((!alert || alert->ended_ms) && (!names || alarm->silenced_ms))
-		return 0;
-	if (alert && alert->ended_ms) {
-		drop(alerts, alert);
-		alert = NULL;
-	}
+	struct alert *alert = find(alerts, alarm, NULL);
 	if (!alert) {
-		alert = add(alerts, alarm, hostnames_find(names, alarm->ip));
+		if (!names || alarm->silenced_ms)
+			return 0;
+		const char *hostname = hostnames_find(names, alarm->ip);
+		struct alert *before = find(alerts, alarm, hostname);
+		if (before)
+			drop(alerts, before);
+		alert = add(alerts, alarm, hostname, 0);
 		if (!alert)
 			return -ENOMEM;
 		alert->version = ++alerts->version;
@@ -145,9 +158,10 @@ static void end(struct alerts *alerts, struct alert *alert, int64_t now_ms)
 		drop(alerts, alert);
 		return;
 	}
+	HASH_DEL(alerts->table, alert);
 	alert->ended_ms = now_ms;
 	alert->version = ++alerts->version;
-	alerts->ended++;
+	(void)!put(alerts, alert); /* without memory for it, it ends by itself */
 }
 
 int alerts_update(struct alerts *alerts, const struct states *states, const struct hostnames *names, int64_t now_ms)
@@ -172,10 +186,16 @@ uint64_t alerts_version(const struct alerts *alerts)
 	return alerts->version;
 }
 
+/* When it ended, which is not to come: where the clock has been set back since, that would raise it again until then. */
+static int64_t ended_of(const struct alert *alert, int64_t now_ms)
+{
+	return alert->ended_ms < now_ms ? alert->ended_ms : now_ms;
+}
+
 /* An alert that begins behind its end, or in what is now to us the future, would be refused. */
 static int64_t since_of(const struct alert *alert, int64_t now_ms)
 {
-	int64_t latest_ms = alert->ended_ms ? alert->ended_ms : now_ms;
+	int64_t latest_ms = alert->ended_ms ? ended_of(alert, now_ms) : now_ms;
 	return alert->alarm.since_ms < latest_ms ? alert->alarm.since_ms : latest_ms;
 }
 
@@ -189,8 +209,8 @@ void alerts_format(const struct alerts *alerts, uint64_t version, int64_t now_ms
 		if (count > 0 && count % ALERTS_BODY_MAX == 0)
 			text_append(bodies, "]", sizeof("]")); /* with its NUL */
 		text_append_string(bodies, count % ALERTS_BODY_MAX == 0 ? "[" : ",\n");
-		alert_body_append(&alert->alarm, alert->hostname, since_of(alert, now_ms), alert->ended_ms ? alert->ended_ms : end_ms,
-		                  page, bodies);
+		alert_body_append(&alert->alarm, alert->hostname, since_of(alert, now_ms),
+		                  alert->ended_ms ? ended_of(alert, now_ms) : end_ms, page, bodies);
 		count++;
 	}
 	text_append_string(bodies, count == 0 ? "[]" : "]");
@@ -200,6 +220,7 @@ void alerts_forget(struct alerts *alerts, uint64_t version, int64_t now_ms)
 {
 	struct alert *alert, *next;
 	HASH_ITER(hh, alerts->table, alert, next) {
+		alert->ended_ms = ended_of(alert, now_ms);
 		int64_t age_ms = now_ms - alert->ended_ms;
 		if (alert->ended_ms && age_ms > (alert->version <= version ? ALERTS_KEEP_MS : ALERTS_KEEP_MAX_MS))
 			drop(alerts, alert);
@@ -239,14 +260,13 @@ static int restore_one(struct alerts *alerts, const cJSON *item)
 	if (!cJSON_IsString(hostname) || strlen(hostname->valuestring) >= WIRE_NAME_SIZE || !cJSON_IsString(line) ||
 	    !series_json_read_time(cJSON_GetObjectItemCaseSensitive(item, "ended"), &ended_ms) ||
 	    !fields_parse(line->valuestring, strlen(line->valuestring), &transition) ||
-	    transition.alarm.color == COLOR_GREEN || find(alerts, &transition.alarm))
+	    transition.alarm.color == COLOR_GREEN ||
+	    find(alerts, &transition.alarm, ended_ms ? hostname->valuestring : NULL))
 		return -EBADMSG;
-	struct alert *alert = add(alerts, &transition.alarm, hostname->valuestring);
+	struct alert *alert = add(alerts, &transition.alarm, hostname->valuestring, ended_ms);
 	if (!alert)
 		return -ENOMEM;
-	alert->ended_ms = ended_ms;
 	alert->version = alerts->version = 1;
-	alerts->ended += ended_ms != 0;
 	return 0;
 }
 

@@ -9,7 +9,8 @@
  *
  * The labels are what Alertmanager knows an alert by. The colour is one of them, so that it can be routed by, and inhibited:
  * an AMBER that becomes a RED ends, and another alert begins. What may change meanwhile is in the annotations; a
- * host's name stays what it was when the alert began. An alert about a host as a whole has neither process nor resource, one
+ * host's name stays what it was when the alert began; what begins again under another name is another alert, and the end of
+ * the first is told all the same. An alert about a host as a whole has neither process nor resource, one
  * about a process that must run and does not has no resource; a
  * host whose name is not known has no hostname. colour is red, amber or unknown.
  *
@@ -22,6 +23,7 @@
  * - What is not posted after its restart, it does not know, and never says resolved; nor what was resolved while it was
  *   inhibited, unless that is posted again: an end is posted again and again for ALERTS_KEEP_MS, three times its usual
  *   group_interval, and until it has been taken, at most for ALERTS_KEEP_MAX_MS.
+ * - An end that is to come raises it again until then: it is never sent, whatever the clock was set to.
  *
  * Pure: takes the time as an argument, does no I/O. One thread at a time uses an alerts.
  */

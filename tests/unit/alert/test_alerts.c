@@ -10,6 +10,7 @@
 
 #define NOW 1795356015000 /* 2026-11-22T14:00:15Z */
 #define MINUTE 60000
+#define HOUR (60 * MINUTE)
 #define PAGE "http://vigie:8000/ressources-usage/"
 
 struct world {
@@ -268,6 +269,62 @@ static void test_alerts_forget_keeps_an_end_until_it_is_known_everywhere(void **
 	assert_string_equal(body(world, 0, NOW), "[]");
 }
 
+/* Whoever has not been told of the end under the old name would have it for ever. */
+static void test_alerts_update_a_renamed_host_has_the_old_end_told_too(void **state)
+{
+	struct world *world = *state;
+	struct text file = TEXT_EMPTY, error = TEXT_EMPTY;
+	const char *renamed = "{\"10.0.0.5\": {\"hostname\": \"db2\"}}";
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	update(world, NOW);
+	stand(world, "10.0.0.5", "other", COLOR_GREEN);
+	update(world, NOW + MINUTE);
+	hostnames_free(&world->names);
+	assert_int_equal(hostnames_parse(renamed, strlen(renamed), &world->names, &error), 0);
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	assert_true(alerts_lack(world->alerts, world->states));
+	update(world, NOW + 2 * MINUTE);
+	for (int i = 0; i < 2; i++) { /* once more as the file has it */
+		const char *old = strstr(body(world, 0, NOW + 2 * MINUTE), "\"hostname\": \"db1\"");
+		const char *new = strstr(world->body.data, "\"hostname\": \"db2\"");
+		assert_true(old && new && old < new);
+		assert_non_null(strstr(old, "\"endsAt\": \"2026-11-22T14:01:15.000Z\""));
+		assert_non_null(strstr(new, "\"endsAt\": \"2026-11-22T14:06:15.000Z\""));
+		text_reset(&file);
+		alerts_save(world->alerts, &file);
+		alerts_close(world->alerts);
+		world->alerts = alerts_open();
+		assert_int_equal(alerts_restore(world->alerts, file.data, file.length, &error), 0);
+	}
+	/* Under the name that it had it is the same alert again. */
+	stand(world, "10.0.0.5", "other", COLOR_GREEN);
+	update(world, NOW + 3 * MINUTE);
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	update(world, NOW + 4 * MINUTE);
+	assert_null(strstr(body(world, 0, NOW + 4 * MINUTE), "\"endsAt\": \"2026-11-22T14:03:15.000Z\""));
+	alerts_forget(world->alerts, UINT64_MAX, NOW + HOUR);
+	assert_null(strstr(body(world, 0, NOW + HOUR), "db1"));
+	assert_non_null(strstr(world->body.data, "db2"));
+	text_free(&file);
+	text_free(&error);
+}
+
+/* An end that were to come would raise it again until then. */
+static void test_alerts_format_an_end_is_never_to_come(void **state)
+{
+	struct world *world = *state;
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	update(world, NOW);
+	stand(world, "10.0.0.5", "other", COLOR_GREEN);
+	update(world, NOW + HOUR);
+	/* The clock is set back by an hour. */
+	uint64_t version = alerts_version(world->alerts);
+	assert_non_null(strstr(body(world, 0, NOW), "\"startsAt\": \"2026-11-22T14:00:10.000Z\", \"endsAt\": \"2026-11-22T14:00:15.000Z\""));
+	alerts_forget(world->alerts, version, NOW);
+	alerts_forget(world->alerts, version, NOW + ALERTS_KEEP_MS + 1);
+	assert_string_equal(body(world, 0, NOW), "[]");
+}
+
 static void test_alerts_restore_gives_what_was_saved(void **state)
 {
 	struct world *world = *state;
@@ -344,6 +401,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_alerts_format_many_are_several_bodies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_update_without_names_nothing_begins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_forget_keeps_an_end_until_it_is_known_everywhere, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alerts_update_a_renamed_host_has_the_old_end_told_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alerts_format_an_end_is_never_to_come, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_restore_gives_what_was_saved, set_up, tear_down),
 		cmocka_unit_test(test_alerts_restore_what_is_no_such_file_is_refused),
 		cmocka_unit_test(test_hostnames_parse_takes_what_is_right),
