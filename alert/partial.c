@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_partial(const cJSON *host)
+static bool is_partial(const cJSON *host, const struct partial *before, char ret_ip[static WIRE_IP_SIZE])
 {
-	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(host, "partial"));
+	const cJSON *said = cJSON_GetObjectItemCaseSensitive(host, "partial");
+	return wire_ip_parse(host->string, ret_ip) && (cJSON_IsBool(said) ? cJSON_IsTrue(said) : partial_has(before, ret_ip));
 }
 
-int partial_parse(const char *body, size_t length, struct partial *ret_partial, struct text *ret_error)
+int partial_parse(const char *body, size_t length, const struct partial *before, struct partial *ret_partial,
+                  struct text *ret_error)
 {
 	cJSON *document = cJSON_ParseWithLength(body, length);
 	if (!cJSON_IsObject(document)) {
@@ -18,12 +20,9 @@ int partial_parse(const char *body, size_t length, struct partial *ret_partial, 
 		cJSON_Delete(document);
 		return -EBADMSG;
 	}
-	size_t count = 0;
-	for (const cJSON *host = document->child; host; host = host->next)
-		count += is_partial(host);
-	struct partial partial = { .ips = calloc(count + 1, sizeof(*partial.ips)) };
+	struct partial partial = { .ips = calloc((size_t)cJSON_GetArraySize(document) + 1, sizeof(*partial.ips)) };
 	for (const cJSON *host = document->child; host && partial.ips; host = host->next)
-		partial.count += is_partial(host) && wire_ip_parse(host->string, partial.ips[partial.count]);
+		partial.count += is_partial(host, before, partial.ips[partial.count]);
 	cJSON_Delete(document);
 	if (!partial.ips)
 		return -ENOMEM;

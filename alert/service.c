@@ -237,6 +237,7 @@ void service_close(struct service *service)
 	rules_free(service->rules);
 	transitions_free(&service->transitions);
 	silences_free(&service->silences);
+	partial_free(&service->partial);
 	free(service);
 }
 

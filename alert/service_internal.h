@@ -27,6 +27,7 @@ struct service {
 	struct transitions transitions;
 	struct silences silences; /* as they were last heard of */
 	bool knows_silences; /* since the start */
+	struct partial partial; /* as it was last heard of */
 	bool without_forecasts; /* has been said */
 	bool had_forecasts;     /* since the start */
 	bool stopped;           /* by the server, and that was logged */

@@ -104,23 +104,27 @@ static void ask_silences(struct service *service, int64_t now_ms)
 	states_set_silences(service->states, service->knows_silences ? &service->silences : NULL);
 }
 
+/* Whether it is known whose collectors see only a part. */
+static bool ask_partial(struct service *service)
+{
+	struct text error = TEXT_EMPTY;
+	struct partial partial;
+	int result = uplink_partial(service->uplink, &service->partial, &partial, &error);
+	if (!result) {
+		partial_free(&service->partial);
+		service->partial = partial;
+	}
+	trouble_watch(&service->seeing, result, error.data);
+	text_free(&error);
+	return result == 0;
+}
+
 /* What must run and does not. Most rounds need not know of the hosts. */
 static int judge_missing(struct service *service, const struct latest *latest)
 {
 	struct states *states = service->states;
-	struct text error = TEXT_EMPTY;
-	struct partial partial;
-	bool known = states_lack(states, service->rules, latest);
-	if (known) {
-		int result = uplink_partial(service->uplink, &partial, &error);
-		trouble_watch(&service->seeing, result, error.data);
-		known = result == 0;
-	}
-	int result = states_evaluate_missing(states, service->rules, latest, known ? &partial : NULL, &service->transitions);
-	if (known)
-		partial_free(&partial);
-	text_free(&error);
-	return result;
+	bool known = states_lack(states, service->rules, latest) && ask_partial(service);
+	return states_evaluate_missing(states, service->rules, latest, known ? &service->partial : NULL, &service->transitions);
 }
 
 static void watch_skipped(struct service *service, size_t skipped)

@@ -148,14 +148,14 @@ int uplink_forecasts(struct uplink *uplink, struct forecasts *ret_forecasts, str
 	return result;
 }
 
-int uplink_partial(struct uplink *uplink, struct partial *ret_partial, struct text *ret_error)
+int uplink_partial(struct uplink *uplink, const struct partial *before, struct partial *ret_partial, struct text *ret_error)
 {
 	const struct text *body;
 	int result = client_get(uplink->forecasts_client, "hosts", &body, ret_error);
 	if (result)
 		return result;
 	struct text wrong = TEXT_EMPTY;
-	result = partial_parse(body->data, body->length, ret_partial, &wrong);
+	result = partial_parse(body->data, body->length, before, ret_partial, &wrong);
 	return blame(uplink->forecasts_client, result, &wrong, ret_error);
 }
 

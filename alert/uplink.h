@@ -46,9 +46,9 @@ int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text 
 int uplink_kills(struct uplink *uplink, struct kills *ret_kills, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
-/* Asks which hosts' collectors see only a part of their processes: 0 with an answer to be freed with partial_free(), or an
- * error of uplink_latest(), with a sentence in `ret_error`. */
-int uplink_partial(struct uplink *uplink, struct partial *ret_partial, struct text *ret_error)
+/* Asks which hosts' collectors see only a part of their processes, over what was known `before`: 0 with an answer to be freed
+ * with partial_free(), or an error of uplink_latest(), with a sentence in `ret_error`. */
+int uplink_partial(struct uplink *uplink, const struct partial *before, struct partial *ret_partial, struct text *ret_error)
 	__attribute__((warn_unused_result));
 
 /* Asks for the silences: 0 with an answer to be freed with silences_free(), of a server that knows none, too; or an error of

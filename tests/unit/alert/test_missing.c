@@ -33,15 +33,22 @@ static void test_partial_parse_who_says_so(void **state)
 	(void)state;
 	static const char body[] = "{\"10.0.0.5\": {\"partial\": true}, \"10.0.0.6\": {\"partial\": false}, \"10.0.0.7\": {\"partial\": null},"
 	                           " \"10.0.0.8\": {}, \"10.0.0.9\": 1, \"::1\": {\"partial\": true}, \"here\": {\"partial\": true}}";
-	struct partial partial;
+	struct partial partial, before = { 0 };
 	struct text error = TEXT_EMPTY;
-	assert_int_equal(partial_parse(body, strlen(body), &partial, &error), 0);
+	assert_int_equal(partial_parse(body, strlen(body), &before, &partial, &error), 0);
 	assert_int_equal(partial.count, 2);
 	assert_true(partial_has(&partial, "10.0.0.5"));
 	assert_true(partial_has(&partial, "::1"));
 	assert_false(partial_has(&partial, "10.0.0.6"));
+	/* A server that has been started knows nothing yet of any; and one sees all now. */
+	static const char later[] = "{\"10.0.0.5\": {\"partial\": null}, \"10.0.0.6\": {\"partial\": null}, \"::1\": {\"partial\": false}}";
+	before = partial;
+	assert_int_equal(partial_parse(later, strlen(later), &before, &partial, &error), 0);
+	assert_int_equal(partial.count, 1);
+	assert_true(partial_has(&partial, "10.0.0.5"));
+	partial_free(&before);
+	assert_int_equal(partial_parse("[]", 2, &partial, &before, &error), -EBADMSG);
 	partial_free(&partial);
-	assert_int_equal(partial_parse("[]", 2, &partial, &error), -EBADMSG);
 	text_free(&error);
 }
 
