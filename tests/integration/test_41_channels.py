@@ -271,6 +271,22 @@ class ReadyHookTest(HookTest):
         run = self.run_hook("webhook", "RED", "ip=10.6.0.1", VIGIE_WEBHOOK_URL=f"http://127.0.0.1:{free_port()}/")
         self.assertNotEqual(run.returncode, 0)
         self.assertIn("curl: (7)", run.stdout)
+        # Who sends elsewhere has not taken it.
+        self.receiver.status = 301
+        run = self.run_hook("webhook", "RED", "ip=10.6.0.1", VIGIE_WEBHOOK_URL=self.receiver.url)
+        self.assertEqual((run.returncode, run.stdout), (1, f"{self.folder}/webhook: the answer's status is 301\n"))
+
+    def test_a_url_is_taken_as_it_is(self):
+        path = '/webhook?a={b,c}&d=[1-3]&e=$(id)`id`;\\n'
+        run = self.run_hook("webhook", "RED", "ip=10.6.0.1", VIGIE_WEBHOOK_URL=self.receiver.url + path)
+        self.assertEqual((run.returncode, run.stdout), (0, ""))
+        self.assertEqual([at for at, _, _ in self.receiver.posts], [path])
+
+    @unittest.skipUnless(shutil.which("apprise"), "apprise is not installed")
+    def test_an_end_is_a_success_whatever_the_process_is_called(self):
+        run = self.run_hook("apprise", "CLEAR", "ip=10.6.0.1", "process=a RED ip=10.6.0.1", "since=2026-11-22T14:00:10Z")
+        self.assertEqual((run.returncode, [told["type"] for told in self.posts("/apprise")]), (0, ["success"]))
+
 
 class HookCallTest(HookTest, AlertTest):
     def test_one_call_for_all_lines_of_a_time(self):
