@@ -36,7 +36,9 @@
 
 enum {
 	HOOK_QUEUE_MAX = 1000,
-	HOOK_CLOSE_MS = 1000, /* for the one that runs and those that wait, when the service ends */
+	/* For the one that runs and those that wait, when the service ends: a program in Python takes some seconds to start on a
+	 * machine that is busy. deploy/run waits for eight seconds. */
+	HOOK_CLOSE_MS = 5000,
 };
 
 struct hook;

@@ -353,6 +353,20 @@ static void test_hook_close_does_not_wait_for_a_slow_program(void **state)
 	assert_int_equal(count(output, "x"), 1);
 }
 
+/* As long as it takes to start one that is large. */
+static void test_hook_close_what_waits_is_told(void **state)
+{
+	(void)state;
+	write_program("sleep 2; cat >> $D/output");
+	struct hook *hook = open_hook(10000);
+	hook_set_wait(hook, 3600000);
+	add(hook, "a");
+	add(hook, "b");
+	hook_close(hook);
+	assert_int_equal(count(output, "\"word\""), 2);
+	assert_string_equal(content(LOG), "");
+}
+
 static void test_hook_close_lets_quick_programs_end(void **state)
 {
 	(void)state;
@@ -438,6 +452,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hook_configure_none_runs_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_add_too_many_drop_the_oldest_and_count, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_close_does_not_wait_for_a_slow_program, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hook_close_what_waits_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_close_lets_quick_programs_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_set_wait_runs_once_for_all_of_that_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_set_wait_ends_with_the_service_and_when_there_are_too_many, set_up, tear_down),
