@@ -18,9 +18,9 @@ static bool has_process(const struct latest *latest, const struct host *host, co
 }
 
 /* Whether what a host was last seen with tells what it has: the first answer after it was away may hold only a part. */
-static bool is_judged(const struct states *states, const struct latest *latest, const struct host *host)
+static bool is_judged(const struct states *states, const struct host *host)
 {
-	return host->seen_in == states->evaluation && host->present >= 2 && host->sample_at < latest->count;
+	return host->seen_in == states->evaluation && host->present >= 2 && !host->stopped;
 }
 
 static bool is_missing(const struct host *host, const char *process)
@@ -34,7 +34,7 @@ bool states_lack(const struct states *states, const struct rules *rules, const s
 	size_t at = 0;
 	for (const char *process = rules_next_must_run(rules, &at); process; process = rules_next_must_run(rules, &at)) {
 		for (const struct host *host = states->hosts; host; host = host->hh.next) {
-			if (is_judged(states, latest, host) && host->ticked && !is_missing(host, process) &&
+			if (is_judged(states, host) && host->ticked && !is_missing(host, process) &&
 			    rules_must_run(rules, host->state.alarm.ip, process) && !has_process(latest, host, process))
 				return true;
 		}
@@ -108,7 +108,7 @@ int states_evaluate_missing(struct states *states, const struct rules *rules, co
 	transitions->count = 0;
 	for (struct host *host = states->hosts; host && !result; host = host->hh.next) {
 		size_t at = 0;
-		const char *process = is_judged(states, latest, host) ? rules_next_must_run(rules, &at) : NULL;
+		const char *process = is_judged(states, host) ? rules_next_must_run(rules, &at) : NULL;
 		result = end_unneeded(states, rules, host, transitions);
 		for (; process && !result; process = rules_next_must_run(rules, &at))
 			result = judge(states, transitions, rules, latest, partial, host, process);

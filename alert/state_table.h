@@ -23,10 +23,11 @@ struct host {
 	struct series *series;   /* hash table; NULL: all green */
 	uint64_t seen_in;        /* evaluation */
 	bool ticked;             /* the last latest that it was in had a newer sample of it than the one before */
-	unsigned present;        /* evaluations in a row, up to 2 */
+	unsigned present;        /* evaluations in a row, up to 2; begins anew when a collector that was stopped runs */
 	int64_t absent_allowed;  /* so many make it UNKNOWN */
 	int64_t paces_ms[2];     /* from one newest sample to the next, the last two times; 0: not known */
-	size_t sample_at;        /* where its samples begin in the last latest that it was in */
+	size_t sample_at;        /* where its samples begin in the last latest that had some of it */
+	bool stopped;            /* that had it with nothing, since its collector is stopped */
 	UT_hash_handle hh;
 };
 

@@ -127,16 +127,14 @@ static int64_t pace_of(const struct states *states, const struct host *host)
 
 /* Ends what is not in latest any more, of a host that is. (What is missing is not there: it is gone where the host's
  * collector is stopped.) */
-static int end_gone_series(struct states *states, const struct latest *latest, struct host *host,
-                           struct transitions *transitions)
+static int end_gone_series(struct states *states, struct host *host, struct transitions *transitions)
 {
-	bool stopped = host->sample_at == latest->count;
 	if (host->present < 2)
 		return 0;
 	struct series *series, *next;
 	HASH_ITER(hh, host->series, series, next) {
 		bool missing = series->state.alarm.resource == RESOURCE_COUNT;
-		if (missing ? !stopped : series->seen_in == states->evaluation)
+		if (missing ? !host->stopped : series->seen_in == states->evaluation)
 			continue;
 		if (series->state.alarm.color != COLOR_GREEN) {
 			bool killed = !missing && state_table_was_killed(states, &series->state, pace_of(states, host));
@@ -232,6 +230,9 @@ static int evaluate_host(struct states *states, const struct rules *rules, const
 		host = state_table_add_host(states, ip);
 	if (!host)
 		return -ENOMEM;
+	if (host->stopped)
+		host->present = 0;
+	host->stopped = false;
 	int result = meet_host(states, host, transitions);
 	host->sample_at = start;
 	int64_t newest_ms = INT64_MIN;
@@ -260,7 +261,7 @@ static int meet_stopped(struct states *states, const struct latest *latest, stru
 	for (size_t i = 0; i < latest->stopped_count && !result; i++) {
 		struct host *host = state_table_find_host(states, latest->stopped[i]);
 		if (host && !host->state.forgotten) {
-			host->sample_at = latest->count;
+			host->stopped = true;
 			result = meet_host(states, host, transitions);
 		}
 	}
@@ -283,7 +284,7 @@ int states_evaluate(struct states *states, const struct rules *rules, const stru
 	if (!result)
 		result = meet_stopped(states, latest, transitions);
 	for (struct host *host = states->hosts; host && !result; host = host->hh.next)
-		result = host->seen_in == states->evaluation ? end_gone_series(states, latest, host, transitions) :
+		result = host->seen_in == states->evaluation ? end_gone_series(states, host, transitions) :
 		                                               miss_host(states, rules, host, transitions);
 	return result;
 }

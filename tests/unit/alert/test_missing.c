@@ -136,7 +136,11 @@ static void test_states_missing_not_of_a_host_that_tells_nothing(void **state)
 	stop(&world, "10.0.0.5");
 	assert_string_equal(evaluate(&world), "GONE 10.0.0.5 nginx 0 110");
 	assert_string_equal(evaluate(&world), "");
+	/* It runs again, and the first answer has not all of it. */
 	stop(&world, NULL);
+	assert_string_equal(host_tick(&world, false), "");
+	assert_string_equal(host_tick(&world, true), "");
+	assert_string_equal(host_tick(&world, false), "MISSING 10.0.0.5 nginx 0 160");
 	world_close(&world);
 }
 
