@@ -64,7 +64,8 @@ int states_replay(struct states *states, const struct transition *transition, in
 	if (!host)
 		return -ENOMEM;
 	states->changed = true;
-	if (strcmp(said.alarm.process, WIRE_HOST_ITSELF) != 0)
+	bool of_host = said.alarm.resource == RESOURCE_COUNT && strcmp(said.alarm.process, WIRE_HOST_ITSELF) == 0;
+	if (!of_host)
 		return replay_series(host, &said.alarm);
 	replay_silence(states, host, &said);
 	return 0;

@@ -435,6 +435,9 @@ static void test_states_replay_goes_on_from_the_lines(void **state)
 		/* Another series, another host: they are none of this one's. */
 		{ { "RED ip=10.0.0.5 process=\"java\" resource=cpu value=90.00 threshold=80 since=2026-11-22T14:00:20Z" },
 		  "RED 10.0.0.5 java 90 30" },
+		/* A process that is called as the host itself. */
+		{ { "RED ip=10.0.0.5 process=\"*\" resource=mem value=90.00 threshold=80 since=2026-11-22T14:00:20Z" },
+		  "RED 10.0.0.5 java 90 30" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		for (int repeated = 1; repeated <= 2; repeated++) {
@@ -452,6 +455,8 @@ static void test_states_replay_goes_on_from_the_lines(void **state)
 				/* One of before is known already. */
 				assert_true(!line || states_replay(world.states, &transition, START) == 0);
 			}
+			for (const struct host_state *host = NULL; (host = states_next_host(world.states, host)) != NULL;)
+				assert_true(host->alarm.color == COLOR_GREEN || host->alarm.color == COLOR_UNKNOWN);
 			advance(&world, 20000);
 			if (strcmp(tick(&world, 90), cases[i].next) != 0)
 				fail_msg("case %zu: %s", i, world.said);
