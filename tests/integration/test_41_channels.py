@@ -283,6 +283,18 @@ class ReadyHookTest(HookTest):
         self.assertEqual([at for at, _, _ in self.receiver.posts], [path])
 
     @unittest.skipUnless(shutil.which("apprise"), "apprise is not installed")
+    def test_a_message_is_as_long_as_the_service_takes(self):
+        lines = [{"word": "RED", "line": f"2026-11-22T14:00:15.000Z RED ip=10.6.0.{i} " + "x" * 100} for i in range(100)]
+        urls = [f"mmost://127.0.0.1:{self.receiver.port}/{token}" for token in ("one", "two?image=no", "three?overflow=upstream")]
+        run = subprocess.run([self.folder / "apprise"], input="[\n" + ",\n".join(map(json.dumps, lines)) + "\n]\n", timeout=60, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, VIGIE_APPRISE_URL=" ".join(urls)))
+        self.assertEqual((run.returncode, run.stdout), (0, ""))
+        texts = {at: json.loads(body)["text"] for at, _, body in self.receiver.posts}
+        # Mattermost takes 4,000 characters.
+        self.assertEqual([len(texts[f"/hooks/{token}"]) <= 4000 for token in ("one", "two", "three")], [True, True, False])
+        self.assertIn(lines[0]["line"], texts["/hooks/one"])
+
+    @unittest.skipUnless(shutil.which("apprise"), "apprise is not installed")
     def test_an_end_is_a_success_whatever_the_process_is_called(self):
         run = self.run_hook("apprise", "CLEAR", "ip=10.6.0.1", "process=a RED ip=10.6.0.1", "since=2026-11-22T14:00:10Z")
         self.assertEqual((run.returncode, [told["type"] for told in self.posts("/apprise")]), (0, ["success"]))
