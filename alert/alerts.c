@@ -132,10 +132,22 @@ bool alerts_lack(const struct alerts *alerts, const struct states *states)
 	return false;
 }
 
+/* What was told as AMBER and is a RED that nobody is told of goes on as it is: its end would be told as one of the alarm. */
+static void go_on_as_amber(struct alerts *alerts, const struct alarm *alarm)
+{
+	struct alarm amber = *alarm;
+	amber.color = COLOR_ORANGE;
+	struct alert *alert = alarm->color == COLOR_RED ? find(alerts, &amber, NULL) : NULL;
+	if (alert)
+		alert->seen_in = alerts->update;
+}
+
 static int update_one(struct alerts *alerts, const struct alarm *alarm, const struct hostnames *names)
 {
 	struct alert *alert = find(alerts, alarm, NULL);
 	if (!alert) {
+		if (alarm->silenced_ms)
+			go_on_as_amber(alerts, alarm);
 		if (!names || alarm->silenced_ms)
 			return 0;
 		const char *hostname = hostnames_find(names, alarm->ip);

@@ -15,7 +15,7 @@
  * host whose name is not known has no hostname. colour is red, amber or unknown.
  *
  * What a silence covers (alert/states.h) does not begin, before that has ended; what has begun before goes on, so that
- * nobody is told an end that is none, until it ends.
+ * nobody is told an end that is none, until it ends; an AMBER as well that becomes a RED meanwhile.
  *
  * How Alertmanager 0.25 takes them (tests/integration/test_41_channels.py):
  * - Both times are always sent. Without startsAt an alert starts at its own endsAt, if that is to come.

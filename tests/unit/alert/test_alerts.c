@@ -207,6 +207,35 @@ static void test_alerts_update_what_is_silenced_does_not_begin_but_goes_on_and_e
 	assert_non_null(strstr(body(world, 0, NOW + 6 * MINUTE), "\"endsAt\": \"2026-11-22T14:03:15.000Z\""));
 }
 
+static void test_alerts_update_an_amber_goes_on_while_it_is_a_silenced_red(void **state)
+{
+	struct world *world = *state;
+	stand(world, "10.0.0.5", "java", COLOR_ORANGE);
+	update(world, NOW);
+	world->silenced_ms = NOW + 10 * MINUTE;
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	update(world, NOW + MINUTE);
+	assert_non_null(strstr(body(world, 0, NOW + 2 * MINUTE), "\"endsAt\": \"2026-11-22T14:06:15.000Z\""));
+	assert_null(strstr(world->body.data, "\"colour\": \"red\""));
+	/* The silence ends. */
+	world->silenced_ms = 0;
+	stand(world, "10.0.0.5", "java", COLOR_RED);
+	update(world, NOW + 3 * MINUTE);
+	const char *amber = strstr(body(world, 0, NOW + 3 * MINUTE), "\"colour\": \"amber\"");
+	assert_true(amber && strstr(amber, "\"endsAt\": \"2026-11-22T14:03:15.000Z\""));
+	assert_non_null(strstr(world->body.data, "\"colour\": \"red\""));
+
+	/* Or the alarm does. */
+	stand(world, "10.0.0.5", "perl", COLOR_ORANGE);
+	update(world, NOW + 4 * MINUTE);
+	world->silenced_ms = NOW + 10 * MINUTE;
+	stand(world, "10.0.0.5", "perl", COLOR_RED);
+	update(world, NOW + 5 * MINUTE);
+	stand(world, "10.0.0.5", "other", COLOR_GREEN);
+	update(world, NOW + 6 * MINUTE);
+	assert_non_null(strstr(body(world, 0, NOW + 6 * MINUTE), "\"endsAt\": \"2026-11-22T14:06:15.000Z\""));
+}
+
 static void test_alerts_format_many_are_several_bodies(void **state)
 {
 	struct world *world = *state;
@@ -398,6 +427,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_alerts_format_a_host_has_neither_process_nor_resource, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_what_is_missing_has_no_resource, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_update_what_is_silenced_does_not_begin_but_goes_on_and_ends, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alerts_update_an_amber_goes_on_while_it_is_a_silenced_red, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_many_are_several_bodies, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_update_without_names_nothing_begins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_forget_keeps_an_end_until_it_is_known_everywhere, set_up, tear_down),
