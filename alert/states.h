@@ -28,7 +28,8 @@
  *   the last STATES_KILLS_MS, unless it is muted. The GONE of such a process says so.
  *
  * - MISSING, which is red: a process that must run is not in latest, although its host is, with raise_after new samples in a
- *   row: not in the first answer after it was away or stopped, not while its collector is stopped or sees only a part of its processes.
+ *   row: not in the first answer after it was away or its collector stopped, not while that is stopped or sees only a part of
+ *   its processes.
  *   CLEAR when the process is back, or need not run any more; GONE when the collector is stopped.
  * - An alarm that a silence (common/silence.h) covers is as any other, and says so: who tells of transitions keeps its to
  *   itself. One that stands when its silence ends is said again, with the word that it was raised with.

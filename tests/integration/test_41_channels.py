@@ -287,7 +287,7 @@ class ReadyHookTest(HookTest):
         lines = [{"word": "RED", "line": f"2026-11-22T14:00:15.000Z RED ip=10.6.0.{i} " + "x" * 100} for i in range(100)]
         urls = [f"mmost://127.0.0.1:{self.receiver.port}/{token}" for token in ("one", "two?image=no", "three?overflow=upstream")]
         run = subprocess.run([self.folder / "apprise"], input="[\n" + ",\n".join(map(json.dumps, lines)) + "\n]\n", timeout=60, text=True,
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, VIGIE_APPRISE_URL=" ".join(urls)))
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, VIGIE_APPRISE_URL=", ".join(urls[:2]) + " " + urls[2]))
         self.assertEqual((run.returncode, run.stdout), (0, ""))
         texts = {at: json.loads(body)["text"] for at, _, body in self.receiver.posts}
         # Mattermost takes 4,000 characters.
