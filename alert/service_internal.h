@@ -30,6 +30,7 @@ struct service {
 	struct partial partial; /* as it was last heard of */
 	bool without_forecasts; /* has been said */
 	bool had_forecasts;     /* since the start */
+	bool without_kills;     /* the server is too old to tell of them, and that was logged */
 	bool stopped;           /* by the server, and that was logged */
 	struct trouble asking, naming, silencing, seeing, evaluating, skipping, logging, saving, reporting, asking_kills;
 };

@@ -135,13 +135,17 @@ static void watch_skipped(struct service *service, size_t skipped)
 	text_free(&error);
 }
 
-/* That it is not known is said once; all else goes on. */
+/* That it is not known is said once, and is no failure where the server is of an earlier version; all else goes on. */
 static int judge_kills(struct service *service, int64_t now_ms, size_t *ret_skipped)
 {
 	struct kills kills = { 0 };
 	struct text error = TEXT_EMPTY;
 	int result = uplink_kills(service->uplink, &kills, &error);
-	trouble_watch(&service->asking_kills, result, error.data);
+	bool without = result == -ENODATA;
+	if (without && !service->without_kills)
+		log_info("the server, of an earlier version, does not tell whom the kernels have killed");
+	service->without_kills = without;
+	trouble_watch(&service->asking_kills, without ? 0 : result, error.data);
 	text_free(&error);
 	if (result)
 		return 0;

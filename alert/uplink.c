@@ -86,6 +86,8 @@ int uplink_kills(struct uplink *uplink, struct kills *ret_kills, struct text *re
 	_Static_assert(STATES_KILLS_MS == 3600 * 1000, "as long is the window");
 	const struct text *body;
 	int result = client_get(uplink->forecasts_client, path, &body, ret_error);
+	if (result == -EREMOTEIO && client_status(uplink->forecasts_client) == 404)
+		return -ENODATA; /* an earlier version */
 	if (result)
 		return result;
 	struct text wrong = TEXT_EMPTY;

@@ -42,7 +42,8 @@ int uplink_latest(struct uplink *uplink, struct latest *ret_latest, struct text 
 	__attribute__((warn_unused_result));
 
 /* Asks whom the kernels of the hosts have killed in the last STATES_KILLS_MS. Returns 0 with an answer to be freed with
- * kills_free(), or an error of uplink_latest() with a sentence in `ret_error`. */
+ * kills_free(); -ENODATA from a server of an earlier version, which does not know; or an error of uplink_latest() with a
+ * sentence in `ret_error`. */
 int uplink_kills(struct uplink *uplink, struct kills *ret_kills, struct text *ret_error)
 	__attribute__((warn_unused_result));
 

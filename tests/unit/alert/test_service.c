@@ -29,6 +29,7 @@ static struct {
 	char latest[256];      /* the body of the answer to GET latest; "": it is 503 */
 	const char *forecasts; /* likewise */
 	const char *silences;  /* likewise; "404": it knows none */
+	const char *kills;     /* likewise */
 	struct text reported;  /* the body of the last PUT */
 	struct text said;      /* what alert.log held when the forecasts were asked for */
 } server;
@@ -58,6 +59,8 @@ static bool answer(void *user, const struct http_server_request *request, struct
 		(void)!whole_file_read(paths[LOG], &server.said);
 	} else if (strncmp(request->head, "GET /silences ", 14) == 0) {
 		body = server.silences;
+	} else if (strncmp(request->head, "GET /oom-kills?", 15) == 0) {
+		body = server.kills;
 	} else if (strncmp(request->head, "PUT ", 4) == 0) {
 		text_reset(&server.reported);
 		text_append_string(&server.reported, request->body);
@@ -390,6 +393,31 @@ static void test_service_evaluate_silenced_is_told_by_the_hook_when_the_silence_
 	assert_int_equal(count_in(paths[HOOK_OUTPUT], "silenced="), 0);
 }
 
+static void test_service_evaluate_a_server_that_knows_no_kills_is_said_quietly_once(void **state)
+{
+	(void)state;
+	static const char said[] = "info: the server, of an earlier version, does not tell whom the kernels have killed";
+	captured_stderr_begin();
+	struct service *service = open_service(NULL);
+	server.kills = "404";
+	for (int tick = 0; tick < 3; tick++)
+		evaluate(service, tick, 1);
+	assert_int_equal(captured_stderr_count(said), 1);
+	assert_int_equal(captured_stderr_count("oom-kills"), 0);
+	server.kills = ""; /* 503 */
+	evaluate(service, 3, 1);
+	assert_int_equal(captured_stderr_count("error: asking for the OOM kills fails: GET "), 1);
+	server.kills = "[]"; /* a newer server, and the older one again */
+	evaluate(service, 4, 1);
+	assert_int_equal(captured_stderr_count("asking for the OOM kills works again"), 1);
+	server.kills = "404";
+	evaluate(service, 5, 1);
+	assert_int_equal(captured_stderr_count(said), 2);
+	service_close(service);
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count("error:"), 1);
+}
+
 static void test_service_save_writes_the_state(void **state)
 {
 	(void)state;
@@ -434,6 +462,7 @@ static int empty_folder(void **state)
 		unlink(paths[i]);
 	server.forecasts = "{}";
 	server.silences = "[]";
+	server.kills = "[]";
 	return 0;
 }
 
@@ -484,6 +513,7 @@ int main(void)
 		SERVICE_TEST(test_service_evaluate_patient_round_waits_for_the_tick),
 		SERVICE_TEST(test_service_evaluate_without_a_server_goes_on_when_it_is_back),
 		SERVICE_TEST(test_service_evaluate_silenced_is_told_by_the_hook_when_the_silence_ends),
+		SERVICE_TEST(test_service_evaluate_a_server_that_knows_no_kills_is_said_quietly_once),
 		SERVICE_TEST(test_service_save_writes_the_state),
 		SERVICE_TEST(test_service_check_table),
 	};
