@@ -132,11 +132,13 @@ static int take_alarm(struct fleet *fleet, const cJSON *item)
 	struct fleet_row *row = row_of(fleet, ip, process);
 	if (!row)
 		return -ENOMEM;
-	bool missing = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "missing"));
-	if (wire_color_severity(color) > wire_color_severity(row->color)) {
+	bool silenced = cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(item, "silenced_until"));
+	int worse = wire_color_severity(color) - wire_color_severity(row->color);
+	if (worse > 0 || (worse == 0 && row->silenced && !silenced)) {
 		row->color = color;
 		row->resource = resource;
-		row->missing = missing;
+		row->missing = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "missing"));
+		row->silenced = silenced;
 	}
 	return 0;
 }
@@ -190,6 +192,7 @@ struct fleet_counts fleet_count(const struct fleet *fleet)
 	for (const struct entry *entry = fleet->entries; entry; entry = entry->hh.next) {
 		counts.processes += entry->row.present[RESOURCE_MEM] || entry->row.present[RESOURCE_CPU];
 		counts.colors[entry->row.color]++;
+		counts.silenced += entry->row.silenced;
 	}
 	return counts;
 }

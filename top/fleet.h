@@ -21,9 +21,10 @@ struct fleet_row {
 	double value[RESOURCE_COUNT]; /* percent, of its newest sample */
 	bool foreseen;
 	double probability;     /* 0 to 1, of going over its limit; the higher of its resources' */
-	enum color color;       /* the worst of its alarms */
+	enum color color;       /* the worst of its alarms, of two as bad the one that is not silenced */
 	enum resource resource; /* of that alarm; meaningless where it is green, or of none */
 	bool missing;           /* it is that a process that must run does not */
+	bool silenced;          /* it calls nobody for the time being */
 };
 
 struct fleet;
@@ -45,6 +46,7 @@ int fleet_take_hosts(struct fleet *fleet, const struct text *body, struct text *
 struct fleet_counts {
 	size_t hosts, processes;
 	size_t colors[COLOR_COUNT]; /* of rows */
+	size_t silenced;            /* of those in an alarm */
 };
 struct fleet_counts fleet_count(const struct fleet *fleet);
 

@@ -66,6 +66,8 @@ static void draw_summary(const struct picture *picture, struct text *text)
 		struct fleet_counts counts = fleet_count(picture->fleet);
 		text_printf(text, "  %zu hosts, %zu processes: %zu RED, %zu AMBER, %zu UNKNOWN", counts.hosts, counts.processes,
 		            counts.colors[COLOR_RED], counts.colors[COLOR_ORANGE], counts.colors[COLOR_UNKNOWN]);
+		if (counts.silenced)
+			text_printf(text, ", %zu of them silenced", counts.silenced);
 	}
 	text_printf(text, "  %s", picture->server);
 	put(picture, 0, text, SCREEN_PLAIN);
@@ -100,7 +102,7 @@ static enum screen_style style_of(const struct picture *picture, const struct fl
 	static const enum screen_style styles[COLOR_COUNT] = {
 		[COLOR_RED] = SCREEN_RED, [COLOR_ORANGE] = SCREEN_AMBER, [COLOR_UNKNOWN] = SCREEN_UNKNOWN,
 	};
-	return picture->error.length ? SCREEN_OLD : styles[row->color];
+	return picture->error.length ? SCREEN_OLD : row->silenced ? SCREEN_PLAIN : styles[row->color];
 }
 
 static void draw_rows(const struct picture *picture, struct text *text)

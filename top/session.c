@@ -12,7 +12,8 @@ const char *const session_help[] = {
 	"q             the end",
 	"",
 	"CPU is in percent of one core, memory of the machine's. PROB is the probability",
-	"of going over the limit within the horizon. What is grey is old: the server is away.",
+	"of going over the limit within the horizon. A state in parentheses is a silenced alarm.",
+	"What is grey is old: the server is away.",
 	NULL,
 };
 

@@ -6,7 +6,7 @@
 #include "top/label.h"
 
 /* Of a terminal. */
-enum { CPU = 8, MEM = 6, PROBABILITY = 5, STATE = 9, HOST_MIN = 8, HOST_MAX = 24, GAP = 1, PROCESS_MIN = 15 };
+enum { CPU = 8, MEM = 6, PROBABILITY = 5, STATE = 11, HOST_MIN = 8, HOST_MAX = 24, GAP = 1, PROCESS_MIN = 15 };
 
 static size_t host_columns(size_t columns)
 {
@@ -51,6 +51,7 @@ const char *view_state(const struct fleet_row *row)
 
 struct numbers {
 	char cpu[32], mem[32], probability[32];
+	char state[16];
 	char host[WIRE_NAME_SIZE]; /* of a script: without spaces */
 };
 
@@ -62,9 +63,10 @@ static void print_number(char target[static 32], bool known, int decimals, doubl
 		snprintf(target, 32, "%s", unknown);
 }
 
-static struct numbers numbers_of(const struct fleet_row *row, const char *unknown)
+static struct numbers numbers_of(const struct fleet_row *row, const char *unknown, const char *state)
 {
 	struct numbers numbers;
+	snprintf(numbers.state, sizeof(numbers.state), row->silenced ? "(%s)" : "%s", state);
 	print_number(numbers.cpu, row->present[RESOURCE_CPU], 1, row->value[RESOURCE_CPU], unknown);
 	print_number(numbers.mem, row->present[RESOURCE_MEM], 2, row->value[RESOURCE_MEM], unknown);
 	print_number(numbers.probability, row->foreseen, 2, row->probability, unknown);
@@ -105,8 +107,8 @@ void view_append_heading(size_t columns, enum fleet_order order, struct text *te
 
 void view_append_row(size_t columns, const struct fleet_row *row, struct text *text)
 {
-	struct numbers numbers = numbers_of(row, "");
-	const char *const cells[4] = { numbers.cpu, numbers.mem, numbers.probability, view_state(row) };
+	struct numbers numbers = numbers_of(row, "", view_state(row));
+	const char *const cells[4] = { numbers.cpu, numbers.mem, numbers.probability, numbers.state };
 	append_line(columns, row->process, cells, row->host, text);
 }
 
@@ -123,14 +125,14 @@ static void cells_of(const struct fleet_row *row, struct numbers *numbers, const
 		[COLOR_UNKNOWN] = { "UNKNOWN", "UNKNOWN" },
 	};
 	if (row) {
-		*numbers = numbers_of(row, "-");
+		*numbers = numbers_of(row, "-", row->missing ? "MISSING" : states[row->color][row->resource]);
 		snprintf(numbers->host, sizeof(numbers->host), "%s", row->host);
 		for (char *at = strchr(numbers->host, ' '); at; at = strchr(at, ' '))
 			*at = '_';
 	}
 	const char *const cells[CELLS] = {
 		numbers->host, row ? row->ip : "", numbers->cpu, numbers->mem, numbers->probability,
-		!row ? "" : row->missing ? "MISSING" : states[row->color][row->resource], row ? row->process : "",
+		numbers->state, row ? row->process : "",
 	};
 	for (int i = 0; i < CELLS; i++)
 		ret_cells[i] = row ? cells[i] : heading[i];

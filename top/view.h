@@ -20,7 +20,8 @@ void view_append_row(size_t columns, const struct fleet_row *row, struct text *t
  * to the end; a '-' where there is nothing, and a '_' for a space in a hostname. Columns are as wide as what is in them. */
 void view_append_all(const struct fleet_row *const rows[], size_t count, struct text *text);
 
-/* "RED cpu", "AMBER mem", "MISSING", "UNKNOWN", or "" where it is in no alarm. A constant. */
+/* "RED cpu", "AMBER mem", "MISSING", "UNKNOWN", or "" where it is in no alarm. A constant. In a row it is in parentheses
+ * where the alarm is silenced. */
 const char *view_state(const struct fleet_row *row);
 
 #endif

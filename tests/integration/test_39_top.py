@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from test_09_security import write_tokens
+from test_09_security import bearer, write_tokens
 from vigie import BUILD, PREFIX, Vigie, sample, wait_until
 
 VIGIE = BUILD / "vigie"
@@ -21,8 +21,10 @@ RED, AMBER, DIM = "\x1b[31m", "\x1b[33m", re.compile(r"[\[;]2m")
 class TopTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.vigie = Vigie("--server", config="[server]\ncache = 0\ninterval = 1h\nread_tokens = read.tokens\n")
+        cls.vigie = Vigie("--server", config="[server]\ncache = 0\ninterval = 1h\nread_tokens = read.tokens\n"
+                          "admin_tokens = admin.tokens\n")
         write_tokens(cls.vigie, "read", ["reader-1"])
+        write_tokens(cls.vigie, "admin", ["admin-1"])
         cls.vigie.start()
         cls.running = True
         cls.addClassCleanup(lambda: cls.running and cls.vigie.stop())
@@ -161,6 +163,21 @@ class TopTest(unittest.TestCase):
         self.wait_for(lambda screen: len(self.processes(screen)) == 4 and "HOST" in screen[2], "larger")
         self.press("q")
         self.wait_for(lambda screen: "ended with 0" in screen, "the end, and the terminal is as it was")
+
+    def test_b_what_is_silenced_is_told_from_what_calls(self):
+        admin = {"headers": bearer("admin-1")}
+        self.open_terminal()
+        self.wait_for(lambda screen: len(self.processes(screen)) == 4 and " RED mem " in screen[4] and "silenced" not in screen[0], "it calls")
+        answer = self.vigie.put("silences", {"process": "java", "until": time.time() + 600}, **admin)
+        self.assertEqual(answer.status, 200, answer)
+        try:
+            self.wait_for(lambda screen: re.match(r"java .* \(RED mem\) +web 1$", screen[4]) and
+                          "1 RED, 1 AMBER, 0 UNKNOWN, 1 of them silenced" in screen[0], "it does not")
+            self.assertNotIn(RED, self.colored()["java"])
+            self.assertIn(AMBER, self.colored()["nginx"])
+            self.assertIn(" (RED:mem)  java", self.run_top("--once").stdout)
+        finally:
+            self.vigie.request("DELETE", f"silences/{answer.json()['id']}", **admin)
 
     def test_c_server_that_is_away_is_said_and_what_is_old_is_grey(self):
         """The last: the server is gone then."""

@@ -142,6 +142,51 @@ static void test_view_append_all_what_must_run_is_missing(void **state)
 	fleet_close(fleet);
 }
 
+#define SILENCED "\"silenced_until\": 1795356878"
+
+static void test_fleet_take_alarms_silenced_ones_are_marked(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *alarms, *script, *terminal;
+		size_t silenced;
+	} cases[] = {
+		{ "{\"resource\": \"mem\", \"color\": \"orange\", " SILENCED "}", " (AMBER:mem) ", " (AMBER mem) ", 1 },
+		{ "{\"resource\": \"mem\", \"color\": \"red\", \"missing\": true, " SILENCED "}", " (MISSING) ", " (MISSING) ", 1 },
+		{ "{\"resource\": \"mem\", \"color\": \"red\", \"silenced_until\": null}", " RED:mem ", " RED mem ", 0 },
+		/* Of two as bad the one that calls somebody, in whatever order they come; of others the worse one. */
+		{ "{\"resource\": \"mem\", \"color\": \"red\", " SILENCED "}, {\"resource\": \"cpu\", \"color\": \"red\"}", " RED:cpu ", " RED cpu ", 0 },
+		{ "{\"resource\": \"mem\", \"color\": \"red\"}, {\"resource\": \"cpu\", \"color\": \"red\", " SILENCED "}", " RED:mem ", " RED mem ", 0 },
+		{ "{\"resource\": \"mem\", \"color\": \"orange\"}, {\"resource\": \"cpu\", \"color\": \"red\", " SILENCED "}", " (RED:cpu) ", " (RED cpu) ", 1 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fleet *fleet = fleet_open();
+		struct text alarms = TEXT_EMPTY, text = TEXT_EMPTY;
+		const struct fleet_choice choice = { FLEET_BY_CPU, "", "" };
+		const struct fleet_row *const *rows;
+		size_t count;
+		assert_non_null(fleet);
+		text_append_string(&alarms, "{\"alarms\": [");
+		for (const char *at = cases[i].alarms; *at; at++) {
+			text_append_char(&alarms, *at);
+			if (*at == '{')
+				text_append_string(&alarms, "\"process\": \"java\", \"ip\": \"10.0.0.5\", ");
+		}
+		text_append_string(&alarms, "]}");
+		assert_int_equal(take(fleet_take_alarms, fleet, alarms.data), 0);
+		assert_int_equal(fleet_list(fleet, &choice, &rows, &count), 0);
+		view_append_all(rows, count, &text);
+		assert_non_null(strstr(text.data, cases[i].script));
+		text_reset(&text);
+		view_append_row(80, rows[0], &text);
+		assert_non_null(strstr(text.data, cases[i].terminal));
+		assert_int_equal(fleet_count(fleet).silenced, cases[i].silenced);
+		text_free(&alarms);
+		text_free(&text);
+		fleet_close(fleet);
+	}
+}
+
 static void test_view_append_row_never_exceeds_the_terminal(void **state)
 {
 	(void)state;
@@ -207,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_fleet_take_what_is_no_answer_is_refused),
 		cmocka_unit_test(test_view_append_all_columns_are_as_wide_as_they_need),
 		cmocka_unit_test(test_view_append_all_what_must_run_is_missing),
+		cmocka_unit_test(test_fleet_take_alarms_silenced_ones_are_marked),
 		cmocka_unit_test(test_view_append_row_never_exceeds_the_terminal),
 		cmocka_unit_test(test_label_append_what_could_harm_is_made_visible),
 	};
