@@ -97,23 +97,38 @@ static struct client *open_client(void)
 	return client;
 }
 
+static int print(struct fleet *fleet, const struct session *session)
+{
+	struct fleet_choice choice = session_choice(session);
+	const struct fleet_row *const *rows;
+	size_t count;
+	struct text text = TEXT_EMPTY;
+	int result = fleet_list(fleet, &choice, &rows, &count);
+	if (result == 0) {
+		view_append_all(rows, count, &text);
+		result = text_failed(&text) ? -ENOMEM : 0;
+	}
+	if (result == 0 && (fputs(text.data, stdout) == EOF || fflush(stdout) == EOF))
+		result = -errno;
+	text_free(&text);
+	return result;
+}
+
+/* False: it has been logged. */
 static bool print_once(struct client *client, const struct session *session)
 {
 	struct fleet *fleet = NULL;
-	struct text text = TEXT_EMPTY;
-	const struct fleet_row *const *rows;
-	size_t count;
-	struct fleet_choice choice = session_choice(session);
-	int result = feed_ask(client, &fleet, &text);
+	struct text error = TEXT_EMPTY;
+	int result = feed_ask(client, &fleet, &error);
 	if (result) {
-		log_error("%s", text.data ? text.data : strerror(-result));
-	} else if (fleet_list(fleet, &choice, &rows, &count) == 0) {
-		view_append_all(rows, count, &text);
-		if (text_failed(&text) || fputs(text.data, stdout) == EOF || fflush(stdout) == EOF)
-			result = -EIO;
+		log_error("%s", error.data ? error.data : strerror(-result));
+	} else {
+		result = print(fleet, session);
+		if (result)
+			log_error("writing what was asked for: %s", strerror(-result));
 	}
 	fleet_close(fleet);
-	text_free(&text);
+	text_free(&error);
 	return result == 0;
 }
 

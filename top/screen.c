@@ -2,6 +2,7 @@
 
 #include <curses.h>
 #include <stdio.h>
+#include <term.h>
 #include <unistd.h>
 
 #include "top/keys.h"
@@ -29,6 +30,11 @@ bool screen_open(void)
 	terminal = newterm(NULL, stdout, stdin);
 	if (!terminal)
 		return false;
+	/* ncurses draws on what can only go on to the next line, too, as if it could place the cursor. */
+	if (!tigetstr("cup") || !tigetstr("clear")) {
+		screen_close();
+		return false;
+	}
 	cbreak();
 	noecho();
 	nonl();

@@ -71,6 +71,11 @@ class TopTest(unittest.TestCase):
             run = self.run_top("--once", *options)
             self.assertEqual((run.returncode, run.stdout), (1, ""), options)
             self.assertIn(words, run.stderr)
+        with open("/dev/full", "w") as full:
+            run = subprocess.run([VIGIE, "top", "--once", "--url", self.url, "--token-file", self.token_file], stdout=full,
+                                 stderr=subprocess.PIPE, text=True)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("No space left on device", run.stderr)
         run = subprocess.run([VIGIE, "top", "--once", "--url", self.url], capture_output=True, text=True)
         self.assertEqual(run.returncode, 1)
         self.assertIn("401", run.stderr)
@@ -81,11 +86,12 @@ class TopTest(unittest.TestCase):
     def test_a_terminal_that_cannot_be_drawn_on_is_said(self):
         ours, its = pty.openpty()
         self.addCleanup(os.close, ours)
-        run = subprocess.run([VIGIE, "top", "--url", self.url, "--token-file", self.token_file], stdin=its, stdout=its,
-                             stderr=subprocess.PIPE, text=True, env={**UTF8, "TERM": "none-such"}, timeout=30)
-        os.close(its)
-        self.assertEqual(run.returncode, 1)
-        self.assertIn("TERM", run.stderr)
+        self.addCleanup(os.close, its)
+        for term in ("none-such", "dumb"):  # a dumb one is known, and can place no cursor
+            run = subprocess.run([VIGIE, "top", "--url", self.url, "--token-file", self.token_file], stdin=its, stdout=its,
+                                 stderr=subprocess.PIPE, text=True, env={**UTF8, "TERM": term}, timeout=30)
+            self.assertEqual(run.returncode, 1, term)
+            self.assertIn("TERM", run.stderr)
 
     # ---- on a terminal
 
