@@ -15,10 +15,13 @@ void csv_begin(struct csv *csv, struct text *text, const char *columns)
 	text_append_string(text, "\r\n");
 }
 
-/* Whether a spreadsheet takes what begins so for a formula; those of East Asia take the wide forms of the four, too. */
+/* Whether a spreadsheet takes what begins so for a formula; those of East Asia take the wide forms of the four, too, and some
+ * take blanks away before they look. */
 static bool looks_like_formula(const char *name)
 {
-	static const char *const starts[] = { "=", "+", "-", "@", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20" };
+	static const char *const starts[] = {
+		"=", "+", "-", "@", "'", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20",
+	};
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
 		if (strncmp(name, starts[i], strlen(starts[i])) == 0)
 			return true;
@@ -29,7 +32,7 @@ static bool looks_like_formula(const char *name)
 void csv_append_name(struct csv *csv, const char *name)
 {
 	struct text *text = csv->text;
-	if (name && name[strcspn(name, "\",\r\n")] == '\0') {
+	if (name && name[strcspn(name, "\",;\t\r\n")] == '\0') {
 		if (looks_like_formula(name))
 			text_append_char(text, '\'');
 		text_append_string(text, name);

@@ -35,7 +35,9 @@ static void test_csv_append_name_is_quoted_and_is_no_formula(void **state)
 		{ "", "" },
 		{ "a b", "a b" },
 		{ "a,b", "\"a,b\"" },
-		{ "a;b", "a;b" },
+		{ "a;b", "\"a;b\"" }, /* a spreadsheet that splits at commas may do so at these, too */
+		{ "a;=1+1", "\"a;=1+1\"" },
+		{ "a\t=1+1", "\"a\t=1+1\"" },
 		{ "\"", "\"\"\"\"" },
 		{ "a\"b\"\"c", "\"a\"\"b\"\"\"\"c\"" },
 		{ "a\nb", "\"a\nb\"" },
@@ -47,6 +49,9 @@ static void test_csv_append_name_is_quoted_and_is_no_formula(void **state)
 		{ "@SUM(A1)", "'@SUM(A1)" },
 		{ "'", "''" },
 		{ "'=1", "''=1" },
+		{ "\t=1", "\"'\t=1\"" }, /* what a hostname may begin with, and a spreadsheet take away */
+		{ "\r=1", "\"'\r=1\"" },
+		{ "\n=1", "\"'\n=1\"" },
 		{ "a=1", "a=1" },
 		{ "(sd-pam)", "(sd-pam)" },
 		{ "\xef\xbc\x9d" "1", "'\xef\xbc\x9d" "1" },
