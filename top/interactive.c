@@ -12,7 +12,8 @@
 
 enum {
 	CLOCK_MS = 1000, /* the clock goes on, and a change of size that came between two looks is seen */
-	LINES_ABOVE = 3, /* the summary, the status, the heading */
+	LINES_ABOVE = 2, /* the summary, the heading; and those of the status */
+	STATUS_LINES = 4, /* at most: why a server is away is behind its URL */
 };
 
 struct picture {
@@ -24,11 +25,12 @@ struct picture {
 	const struct fleet_row *const *rows; /* of the fleet, as they are chosen */
 	size_t count;
 	size_t lines, columns; /* of the terminal */
+	size_t above;          /* of these, what is above the rows */
 };
 
 static size_t page_of(const struct picture *picture)
 {
-	return picture->lines > LINES_ABOVE + 1 ? picture->lines - LINES_ABOVE - 1 : 1;
+	return picture->lines > picture->above + 1 ? picture->lines - picture->above - 1 : 1;
 }
 
 static void list(struct picture *picture)
@@ -36,7 +38,6 @@ static void list(struct picture *picture)
 	struct fleet_choice choice = session_choice(picture->session);
 	if (!picture->fleet || fleet_list(picture->fleet, &choice, &picture->rows, &picture->count) != 0)
 		picture->count = 0;
-	session_bound(picture->session, picture->count, page_of(picture));
 }
 
 static void append_time(int64_t time_ms, struct text *text)
@@ -49,13 +50,18 @@ static void append_time(int64_t time_ms, struct text *text)
 	text_append_string(text, time);
 }
 
-/* Draws what is no more than as wide as the terminal. */
-static void put(const struct picture *picture, size_t line, const struct text *text, enum screen_style style)
+/* Draws what takes no more than so many lines, of which each goes on on the next. */
+static void put_lines(const struct picture *picture, size_t line, size_t lines, const struct text *text, enum screen_style style)
 {
 	struct text cut = TEXT_EMPTY;
-	(void)label_append(text->data ? text->data : "", picture->columns, &cut);
+	(void)label_append(text->data ? text->data : "", lines * picture->columns, &cut);
 	screen_put(line, cut.data ? cut.data : "", style);
 	text_free(&cut);
+}
+
+static void put(const struct picture *picture, size_t line, const struct text *text, enum screen_style style)
+{
+	put_lines(picture, line, 1, text, style);
 }
 
 static void draw_summary(const struct picture *picture, struct text *text)
@@ -73,7 +79,7 @@ static void draw_summary(const struct picture *picture, struct text *text)
 	put(picture, 0, text, SCREEN_PLAIN);
 }
 
-static void draw_status(const struct picture *picture, struct text *text)
+static void draw_status(struct picture *picture, struct text *text)
 {
 	const struct session *session = picture->session;
 	enum screen_style style = SCREEN_PLAIN;
@@ -94,7 +100,11 @@ static void draw_status(const struct picture *picture, struct text *text)
 	} else if (session->process[0] || session->host[0]) {
 		text_printf(text, "%zu shown: process \"%s\", host \"%s\"; Esc shows all", picture->count, session->process, session->host);
 	}
-	put(picture, 1, text, style);
+	size_t lines = 1;
+	while (lines < STATUS_LINES && text->data && label_width(text->data) > lines * picture->columns)
+		lines++;
+	put_lines(picture, 1, lines, text, style);
+	picture->above = LINES_ABOVE + lines;
 }
 
 static enum screen_style style_of(const struct picture *picture, const struct fleet_row *row)
@@ -107,14 +117,16 @@ static enum screen_style style_of(const struct picture *picture, const struct fl
 
 static void draw_rows(const struct picture *picture, struct text *text)
 {
-	size_t first = picture->session->first, page = page_of(picture);
+	size_t page = page_of(picture);
+	session_bound(picture->session, picture->count, page);
+	size_t first = picture->session->first;
 	text_reset(text);
 	view_append_heading(picture->columns, picture->session->order, text);
-	put(picture, LINES_ABOVE - 1, text, SCREEN_HEADING);
+	put(picture, picture->above - 1, text, SCREEN_HEADING);
 	for (size_t i = 0; i < page && first + i < picture->count; i++) {
 		text_reset(text);
 		view_append_row(picture->columns, picture->rows[first + i], text);
-		put(picture, LINES_ABOVE + i, text, style_of(picture, picture->rows[first + i]));
+		put(picture, picture->above + i, text, style_of(picture, picture->rows[first + i]));
 	}
 }
 
@@ -123,7 +135,7 @@ static void draw_help(const struct picture *picture, struct text *text)
 	for (size_t i = 0; session_help[i]; i++) {
 		text_reset(text);
 		text_append_string(text, session_help[i]);
-		put(picture, LINES_ABOVE + i, text, SCREEN_PLAIN);
+		put(picture, picture->above + i, text, SCREEN_PLAIN);
 	}
 }
 
@@ -141,7 +153,7 @@ static void draw(struct picture *picture)
 		draw_rows(picture, &text);
 	text_reset(&text);
 	text_append_string(&text, "c CPU  m memory  p probability  / process  h host  ? help  q quit");
-	if (picture->lines > LINES_ABOVE + 1)
+	if (picture->lines > picture->above + 1)
 		put(picture, picture->lines - 1, &text, SCREEN_PLAIN);
 	screen_show();
 	text_free(&text);

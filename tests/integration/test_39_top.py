@@ -170,6 +170,15 @@ class TopTest(unittest.TestCase):
         self.press("q")
         self.wait_for(lambda screen: "ended with 0" in screen, "the end, and the terminal is as it was")
 
+    def test_b_why_there_is_nothing_is_seen_on_a_narrow_terminal(self):
+        self.url = "http://127.0.0.1:1/a/path/that/is/as/long/as/the/terminal/is/wide/ressources-usage/"
+        self.open_terminal(80, 10)
+        said = "the server is away: GET " + self.url + "latest: Failed to connect to 127.0.0.1 port 1"
+        self.wait_for(lambda screen: said in "".join(line.ljust(80) for line in screen[1:]), "why")
+        heading = [line.split()[:2] for line in self.screen()].index(["PROCESS", "*CPU%"])
+        self.assertEqual(len(self.screen()), 10)
+        self.assertEqual(heading, 4)
+
     def test_b_what_is_silenced_is_told_from_what_calls(self):
         admin = {"headers": bearer("admin-1")}
         self.open_terminal()
@@ -187,7 +196,7 @@ class TopTest(unittest.TestCase):
 
     def test_c_server_that_is_away_is_said_and_what_is_old_is_grey(self):
         """The last: the server is gone then."""
-        self.open_terminal(140)
+        self.open_terminal(240)
         self.wait_for(lambda screen: len(self.processes(screen)) == 4, "it is there")
         self.assertNotRegex(self.colored()["java"], DIM)
         type(self).running = False
