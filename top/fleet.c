@@ -200,6 +200,8 @@ struct fleet_counts fleet_count(const struct fleet *fleet)
 /* What is not known is under what is. */
 static double key_of(const struct fleet_row *row, enum fleet_order order)
 {
+	if (order == FLEET_BY_ALARM)
+		return wire_color_severity(row->color) + (row->color != COLOR_GREEN && !row->silenced ? COLOR_COUNT : 0);
 	if (order == FLEET_BY_PROBABILITY)
 		return row->foreseen ? row->probability : -1;
 	enum resource resource = order == FLEET_BY_CPU ? RESOURCE_CPU : RESOURCE_MEM;

@@ -50,11 +50,13 @@ struct fleet_counts {
 };
 struct fleet_counts fleet_count(const struct fleet *fleet);
 
-enum fleet_order { FLEET_BY_CPU, FLEET_BY_MEM, FLEET_BY_PROBABILITY };
+enum fleet_order { FLEET_BY_CPU, FLEET_BY_MEM, FLEET_BY_PROBABILITY, FLEET_BY_ALARM };
 
 /* What is shown, and how. */
 struct fleet_choice {
-	enum fleet_order order; /* the highest first, what is not known last; equals by process and host */
+	/* The highest first, what is not known last; by alarm the worst that are not silenced, then those that are. Equals by
+	 * process and host. */
+	enum fleet_order order;
 	const char *process; /* a part of the process's name, and … */
 	const char *host;    /* … of the host's or of its address, whatever the case of ASCII letters; "": all */
 };

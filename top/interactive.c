@@ -152,7 +152,7 @@ static void draw(struct picture *picture)
 	else
 		draw_rows(picture, &text);
 	text_reset(&text);
-	text_append_string(&text, "c CPU  m memory  p probability  / process  h host  ? help  q quit");
+	text_append_string(&text, "c CPU  m memory  p probability  a alarm  / process  h host  ? help  q quit");
 	if (picture->lines > picture->above + 1)
 		put(picture, picture->lines - 1, &text, SCREEN_PLAIN);
 	screen_show();

@@ -27,7 +27,7 @@ static const struct program_option options[] = {
 	{ "token-file", "FILE", "has a token that may read; likewise", &token_file },
 	{ "ca-file", "FILE", "certificates to trust; likewise", &ca_file },
 	{ "once", NULL, "print all of it once, as where there is no terminal", &once },
-	{ "sort", "cpu|mem|probability", "the order at the start (cpu)", &sort },
+	{ "sort", "cpu|mem|probability|alarm", "the order at the start (cpu)", &sort },
 	{ "process", "PART", "only processes with this in their name", &process },
 	{ "host", "PART", "only hosts with this in their name or address", &host },
 	{ "interval", "DURATION", "between two questions to the server (5s)", &interval },
@@ -46,13 +46,14 @@ static bool read_choice(struct session *session, int64_t *ret_interval_ms)
 {
 	static const char *const orders[] = {
 		[FLEET_BY_CPU] = "cpu", [FLEET_BY_MEM] = "mem", [FLEET_BY_PROBABILITY] = "probability",
+		[FLEET_BY_ALARM] = "alarm",
 	};
 	size_t order = 0;
 	double interval_ms;
 	while (order < sizeof(orders) / sizeof(orders[0]) && strcmp(orders[order], sort) != 0)
 		order++;
 	if (order == sizeof(orders) / sizeof(orders[0])) {
-		log_error("--sort: '%s' is none of cpu, mem and probability", sort);
+		log_error("--sort: '%s' is none of cpu, mem, probability and alarm", sort);
 		return false;
 	}
 	if (!config_parse_duration(interval, &interval_ms) || !(interval_ms >= 1000 && interval_ms <= 3600000)) {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 const char *const session_help[] = {
-	"c  m  p       order by CPU, by memory, by the probability of going over a limit",
+	"c  m  p  a    order by CPU, memory, probability of going over a limit, alarm",
 	"/             only processes with this in their name",
 	"h             only hosts with this in their name or address",
 	"Esc           all of them again",
@@ -12,8 +12,8 @@ const char *const session_help[] = {
 	"q             the end",
 	"",
 	"CPU is in percent of one core, memory of the machine's. PROB is the probability",
-	"of going over the limit within the horizon. A state in parentheses is a silenced alarm.",
-	"What is grey is old: the server is away.",
+	"of going over the limit within the horizon. A state in parentheses is that of",
+	"an alarm that is silenced. What is grey is old: the server is away.",
 	NULL,
 };
 
@@ -76,6 +76,9 @@ static void command(struct session *session, int key, size_t rows, size_t page)
 		break;
 	case 'p':
 		order(session, FLEET_BY_PROBABILITY);
+		break;
+	case 'a':
+		order(session, FLEET_BY_ALARM);
 		break;
 	case '/':
 		begin(session, SESSION_TYPES_PROCESS, session->process);

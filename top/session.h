@@ -1,8 +1,8 @@
 /*
  * What a user has chosen to see, and what each key makes of it.
  *
- *   c m p   the order: CPU, memory, probability        / h     type a part of a process's name, of a host's
- *   arrows, j k, Page Up and Down, Home, End, g G      Esc     everything again; ? the keys; q the end
+ *   c m p a the order: CPU, memory, probability, alarm  / h     type a part of a process's name, of a host's
+ *   arrows, j k, Page Up and Down, Home, End, g G       Esc     everything again; ? the keys; q the end
  *
  * While something is typed it counts already; Enter leaves it, Esc takes it back. Pure; no memory.
  */

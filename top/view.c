@@ -100,7 +100,7 @@ void view_append_heading(size_t columns, enum fleet_order order, struct text *te
 {
 	const char *const cells[4] = {
 		order == FLEET_BY_CPU ? "*CPU%" : "CPU%", order == FLEET_BY_MEM ? "*MEM%" : "MEM%",
-		order == FLEET_BY_PROBABILITY ? "*PROB" : "PROB", "STATE",
+		order == FLEET_BY_PROBABILITY ? "*PROB" : "PROB", order == FLEET_BY_ALARM ? "*STATE" : "STATE",
 	};
 	append_line(columns, "PROCESS", cells, "HOST", text);
 }

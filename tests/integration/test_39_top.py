@@ -144,6 +144,8 @@ class TopTest(unittest.TestCase):
         self.wait_for(lambda screen: self.processes(screen)[:3] == ["java", "postgres", "nginx"] and "*MEM%" in screen[2], "by memory")
         self.press("p")
         self.wait_for(lambda screen: self.processes(screen)[0] == "java" and "*PROB" in screen[2], "by probability")
+        self.press("a")
+        self.wait_for(lambda screen: self.processes(screen)[:2] == ["java", "nginx"] and "*STATE" in screen[2], "by alarm")
         self.press("/", "P", "O", "s")
         self.wait_for(lambda screen: self.processes(screen) == ["postgres"] and screen[1] == "process: POs_", "filtered while typed")
         self.press("Enter")

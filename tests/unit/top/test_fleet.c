@@ -71,6 +71,7 @@ static void test_fleet_list_rows_are_chosen_and_ordered(void **state)
 	assert_string_equal(listed(fleet, FLEET_BY_CPU, "", ""), "post gres, java, nginx, *");
 	assert_string_equal(listed(fleet, FLEET_BY_MEM, "", ""), "java, nginx, *, post gres");
 	assert_string_equal(listed(fleet, FLEET_BY_PROBABILITY, "", ""), "java, nginx, *, post gres");
+	assert_string_equal(listed(fleet, FLEET_BY_ALARM, "", ""), "java, *, nginx, post gres");
 	assert_string_equal(listed(fleet, FLEET_BY_CPU, "GRES", ""), "post gres");
 	assert_string_equal(listed(fleet, FLEET_BY_CPU, "", "DB"), "post gres, java");
 	assert_string_equal(listed(fleet, FLEET_BY_CPU, "", "0.0.6"), "nginx");
@@ -187,6 +188,20 @@ static void test_fleet_take_alarms_silenced_ones_are_marked(void **state)
 	}
 }
 
+static void test_fleet_list_alarms_those_that_call_come_first(void **state)
+{
+	(void)state;
+	struct fleet *fleet = fleet_open();
+	assert_non_null(fleet);
+	assert_int_equal(take(fleet_take_latest, fleet, "{\"10.0.0.5\": {\"calm\": {\"cpu\": [1, 99]}}}"), 0);
+#define ALARM(process, color) "{\"process\": \"" process "\", \"ip\": \"10.0.0.5\", \"resource\": \"mem\", \"color\": \"" color "\""
+	assert_int_equal(take(fleet_take_alarms, fleet,
+		"{\"alarms\": [" ALARM("*", "unknown") "}, " ALARM("quiet", "red") ", " SILENCED "}, " ALARM("amber", "orange") "}, "
+		ALARM("lost", "red") ", \"missing\": true}, " ALARM("hushed", "orange") ", " SILENCED "}]}"), 0);
+	assert_string_equal(listed(fleet, FLEET_BY_ALARM, "", ""), "lost, amber, *, quiet, hushed, calm");
+	fleet_close(fleet);
+}
+
 static void test_view_append_row_never_exceeds_the_terminal(void **state)
 {
 	(void)state;
@@ -253,6 +268,7 @@ int main(void)
 		cmocka_unit_test(test_view_append_all_columns_are_as_wide_as_they_need),
 		cmocka_unit_test(test_view_append_all_what_must_run_is_missing),
 		cmocka_unit_test(test_fleet_take_alarms_silenced_ones_are_marked),
+		cmocka_unit_test(test_fleet_list_alarms_those_that_call_come_first),
 		cmocka_unit_test(test_view_append_row_never_exceeds_the_terminal),
 		cmocka_unit_test(test_label_append_what_could_harm_is_made_visible),
 	};

@@ -33,6 +33,8 @@ static void test_session_press_orders_and_moves(void **state)
 	assert_int_equal(session.order, FLEET_BY_MEM);
 	press_all(&session, "p");
 	assert_int_equal(session.order, FLEET_BY_PROBABILITY);
+	press_all(&session, "a");
+	assert_int_equal(session.order, FLEET_BY_ALARM);
 	press_all(&session, "c");
 	assert_int_equal(session.order, FLEET_BY_CPU);
 	session.first = 50;
@@ -79,11 +81,21 @@ static void test_session_press_what_is_typed_counts_at_once(void **state)
 	assert_int_equal(strlen(session.process), SESSION_TYPED_SIZE - 1);
 }
 
+static void test_session_help_fits_a_terminal(void **state)
+{
+	(void)state;
+	size_t lines = 0;
+	for (; session_help[lines]; lines++)
+		assert_in_range(strlen(session_help[lines]), 0, 79);
+	assert_in_range(lines, 1, 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session_press_orders_and_moves),
 		cmocka_unit_test(test_session_press_what_is_typed_counts_at_once),
+		cmocka_unit_test(test_session_help_fits_a_terminal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
