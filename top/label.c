@@ -5,15 +5,16 @@
 #include <string.h>
 #include <wchar.h>
 
-/* Characters that are shown as nothing: joiners and marks that direct text, the byte order mark, tags (Unicode 15, category
- * Cf). */
+/* Characters that are shown as nothing, some of them wide (Default_Ignorable_Code_Point of Unicode 15): joiners, fillers,
+ * marks that direct text, the byte order mark, tags; and those that end a line or annotate one. */
 static bool is_invisible(wchar_t character)
 {
 	static const struct {
 		wchar_t first, last;
 	} ranges[] = {
-		{ 0xad, 0xad }, { 0x61c, 0x61c }, { 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
-		{ 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
+		{ 0xad, 0xad }, { 0x34f, 0x34f }, { 0x61c, 0x61c }, { 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f },
+		{ 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0x3164, 0x3164 }, { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff },
+		{ 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
 	};
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
 		if (character >= ranges[i].first && character <= ranges[i].last)

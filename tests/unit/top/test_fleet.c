@@ -238,6 +238,7 @@ static void test_label_append_what_could_harm_is_made_visible(void **state)
 		{ "java", 10, "java" }, { "java", 4, "java" }, { "java", 3, "ja~" }, { "java", 1, "~" }, { "java", 0, "" }, { "", 5, "" },
 		{ "a\x1b[2Jb", 20, "a?[2Jb" }, { "a\x07\r\n\tb", 20, "a????b" }, { "a\xc2\x9b" "b", 20, "a?b" }, { "\x7f", 5, "?" },
 		{ "a\xe2\x80\xae" "cba", 20, "a?cba" }, { "a\xe2\x80\x8b" "b", 20, "a?b" }, { "\xef\xbb\xbf" "a", 20, "?a" },
+		{ "\xe3\x85\xa4", 20, "?" }, { "a\xe1\x85\x9f" "b", 20, "a?b" }, { "a\xcd\x8f" "b", 20, "a?b" }, /* wide, and seen as nothing */
 		{ "\xcc\x81" "a", 20, "?a" }, { "e\xcc\x81", 20, "e\xcc\x81" }, /* a mark alone, and on a letter */
 		{ "a\xff\xfe" "b", 20, "a??b" }, { "caf\xc3", 20, "caf?" },
 		{ "\xe4\xb8\xad\xe6\x96\x87", 4, "\xe4\xb8\xad\xe6\x96\x87" }, { "\xe4\xb8\xad\xe6\x96\x87", 3, "\xe4\xb8\xad~" },
