@@ -28,7 +28,7 @@ def filled(query, variables, macros):
     for text, value in macros.items():
         query = query.replace(text, value)
     for name, values in variables.items():
-        # In PromQL it is in a string, too, where a backslash is doubled.
+        # In a string of PromQL a backslash is doubled; a quote is let be, without prometheusSpecialCharsInLabelValues.
         regex = as_regex(values)
         query = query.replace(f"${{{name}:regex}}", regex)
         query = query.replace(f'"${name}"', '"' + regex.replace("\\", "\\\\") + '"').replace(f"${name}", regex)

@@ -18,7 +18,7 @@ from engines import Influxd, VictoriaMetrics
 from vigie import ROOT, Vigie, sample, wait_until
 
 ENGINES = {"prometheus": "prometheus", "victoriametrics": "prometheus", "influxdb2": "influxdb", "influxdb3": "influxdb"}
-HOSTS, PROCESSES = ["10.36.0.1", "2001:db8::36"], ["a.b/c", "java"]
+HOSTS, PROCESSES = ["10.36.0.1", "2001:db8::36"], ["a.b/c", "x\"y'z"]
 
 
 AGES_S = (0, 20, 40)  # VictoriaMetrics leaves the last half minute out of what goes over a time
