@@ -1,10 +1,11 @@
 /*
  * Writes rows of CSV (RFC 4180, in UTF-8, with a line of headers): for spreadsheets and for what reads tables.
  *
- * Times are RFC 3339 in UTC, always with milliseconds, so that a column has one form. What is not known is empty, and so is a time after the
- * year 9999. A name that a spreadsheet would take for a formula, since it begins with = + - or @, or with a tab or the end of
- * a line, has an apostrophe before it, and so has one that begins with an apostrophe: without the first one it is what it
- * was. A name with a semicolon or a tab is in quotes, too: a spreadsheet that is to split at commas may do so at these as well.
+ * Times are RFC 3339 in UTC, always with milliseconds, so that a column has one form. What is not known is empty, and so
+ * is a time after the year 9999. A name that a spreadsheet would take for a formula, since it begins with = + - or @, or
+ * with a tab or the end of a line, has an apostrophe before it, and so has one that begins with an apostrophe: without
+ * the first one it is what it was. A name with a semicolon or a tab is in quotes, too: a spreadsheet that is to split at
+ * commas may do so at these as well.
  *
  * The cells of a row are appended one after the other. Pure; the caller owns the struct, and the text that it writes into.
  */

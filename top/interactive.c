@@ -51,7 +51,8 @@ static void append_time(int64_t time_ms, struct text *text)
 }
 
 /* Draws what takes no more than so many lines, of which each goes on on the next. */
-static void put_lines(const struct picture *picture, size_t line, size_t lines, const struct text *text, enum screen_style style)
+static void put_lines(const struct picture *picture, size_t line, size_t lines, const struct text *text,
+                      enum screen_style style)
 {
 	struct text cut = TEXT_EMPTY;
 	(void)label_append(text->data ? text->data : "", lines * picture->columns, &cut);
