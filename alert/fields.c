@@ -225,7 +225,7 @@ static bool read_field(const struct field *field, struct alarm *alarm, unsigned 
 		memcpy(alarm->process, field->value, length + 1);
 		return length > 0 && wire_utf8_check(field->value, length) == length;
 	case RESOURCE:
-		return wire_resource_parse(field->value, &alarm->resource);
+		return wire_limited_parse(field->value, &alarm->resource);
 	case VALUE:
 		return read_number(field->value, &alarm->value);
 	case FORECAST:

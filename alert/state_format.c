@@ -244,7 +244,7 @@ static bool read_later_members(const cJSON *item, struct series_state *series)
 static bool read_resource(const cJSON *item, enum resource *ret_resource)
 {
 	char word[8];
-	return read_text(item, "resource", word, sizeof(word)) && wire_resource_parse(word, ret_resource);
+	return read_text(item, "resource", word, sizeof(word)) && wire_limited_parse(word, ret_resource);
 }
 
 static int read_any_series(const cJSON *item, bool missing, struct states *states)

@@ -193,7 +193,7 @@ static int report(struct uplink *uplink, const struct alarm *alarm, struct text 
 	int result = 0;
 	if (alarm->resource != RESOURCE_COUNT)
 		return report_alarm(uplink, alarm, alarm->resource, ret_error);
-	for (int i = 0; i < RESOURCE_COUNT && !result; i++)
+	for (int i = 0; i < RESOURCE_LIMITED && !result; i++)
 		result = report_alarm(uplink, alarm, (enum resource)i, ret_error);
 	return result;
 }

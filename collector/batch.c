@@ -7,7 +7,7 @@
 #include "common/wire.h"
 
 struct packed_values {
-	int32_t thousandths[RESOURCE_COUNT];
+	int32_t thousandths[RESOURCE_LIMITED];
 };
 
 /* A value is never that small: nothing but kills is taken for them. */
@@ -108,7 +108,7 @@ size_t batch_samples(const struct batch *batch, size_t first, size_t count)
 	size_t samples = 0;
 	for (size_t i = 0; i < count; i++) {
 		at = unpack(at, &values, &name);
-		for (int resource = 0; resource < RESOURCE_COUNT; resource++)
+		for (int resource = 0; resource < RESOURCE_LIMITED; resource++)
 			samples += values.thousandths[resource] != RATE_MISSING;
 	}
 	return samples;
@@ -127,7 +127,7 @@ static void append_data(const struct batch *batch, const char *at, size_t count,
 	text_append_string(text, "\"data\":[");
 	for (size_t i = 0; i < count; i++) {
 		at = unpack(at, &values, &name);
-		for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
+		for (int resource = 0; resource < RESOURCE_LIMITED; resource++) {
 			if (values.thousandths[resource] == RATE_MISSING)
 				continue;
 			text_append_string(text, comma);
@@ -161,7 +161,7 @@ static void append_processes(const struct batch *batch, const char *at, size_t c
 			continue;
 		text_append_string(text, comma);
 		json_append_string(text, name);
-		for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
+		for (int resource = 0; resource < RESOURCE_LIMITED; resource++) {
 			text_append_string(text, resource ? "," : ":[");
 			if (values.thousandths[resource] == RATE_MISSING)
 				text_append_string(text, "null");

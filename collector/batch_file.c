@@ -16,7 +16,7 @@
 enum { NAME_SIZE = 48 };
 enum { PACKED_MAX = 256 << 20 }; /* bytes: a million processes would be 30 MiB */
 
-_Static_assert(RESOURCE_COUNT == 2, "files with values of another number of them have another magic");
+_Static_assert(RESOURCE_LIMITED == 2, "files with values of another number of them have another magic");
 static const char magic[8] = "vigie 1\n";
 
 struct header {

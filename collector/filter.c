@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(RESOURCE_COUNT == 2, "minima, ranks and what is summed under \"other\" are of cpu and mem");
+_Static_assert(RESOURCE_LIMITED == 2, "minima, ranks and what is summed under \"other\" are of cpu and mem");
 
 struct filter_name {
 	char name[READING_NAME_SIZE];
@@ -108,7 +108,7 @@ static void choose_wanted(struct filter *filter, const struct config *config, co
 		return;
 	for (size_t i = 0; i < count; i++)
 		filter->choices[i].wanted = false;
-	for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
+	for (int resource = 0; resource < RESOURCE_LIMITED; resource++) {
 		sort_order(filter, values, candidates, resource);
 		for (size_t i = 0; i < top; i++)
 			filter->choices[filter->order[i]].wanted = true;

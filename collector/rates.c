@@ -109,7 +109,7 @@ static size_t list_values(struct rates *rates, const struct reading *reading, en
 			continue;
 
 		struct rate *value = &rates->values[count++];
-		_Static_assert(RESOURCE_COUNT == 2, "each is measured");
+		_Static_assert(RESOURCE_LIMITED == 2, "each is measured");
 		value->name = order <= 0 ? name : ended->name;
 		value->thousandths[RESOURCE_CPU] = cpu_of(rates, reading, start, end, ended, scale);
 		value->thousandths[RESOURCE_MEM] = start < end ? mem_of(reading, start, end) : RATE_MISSING;

@@ -27,7 +27,7 @@ enum { RATE_MISSING = -1 };
 /* One name. */
 struct rate {
 	const char *name;                      /* borrowed from the reading or the rates */
-	int32_t thousandths[RESOURCE_COUNT]; /* of a percent: 12,500 is 12.5 % */
+	int32_t thousandths[RESOURCE_LIMITED]; /* of a percent: 12,500 is 12.5 % */
 };
 
 /* All zeros: before the first reading. */

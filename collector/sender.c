@@ -119,7 +119,7 @@ void sender_add(struct sender *sender, int64_t time_ms, struct moment now, const
 	keep_fresh(sender);
 	sender->fresh = batch_pack(&stamp, values, count, killed);
 	if (!sender->fresh)
-		sender->counters.dropped += (int64_t)(count * RESOURCE_COUNT);
+		sender->counters.dropped += (int64_t)(count * RESOURCE_LIMITED);
 	else if (!backoff_is_over(&sender->backoff, clock_monotonic_ns()))
 		keep_fresh(sender);
 }

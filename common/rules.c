@@ -130,7 +130,7 @@ static const char *set_field(struct rule *rule, const struct word *word, struct 
 		token->value = NULL;
 		return NULL;
 	case RESOURCE:
-		return wire_resource_parse(token->value, field) ? NULL : "is neither cpu nor mem";
+		return wire_limited_parse(token->value, field) ? NULL : "is neither cpu nor mem";
 	case PERCENT:
 		if (!parse_number(word, token->value, field))
 			return "is not a percentage";

@@ -26,7 +26,7 @@ static int read_process(const char *ip, const cJSON *process, series_json_taker 
 	}
 	for (const cJSON *item = process->child; item; item = item->next) {
 		enum resource resource;
-		int result = wire_resource_parse(item->string, &resource) ?
+		int result = wire_limited_parse(item->string, &resource) ?
 		                     take(user, ip, process->string, resource, item) : -EBADMSG;
 		if (result == -EBADMSG)
 			++*skipped;

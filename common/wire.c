@@ -4,12 +4,6 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
-_Static_assert(RESOURCE_COUNT == 2, "each has a name");
-static const char *const resource_names[RESOURCE_COUNT] = {
-	[RESOURCE_MEM] = "mem",
-	[RESOURCE_CPU] = "cpu",
-};
-
 static const char *const color_names[COLOR_COUNT] = {
 	[COLOR_GREEN] = "green",
 	[COLOR_ORANGE] = "orange",
@@ -25,18 +19,29 @@ static const char *const service_names[WIRE_SERVICES] = {
 
 const char *wire_resource_name(enum resource resource)
 {
-	return resource_names[resource];
+	return resource_rows[resource].name;
 }
 
-bool wire_resource_parse(const char *name, enum resource *ret_resource)
+/* Among the first `count`. */
+static bool parse_resource(const char *name, int count, enum resource *ret_resource)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
-		if (strcmp(name, resource_names[i]) == 0) {
+	for (int i = 0; i < count; i++) {
+		if (strcmp(name, resource_rows[i].name) == 0) {
 			*ret_resource = (enum resource)i;
 			return true;
 		}
 	}
 	return false;
+}
+
+bool wire_resource_parse(const char *name, enum resource *ret_resource)
+{
+	return parse_resource(name, RESOURCE_COUNT, ret_resource);
+}
+
+bool wire_limited_parse(const char *name, enum resource *ret_resource)
+{
+	return parse_resource(name, RESOURCE_LIMITED, ret_resource);
 }
 
 const char *wire_color_name(enum color color)

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define WIRE_PREFIX "/ressources-usage/"
+#include "common/resource.h"
 
-enum resource { RESOURCE_MEM, RESOURCE_CPU, RESOURCE_COUNT };
+#define WIRE_PREFIX "/ressources-usage/"
 
 /* As stored: the value of the measurement {mem,cpu}_alarm. */
 enum color { COLOR_GREEN, COLOR_ORANGE, COLOR_RED, COLOR_UNKNOWN, COLOR_COUNT };
@@ -43,11 +43,14 @@ enum wire_service { WIRE_NOBODY, WIRE_COLLECTOR, WIRE_ALERT, WIRE_FORECAST, WIRE
 /* The process name that stands for all processes of a host, in alarms about the host. */
 #define WIRE_HOST_ITSELF "*"
 
-/* "mem" and "cpu": `type_data` in bodies, `resource` in queries and answers. */
+/* "mem", "cpu", …: `type_data` in bodies, `resource` in queries and answers. */
 const char *wire_resource_name(enum resource resource);
 
 /* False when `name` is no resource; the output is then untouched. */
 bool wire_resource_parse(const char *name, enum resource *ret_resource);
+
+/* The same of those with limits alone: what alarms, forecasts and rules may be about. */
+bool wire_limited_parse(const char *name, enum resource *ret_resource);
 
 /* "green", "orange", "red", "unknown". */
 const char *wire_color_name(enum color color);

@@ -84,16 +84,24 @@ static bool read_seconds(const cJSON *item, double *ret_seconds)
 	return body_read_number(item, ret_seconds) && *ret_seconds < BODY_TIME_MAX_S;
 }
 
-/* What items of all bodies have: the process, the resource and the time. */
-static int parse_item(const struct parsing *parsing, const struct item *item, struct sample *sample)
+/* What items of all bodies have: the process, the resource, of usage any, and the time. */
+static int parse_item(const struct parsing *parsing, const struct item *item, bool usage, struct sample *sample)
 {
 	struct body_error *error = parsing->error;
 	size_t index = parsing->index;
 	sample->process = cJSON_IsString(item->process_name) ? body_clean_process(item->process_name->valuestring) : NULL;
 	if (!sample->process)
 		return refuse_item(error, 400, index, "process_name", "process_name is not a string of at most 255 bytes");
-	if (!cJSON_IsString(item->type_data) || !wire_resource_parse(item->type_data->valuestring, &sample->resource))
-		return refuse_item(error, 400, index, "type_data", "type_data is neither \"cpu\" nor \"mem\"");
+	enum resource resource;
+	const char *word = cJSON_IsString(item->type_data) ? item->type_data->valuestring : "";
+	if (!(usage ? wire_resource_parse(word, &resource) : wire_limited_parse(word, &resource))) {
+		char sentence[sizeof(error->sentence)];
+		snprintf(sentence, sizeof(sentence), "type_data is not %s", usage ? RESOURCE_NAMES : RESOURCE_LIMITED_NAMES);
+		return refuse_item(error, 400, index, "type_data", sentence);
+	}
+	sample->half = sample_half(resource);
+	if (usage)
+		sample->metric = sample_usage(resource);
 	sample->time_ms = parsing->times->now_ms;
 	if (item->timestamp && !body_read_time(item->timestamp, &sample->time_ms))
 		return refuse_item(error, 400, index, "timestamp", BODY_TIME_BAD);
@@ -115,8 +123,8 @@ static int parse_sample(struct parsing *parsing, const cJSON *object)
 		return refuse_item(error, 400, parsing->index, "timestamp", BODY_TIME_MISSING);
 	if (!body_read_number(item.value, &value))
 		return refuse_item(error, 400, parsing->index, "value", "value is not a number of 0 or more");
-	result = parse_item(parsing, &item, &sample);
-	return result ? result : body_add_sample(parsing, &sample, METRIC_USAGE, value);
+	result = parse_item(parsing, &item, true, &sample);
+	return result ? result : body_add_sample(parsing, &sample, sample.metric, value);
 }
 
 /* What items of bodies about several hosts have: parse_item() and the address, for which the caller has room. */
@@ -130,7 +138,7 @@ static int parse_item_of_host(const struct parsing *parsing, const cJSON *object
 	if (!cJSON_IsString(item->ipaddress) || !wire_ip_parse(item->ipaddress->valuestring, ip))
 		return refuse_item(error, 400, parsing->index, "ipaddress", "ipaddress is not an IPv4 or IPv6 address");
 	*sample = (struct sample){ .ip = ip };
-	return parse_item(parsing, item, sample);
+	return parse_item(parsing, item, false, sample);
 }
 
 /* A number that items of a body about several hosts may have, and what it is stored as. */
@@ -168,7 +176,7 @@ enum {
 	FORECAST_MEMBERS = sizeof(forecast_members) / sizeof(forecast_members[0]),
 };
 
-_Static_assert(5 + 1 + ALARM_MEMBERS + FORECAST_MEMBERS == METRIC_COUNT,
+_Static_assert(5 + 1 + ALARM_MEMBERS + FORECAST_MEMBERS == METRIC_NAMED_COUNT,
                "each metric but usage, the interval, the wish, what was killed and the silence is of alarms, which have a colour beside their members, or of forecasts");
 
 static bool is_given(const cJSON *item)

@@ -56,7 +56,7 @@ int body_append_kills(struct parsing *parsing)
 	for (const struct body_kill *kill = parsing->kills; kill && result == 0; kill = kill->before) {
 		const struct sample sample = {
 			.time_ms = parsing->kills_ms, .value = kill->count, .ip = parsing->body->ip, .process = kill->process,
-			.metric = METRIC_OOM_KILLS, .resource = RESOURCE_MEM,
+			.metric = METRIC_OOM_KILLS, .half = HALF_FIRST,
 		};
 		result = body_append_sample(parsing, &sample);
 	}

@@ -20,9 +20,6 @@ struct tick_names {
 	struct tick_name *table;
 };
 
-/* The places of the values of a process. */
-static const char *const places[RESOURCE_COUNT] = { [RESOURCE_MEM] = "[0]", [RESOURCE_CPU] = "[1]" };
-
 /* Tells what is wrong with a process ("") or with one of its values. A long name is cut, so that its place is whole. */
 static int refuse_process(struct body_error *error, const char *key, const char *place, const char *sentence)
 {
@@ -107,18 +104,21 @@ static int read_value(struct parsing *parsing, const char *key, int resource, bo
 			return body_fail_reading(parsing, result);
 	}
 	bool missing = value && cJSON_IsNull(value);
-	if (!missing && !(value ? body_read_number(value, &number) : number <= WIRE_VALUE_MAX))
-		return refuse_process(parsing->error, key, places[resource], "it is neither a number of 0 or more nor null");
+	if (!missing && !(value ? body_read_number(value, &number) : number <= WIRE_VALUE_MAX)) {
+		_Static_assert(RESOURCE_COUNT <= 10, "a place has one digit, and so has room behind a long name");
+		const char place[] = { '[', (char)('0' + resource), ']', '\0' };
+		return refuse_process(parsing->error, key, place, "it is neither a number of 0 or more nor null");
+	}
 	*ret_missing = missing;
 	*ret_number = number;
 	return 0;
 }
 
-/* Reads [mem, cpu] and appends the samples of the process. */
+/* Reads [mem, cpu, …], of which the further ones may be left out, and appends the samples of the process. */
 static int add_values(struct parsing *parsing, const char *key, const char *process)
 {
 	struct json_reader *reader = &parsing->reader;
-	struct sample sample = { .ip = parsing->body->ip, .process = process, .metric = METRIC_USAGE };
+	struct sample sample = { .ip = parsing->body->ip, .process = process };
 	size_t before = parsing->body->batch.count;
 	const cJSON *value;
 	if (!json_reader_enter(reader, '[')) {
@@ -130,10 +130,13 @@ static int add_values(struct parsing *parsing, const char *key, const char *proc
 		int more = json_reader_next(reader, ']');
 		if (more < 0)
 			return body_fail_reading(parsing, more);
-		if (more != (resource < RESOURCE_COUNT))
+		if (more ? resource == RESOURCE_COUNT : resource < RESOURCE_LIMITED)
 			return refuse_process(parsing->error, key, "", NOT_A_PAIR);
-		sample.resource = (enum resource)resource;
-		int result = more ? read_value(parsing, key, resource, &missing, &sample.value) : 0;
+		if (!more)
+			break;
+		sample.metric = sample_usage((enum resource)resource);
+		sample.half = sample_half((enum resource)resource);
+		int result = read_value(parsing, key, resource, &missing, &sample.value);
 		if (result == 0 && !missing)
 			result = body_append_sample(parsing, &sample);
 		if (result)

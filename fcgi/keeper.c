@@ -41,7 +41,7 @@ static int read_table(struct keeper *keeper, const struct keeper_table *table)
 {
 	const struct query query = {
 		.metric = table->metric, .from_ms = -1, .to_ms = AFTER_ALL_MS, .ip = KEEPER_IP, .by_host = true,
-		.unwanted = { [RESOURCE_MEM] = true }, .without_maximum = true,
+		.unwanted = { [HALF_FIRST] = true }, .without_maximum = true,
 	};
 	struct store_rows rows;
 	int result = keeper->ops->latest(keeper->store, &query, &rows);
@@ -50,9 +50,9 @@ static int read_table(struct keeper *keeper, const struct keeper_table *table)
 	pthread_mutex_lock(&keeper->writing);
 	for (size_t i = 0; i < rows.count && !result; i++) {
 		const struct store_row *row = &rows.items[i];
-		struct kept kept = { .value = row->value[RESOURCE_CPU] };
-		int64_t time_ms = row->time_ms[RESOURCE_CPU];
-		if (!row->present[RESOURCE_CPU] || strlen(row->key.process) > WIRE_NAME_MAX)
+		struct kept kept = { .value = row->value[HALF_SECOND] };
+		int64_t time_ms = row->time_ms[HALF_SECOND];
+		if (!row->present[HALF_SECOND] || strlen(row->key.process) > WIRE_NAME_MAX)
 			continue;
 		strcpy(kept.name, row->key.process);
 		if (time_ms > keeper->newest_ms)
@@ -84,7 +84,7 @@ static int write_kept(struct keeper *keeper, enum metric metric, const struct ke
 	for (size_t i = 0; i < count; i++)
 		samples[i] = (struct sample){
 			.time_ms = time_ms, .value = kept[i].value, .ip = KEEPER_IP, .process = kept[i].name,
-			.metric = metric, .resource = RESOURCE_CPU,
+			.metric = metric, .half = HALF_SECOND,
 		};
 	const struct batch batch = { .samples = samples, .count = count, .bytes = count * (sizeof(*samples) + sizeof(*kept)) };
 	int result = writer_append(keeper->writer, &batch, ret_refusal);

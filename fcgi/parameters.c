@@ -67,6 +67,13 @@ static bool set_resource(struct parameters *parameters, const char *value, int64
 	return wire_resource_parse(value, &parameters->resource);
 }
 
+static bool set_limited(struct parameters *parameters, const char *value, int64_t max_window_ms)
+{
+	(void)max_window_ms;
+	parameters->given |= PARAMETER_RESOURCE;
+	return wire_limited_parse(value, &parameters->resource);
+}
+
 static bool read_switch(const char *value, bool *ret_on)
 {
 	*ret_on = strcmp(value, "1") == 0;
@@ -180,7 +187,8 @@ static const struct {
 	{ "window", PARAMETER_WINDOW, set_window, "a duration from 10s to what the server keeps, like 5m or 2d" },
 	{ "ip", PARAMETER_IP, set_ip, "an IPv4 or IPv6 address" },
 	{ "process", PARAMETER_PROCESS, set_process, "a process name of 1 to 255 bytes, or there are over 50" },
-	{ "resource", PARAMETER_RESOURCE, set_resource, "mem or cpu" },
+	{ "resource", PARAMETER_RESOURCE, set_resource, RESOURCE_NAMES },
+	{ "resource", PARAMETER_LIMITED, set_limited, RESOURCE_LIMITED_NAMES },
 	{ "timestamps", PARAMETER_TIMESTAMPS, set_timestamps, "1 or 0" },
 	{ "step", PARAMETER_STEP, set_step, "a duration, like 30s or 5m" },
 	{ "fn", PARAMETER_FN, set_fn, "mean or max" },

@@ -20,7 +20,7 @@ enum parameter {
 	PARAMETER_WINDOW = 1 << 0,     /* 10s to what the store keeps */
 	PARAMETER_IP = 1 << 1,
 	PARAMETER_PROCESS = 1 << 2,    /* exact; may be given several times */
-	PARAMETER_RESOURCE = 1 << 3,   /* mem or cpu */
+	PARAMETER_RESOURCE = 1 << 3,   /* of common/resource.h */
 	PARAMETER_TIMESTAMPS = 1 << 4, /* 1 or 0 */
 	PARAMETER_STEP = 1 << 5,       /* a duration of whole seconds */
 	PARAMETER_FN = 1 << 6,         /* mean or max, with step */
@@ -32,6 +32,7 @@ enum parameter {
 	PARAMETER_STANDING = 1 << 12,  /* 1 or 0 */
 	PARAMETER_EXPLAIN = 1 << 13,   /* 1 or 0 */
 	PARAMETER_FORMAT = 1 << 14,    /* json or csv */
+	PARAMETER_LIMITED = 1 << 15,   /* a resource with limits, for routes about alarms and forecasts; PARAMETER_RESOURCE is given then */
 };
 
 enum {

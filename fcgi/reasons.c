@@ -108,7 +108,7 @@ void reasons_keep(struct reasons *reasons, const struct body *body, int64_t now_
 		const struct body_reason *reason = &body->reasons[i];
 		const struct sample *sample = &body->batch.samples[reason->sample];
 		char key[KEY_SIZE];
-		size_t length = make_key(sample->ip, sample->process, sample->resource, key);
+		size_t length = make_key(sample->ip, sample->process, sample_resource(sample->metric, sample->half), key);
 		struct item *item = find(reasons, key, length);
 		if (!item)
 			item = add(reasons, key, length);

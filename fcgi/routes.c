@@ -32,6 +32,7 @@ enum rest {
 #define OF_MEANS (OF_SPAN | PARAMETER_PROCESS | PARAMETER_RESOURCE | PARAMETER_ABOVE | PARAMETER_LIMIT)
 #define OF_ALL_HOSTS (PARAMETER_IP | PARAMETER_BY)
 #define OF_LATEST (PARAMETER_IP | PARAMETER_PROCESS | PARAMETER_RESOURCE)
+#define OF_ALARMS (PARAMETER_IP | PARAMETER_PROCESS | PARAMETER_LIMITED)
 #define OF_ROWS PARAMETER_FORMAT
 
 static const struct route {
@@ -50,10 +51,10 @@ static const struct route {
 	  OF_MEANS | OF_ALL_HOSTS | PARAMETER_TIMESTAMPS | PARAMETER_STEP | PARAMETER_FN | OF_ROWS,
 	  service_get_all_detailed },
 	{ "latest", READ, NOTHING, OF_LATEST | OF_ROWS, service_latest },
-	{ "query-alarm", READ, NOTHING, OF_LATEST | PARAMETER_EXPLAIN | OF_ROWS, service_query_alarm },
-	{ "alarms", READ, NOTHING, OF_LATEST | OF_SPAN | PARAMETER_LIMIT | PARAMETER_STANDING | OF_ROWS, service_alarms },
+	{ "query-alarm", READ, NOTHING, OF_ALARMS | PARAMETER_EXPLAIN | OF_ROWS, service_query_alarm },
+	{ "alarms", READ, NOTHING, OF_ALARMS | OF_SPAN | PARAMETER_LIMIT | PARAMETER_STANDING | OF_ROWS, service_alarms },
 	{ "oom-kills", READ, NOTHING, PARAMETER_IP | PARAMETER_PROCESS | OF_SPAN | PARAMETER_LIMIT | OF_ROWS, service_oom_kills },
-	{ "forecasts", READ, NOTHING, OF_LATEST | PARAMETER_EXPLAIN | OF_ROWS, service_forecasts },
+	{ "forecasts", READ, NOTHING, OF_ALARMS | PARAMETER_EXPLAIN | OF_ROWS, service_forecasts },
 	{ "hosts", READ, NOTHING, PARAMETER_IP | OF_ROWS, service_hosts },
 	{ "services", READ, NOTHING, PARAMETER_IP | OF_ROWS, service_services },
 	{ "services", COMMAND, WISH, PARAMETER_IP, service_command },

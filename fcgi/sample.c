@@ -1,12 +1,10 @@
 #include "fcgi/sample.h"
 
-_Static_assert(RESOURCE_COUNT == 2, "every metric has a name of each resource");
-#define OF_BOTH(name) { [RESOURCE_MEM] = "mem_" name, [RESOURCE_CPU] = "cpu_" name }
+#define OF_BOTH(name) { [HALF_FIRST] = "mem_" name, [HALF_SECOND] = "cpu_" name }
 
-const char *sample_measurement(enum metric metric, enum resource resource)
+const char *sample_measurement(enum metric metric, enum half half)
 {
-	static const char *const names[METRIC_COUNT][RESOURCE_COUNT] = {
-		[METRIC_USAGE] = OF_BOTH("usage_percent"),
+	static const char *const names[METRIC_NAMED_COUNT][HALF_COUNT] = {
 		[METRIC_ALARM] = OF_BOTH("alarm"),
 		[METRIC_ALARM_SINCE] = OF_BOTH("alarm_since"),
 		[METRIC_ALARM_THRESHOLD] = OF_BOTH("alarm_threshold"),
@@ -22,7 +20,10 @@ const char *sample_measurement(enum metric metric, enum resource resource)
 		[METRIC_SILENCE] = OF_BOTH("silence_until"),
 		[METRIC_ALARM_MISSING] = OF_BOTH("alarm_missing"),
 	};
-	return names[metric][resource];
+	if (!sample_is_usage(metric))
+		return names[metric][half];
+	enum resource resource = sample_resource(metric, half);
+	return resource < RESOURCE_COUNT ? resource_rows[resource].measurement : NULL;
 }
 
 bool sample_is_forecast(enum metric metric)

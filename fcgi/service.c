@@ -309,19 +309,24 @@ struct query service_query(const struct service *service, const struct parameter
 		.only = parameters->process_count > 1 ? parameters->only : NULL,
 		.only_count = parameters->only_count,
 		.by_host = parameters->by_host,
-		.resource = parameters->resource,
+		.half = sample_half(parameters->resource),
 		.step_ms = parameters->step_ms,
 		.aggregate = parameters->aggregate,
 		.without_maximum = !(parameters->given & PARAMETER_ABOVE),
 		.max_points = (size_t)atomic_load(&service->max_points),
 		.ret_refusal = refusal,
 	};
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		query.unwanted[i] = !service_wants(parameters, (enum resource)i);
+	for (int i = 0; i < HALF_COUNT; i++)
+		query.unwanted[i] = !service_wants(parameters, sample_resource(metric, (enum half)i));
 	return query;
 }
 
 bool service_wants(const struct parameters *parameters, enum resource resource)
 {
-	return !(parameters->given & PARAMETER_RESOURCE) || parameters->resource == resource;
+	return parameters->given & PARAMETER_RESOURCE ? parameters->resource == resource : resource < RESOURCE_LIMITED;
+}
+
+enum metric service_usage(const struct parameters *parameters)
+{
+	return parameters->given & PARAMETER_RESOURCE ? sample_usage(parameters->resource) : METRIC_USAGE;
 }

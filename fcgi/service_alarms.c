@@ -156,7 +156,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 	enum color worst = service_state_works(service_alert_state(service)) ? COLOR_GREEN : COLOR_UNKNOWN;
 	for (size_t i = 0; i < columns[COLUMN_COLOR].count; i++) {
 		const struct store_row *row = &columns[COLUMN_COLOR].items[i];
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < RESOURCE_LIMITED; j++) {
 			enum color color = transitions_color(row->value[j]);
 			if (!row->present[j] || !service_wants(parameters, (enum resource)j) || color == COLOR_GREEN)
 				continue;
@@ -218,7 +218,8 @@ static int read_transitions(struct service *service, const struct query *window,
 		if (result)
 			return result;
 		result = query.metric == METRIC_OOM_KILLS ? transitions_add_kills(transitions, &piece, from_ms) :
-		                                            transitions_add(transitions, &piece, query.resource, from_ms);
+		                                            transitions_add(transitions, &piece, sample_resource(query.metric, query.half),
+		                                                            from_ms);
 		if (count_points(&piece) < query.max_points / 4)
 			piece_ms *= 2;
 		store_history_free(&piece);
@@ -283,19 +284,19 @@ static void answer_events(struct service *service, const struct parameters *para
 	                 query.max_points + 1, limited);
 
 	int result = 0;
-	for (int i = 0; i < RESOURCE_COUNT && colors && result == 0; i++) {
-		query.resource = (enum resource)i;
-		if (service_wants(parameters, query.resource))
+	for (int i = 0; i < RESOURCE_LIMITED && colors && result == 0; i++) {
+		query.half = sample_half((enum resource)i);
+		if (service_wants(parameters, (enum resource)i))
 			result = read_transitions(service, &query, parameters->from_ms, &transitions);
 	}
 	if (parameters->standing && result == 0)
 		result = transitions_add_standing(&transitions, parameters->from_ms);
 	query.metric = METRIC_OOM_KILLS;
-	query.resource = RESOURCE_MEM;
+	query.half = sample_half(RESOURCE_MEM);
 	query.from_ms = parameters->from_ms;
 	if (!(parameters->given & PARAMETER_TO))
 		query.to_ms += SERVICE_AHEAD_MS; /* a collector's clock may be ahead */
-	if (result == 0 && service_wants(parameters, query.resource))
+	if (result == 0 && service_wants(parameters, RESOURCE_MEM))
 		result = read_transitions(service, &query, parameters->from_ms, &transitions);
 	transitions_sort(&transitions);
 	bool too_many = result == -E2BIG || transitions.count > query.max_points;

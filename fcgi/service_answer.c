@@ -30,10 +30,11 @@ void service_begin_row(struct csv *csv, int64_t time_ms, const struct parameters
 
 void service_append_rows(struct csv *csv, const struct parameters *parameters, const struct store_row *row)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
-		if (!row->present[i] || !service_wants(parameters, (enum resource)i))
+	for (int i = 0; i < HALF_COUNT; i++) {
+		enum resource resource = sample_resource(service_usage(parameters), (enum half)i);
+		if (!row->present[i] || !service_wants(parameters, resource))
 			continue;
-		service_begin_row(csv, row->time_ms[i], parameters, &row->key, (enum resource)i);
+		service_begin_row(csv, row->time_ms[i], parameters, &row->key, resource);
 		csv_append_number(csv, true, row->value[i]);
 		csv_end_row(csv);
 	}
@@ -48,9 +49,10 @@ struct service_sample service_find(const struct store_rows *rows, const struct s
 {
 	const struct store_row *row =
 		rows->count ? bsearch(key, rows->items, rows->count, sizeof(*rows->items), store_compare_keys) : NULL;
-	if (!row || !row->present[resource])
+	enum half half = sample_half(resource);
+	if (!row || !row->present[half])
 		return (struct service_sample){ 0 };
-	return (struct service_sample){ .known = true, .value = row->value[resource], .time_ms = row->time_ms[resource] };
+	return (struct service_sample){ .known = true, .value = row->value[half], .time_ms = row->time_ms[half] };
 }
 
 void service_append_member(struct text *body, const char *name, bool known, double value)

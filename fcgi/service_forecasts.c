@@ -103,7 +103,7 @@ void service_forecasts(struct service *service, const struct parameters *paramet
 	for (size_t i = 0; i < columns[COLUMN_PROBABILITY].count; i++) {
 		const struct store_row *row = &columns[COLUMN_PROBABILITY].items[i];
 		bool first = true;
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < RESOURCE_LIMITED; j++) {
 			/* An engine may show a part of what was saved before the rest. */
 			if (!row->present[j] || !service_wants(parameters, (enum resource)j) ||
 			    !service_find(&columns[COLUMN_FORECAST], &row->key, (enum resource)j).known)

@@ -80,8 +80,11 @@ int64_t service_certain_ms(struct service *service);
 struct query service_query(const struct service *service, const struct parameters *parameters, enum metric metric,
                            int64_t from_ms, int64_t to_ms);
 
-/* The resources the parameters ask for; both unless one is given. */
+/* The resources the parameters ask for; those with limits unless one is given. */
 bool service_wants(const struct parameters *parameters, enum resource resource);
+
+/* The metric in which their usage is. */
+enum metric service_usage(const struct parameters *parameters);
 
 /* ---- service_write.c ---- */
 
@@ -131,7 +134,7 @@ bool service_begin_answer(const struct parameters *parameters, char opening, con
 void service_begin_row(struct csv *csv, int64_t time_ms, const struct parameters *parameters, const struct series_key *key,
                        enum resource resource);
 
-/* A row of SERVICE_COLUMNS for each resource of a row of the store that is asked for. */
+/* A row of SERVICE_COLUMNS for each resource of a row of the store, of service_usage(), that is asked for. */
 void service_append_rows(struct csv *csv, const struct parameters *parameters, const struct store_row *row);
 
 /* A cell with a time that came as seconds. */

@@ -38,9 +38,9 @@ static int learn_intervals(struct service *service, int64_t now_ms, struct respo
 		return result;
 	for (size_t i = 0; i < rows.count; i++) {
 		const struct store_row *row = &rows.items[i];
-		if (row->present[RESOURCE_CPU] && row->value[RESOURCE_CPU] >= 1)
-			collectors_learn_interval(service->collectors, row->key.ip, (int64_t)(row->value[RESOURCE_CPU] * 1000),
-			                          row->time_ms[RESOURCE_CPU]);
+		if (row->present[HALF_SECOND] && row->value[HALF_SECOND] >= 1)
+			collectors_learn_interval(service->collectors, row->key.ip, (int64_t)(row->value[HALF_SECOND] * 1000),
+			                          row->time_ms[HALF_SECOND]);
 	}
 	store_rows_free(&rows);
 	atomic_store(&service->intervals_known, true);
@@ -152,7 +152,7 @@ static void drop_stale(struct service *service, int64_t now_ms, struct store_row
 			oldest_ms = now_ms - INTERVALS_FRESH * (interval_ms ? interval_ms : usual_ms);
 		}
 		bool some = false;
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			row->present[j] = row->present[j] && row->time_ms[j] > oldest_ms;
 			some = some || row->present[j];
 		}
@@ -191,11 +191,11 @@ bool service_read_latest(struct service *service, const struct parameters *param
 	struct query query = service_query(service, parameters, metric, now_ms - INTERVALS_FRESH * interval_ms, now_ms);
 	/* A sample may be ahead of our clock by as much as save-all accepts. */
 	query.to_ms += SERVICE_AHEAD_MS;
-	if (metric == METRIC_USAGE ? read_usage(service, &query, now_ms, ret_rows, response) != 0 :
+	if (sample_is_usage(metric) ? read_usage(service, &query, now_ms, ret_rows, response) != 0 :
 	                             read_store(service, &query, ret_rows, response) != 0)
 		return false;
 	qsort(ret_rows->items, ret_rows->count, sizeof(*ret_rows->items), store_compare_keys);
-	if (metric == METRIC_USAGE)
+	if (sample_is_usage(metric))
 		drop_stale(service, now_ms, ret_rows);
 	return true;
 }

@@ -91,7 +91,7 @@ static void drop_ended(const struct store_rows *usage, struct store_rows *foreca
 		while (at < usage->count && store_compare_keys(&usage->items[at], row) < 0)
 			at++;
 		bool some = false, alive = at < usage->count && store_compare_keys(&usage->items[at], row) == 0;
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < RESOURCE_LIMITED; j++) {
 			row->present[j] = alive && row->present[j] && usage->items[at].present[j];
 			some = some || row->present[j];
 		}
@@ -111,7 +111,7 @@ static void append_exposed(struct service *service, const struct parameters *par
 		const struct store_row *row = &rows->items[i];
 		if (!begin_host(service, exposed->name, row->key.ip, now_ms, &host))
 			continue;
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < RESOURCE_LIMITED; j++) {
 			if (row->present[j] && (exposed->only < 0 || exposed->only == j) && service_wants(parameters, (enum resource)j))
 				append_line(&response->body, exposed->column, &host, row, (enum resource)j);
 		}

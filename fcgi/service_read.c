@@ -13,8 +13,8 @@
 static double highest(const struct parameters *parameters, const struct store_row *row, const double values[])
 {
 	double best = -1;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
-		if (row->present[i] && service_wants(parameters, (enum resource)i))
+	for (int i = 0; i < HALF_COUNT; i++) {
+		if (row->present[i] && service_wants(parameters, sample_resource(service_usage(parameters), (enum half)i)))
 			best = fmax(best, values[i]);
 	}
 	return best;
@@ -82,12 +82,17 @@ static bool read_means(struct service *service, const struct parameters *paramet
 	return service_check_read(service, result, start_ns, response);
 }
 
+/* An array by the resources' numbers, as far as those that all have or that one which is asked for. */
 static void append_means(struct text *body, const struct parameters *parameters, const struct store_row *row)
 {
-	for (int j = 0; j < RESOURCE_COUNT; j++) {
+	int last = RESOURCE_LIMITED - 1;
+	if ((parameters->given & PARAMETER_RESOURCE) && (int)parameters->resource > last)
+		last = (int)parameters->resource;
+	for (int j = 0; j <= last; j++) {
+		enum resource resource = (enum resource)j;
 		text_append_string(body, j == 0 ? "[" : ", ");
-		if (row->present[j] && service_wants(parameters, (enum resource)j))
-			json_append_number(body, row->value[j]);
+		if (service_wants(parameters, resource) && row->present[sample_half(resource)])
+			json_append_number(body, row->value[sample_half(resource)]);
 		else
 			text_append_string(body, "null");
 	}
@@ -98,7 +103,7 @@ void service_get_all(struct service *service, const struct parameters *parameter
                      struct response *response)
 {
 	(void)request;
-	struct query query = service_query(service, parameters, METRIC_USAGE, parameters->from_ms, parameters->to_ms);
+	struct query query = service_query(service, parameters, service_usage(parameters), parameters->from_ms, parameters->to_ms);
 	struct store_rows rows;
 	if (!read_means(service, parameters, &query, &rows, response))
 		return;
@@ -108,7 +113,7 @@ void service_get_all(struct service *service, const struct parameters *parameter
 	bool in_rows = service_begin_answer(parameters, '{', SERVICE_COLUMNS, &csv, response);
 	for (size_t i = 0; i < rows.count && service_has_room(response); i++) {
 		struct store_row *row = &rows.items[i];
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			row->value[j] = tidy(row->value[j]);
 			row->time_ms[j] = query.to_ms;
 		}
@@ -132,8 +137,8 @@ static bool choose_series(struct service *service, const struct parameters *para
 {
 	struct parameters one_resource = *parameters;
 	one_resource.given |= PARAMETER_RESOURCE;
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		query->unwanted[i] = i != (int)parameters->resource;
+	for (int i = 0; i < HALF_COUNT; i++)
+		query->unwanted[i] = i != (int)query->half;
 	if (!read_means(service, &one_resource, query, ret_rows, response))
 		return false;
 	struct series_key *keys = malloc((ret_rows->count + 1) * sizeof(*keys));
@@ -186,7 +191,7 @@ void service_get_all_detailed(struct service *service, const struct parameters *
                               struct response *response)
 {
 	(void)request;
-	struct query query = service_query(service, parameters, METRIC_USAGE, parameters->from_ms, parameters->to_ms);
+	struct query query = service_query(service, parameters, service_usage(parameters), parameters->from_ms, parameters->to_ms);
 	struct store_rows chosen = { 0 };
 	struct series_key *keys = NULL;
 	if ((parameters->given & (PARAMETER_ABOVE | PARAMETER_LIMIT)) &&
@@ -263,7 +268,7 @@ void service_latest(struct service *service, const struct parameters *parameters
 	struct collectors_sight *stopped;
 	size_t stopped_count, stopped_at = 0;
 	int64_t now_ms = clock_wall_ms();
-	if (!service_read_latest(service, parameters, METRIC_USAGE, now_ms, &rows, response))
+	if (!service_read_latest(service, parameters, service_usage(parameters), now_ms, &rows, response))
 		return;
 	if (list_stopped(service, parameters, now_ms, &stopped, &stopped_count)) {
 		store_rows_free(&rows);
@@ -283,8 +288,9 @@ void service_latest(struct service *service, const struct parameters *parameters
 			continue;
 		}
 		append_stopped(body, stopped, stopped_count, row->key.ip, &stopped_at, &before);
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
-			if (!row->present[j] || !service_wants(parameters, (enum resource)j))
+		for (int j = 0; j < HALF_COUNT; j++) {
+			enum resource resource = sample_resource(service_usage(parameters), (enum half)j);
+			if (!row->present[j] || !service_wants(parameters, resource))
 				continue;
 			if (first) {
 				service_begin_series(body, &row->key, before.ip ? &before : NULL);
@@ -292,7 +298,7 @@ void service_latest(struct service *service, const struct parameters *parameters
 			}
 			/* Thousands of them: printf would take a third of the answer's time. */
 			text_append_string(body, first ? "{\"" : ", \"");
-			text_append_string(body, wire_resource_name((enum resource)j));
+			text_append_string(body, wire_resource_name(resource));
 			text_append_string(body, "\": [");
 			json_append_seconds(body, row->time_ms[j]);
 			text_append_string(body, ", ");

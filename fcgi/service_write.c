@@ -217,7 +217,7 @@ static void tell_interval(struct service *service, const struct body *body, int6
 			.ip = telling->ip,
 			.process = WIRE_HOST_ITSELF,
 			.metric = METRIC_INTERVAL,
-			.resource = RESOURCE_CPU,
+			.half = HALF_SECOND,
 		},
 		.batch = { .samples = &telling->sample, .count = 1, .bytes = sizeof(telling->sample) },
 	};

@@ -65,7 +65,7 @@ static int read_member(const cJSON *item, int64_t now_ms, struct silence *silenc
 static bool fits_some_resource(const char *glob)
 {
 	bool fits = fnmatch(glob, "", 0) == 0;
-	for (int i = 0; i < RESOURCE_COUNT; i++)
+	for (int i = 0; i < RESOURCE_LIMITED; i++)
 		fits |= fnmatch(glob, wire_resource_name((enum resource)i), 0) == 0;
 	return fits;
 }

@@ -59,22 +59,22 @@ struct query {
 	size_t only_count;
 	char *ret_refusal; /* of STORE_REFUSAL_SIZE: an engine's words with -EINVAL; NULL: not wanted */
 	/* mean() and latest(): what is not asked for, and may be left out: */
-	bool unwanted[RESOURCE_COUNT];
+	bool unwanted[HALF_COUNT];
 	bool without_maximum;
 	/* history alone: */
-	enum resource resource;
+	enum half half;
 	int64_t step_ms;             /* 0: the samples as stored */
 	enum aggregate aggregate;    /* of a step's bucket */
 	size_t max_points;
 };
 
-/* One series of mean() and latest(); `present` tells which resources it has. */
+/* One series of mean() and latest(); `present` tells which halves it has. */
 struct store_row {
 	struct series_key key; /* ip is NULL unless by_host */
-	bool present[RESOURCE_COUNT];
-	double value[RESOURCE_COUNT];    /* mean(): the mean; latest(): the newest value */
-	double maximum[RESOURCE_COUNT];  /* mean() */
-	int64_t time_ms[RESOURCE_COUNT]; /* latest() */
+	bool present[HALF_COUNT];
+	double value[HALF_COUNT];    /* mean(): the mean; latest(): the newest value */
+	double maximum[HALF_COUNT];  /* mean() */
+	int64_t time_ms[HALF_COUNT]; /* latest() */
 };
 
 struct store_rows {
@@ -151,7 +151,7 @@ struct store_ops {
 	/* Means and maxima over the window. */
 	int (*mean)(struct store *store, const struct query *query, struct store_rows *ret_rows);
 
-	/* The values of one resource over the window. */
+	/* The values of one half over the window. */
 	int (*history)(struct store *store, const struct query *query, struct store_history *ret_history);
 
 	/* Each series' newest sample in the window; always by host. */

@@ -23,7 +23,7 @@ void transitions_init(struct transitions *transitions, size_t max, bool newest)
 
 void transitions_free(struct transitions *transitions)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < RESOURCE_LIMITED; i++) {
 		for (size_t j = 0; j < transitions->known[i].count; j++)
 			free(transitions->known[i].items[j]);
 		free(transitions->known[i].items);
@@ -176,7 +176,7 @@ static int add(struct transitions *transitions, const struct store_history *hist
 int transitions_add_standing(struct transitions *transitions, int64_t from_ms)
 {
 	int result = 0;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < RESOURCE_LIMITED; i++) {
 		for (size_t j = 0; j < transitions->known[i].count && result == 0; j++) {
 			const struct transitions_known *known = transitions->known[i].items[j];
 			enum color color = transitions_color(known->at_start);

@@ -33,7 +33,7 @@ struct transitions {
 	struct {
 		struct transitions_known **items; /* sorted by key */
 		size_t count, capacity;
-	} known[RESOURCE_COUNT];
+	} known[RESOURCE_LIMITED];
 };
 
 /* At most `max` are found: the newest, or else more are -E2BIG. */

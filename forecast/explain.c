@@ -43,7 +43,7 @@ static bool read_subject(struct subject *ret_subject)
 		log_error("--ip: '%s' is no address", ip);
 	else if (!process[0] || strlen(process) > WIRE_NAME_MAX || wire_utf8_check(process, strlen(process)) < strlen(process))
 		log_error("--process: it is no process name");
-	else if (!wire_resource_parse(resource, &ret_subject->resource))
+	else if (!wire_limited_parse(resource, &ret_subject->resource))
 		log_error("--resource: '%s' is neither cpu nor mem", resource);
 	else
 		return true;

@@ -50,7 +50,7 @@ int histories_read(struct histories *histories, const char *ip, const char *proc
 	if (process)
 		return read_resource(histories, ip, process, resource, last, now_ms, reader, ret_error);
 	int result = 0;
-	for (int i = 0; i < RESOURCE_COUNT && !result; i++)
+	for (int i = 0; i < RESOURCE_LIMITED && !result; i++)
 		result = read_resource(histories, ip, NULL, (enum resource)i, last, now_ms, reader, ret_error);
 	return result;
 }

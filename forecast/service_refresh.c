@@ -72,7 +72,7 @@ int service_look(struct service *service, const char *ip, const char *process, i
 	};
 	query.count = (size_t)(bucket - query.first + 1);
 	int result = 0;
-	for (int i = 0; i < RESOURCE_COUNT && !result; i++) {
+	for (int i = 0; i < RESOURCE_LIMITED && !result; i++) {
 		query.resource = (enum resource)i;
 		result = uplink_history(service->setup.uplink, &query, now_ms, &reader, ret_error);
 	}

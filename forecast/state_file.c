@@ -184,7 +184,7 @@ static int parse_line(char *at, int version, struct learnt **learnt)
 	if (version > 1 && !take_age(&at, &age))
 		return -EBADMSG;
 	if (!take_word(&at, word, sizeof(word)) || !wire_ip_parse(word, ip) || !take_word(&at, word, sizeof(word)) ||
-	    !wire_resource_parse(word, &resource) || !take_process(&at, process) || !*at)
+	    !wire_limited_parse(word, &resource) || !take_process(&at, process) || !*at)
 		return -EBADMSG;
 	if (find(*learnt, ip, process, resource))
 		return -EEXIST;

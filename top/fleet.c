@@ -127,7 +127,7 @@ static int take_alarm(struct fleet *fleet, const cJSON *item)
 	enum resource resource;
 	const char *process = string_of(item, "process");
 	if (!wire_ip_parse(string_of(item, "ip"), ip) || process[0] == '\0' || strlen(process) > WIRE_NAME_MAX ||
-	    !wire_color_parse(string_of(item, "color"), &color) || !wire_resource_parse(string_of(item, "resource"), &resource))
+	    !wire_color_parse(string_of(item, "color"), &color) || !wire_limited_parse(string_of(item, "resource"), &resource))
 		return 0;
 	struct fleet_row *row = row_of(fleet, ip, process);
 	if (!row)

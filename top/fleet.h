@@ -17,8 +17,8 @@ struct fleet_row {
 	char ip[WIRE_IP_SIZE];
 	char host[WIRE_NAME_SIZE];    /* its hostname; its address where that is not known */
 	char process[WIRE_NAME_SIZE]; /* WIRE_HOST_ITSELF: the host as a whole */
-	bool present[RESOURCE_COUNT];
-	double value[RESOURCE_COUNT]; /* percent, of its newest sample */
+	bool present[RESOURCE_LIMITED];
+	double value[RESOURCE_LIMITED]; /* percent, of its newest sample */
 	bool foreseen;
 	double probability;     /* 0 to 1, of going over its limit; the higher of its resources' */
 	enum color color;       /* the worst of its alarms, of two as bad the one that is not silenced */

@@ -34,7 +34,7 @@ static void append_cell(const char *cell, size_t columns, bool right, struct tex
 
 const char *view_state(const struct fleet_row *row)
 {
-	_Static_assert(RESOURCE_COUNT == 2, "an alarm is of mem or of cpu");
+	_Static_assert(RESOURCE_LIMITED == 2, "an alarm is of mem or of cpu");
 	if (row->missing)
 		return "MISSING";
 	switch (row->color) {
@@ -118,7 +118,7 @@ enum { CELLS = 7 };
 static void cells_of(const struct fleet_row *row, struct numbers *numbers, const char *ret_cells[static CELLS])
 {
 	static const char *const heading[CELLS] = { "HOST", "IP", "CPU%", "MEM%", "PROB", "STATE", "PROCESS" };
-	static const char *const states[COLOR_COUNT][RESOURCE_COUNT] = {
+	static const char *const states[COLOR_COUNT][RESOURCE_LIMITED] = {
 		[COLOR_GREEN] = { "-", "-" },
 		[COLOR_ORANGE] = { [RESOURCE_MEM] = "AMBER:mem", [RESOURCE_CPU] = "AMBER:cpu" },
 		[COLOR_RED] = { [RESOURCE_MEM] = "RED:mem", [RESOURCE_CPU] = "RED:cpu" },

@@ -18,7 +18,7 @@ struct assembly_fact {
 	int64_t time_ms;
 	double value;
 	uint32_t order; /* the series' place among all by key and host, once sorted */
-	uint8_t resource, column;
+	uint8_t half, column;
 };
 
 static const size_t NO_STRING = (size_t)-1;
@@ -67,13 +67,13 @@ int assembly_refused(const struct assembly *answer, const char *words)
 	return -EINVAL;
 }
 
-bool assembly_find_resource(const struct assembly *answer, const char *measurement, size_t length,
-                            enum resource *ret_resource)
+bool assembly_find_half(const struct assembly *answer, const char *measurement, size_t length,
+                            enum half *ret_half)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
-		const char *name = sample_measurement(answer->query->metric, (enum resource)i);
-		if (strlen(name) == length && memcmp(name, measurement, length) == 0) {
-			*ret_resource = (enum resource)i;
+	for (int i = 0; i < HALF_COUNT; i++) {
+		const char *name = sample_measurement(answer->query->metric, (enum half)i);
+		if (name && strlen(name) == length && memcmp(name, measurement, length) == 0) {
+			*ret_half = (enum half)i;
 			return true;
 		}
 	}
@@ -146,7 +146,7 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
 	return 0;
 }
 
-int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, double time_ms, double value)
+int assembly_fact(struct assembly *answer, enum half half, enum assembly_column column, double time_ms, double value)
 {
 	if (answer->skipping)
 		return 0;
@@ -170,7 +170,7 @@ int assembly_fact(struct assembly *answer, enum resource resource, enum assembly
 	answer->facts[answer->count++] = (struct assembly_fact){
 		.time_ms = query->step_ms ? store_step_start((int64_t)time_ms, query->step_ms) : (int64_t)time_ms,
 		.value = value,
-		.resource = (uint8_t)resource,
+		.half = (uint8_t)half,
 		.column = (uint8_t)column,
 	};
 	return 0;
@@ -286,27 +286,27 @@ static char *take_strings(struct assembly *answer)
 static struct store_row make_row(struct assembly *answer, const struct group *group)
 {
 	struct store_row row = { .key = group->key };
-	double sum[RESOURCE_COUNT] = { 0 }, count[RESOURCE_COUNT] = { 0 };
+	double sum[HALF_COUNT] = { 0 }, count[HALF_COUNT] = { 0 };
 	for (size_t i = 0; i < group->count; i++) {
 		const struct assembly_fact *fact = &group->facts[i];
 		switch ((enum assembly_column)fact->column) {
 		case ASSEMBLY_VALUE:
-			row.present[fact->resource] = true;
-			row.value[fact->resource] = fact->value;
-			row.time_ms[fact->resource] = fact->time_ms;
+			row.present[fact->half] = true;
+			row.value[fact->half] = fact->value;
+			row.time_ms[fact->half] = fact->time_ms;
 			break;
 		case ASSEMBLY_SUM:
-			sum[fact->resource] = fact->value;
+			sum[fact->half] = fact->value;
 			break;
 		case ASSEMBLY_COUNT:
-			count[fact->resource] = fact->value;
+			count[fact->half] = fact->value;
 			break;
 		case ASSEMBLY_MAXIMUM:
-			row.maximum[fact->resource] = fact->value;
+			row.maximum[fact->half] = fact->value;
 			break;
 		}
 	}
-	for (int j = 0; j < RESOURCE_COUNT; j++) {
+	for (int j = 0; j < HALF_COUNT; j++) {
 		double mean = sum[j] / count[j];
 		if (count[j] > 0 && sample_is_usable(mean)) {
 			row.present[j] = true;
@@ -335,8 +335,8 @@ int assembly_rows(struct assembly *answer, struct store_rows *ret_rows)
 	}
 	for (size_t i = 0; i < group_count; i++) {
 		rows[count] = make_row(answer, &groups[i]);
-		_Static_assert(RESOURCE_COUNT == 2, "a row has one of them at least");
-		count += rows[count].present[RESOURCE_MEM] || rows[count].present[RESOURCE_CPU];
+		_Static_assert(HALF_COUNT == 2, "a row has one of them at least");
+		count += rows[count].present[HALF_FIRST] || rows[count].present[HALF_SECOND];
 	}
 	free(groups);
 	store_leave_out(answer->engine, answer->left_out);

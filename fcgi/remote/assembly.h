@@ -11,7 +11,7 @@
 #include "common/text.h"
 #include "fcgi/store.h"
 
-/* What a fact says of its series and resource. */
+/* What a fact says of its series and half. */
 enum assembly_column {
 	ASSEMBLY_VALUE,   /* a mean, a newest value, a point */
 	ASSEMBLY_SUM,     /* with ASSEMBLY_COUNT, of the same time: in the place of a mean */
@@ -57,9 +57,9 @@ bool assembly_is_of_nothing(const struct assembly *answer);
 /* The engine refuses the query with these words: -EINVAL. */
 int assembly_refused(const struct assembly *answer, const char *words);
 
-/* The resource of a measurement, length bytes; false where it is none of the query's metric. */
-bool assembly_find_resource(const struct assembly *answer, const char *measurement, size_t length,
-                            enum resource *ret_resource);
+/* The half of a measurement, length bytes; false where it is none of the query's metric. */
+bool assembly_find_half(const struct assembly *answer, const char *measurement, size_t length,
+                            enum half *ret_half);
 
 /* The series of the facts that follow; strings need not outlive the call. One whose process or address
  * is no name, or longer than one, is left out. A history without steps wants the address in any case, since
@@ -70,7 +70,7 @@ int assembly_series(struct assembly *answer, const char *ip, const char *stored_
  * have put anything there: what is not sample_is_usable(), is as far from 1970 as no sample, or leads to
  * such a mean, is left out, and told with the answer by store_leave_out(). 0, -ENOMEM, -ENOBUFS, or -E2BIG when a history has
  * over query->max_points. */
-int assembly_fact(struct assembly *answer, enum resource resource, enum assembly_column column, double time_ms, double value)
+int assembly_fact(struct assembly *answer, enum half half, enum assembly_column column, double time_ms, double value)
 	__attribute__((warn_unused_result));
 
 /* The host of the index-th of answer->series_count series, of an answer by host. */

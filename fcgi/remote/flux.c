@@ -50,7 +50,7 @@ static void append_only(struct text *text, const struct query *query, size_t fir
 	text_append_char(text, ')');
 }
 
-/* Begins `data`: the samples of the query, of the resources it wants. */
+/* Begins `data`: the samples of the query, of the halves it wants. */
 static void append_data(struct text *text, const char *bucket, const struct query *query, size_t first, size_t end)
 {
 	char start[CLOCK_RFC3339_SIZE], stop[CLOCK_RFC3339_SIZE];
@@ -61,11 +61,11 @@ static void append_data(struct text *text, const char *bucket, const struct quer
 	append_string(text, bucket);
 	text_printf(text, ") |> range(start: %s, stop: %s) |> filter(fn: (r) => (", start, stop);
 	const char *separator = "";
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		if (query->unwanted[i])
 			continue;
 		text_append_string(text, separator);
-		append_equal(text, "_measurement", sample_measurement(query->metric, (enum resource)i));
+		append_equal(text, "_measurement", sample_measurement(query->metric, (enum half)i));
 		separator = " or ";
 	}
 	text_append_string(text, ") and r._field == \"value\"");
@@ -104,8 +104,8 @@ void flux_append_newest(struct text *text, const char *bucket, const struct quer
 void flux_append_history(struct text *text, const char *bucket, const struct query *query, size_t first, size_t end)
 {
 	struct query one = *query;
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		one.unwanted[i] = i != (int)query->resource;
+	for (int i = 0; i < HALF_COUNT; i++)
+		one.unwanted[i] = i != (int)query->half;
 	append_data(text, bucket, &one, first, end);
 	/* Without steps the hosts stay apart: their order is to be known. */
 	bool by_host = query->by_host || !query->step_ms;

@@ -19,10 +19,10 @@ static void append_process(struct text *text, const char *process)
 static void append_from(struct text *text, const struct query *query)
 {
 	const char *separator = " FROM ";
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		if (query->unwanted[i])
 			continue;
-		text_printf(text, "%s%s", separator, sample_measurement(query->metric, (enum resource)i));
+		text_printf(text, "%s%s", separator, sample_measurement(query->metric, (enum half)i));
 		separator = ", ";
 	}
 }
@@ -85,7 +85,7 @@ void influxql_append_newest(struct text *text, const struct query *query, size_t
 void influxql_append_history(struct text *text, const struct query *query, size_t first, size_t end, bool usable)
 {
 	const char *value = !query->step_ms ? "value" : query->aggregate == AGGREGATE_MAX ? "max(value)" : "mean(value)";
-	text_printf(text, "SELECT %s FROM %s", value, sample_measurement(query->metric, query->resource));
+	text_printf(text, "SELECT %s FROM %s", value, sample_measurement(query->metric, query->half));
 	append_where(text, query, first, end, usable);
 	/* Without steps the hosts stay apart: their order is to be known. */
 	append_group(text, query->by_host || !query->step_ms);

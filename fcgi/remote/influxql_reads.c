@@ -96,8 +96,8 @@ static int take_values(void *user, const cJSON *series)
 	const cJSON *tags = cJSON_GetObjectItemCaseSensitive(series, "tags");
 	const char *ip = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tags, "ip"));
 	const char *process = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tags, "process"));
-	enum resource resource;
-	if (!process || !process[0] || !name || !assembly_find_resource(&taker->answer, name, strlen(name), &resource))
+	enum half half;
+	if (!process || !process[0] || !name || !assembly_find_half(&taker->answer, name, strlen(name), &half))
 		return 0;
 	int result = assembly_series(&taker->answer, ip ? ip : "", process);
 	const cJSON *row;
@@ -106,7 +106,7 @@ static int take_values(void *user, const cJSON *series)
 		const cJSON *value = cJSON_IsNumber(time) ? time->next : NULL;
 		for (int i = 0; value && i < 2 && result == 0; i++, value = value->next) {
 			if (cJSON_IsNumber(value))
-				result = assembly_fact(&taker->answer, resource, taker->columns[i], time->valuedouble,
+				result = assembly_fact(&taker->answer, half, taker->columns[i], time->valuedouble,
 				                     value->valuedouble);
 		}
 	}

@@ -68,7 +68,7 @@ void line_protocol_append(struct text *text, const struct batch *batch)
 {
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct sample *sample = &batch->samples[i];
-		text_append_string(text, sample_measurement(sample->metric, sample->resource));
+		text_append_string(text, sample_measurement(sample->metric, sample->half));
 		text_append_string(text, ",ip=");
 		text_append_string(text, sample->ip);
 		text_append_string(text, ",process=");

@@ -34,7 +34,7 @@ struct store {
 struct taker {
 	struct assembly answer;
 	struct text query;
-	enum resource resource; /* where the rows do not say it */
+	enum half half; /* where the rows do not say it */
 };
 
 static const char *const wanted_columns[] = { "result", "_measurement", "ip", "process", "_time", "_value", NULL };
@@ -59,15 +59,15 @@ static const struct {
 static int take_row(void *user, const char *const values[])
 {
 	struct taker *taker = user;
-	enum resource resource = taker->resource;
+	enum half half = taker->half;
 	const char *measurement = values[COLUMN_MEASUREMENT];
-	(void)assembly_find_resource(&taker->answer, measurement, strlen(measurement), &resource);
+	(void)assembly_find_half(&taker->answer, measurement, strlen(measurement), &half);
 	if (!values[COLUMN_PROCESS][0] || !values[COLUMN_VALUE][0])
 		return 0;
 	int result = assembly_series(&taker->answer, values[COLUMN_IP], values[COLUMN_PROCESS]);
 	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]) && result == 0; i++) {
 		if (strcmp(values[COLUMN_RESULT], results[i].result) == 0)
-			result = assembly_fact(&taker->answer, resource, results[i].column, (double)parse_time_ms(values[COLUMN_TIME]),
+			result = assembly_fact(&taker->answer, half, results[i].column, (double)parse_time_ms(values[COLUMN_TIME]),
 			                     strtod(values[COLUMN_VALUE], NULL));
 	}
 	return result;
@@ -130,7 +130,7 @@ static int ask_all(struct store *store, const struct query *query, enum assembly
 	};
 	bool named = query->only && query->only_count <= ONLY_MAX;
 	size_t count = named ? query->only_count : 1;
-	*ret_taker = (struct taker){ .query = TEXT_EMPTY, .resource = query->resource };
+	*ret_taker = (struct taker){ .query = TEXT_EMPTY, .half = query->half };
 	int result = assembly_open(&ret_taker->answer, "influxdb2", query, kind);
 	for (size_t first = 0; first < count && result == 0; first += FLUX_ONLY_A_QUERY) {
 		size_t end = count - first < FLUX_ONLY_A_QUERY ? count : first + FLUX_ONLY_A_QUERY;

@@ -40,7 +40,7 @@ static int ask_window(struct store *store, struct victoriametrics_taker *taker, 
 	struct text expression = TEXT_EMPTY;
 	int result = 0;
 	if (window_ms > 0) {
-		metricsql_append_rollup(&expression, taker->answer.query, taker->resource, maximum, window_ms, clock_wall_ms());
+		metricsql_append_rollup(&expression, taker->answer.query, taker->half, maximum, window_ms, clock_wall_ms());
 		result = victoriametrics_ask_instant(&store->api, &expression, end_ms, taker);
 	}
 	text_free(&expression);
@@ -51,10 +51,10 @@ static int victoriametrics_mean(struct store *store, const struct query *query, 
 {
 	struct victoriametrics_taker taker = { .take = victoriametrics_take_result, .column = ASSEMBLY_MAXIMUM };
 	int result = assembly_open(&taker.answer, "victoriametrics", query, ASSEMBLY_ROWS);
-	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++) {
+	for (int i = 0; i < HALF_COUNT && result == 0; i++) {
 		if (query->unwanted[i])
 			continue;
-		taker.resource = (enum resource)i;
+		taker.half = (enum half)i;
 		result = ask_window(store, &taker, false, query->to_ms, query->to_ms - query->from_ms);
 		if (result == 0 && !query->without_maximum)
 			result = ask_window(store, &taker, true, query->to_ms, query->to_ms - query->from_ms);
@@ -77,11 +77,11 @@ static int ask_export(struct store *store, struct victoriametrics_taker *taker)
 		return 0;
 	victoriametrics_form_begin(&form);
 	bool named = query->only && query->only_count <= METRICSQL_ONLY_MAX && !query->process;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		size_t count = named ? query->only_count : 1;
 		for (size_t j = 0; j < count && !query->unwanted[i]; j++) {
 			text_reset(&selector);
-			metricsql_append_selector(&selector, query, (enum resource)i, named ? &query->only[j] : NULL, now_ms);
+			metricsql_append_selector(&selector, query, (enum half)i, named ? &query->only[j] : NULL, now_ms);
 			victoriametrics_form_add(&form, "match[]", &selector);
 		}
 	}
@@ -120,7 +120,7 @@ static int ask_range(struct store *store, struct victoriametrics_taker *taker, b
 	taker->end_ms = first_ms + steps * query->step_ms;
 	if (query->step_ms < MINUTE_MS && taker->end_ms > now_ms - MINUTE_MS)
 		steps += MINUTE_MS / query->step_ms + 3; /* it goes on until after now, by its clock as well */
-	metricsql_append_rollup(&expression, query, taker->resource, maximum, query->step_ms, now_ms);
+	metricsql_append_rollup(&expression, query, taker->half, maximum, query->step_ms, now_ms);
 	victoriametrics_form_begin(&form);
 	victoriametrics_form_add(&form, "query", &expression);
 	victoriametrics_form_add_time(&form, "start", first_ms + query->step_ms - 1);
@@ -159,9 +159,9 @@ static int ask_steps(struct store *store, struct victoriametrics_taker *taker)
 static int victoriametrics_history(struct store *store, const struct query *query, struct store_history *ret_history)
 {
 	struct query one = *query;
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		one.unwanted[i] = i != (int)query->resource;
-	struct victoriametrics_taker taker = { .resource = query->resource };
+	for (int i = 0; i < HALF_COUNT; i++)
+		one.unwanted[i] = i != (int)query->half;
+	struct victoriametrics_taker taker = { .half = query->half };
 	int result = assembly_open(&taker.answer, "victoriametrics", &one, ASSEMBLY_HISTORY);
 	if (result == 0)
 		result = query->step_ms ? ask_steps(store, &taker) : ask_export(store, &taker);

@@ -121,7 +121,7 @@ static int take_pair(struct victoriametrics_taker *taker, enum assembly_column c
 	const char *value = cJSON_GetStringValue(cJSON_GetArrayItem(pair, 1));
 	if (!cJSON_IsNumber(time) || !value)
 		return 0;
-	return assembly_fact(&taker->answer, taker->resource, column, floor(time->valuedouble * 1000 + 0.5),
+	return assembly_fact(&taker->answer, taker->half, column, floor(time->valuedouble * 1000 + 0.5),
 	                     strtod(value, NULL));
 }
 
@@ -153,14 +153,14 @@ int victoriametrics_take_export(struct victoriametrics_taker *taker, const cJSON
 	const cJSON *time = cJSON_GetObjectItemCaseSensitive(series, "timestamps");
 	size_t length = strlen(name), suffix = strlen(METRICSQL_SUFFIX);
 	if (length > suffix)
-		(void)assembly_find_resource(&taker->answer, name, length - suffix, &taker->resource);
+		(void)assembly_find_half(&taker->answer, name, length - suffix, &taker->half);
 	if (!victoriametrics_label(series, "process")[0] || !value || !time)
 		return 0;
 	int result = take_labels(taker, series);
 	time = time->child;
 	for (value = value->child; value && time && result == 0; value = value->next, time = time->next) {
 		if (cJSON_IsNumber(value) && cJSON_IsNumber(time))
-			result = assembly_fact(&taker->answer, taker->resource, ASSEMBLY_VALUE, time->valuedouble,
+			result = assembly_fact(&taker->answer, taker->half, ASSEMBLY_VALUE, time->valuedouble,
 			                       value->valuedouble);
 	}
 	return result;

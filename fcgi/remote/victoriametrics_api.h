@@ -28,7 +28,7 @@ void victoriametrics_api_free(struct victoriametrics_api *api);
 struct victoriametrics_taker {
 	struct assembly answer;
 	int (*take)(struct victoriametrics_taker *taker, const struct cJSON *series);
-	enum resource resource;      /* where the series does not say it, as the column */
+	enum half half;      /* where the series does not say it, as the column */
 	enum assembly_column column;
 	int64_t end_ms; /* of a range: later points were not asked for; 0: of no range */
 };

@@ -19,7 +19,7 @@ static int take_newest(struct victoriametrics_taker *taker, const cJSON *series)
 	if (!value || !ip[0] || !process[0])
 		return 0;
 	int result = assembly_series(&taker->answer, ip, process);
-	return result ? result : assembly_fact(&taker->answer, RESOURCE_MEM, ASSEMBLY_VALUE,
+	return result ? result : assembly_fact(&taker->answer, HALF_FIRST, ASSEMBLY_VALUE,
 	                                       floor(strtod(value, NULL) * 1000 + 0.5), 0);
 }
 
@@ -29,9 +29,9 @@ static int ask_newest(const struct victoriametrics_api *api, struct victoriametr
 {
 	struct text expression = TEXT_EMPTY;
 	int result = 0;
-	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++) {
+	for (int i = 0; i < HALF_COUNT && result == 0; i++) {
 		text_reset(&expression);
-		metricsql_append_newest(&expression, (enum resource)i, ips, to_ms - from_ms, clock_wall_ms());
+		metricsql_append_newest(&expression, (enum half)i, ips, to_ms - from_ms, clock_wall_ms());
 		result = victoriametrics_ask_instant(api, &expression, to_ms, taker);
 	}
 	text_free(&expression);
@@ -83,8 +83,8 @@ static int ask_missing(const struct victoriametrics_api *api, const struct assem
 	char words[REMOTE_WORDS_SIZE];
 	struct text form = TEXT_EMPTY, body = TEXT_EMPTY;
 	victoriametrics_form_begin(&form);
-	for (int i = 0; i < RESOURCE_COUNT; i++)
-		text_printf(&form, "&match[]=%s" METRICSQL_SUFFIX, sample_measurement(METRIC_USAGE, (enum resource)i));
+	for (int i = 0; i < HALF_COUNT; i++)
+		text_printf(&form, "&match[]=%s" METRICSQL_SUFFIX, sample_measurement(METRIC_USAGE, (enum half)i));
 	victoriametrics_form_add_time(&form, "start", from_ms < 0 ? 0 : from_ms);
 	victoriametrics_form_add_time(&form, "end", to_ms);
 	const struct http_message message = remote_form(api->labels_url, &form);

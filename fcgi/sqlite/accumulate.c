@@ -5,7 +5,7 @@
 
 void accumulate_cell_add(struct accumulate_cell *cell, const struct accumulate_cell *other)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		struct accumulate_sum *sum = &cell->sum[i];
 		accumulate_thousandths(sum, other->sum[i].thousandths, other->sum[i].samples);
 		sum->carries += other->sum[i].carries;
@@ -18,12 +18,12 @@ void accumulate_cell_add(struct accumulate_cell *cell, const struct accumulate_c
 	}
 }
 
-void accumulate_mean(struct accumulate_cell *cell, enum resource resource, const double values[], size_t count)
+void accumulate_mean(struct accumulate_cell *cell, enum half half, const double values[], size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		accumulate_value(&cell->sum[resource], values[i]);
-		if (values[i] > cell->maximum[resource])
-			cell->maximum[resource] = values[i];
+		accumulate_value(&cell->sum[half], values[i]);
+		if (values[i] > cell->maximum[half])
+			cell->maximum[half] = values[i];
 	}
 }
 
@@ -45,8 +45,8 @@ static int make_rows(const void *accumulated, make_row *make, struct grouping *g
 	for (size_t i = 0; i < grouping->count; i++) {
 		struct store_row row = { .key = grouping->keys[i] };
 		make(accumulated, i, &row);
-		_Static_assert(RESOURCE_COUNT == 2, "a row has one of them at least");
-		if (row.present[RESOURCE_MEM] || row.present[RESOURCE_CPU])
+		_Static_assert(HALF_COUNT == 2, "a row has one of them at least");
+		if (row.present[HALF_FIRST] || row.present[HALF_SECOND])
 			rows[count++] = row;
 	}
 	*ret_rows = (struct store_rows){
@@ -58,7 +58,7 @@ static int make_rows(const void *accumulated, make_row *make, struct grouping *g
 static void make_mean_row(const void *accumulated, size_t group, struct store_row *row)
 {
 	const struct accumulate_cell *cell = (const struct accumulate_cell *)accumulated + group;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		row->present[i] = cell->sum[i].samples > 0;
 		if (!row->present[i])
 			continue;
@@ -76,7 +76,7 @@ int accumulate_rows(const struct accumulate_cell cells[], struct grouping *group
 static void make_latest_row(const void *accumulated, size_t group, struct store_row *row)
 {
 	const struct accumulate_newest *newest = (const struct accumulate_newest *)accumulated + group;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		row->present[i] = newest->present[i];
 		row->value[i] = newest->value[i];
 		row->time_ms[i] = newest->time_ms[i];

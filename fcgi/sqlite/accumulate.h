@@ -66,41 +66,41 @@ static inline double accumulate_find_mean(const struct accumulate_sum *sum)
 
 /* The accumulator of mean(): cells[count of groups]. */
 struct accumulate_cell {
-	struct accumulate_sum sum[RESOURCE_COUNT];
-	uint64_t highest[RESOURCE_COUNT]; /* thousandths */
-	double maximum[RESOURCE_COUNT];   /* of what came as no thousandths */
+	struct accumulate_sum sum[HALF_COUNT];
+	uint64_t highest[HALF_COUNT]; /* thousandths */
+	double maximum[HALF_COUNT];   /* of what came as no thousandths */
 };
 
 /* Adds a number of an entry of a row. What is absent is added as 0 that counts for no sample: that is less than a branch
  * that nobody can foretell. */
-static inline void accumulate_number(struct accumulate_cell *cell, enum resource resource, const struct packing_number *number)
+static inline void accumulate_number(struct accumulate_cell *cell, enum half half, const struct packing_number *number)
 {
 	if (number->code == PACKING_DOUBLE) {
 		double value = packing_number_value(number);
-		accumulate_rest(&cell->sum[resource], value, 1);
-		if (value > cell->maximum[resource])
-			cell->maximum[resource] = value;
+		accumulate_rest(&cell->sum[half], value, 1);
+		if (value > cell->maximum[half])
+			cell->maximum[half] = value;
 		return;
 	}
-	accumulate_thousandths(&cell->sum[resource], number->bits, number->code != PACKING_ABSENT);
-	if (number->bits > cell->highest[resource])
-		cell->highest[resource] = number->bits;
+	accumulate_thousandths(&cell->sum[half], number->bits, number->code != PACKING_ABSENT);
+	if (number->bits > cell->highest[half])
+		cell->highest[half] = number->bits;
 }
 
 /* Adds what another cell has, of whose samples this one has none. */
 void accumulate_cell_add(struct accumulate_cell *cell, const struct accumulate_cell *other);
 
-/* Adds values[count] of a resource. */
-void accumulate_mean(struct accumulate_cell *cell, enum resource resource, const double values[], size_t count);
+/* Adds values[count] of a half. */
+void accumulate_mean(struct accumulate_cell *cell, enum half half, const double values[], size_t count);
 
-static inline void accumulate_mean_summary(struct accumulate_cell *cell, enum resource resource,
+static inline void accumulate_mean_summary(struct accumulate_cell *cell, enum half half,
                                            const struct block_summary *summary)
 {
-	accumulate_summary(&cell->sum[resource], summary);
-	if (!summary->exact && summary->maximum > cell->maximum[resource])
-		cell->maximum[resource] = summary->maximum;
-	if (summary->exact && (uint64_t)(int64_t)summary->maximum > cell->highest[resource])
-		cell->highest[resource] = (uint64_t)(int64_t)summary->maximum;
+	accumulate_summary(&cell->sum[half], summary);
+	if (!summary->exact && summary->maximum > cell->maximum[half])
+		cell->maximum[half] = summary->maximum;
+	if (summary->exact && (uint64_t)(int64_t)summary->maximum > cell->highest[half])
+		cell->highest[half] = (uint64_t)(int64_t)summary->maximum;
 }
 
 /* Makes the rows of all groups that have samples; takes grouping->strings. 0, -ENOMEM or -ENOBUFS. */
@@ -109,18 +109,18 @@ int accumulate_rows(const struct accumulate_cell cells[], struct grouping *group
 
 /* The accumulator of latest(): newest[count of groups]. */
 struct accumulate_newest {
-	bool present[RESOURCE_COUNT];
-	double value[RESOURCE_COUNT];
-	int64_t time_ms[RESOURCE_COUNT];
+	bool present[HALF_COUNT];
+	double value[HALF_COUNT];
+	int64_t time_ms[HALF_COUNT];
 };
 
-static inline void accumulate_latest(struct accumulate_newest *newest, enum resource resource, int64_t time_ms, double value)
+static inline void accumulate_latest(struct accumulate_newest *newest, enum half half, int64_t time_ms, double value)
 {
-	if (newest->present[resource] && newest->time_ms[resource] > time_ms)
+	if (newest->present[half] && newest->time_ms[half] > time_ms)
 		return;
-	newest->present[resource] = true;
-	newest->value[resource] = value;
-	newest->time_ms[resource] = time_ms;
+	newest->present[half] = true;
+	newest->value[half] = value;
+	newest->time_ms[half] = time_ms;
 }
 
 /* As accumulate_rows(). */

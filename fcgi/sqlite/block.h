@@ -2,7 +2,7 @@
  * Sealed hours: the samples of one metric of one host in one hour as two strings of bytes.
  *
  * The samples lie by column: the times of the hour once, then each series' values of memory and of CPU. The
- * summaries are made of them: of each series and resource how many samples it has, their sum and their maximum, of
+ * summaries are made of them: of each series and half how many samples it has, their sum and their maximum, of
  * the whole hour and of each step of five minutes. Both are zstd frames with a checksum behind a byte that tells their
  * layout, BLOCK_LAYOUT; block_internal.h has that.
  *
@@ -44,7 +44,7 @@ struct block_builder *block_builder_open(void);
 /* Accepts NULL. */
 void block_builder_close(struct block_builder *builder);
 
-/* Adds an entry of the hour, in any order, fastest by rising time; of several for one series, time and resource the
+/* Adds an entry of the hour, in any order, fastest by rising time; of several for one series, time and half the
  * last one added counts. Its values are sample_is_usable(); one without any is passed over. 0, -ENOMEM, -E2BIG over
  * BLOCK_ENTRIES_MAX, or -ERANGE when its time is not in the hour. */
 int block_builder_add(struct block_builder *builder, const struct packing_entry *entry)
@@ -82,7 +82,7 @@ int block_read(struct block_reader *reader, const void *samples, size_t length) 
 /* 1: the next series is found, its number in ret_series; 0: there is none; -EBADMSG. */
 int block_next_series(struct block_reader *reader, uint32_t *ret_series) __attribute__((warn_unused_result));
 
-/* Of one series and resource, by rising time. */
+/* Of one series and half, by rising time. */
 struct block_samples {
 	const uint32_t *offset_ms; /* offset_ms[count] */
 	const double *value;       /* value[count], as they were stored */
@@ -90,11 +90,11 @@ struct block_samples {
 };
 
 /* The samples with offsets [first_ms, end_ms) of the series that block_next_series() has found; they are valid until
- * it is called again, or this for the same resource. 0 or -EBADMSG. */
-int block_find_samples(struct block_reader *reader, enum resource resource, uint32_t first_ms, uint32_t end_ms,
+ * it is called again, or this for the same half. 0 or -EBADMSG. */
+int block_find_samples(struct block_reader *reader, enum half half, uint32_t first_ms, uint32_t end_ms,
                        struct block_samples *ret_samples) __attribute__((warn_unused_result));
 
-/* Of the samples of one series and resource in an hour or a step. */
+/* Of the samples of one series and half in an hour or a step. */
 struct block_summary {
 	uint32_t count; /* 0: there are none, and the rest is 0 */
 	bool exact;     /* every value of the hour is a whole number of thousandths, and their sum below 2^53 */
@@ -118,11 +118,11 @@ int block_read_summaries(struct block_reader *reader, const void *summaries, siz
 
 /* 1: the summary of the next series, of the whole hour; 0: there is none; -EBADMSG. */
 int block_next_summary(struct block_reader *reader, uint32_t *ret_series,
-                       struct block_summary ret_hour[static RESOURCE_COUNT]) __attribute__((warn_unused_result));
+                       struct block_summary ret_hour[static HALF_COUNT]) __attribute__((warn_unused_result));
 
-/* The steps of one resource of the series that block_next_summary() has found. The first call of an hour inflates
+/* The steps of one half of the series that block_next_summary() has found. The first call of an hour inflates
  * them. 0, -ENOMEM or -EBADMSG. */
-int block_find_steps(struct block_reader *reader, enum resource resource,
+int block_find_steps(struct block_reader *reader, enum half half,
                      struct block_summary ret_steps[static BLOCK_STEPS]) __attribute__((warn_unused_result));
 
 /* The steps of the hour that begins at hour_ms that are whole in the window (from_ms, to_ms]: [*ret_first, *ret_end),

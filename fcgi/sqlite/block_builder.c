@@ -29,7 +29,7 @@ struct block_builder {
 	struct place *places; /* places[count] and as many again to sort them */
 	uint32_t *times;      /* times[time_count]: the offsets that any entry has */
 	size_t time_count;
-	struct block_column columns[RESOURCE_COUNT]; /* of one series */
+	struct block_column columns[HALF_COUNT]; /* of one series */
 };
 
 struct block_builder *block_builder_open(void)
@@ -39,7 +39,7 @@ struct block_builder *block_builder_open(void)
 
 static void free_hour(struct block_builder *builder)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		struct block_column *column = &builder->columns[i];
 		free(column->at);
 		free(column->values);
@@ -82,7 +82,7 @@ int block_builder_add(struct block_builder *builder, const struct packing_entry 
 {
 	if (entry->offset_ms >= BLOCK_MS)
 		return -ERANGE;
-	if (!entry->present[RESOURCE_MEM] && !entry->present[RESOURCE_CPU])
+	if (!entry->present[HALF_FIRST] && !entry->present[HALF_SECOND])
 		return 0;
 	if (builder->count == BLOCK_ENTRIES_MAX)
 		return -E2BIG;
@@ -101,20 +101,20 @@ int block_builder_add(struct block_builder *builder, const struct packing_entry 
 /* Adds the entries of one series of a block. */
 static int add_series(struct block_builder *builder, uint32_t series)
 {
-	struct block_samples samples[RESOURCE_COUNT];
-	size_t next[RESOURCE_COUNT] = { 0 };
+	struct block_samples samples[HALF_COUNT];
+	size_t next[HALF_COUNT] = { 0 };
 	int result = 0;
-	for (int i = 0; i < RESOURCE_COUNT && result == 0; i++)
-		result = block_find_samples(builder->reader, (enum resource)i, 0, BLOCK_MS, &samples[i]);
+	for (int i = 0; i < HALF_COUNT && result == 0; i++)
+		result = block_find_samples(builder->reader, (enum half)i, 0, BLOCK_MS, &samples[i]);
 	while (result == 0) {
 		struct packing_entry entry = { .offset_ms = BLOCK_MS, .series = series };
-		for (int i = 0; i < RESOURCE_COUNT; i++) {
+		for (int i = 0; i < HALF_COUNT; i++) {
 			if (next[i] < samples[i].count && samples[i].offset_ms[next[i]] < entry.offset_ms)
 				entry.offset_ms = samples[i].offset_ms[next[i]];
 		}
 		if (entry.offset_ms == BLOCK_MS)
 			break;
-		for (int i = 0; i < RESOURCE_COUNT; i++) {
+		for (int i = 0; i < HALF_COUNT; i++) {
 			entry.present[i] = next[i] < samples[i].count && samples[i].offset_ms[next[i]] == entry.offset_ms;
 			if (entry.present[i])
 				entry.value[i] = samples[i].value[next[i]++];
@@ -194,7 +194,7 @@ static int prepare(struct block_builder *builder)
 		return -ENOMEM;
 	find_times(builder);
 	size_t size = builder->time_count + 1;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		struct block_column *column = &builder->columns[i];
 		column->at = malloc(size * sizeof(*column->at));
 		column->values = malloc(size * sizeof(*column->values));
@@ -239,14 +239,14 @@ static size_t gather_series(struct block_builder *builder, size_t first)
 	const struct place *places = builder->places;
 	uint64_t series = places[first].key >> OFFSET_BITS;
 	size_t index = 0, i;
-	for (int j = 0; j < RESOURCE_COUNT; j++) {
+	for (int j = 0; j < HALF_COUNT; j++) {
 		builder->columns[j].count = 0;
 		builder->columns[j].whole = true;
 	}
 	for (i = first; i < builder->count && places[i].key >> OFFSET_BITS == series; i++) {
 		const struct packing_entry *entry = &builder->entries[places[i].index];
 		index = find_time(builder, index, entry->offset_ms);
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			struct block_column *column = &builder->columns[j];
 			if (!entry->present[j])
 				continue;
@@ -256,7 +256,7 @@ static size_t gather_series(struct block_builder *builder, size_t first)
 			column->values[column->count++] = entry->value[j];
 		}
 	}
-	for (int j = 0; j < RESOURCE_COUNT; j++) {
+	for (int j = 0; j < HALF_COUNT; j++) {
 		struct block_column *column = &builder->columns[j];
 		for (size_t k = 0; k < column->count && column->whole; k++)
 			column->whole = packing_code_of(column->values[k], &column->thousandths[k]) != PACKING_DOUBLE;

@@ -171,7 +171,7 @@ void column_writer_add(struct column_writer *writer, uint32_t series,
 {
 	varint_append(&writer->sections[SECTION_CODES], series - writer->series);
 	writer->series = series;
-	for (int i = 0; i < RESOURCE_COUNT; i++)
+	for (int i = 0; i < HALF_COUNT; i++)
 		append_column(writer, &columns[i]);
 }
 

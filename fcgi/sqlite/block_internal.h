@@ -7,7 +7,7 @@
  *   TIMES    varints: how many times and samples the hour has, the first offset, then the difference of each time to
  *            the one before
  *   CODES    for each series: varint, the difference to the number before; a byte each for memory and CPU:
- *            kind | 8 where it has the times of the column before (of either resource) | numbers_width << 4
+ *            kind | 8 where it has the times of the column before (of either half) | numbers_width << 4
  *   UNITS    varints, as the kind of a column says, below
  *   HEADS
  *   RUNS     varints, of a column with times of its own: how many pairs; a pair is how many times it has not, then
@@ -99,7 +99,7 @@ static inline enum block_section block_array_section(enum block_section first, e
 	return (enum block_section)(first + place);
 }
 
-/* The values of one series and resource, by rising time. */
+/* The values of one series and half, by rising time. */
 struct block_column {
 	size_t count;
 	uint32_t *at;          /* at[count]: indices of their times */
@@ -124,7 +124,7 @@ struct column_writer {
 /* Begins an hour with that many times. 0 or -ENOMEM; ended with column_writer_reset() in any case. */
 int column_writer_open(struct column_writer *writer, size_t times) __attribute__((warn_unused_result));
 
-/* Adds the next series, columns[RESOURCE_COUNT]. */
+/* Adds the next series, columns[HALF_COUNT]. */
 void column_writer_add(struct column_writer *writer, uint32_t series, const struct block_column *columns);
 
 /* Appends the samples; times[count] are all offsets, which at[] of the columns tell. 0, -ENOMEM or -E2BIG. */
@@ -142,7 +142,7 @@ struct summarizer {
 	uint32_t counts[BLOCK_STEPS]; /* of the steps of the last column */
 };
 
-/* Adds the next series, columns[RESOURCE_COUNT]; times[] are the offsets that at[] of them tell. */
+/* Adds the next series, columns[HALF_COUNT]; times[] are the offsets that at[] of them tell. */
 void summarizer_add(struct summarizer *summarizer, uint32_t series, const struct block_column *columns,
                     const uint32_t times[]);
 
@@ -191,7 +191,7 @@ struct samples_reader {
 	int before;
 	size_t before_count;
 	uint64_t *numbers[2];
-	struct samples_column columns[RESOURCE_COUNT];
+	struct samples_column columns[HALF_COUNT];
 };
 
 /* What an hour's summaries say of a column; in units, of a rough one as the bits of doubles. */
@@ -225,7 +225,7 @@ struct summaries_reader {
 	struct varint_bytes sections[STEPS_COUNT];
 	struct numbers_bits_reader noise;
 	uint32_t counts[BLOCK_STEPS];   /* of the last column that was passed over */
-	struct steps_column columns[RESOURCE_COUNT]; /* of the last series */
+	struct steps_column columns[HALF_COUNT]; /* of the last series */
 };
 
 struct block_reader {

@@ -11,7 +11,7 @@ struct block_reader *block_reader_open(void)
 
 static void free_rooms(struct samples_reader *samples)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		free(samples->at[i]);
 		free(samples->numbers[i]);
 		free(samples->columns[i].values);
@@ -42,7 +42,7 @@ static int reserve(struct samples_reader *samples, size_t times)
 	free_rooms(samples);
 	bool made = true;
 	samples->times = malloc(times * sizeof(*samples->times));
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		samples->at[i] = malloc(times * sizeof(*samples->at[i]));
 		samples->numbers[i] = malloc(times * sizeof(*samples->numbers[i]));
 		samples->columns[i].values = malloc(times * sizeof(*samples->columns[i].values));
@@ -61,7 +61,7 @@ static int read_times(struct samples_reader *samples)
 	struct varint_bytes *section = &samples->sections[SECTION_TIMES];
 	uint64_t count, difference, time = 0;
 	if (!varint_take(section, &count) || !varint_take(section, &samples->samples_left) ||
-	    count > (size_t)(section->end - section->at) || samples->samples_left > RESOURCE_COUNT * BLOCK_ENTRIES_MAX)
+	    count > (size_t)(section->end - section->at) || samples->samples_left > HALF_COUNT * BLOCK_ENTRIES_MAX)
 		return -EBADMSG;
 	int result = reserve(samples, count);
 	if (result)
@@ -86,7 +86,7 @@ int block_read(struct block_reader *reader, const void *bytes, size_t length)
 	memset(samples->sections, 0, sizeof(samples->sections));
 	samples->series = (struct block_numbering){ 0 };
 	samples->samples_left = samples->time_count = samples->before_count = 0;
-	for (int i = 0; i < RESOURCE_COUNT; i++)
+	for (int i = 0; i < HALF_COUNT; i++)
 		samples->columns[i].count = 0;
 	if (!block_take_layout(&frame))
 		return -EBADMSG;
@@ -193,9 +193,9 @@ int block_next_series(struct block_reader *reader, uint32_t *ret_series)
 	struct varint_bytes *codes = &samples->sections[SECTION_CODES];
 	if (codes->at == codes->end)
 		return samples->samples_left ? -EBADMSG : 0;
-	if (!block_next_number(&samples->series, codes) || codes->end - codes->at < RESOURCE_COUNT)
+	if (!block_next_number(&samples->series, codes) || codes->end - codes->at < HALF_COUNT)
 		return -EBADMSG;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		if (!find_column(samples, &samples->columns[i], *codes->at++))
 			return -EBADMSG;
 	}
@@ -267,11 +267,11 @@ static size_t count_before(const struct samples_column *column, uint32_t offset_
 	return first;
 }
 
-int block_find_samples(struct block_reader *reader, enum resource resource, uint32_t first_ms, uint32_t end_ms,
+int block_find_samples(struct block_reader *reader, enum half half, uint32_t first_ms, uint32_t end_ms,
                        struct block_samples *ret_samples)
 {
 	struct samples_reader *samples = &reader->samples;
-	struct samples_column *column = &samples->columns[resource];
+	struct samples_column *column = &samples->columns[half];
 	size_t first = count_before(column, first_ms), end = count_before(column, end_ms);
 	if (first >= end) {
 		*ret_samples = (struct block_samples){ 0 };

@@ -78,14 +78,14 @@ static bool read_column(struct hour_walk *walk, unsigned code, struct summary_co
 }
 
 /* Goes on to the next series: 1, 0 or -EBADMSG. */
-static int walk_on(struct hour_walk *walk, struct summary_column columns[static RESOURCE_COUNT])
+static int walk_on(struct hour_walk *walk, struct summary_column columns[static HALF_COUNT])
 {
 	if (walk->codes.at == walk->codes.end)
 		return 0;
 	if (!block_next_number(&walk->series, &walk->codes) || walk->codes.at == walk->codes.end)
 		return -EBADMSG;
 	unsigned codes = *walk->codes.at++;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		if (!read_column(walk, codes >> (SUMMARY_CODE_BITS * i), &columns[i]))
 			return -EBADMSG;
 	}
@@ -107,14 +107,14 @@ static struct block_summary summary_of(const struct summary_column *column, uint
 }
 
 int block_next_summary(struct block_reader *reader, uint32_t *ret_series,
-                       struct block_summary ret_hour[static RESOURCE_COUNT])
+                       struct block_summary ret_hour[static HALF_COUNT])
 {
-	struct summary_column columns[RESOURCE_COUNT];
+	struct summary_column columns[HALF_COUNT];
 	int more = walk_on(&reader->summaries.hour, columns);
 	if (more != 1)
 		return more;
 	*ret_series = reader->summaries.hour.series.number;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		const struct summary_column *column = &columns[i];
 		ret_hour[i] = (struct block_summary){ 0 };
 		if (column->kind != SUMMARY_ABSENT)
@@ -181,10 +181,10 @@ static int pass_steps(struct block_reader *reader)
 		summaries->noise.bytes = summaries->sections[STEPS_NOISE];
 	}
 	while (summaries->passed.codes.at != summaries->hour.codes.at) {
-		struct summary_column columns[RESOURCE_COUNT];
+		struct summary_column columns[HALF_COUNT];
 		if (walk_on(&summaries->passed, columns) != 1)
 			return -EBADMSG;
-		for (int i = 0; i < RESOURCE_COUNT; i++) {
+		for (int i = 0; i < HALF_COUNT; i++) {
 			if (!read_steps(summaries, &columns[i], &summaries->columns[i]))
 				return -EBADMSG;
 		}
@@ -216,13 +216,13 @@ static void unfold_steps(const struct steps_column *steps, uint64_t ret_sums[], 
 	}
 }
 
-int block_find_steps(struct block_reader *reader, enum resource resource,
+int block_find_steps(struct block_reader *reader, enum half half,
                      struct block_summary ret_steps[static BLOCK_STEPS])
 {
 	int result = pass_steps(reader);
 	if (result)
 		return result;
-	const struct steps_column *steps = &reader->summaries.columns[resource];
+	const struct steps_column *steps = &reader->summaries.columns[half];
 	const struct summary_column *hour = &steps->hour;
 	uint64_t sums[BLOCK_STEPS] = { 0 }, maxima[BLOCK_STEPS] = { 0 };
 	if (hour->kind == SUMMARY_VARYING) {

@@ -176,7 +176,7 @@ void summarizer_add(struct summarizer *summarizer, uint32_t series,
                     const struct block_column *columns, const uint32_t times[])
 {
 	unsigned codes = 0;
-	for (int i = 0; i < RESOURCE_COUNT; i++)
+	for (int i = 0; i < HALF_COUNT; i++)
 		codes |= append_column(summarizer, &columns[i], times) << (SUMMARY_CODE_BITS * i);
 	varint_append(&summarizer->hour[HOUR_CODES], series - summarizer->series);
 	text_append_char(&summarizer->hour[HOUR_CODES], (char)codes);

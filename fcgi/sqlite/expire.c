@@ -66,12 +66,14 @@ static int delete(struct expirer *expirer, sqlite3_stmt *statement, int64_t firs
 int expire_some(struct expirer *expirer, int64_t reached_ms, size_t most)
 {
 	/* Usage each time; of the other metrics, which have few rows, one in turn. */
-	expirer->metric = expirer->metric % (METRIC_COUNT - 1) + 1;
-	const enum metric metrics[] = { METRIC_USAGE, (enum metric)expirer->metric };
+	expirer->metric = expirer->metric % (METRIC_NAMED_COUNT - 1) + 1;
 	int result = 0;
-	for (int i = 0; i < 2 && result == 0; i++) {
-		int64_t end_key = placement_key(metrics[i], oldest_ms(expirer, metrics[i], reached_ms), 0);
-		result = delete(expirer, expirer->rows, placement_key(metrics[i], 0, 0), end_key, most);
+	for (int i = 0; i < METRIC_COUNT && result == 0; i++) {
+		enum metric metric = (enum metric)i;
+		if (!sample_is_usage(metric) && i != expirer->metric)
+			continue;
+		int64_t end_key = placement_key(metric, oldest_ms(expirer, metric, reached_ms), 0);
+		result = delete(expirer, expirer->rows, placement_key(metric, 0, 0), end_key, most);
 		if (result == 0)
 			counters_add(COUNTER_EXPIRED_ROWS, (uint64_t)sqlite3_changes(expirer->database->appending));
 	}

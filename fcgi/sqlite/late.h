@@ -10,13 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/wire.h"
+#include "fcgi/sample.h"
 
-/* A series has something of these resources at that time. */
+/* A series has something of these halves at that time. */
 struct late_sample {
 	uint32_t series;
 	uint32_t offset_ms; /* from the hour's start */
-	bool present[RESOURCE_COUNT];
+	bool present[HALF_COUNT];
 };
 
 struct late {

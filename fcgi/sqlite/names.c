@@ -249,7 +249,7 @@ int names_write(struct names *names, const struct placed placed[], size_t count,
 	for (size_t i = 0; i < count && code == SQLITE_OK; i++) {
 		struct dictionary_series *series = placed[i].series;
 		if (i && series == placed[i - 1].series && is_same_tick(&placed[i - 1], &placed[i]))
-			continue; /* its other resource */
+			continue; /* its other half */
 		struct dictionary_host *host = dictionary_host_at(&names->dictionary, series->key.host);
 		int64_t time_ms = placed_time_ms(&placed[i]);
 		if (!series->stored || time_ms > series->seen_ms + names->series_lag_ms)

@@ -39,12 +39,13 @@ void packing_encode(const struct packing_entry entries[], size_t count, struct t
 			varint_append(row, section_end - i);
 			before = 0;
 		}
-		enum packing_code codes[RESOURCE_COUNT];
-		uint64_t thousandths[RESOURCE_COUNT] = { 0 };
-		for (int j = 0; j < RESOURCE_COUNT; j++)
+		enum packing_code codes[HALF_COUNT];
+		uint64_t thousandths[HALF_COUNT] = { 0 };
+		for (int j = 0; j < HALF_COUNT; j++)
 			codes[j] = entry->present[j] ? packing_code_of(entry->value[j], &thousandths[j]) : PACKING_ABSENT;
-		varint_append(row, (uint64_t)(entry->series - before) << 4 | (unsigned)codes[RESOURCE_CPU] << 2 | (unsigned)codes[RESOURCE_MEM]);
-		for (int j = 0; j < RESOURCE_COUNT; j++)
+		varint_append(row, (uint64_t)(entry->series - before) << 4 | (unsigned)codes[HALF_SECOND] << 2 |
+		                   (unsigned)codes[HALF_FIRST]);
+		for (int j = 0; j < HALF_COUNT; j++)
 			append_value(row, entry->value[j], codes[j], thousandths[j]);
 		before = entry->series;
 	}
@@ -59,7 +60,7 @@ static int compare_entries(const struct packing_entry *a, const struct packing_e
 
 static void overlay(struct packing_entry *entry, const struct packing_entry *over)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		if (!over->present[i])
 			continue;
 		entry->present[i] = true;
@@ -139,8 +140,8 @@ struct packing_reader packing_pass_entry(struct packing_reader reader)
 	if (taken) {
 		reader.left--;
 		reader.entry.series += (uint32_t)(number >> 4);
-		taken = take_number(&reader.bytes, number & 3, &reader.numbers[RESOURCE_MEM]) &&
-		        take_number(&reader.bytes, number >> 2 & 3, &reader.numbers[RESOURCE_CPU]);
+		taken = take_number(&reader.bytes, number & 3, &reader.numbers[HALF_FIRST]) &&
+		        take_number(&reader.bytes, number >> 2 & 3, &reader.numbers[HALF_SECOND]);
 	}
 	if (!taken)
 		reader.bytes.at = NULL;

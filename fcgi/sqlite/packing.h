@@ -5,8 +5,8 @@
  *   varint  offset of the time from the row's start, milliseconds
  *   varint  number of entries
  *   entries, by rising series number:
- *     varint  (difference to the number before) << 4 | code of cpu << 2 | code of mem
- *     the value of mem, then that of cpu, each as its code says:
+ *     varint  (difference to the number before) << 4 | code of the second half << 2 | code of the first
+ *     the value of the first half, then that of the second, each as its code says:
  *       0 absent   1 zero   2 varint, thousandths   3 a double, 8 bytes, little endian
  * A varint is one of varint.h.
  *
@@ -26,20 +26,20 @@
 #include <string.h>
 
 #include "common/text.h"
-#include "common/wire.h"
+#include "fcgi/sample.h"
 #include "fcgi/sqlite/varint.h"
 
 enum { PACKING_SPAN_MS = 10000 }; /* what a row spans: a time that is further from its start is a damaged one */
 
 enum packing_code { PACKING_ABSENT, PACKING_ZERO, PACKING_THOUSANDTHS, PACKING_DOUBLE };
 
-_Static_assert(RESOURCE_COUNT == 2, "an entry has the codes of mem and cpu, and their values");
+_Static_assert(HALF_COUNT == 2, "an entry has the codes of both halves, and their values");
 
 struct packing_entry {
 	uint32_t offset_ms;
 	uint32_t series;
-	bool present[RESOURCE_COUNT];
-	double value[RESOURCE_COUNT];
+	bool present[HALF_COUNT];
+	double value[HALF_COUNT];
 };
 
 /* The shortest code that gives exactly this value back, and its thousandths, 0 where they do not give it back. */
@@ -94,7 +94,7 @@ struct packing_reader {
 	struct varint_bytes bytes;
 	uint64_t left; /* entries of the section */
 	struct packing_entry entry;
-	struct packing_number numbers[RESOURCE_COUNT]; /* of the entry */
+	struct packing_number numbers[HALF_COUNT]; /* of the entry */
 };
 
 static inline struct packing_reader packing_read(const void *row, size_t length)
@@ -142,23 +142,23 @@ __attribute__((always_inline)) static inline bool packing_take_entry(struct pack
 		return reader->bytes.at;
 	}
 	uint64_t bytes;
-	unsigned head = at[0], mem = head & 3, cpu = head >> 2 & 3;
+	unsigned head = at[0], first = head & 3, second = head >> 2 & 3;
 	memcpy(&bytes, at + 1, sizeof(bytes));
 	bytes = le64toh(bytes);
-	unsigned mem_bits = packing_find_bits(bytes) & -(mem >> 1);
-	uint64_t rest = bytes >> (mem_bits & 63);
-	unsigned cpu_bits = 0;
-	if (cpu == PACKING_THOUSANDTHS)
-		cpu_bits = packing_find_bits(rest);
-	if (head >= 0x80 || mem == PACKING_DOUBLE || cpu == PACKING_DOUBLE || mem_bits > 32 || cpu_bits > 32) {
+	unsigned first_bits = packing_find_bits(bytes) & -(first >> 1);
+	uint64_t rest = bytes >> (first_bits & 63);
+	unsigned second_bits = 0;
+	if (second == PACKING_THOUSANDTHS)
+		second_bits = packing_find_bits(rest);
+	if (head >= 0x80 || first == PACKING_DOUBLE || second == PACKING_DOUBLE || first_bits > 32 || second_bits > 32) {
 		*reader = packing_pass_entry(*reader);
 		return reader->bytes.at;
 	}
 	reader->left--;
 	reader->entry.series += head >> 4;
-	reader->numbers[RESOURCE_MEM] = (struct packing_number){ (enum packing_code)mem, packing_join_bits(bytes, mem_bits) };
-	reader->numbers[RESOURCE_CPU] = (struct packing_number){ (enum packing_code)cpu, packing_join_bits(rest, cpu_bits) };
-	reader->bytes.at = at + 1 + (mem_bits + cpu_bits) / 8;
+	reader->numbers[HALF_FIRST] = (struct packing_number){ (enum packing_code)first, packing_join_bits(bytes, first_bits) };
+	reader->numbers[HALF_SECOND] = (struct packing_number){ (enum packing_code)second, packing_join_bits(rest, second_bits) };
+	reader->bytes.at = at + 1 + (first_bits + second_bits) / 8;
 	return true;
 }
 
@@ -172,7 +172,7 @@ static inline int packing_next(struct packing_reader *reader)
 	}
 	if (!packing_take_entry(reader))
 		return -1;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		reader->entry.present[i] = reader->numbers[i].code != PACKING_ABSENT;
 		reader->entry.value[i] = packing_number_value(&reader->numbers[i]);
 	}

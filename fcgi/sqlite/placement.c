@@ -15,8 +15,8 @@ static int compare_placed(const void *left, const void *right)
 		return a->offset_ms < b->offset_ms ? -1 : 1;
 	if (a->series->number != b->series->number)
 		return a->series->number < b->series->number ? -1 : 1;
-	if (a->resource != b->resource)
-		return a->resource < b->resource ? -1 : 1;
+	if (a->half != b->half)
+		return a->half < b->half ? -1 : 1;
 	/* A client's own "other" before what is added to it. */
 	if (a->batch == b->batch && a->folded != b->folded)
 		return a->folded ? 1 : -1;
@@ -208,7 +208,7 @@ static int place_batch(struct dictionary *dictionary, const struct placement_lim
 			.value = sample->value,
 			.offset_ms = (uint32_t)(sample->time_ms % PLACEMENT_ROW_MS),
 			.order = arrival->order + (uint32_t)i,
-			.resource = sample->resource,
+			.half = sample->half,
 			.batch = arrival->batch,
 			.folded = folded,
 		};
@@ -251,10 +251,10 @@ size_t placement_entries(const struct placed placed[], size_t count, struct pack
 			*entry = (struct packing_entry){ .offset_ms = sample->offset_ms, .series = sample->series->number };
 		}
 		/* Of an earlier batch, it is what a retry repeats. */
-		bool add = sample->folded && entry->present[sample->resource] && sample[-1].batch == sample->batch;
-		double sum = (add ? entry->value[sample->resource] : 0) + sample->value;
-		entry->value[sample->resource] = sum < WIRE_VALUE_MAX ? sum : WIRE_VALUE_MAX;
-		entry->present[sample->resource] = true;
+		bool add = sample->folded && entry->present[sample->half] && sample[-1].batch == sample->batch;
+		double sum = (add ? entry->value[sample->half] : 0) + sample->value;
+		entry->value[sample->half] = sum < WIRE_VALUE_MAX ? sum : WIRE_VALUE_MAX;
+		entry->present[sample->half] = true;
 	}
 	return used;
 }

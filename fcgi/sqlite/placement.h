@@ -62,7 +62,7 @@ struct placed {
 	double value;
 	uint32_t offset_ms; /* from the row's start */
 	uint32_t order;     /* in which it came */
-	enum resource resource;
+	enum half half;
 	uint16_t batch;     /* in which it came, of those of this write */
 	bool folded;        /* one of several that count as "other": they are added up */
 };

@@ -16,29 +16,29 @@ static int row_to_mean(void *state, struct scan_row *row)
 	int32_t group;
 	int more = scan_next_entry(&own, &group);
 	for (; more == 1; more = scan_next_entry(&own, &group)) {
-		_Static_assert(RESOURCE_COUNT == 2, "an entry has the numbers of mem and cpu");
-		accumulate_number(&cells[group], RESOURCE_MEM, &own.reader.numbers[RESOURCE_MEM]);
-		accumulate_number(&cells[group], RESOURCE_CPU, &own.reader.numbers[RESOURCE_CPU]);
+		_Static_assert(HALF_COUNT == 2, "an entry has the numbers of both halves");
+		accumulate_number(&cells[group], HALF_FIRST, &own.reader.numbers[HALF_FIRST]);
+		accumulate_number(&cells[group], HALF_SECOND, &own.reader.numbers[HALF_SECOND]);
 	}
 	row->unusable = own.unusable;
 	return more;
 }
 
-static int samples_to_mean(void *state, int32_t group, uint32_t series, enum resource resource, int64_t hour_ms,
+static int samples_to_mean(void *state, int32_t group, uint32_t series, enum half half, int64_t hour_ms,
                            const struct block_samples *samples)
 {
 	(void)series;
 	(void)hour_ms;
-	accumulate_mean((struct accumulate_cell *)state + group, resource, samples->value, samples->count);
+	accumulate_mean((struct accumulate_cell *)state + group, half, samples->value, samples->count);
 	return 0;
 }
 
-static int summary_to_mean(void *state, int32_t group, uint32_t series, enum resource resource, int64_t time_ms,
+static int summary_to_mean(void *state, int32_t group, uint32_t series, enum half half, int64_t time_ms,
                            const struct block_summary *summary)
 {
 	(void)series;
 	(void)time_ms;
-	accumulate_mean_summary((struct accumulate_cell *)state + group, resource, summary);
+	accumulate_mean_summary((struct accumulate_cell *)state + group, half, summary);
 	return 0;
 }
 
@@ -48,30 +48,30 @@ static int row_to_latest(void *state, struct scan_row *row)
 	int32_t group;
 	int more = scan_next_entry(row, &group);
 	for (; more == 1; more = scan_next_entry(row, &group)) {
-		for (int i = 0; i < RESOURCE_COUNT; i++) {
+		for (int i = 0; i < HALF_COUNT; i++) {
 			if (row->reader.numbers[i].code != PACKING_ABSENT)
-				accumulate_latest(&newest[group], (enum resource)i, row->time_ms,
+				accumulate_latest(&newest[group], (enum half)i, row->time_ms,
 				                  packing_number_value(&row->reader.numbers[i]));
 		}
 	}
 	return more;
 }
 
-static int samples_to_latest(void *state, int32_t group, uint32_t series, enum resource resource, int64_t hour_ms,
+static int samples_to_latest(void *state, int32_t group, uint32_t series, enum half half, int64_t hour_ms,
                              const struct block_samples *samples)
 {
 	(void)series;
 	size_t last = samples->count - 1;
-	accumulate_latest((struct accumulate_newest *)state + group, resource, hour_ms + samples->offset_ms[last],
+	accumulate_latest((struct accumulate_newest *)state + group, half, hour_ms + samples->offset_ms[last],
 	                  samples->value[last]);
 	return 0;
 }
 
-static int summary_to_latest(void *state, int32_t group, uint32_t series, enum resource resource, int64_t time_ms,
+static int summary_to_latest(void *state, int32_t group, uint32_t series, enum half half, int64_t time_ms,
                              const struct block_summary *summary)
 {
 	(void)series;
-	accumulate_latest((struct accumulate_newest *)state + group, resource, time_ms, summary->sum / 1000 / summary->count);
+	accumulate_latest((struct accumulate_newest *)state + group, half, time_ms, summary->sum / 1000 / summary->count);
 	return 0;
 }
 
@@ -84,7 +84,7 @@ static const struct scan_sink sink_of_latest = {
 
 static void want(const struct query *query, struct scan_sink *sink)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++)
+	for (int i = 0; i < HALF_COUNT; i++)
 		sink->wanted[i] = !query->unwanted[i];
 }
 
@@ -191,7 +191,7 @@ struct history {
 static int row_to_history(void *state, struct scan_row *row)
 {
 	struct history *history = state;
-	const struct packing_number *number = &row->reader.numbers[history->points.query->resource];
+	const struct packing_number *number = &row->reader.numbers[history->points.query->half];
 	int32_t group;
 	int more = scan_next_entry(row, &group), result = 0;
 	for (; more == 1 && result == 0; more = scan_next_entry(row, &group)) {
@@ -202,10 +202,10 @@ static int row_to_history(void *state, struct scan_row *row)
 	return result ? result : more;
 }
 
-static int samples_to_history(void *state, int32_t group, uint32_t series, enum resource resource, int64_t hour_ms,
+static int samples_to_history(void *state, int32_t group, uint32_t series, enum half half, int64_t hour_ms,
                               const struct block_samples *samples)
 {
-	(void)resource; /* the one that is wanted */
+	(void)half; /* the one that is wanted */
 	struct history *history = state;
 	uint32_t order = grouping_find_order(history->grouping, series);
 	int result = 0;
@@ -214,10 +214,10 @@ static int samples_to_history(void *state, int32_t group, uint32_t series, enum 
 	return result;
 }
 
-static int summary_to_history(void *state, int32_t group, uint32_t series, enum resource resource, int64_t time_ms,
+static int summary_to_history(void *state, int32_t group, uint32_t series, enum half half, int64_t time_ms,
                               const struct block_summary *summary)
 {
-	(void)resource;
+	(void)half;
 	struct history *history = state;
 	return accumulate_history_add_summary(&history->points, group, time_ms, summary,
 	                                      grouping_find_order(history->grouping, series));
@@ -245,7 +245,7 @@ int read_history(struct readers *readers, const struct query *query, struct stor
 		.samples = samples_to_history,
 		.summary = summary_to_history,
 	};
-	sink.wanted[query->resource] = true;
+	sink.wanted[query->half] = true;
 	result = accumulate_history_open(&history.points, query, snapshot.grouping.count);
 	if (result == 0) {
 		result = scan_run(&snapshot, &sink);

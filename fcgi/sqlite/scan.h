@@ -33,7 +33,7 @@ struct packing_number scan_check_number(struct packing_number number, bool possi
 __attribute__((always_inline)) static inline int scan_next_entry(struct scan_row *row, int32_t *ret_group)
 {
 	struct packing_reader *reader = &row->reader;
-	struct packing_number *mem = &reader->numbers[RESOURCE_MEM], *cpu = &reader->numbers[RESOURCE_CPU];
+	struct packing_number *first = &reader->numbers[HALF_FIRST], *second = &reader->numbers[HALF_SECOND];
 	int32_t group;
 	do {
 		while (reader->left == 0) {
@@ -47,11 +47,11 @@ __attribute__((always_inline)) static inline int scan_next_entry(struct scan_row
 			return -EBADMSG;
 		group = grouping_find(row->grouping, reader->entry.series, row->time_ms);
 	} while (group == GROUPING_NONE || !row->inside);
-	_Static_assert(RESOURCE_COUNT == 2, "an entry has the numbers of mem and cpu");
+	_Static_assert(HALF_COUNT == 2, "an entry has the numbers of both halves");
 	/* As nearly all are. */
-	if (reader->entry.offset_ms >= PACKING_SPAN_MS || !packing_is_plain(mem) || !packing_is_plain(cpu)) {
+	if (reader->entry.offset_ms >= PACKING_SPAN_MS || !packing_is_plain(first) || !packing_is_plain(second)) {
 		bool possible = reader->entry.offset_ms < PACKING_SPAN_MS;
-		for (int i = 0; i < RESOURCE_COUNT; i++) {
+		for (int i = 0; i < HALF_COUNT; i++) {
 			struct packing_number checked = scan_check_number(reader->numbers[i], possible);
 			row->unusable += checked.code != reader->numbers[i].code;
 			reader->numbers[i] = checked;
@@ -67,18 +67,18 @@ struct scan_sink {
 	/* Makes a state for another thread, which takes rows and summaries; NULL, also its result: there is none. */
 	void *(*hold_second)(void *user);
 	void *user; /* of hold_second() */
-	bool wanted[RESOURCE_COUNT]; /* others may be left out */
+	bool wanted[HALF_COUNT]; /* others may be left out */
 	int64_t summed_ms; /* summaries of this long are as good as samples, and of what is shorter: BLOCK_MS, BLOCK_STEP_MS; 0: none */
 
 	/* Takes the entries of a row that scan_next_entry() gives; -EBADMSG where that does. */
 	int (*row)(void *state, struct scan_row *row);
 
 	/* Takes samples of a series in the hour that begins at hour_ms. */
-	int (*samples)(void *state, int32_t group, uint32_t series, enum resource resource, int64_t hour_ms,
+	int (*samples)(void *state, int32_t group, uint32_t series, enum half half, int64_t hour_ms,
 	               const struct block_samples *samples);
 
 	/* Takes the summary, which has samples, of what begins at time_ms. */
-	int (*summary)(void *state, int32_t group, uint32_t series, enum resource resource, int64_t time_ms,
+	int (*summary)(void *state, int32_t group, uint32_t series, enum half half, int64_t time_ms,
 	               const struct block_summary *summary);
 };
 

@@ -40,12 +40,12 @@ static int count_samples(struct block_reader *reader, const void *data, size_t l
 	uint32_t series;
 	int result = block_read(reader, data, length), more = 1;
 	while (result == 0 && more == 1) {
-		struct block_samples samples[RESOURCE_COUNT];
+		struct block_samples samples[HALF_COUNT];
 		more = block_next_series(reader, &series);
-		for (int i = 0; i < RESOURCE_COUNT && more == 1 && result == 0; i++)
-			result = block_find_samples(reader, (enum resource)i, offset_ms, offset_ms + 1, &samples[i]);
-		_Static_assert(RESOURCE_COUNT == 2, "a series has one of them");
-		if (more == 1 && result == 0 && samples[RESOURCE_MEM].count + samples[RESOURCE_CPU].count > 0)
+		for (int i = 0; i < HALF_COUNT && more == 1 && result == 0; i++)
+			result = block_find_samples(reader, (enum half)i, offset_ms, offset_ms + 1, &samples[i]);
+		_Static_assert(HALF_COUNT == 2, "a series has one of them");
+		if (more == 1 && result == 0 && samples[HALF_FIRST].count + samples[HALF_SECOND].count > 0)
 			*count += late_find(late, series, &found) == 0;
 	}
 	return result ? result : more;
@@ -59,12 +59,12 @@ static int count_steps(struct block_reader *reader, const void *data, size_t len
 	uint32_t series;
 	int result = block_read_summaries(reader, data, length), more = 1;
 	while (result == 0 && more == 1) {
-		struct block_summary hour[RESOURCE_COUNT], steps[RESOURCE_COUNT][BLOCK_STEPS];
+		struct block_summary hour[HALF_COUNT], steps[HALF_COUNT][BLOCK_STEPS];
 		more = block_next_summary(reader, &series, hour);
-		for (int i = 0; i < RESOURCE_COUNT && more == 1 && result == 0; i++)
-			result = block_find_steps(reader, (enum resource)i, steps[i]);
+		for (int i = 0; i < HALF_COUNT && more == 1 && result == 0; i++)
+			result = block_find_steps(reader, (enum half)i, steps[i]);
 		size_t step = offset_ms / BLOCK_STEP_MS;
-		if (more == 1 && result == 0 && steps[RESOURCE_MEM][step].count + steps[RESOURCE_CPU][step].count > 0)
+		if (more == 1 && result == 0 && steps[HALF_FIRST][step].count + steps[HALF_SECOND][step].count > 0)
 			*count += late_find(late, series, &found) == 0;
 	}
 	return result ? result : more;

@@ -38,12 +38,12 @@ static int find_samples(struct hour *hour)
 }
 
 /* Where samples[first] and what follows it has one that cannot be, or that something late takes the place of. */
-static size_t find_gap(const struct block_samples *samples, size_t first, enum resource resource,
+static size_t find_gap(const struct block_samples *samples, size_t first, enum half half,
                        const struct late_sample late[], size_t *late_at, size_t late_count)
 {
 	size_t i = first;
 	for (; i < samples->count && sample_is_usable(samples->value[i]); i++) {
-		while (*late_at < late_count && (late[*late_at].offset_ms < samples->offset_ms[i] || !late[*late_at].present[resource]))
+		while (*late_at < late_count && (late[*late_at].offset_ms < samples->offset_ms[i] || !late[*late_at].present[half]))
 			++*late_at;
 		if (*late_at < late_count && late[*late_at].offset_ms == samples->offset_ms[i])
 			break;
@@ -52,7 +52,7 @@ static size_t find_gap(const struct block_samples *samples, size_t first, enum r
 }
 
 /* Gives the samples [first_ms, end_ms) of a series to the sink, without those that something late takes the place of. */
-static int visit_samples(struct hour *hour, uint32_t series, int32_t group, enum resource resource, uint32_t first_ms,
+static int visit_samples(struct hour *hour, uint32_t series, int32_t group, enum half half, uint32_t first_ms,
                          uint32_t end_ms)
 {
 	const struct scan *scan = hour->scan;
@@ -71,45 +71,45 @@ static int visit_samples(struct hour *hour, uint32_t series, int32_t group, enum
 	const struct late_sample *late;
 	size_t late_count = late_find(&scan->late, series, &late), late_at = 0;
 	uint64_t unusable = 0;
-	int result = block_find_samples(reader, resource, first_ms, end_ms, &samples);
+	int result = block_find_samples(reader, half, first_ms, end_ms, &samples);
 	for (size_t i = 0, end; result == 0 && i < samples.count; i = end + 1) {
-		end = find_gap(&samples, i, resource, late, &late_at, late_count);
+		end = find_gap(&samples, i, half, late, &late_at, late_count);
 		const struct block_samples run = { samples.offset_ms + i, samples.value + i, end - i };
 		if (run.count)
-			result = scan->sink->samples(scan->sink->state, group, series, resource, hour->start_ms, &run);
+			result = scan->sink->samples(scan->sink->state, group, series, half, hour->start_ms, &run);
 		unusable += end < samples.count && !sample_is_usable(samples.value[end]);
 	}
 	store_leave_out("sqlite", unusable);
 	return result;
 }
 
-static int visit_summary(const struct hour *hour, uint32_t series, int32_t group, enum resource resource, int64_t time_ms,
+static int visit_summary(const struct hour *hour, uint32_t series, int32_t group, enum half half, int64_t time_ms,
                          const struct block_summary *summary)
 {
 	const struct scan_sink *sink = hour->scan->sink;
 	if (!(summary->maximum >= 0 && summary->maximum <= WIRE_VALUE_MAX * (summary->exact ? 1000 : 1)) ||
 	    !(summary->sum >= 0 && summary->sum <= WIRE_VALUE_MAX * 1000 * summary->count))
 		return -EBADMSG;
-	return sink->summary(sink->state, group, series, resource, time_ms, summary);
+	return sink->summary(sink->state, group, series, half, time_ms, summary);
 }
 
 /* Gives the summaries of the hour's steps to the sink. */
-static int visit_steps(const struct hour *hour, uint32_t series, int32_t group, enum resource resource)
+static int visit_steps(const struct hour *hour, uint32_t series, int32_t group, enum half half)
 {
 	const struct snapshot *snapshot = hour->scan->snapshot;
 	int64_t born_ms = grouping_find_birth(&snapshot->grouping, series);
 	struct block_summary steps[BLOCK_STEPS];
-	int result = block_find_steps(snapshot->reader->sums, resource, steps);
+	int result = block_find_steps(snapshot->reader->sums, half, steps);
 	for (int i = hour->first_step; i < hour->end_step && result == 0; i++) {
 		int64_t step_ms = hour->start_ms + i * (int64_t)BLOCK_STEP_MS;
 		if (steps[i].count && step_ms >= born_ms)
-			result = visit_summary(hour, series, group, resource, step_ms, &steps[i]);
+			result = visit_summary(hour, series, group, half, step_ms, &steps[i]);
 	}
 	return result;
 }
 
-/* One resource of a series, by summaries as far as they are as good as the samples. */
-static int visit_column(struct hour *hour, uint32_t series, int32_t group, enum resource resource,
+/* One half of a series, by summaries as far as they are as good as the samples. */
+static int visit_column(struct hour *hour, uint32_t series, int32_t group, enum half half,
                         const struct block_summary *summary)
 {
 	const struct scan *scan = hour->scan;
@@ -125,17 +125,17 @@ static int visit_column(struct hour *hour, uint32_t series, int32_t group, enum 
 		if (result)
 			return result;
 		if (hour->samples == KEPT)
-			return visit_samples(hour, series, group, resource, hour->first_ms, hour->end_ms);
+			return visit_samples(hour, series, group, half, hour->first_ms, hour->end_ms);
 	}
 	if (summed && hour->whole)
-		return visit_summary(hour, series, group, resource, hour->start_ms, summary);
-	int result = visit_steps(hour, series, group, resource);
+		return visit_summary(hour, series, group, half, hour->start_ms, summary);
+	int result = visit_steps(hour, series, group, half);
 	if (hour->samples != KEPT || !summed || result)
 		return result;
-	result = visit_samples(hour, series, group, resource, hour->first_ms, (uint32_t)hour->first_step * BLOCK_STEP_MS);
+	result = visit_samples(hour, series, group, half, hour->first_ms, (uint32_t)hour->first_step * BLOCK_STEP_MS);
 	if (result)
 		return result;
-	return visit_samples(hour, series, group, resource, (uint32_t)hour->end_step * BLOCK_STEP_MS, hour->end_ms);
+	return visit_samples(hour, series, group, half, (uint32_t)hour->end_step * BLOCK_STEP_MS, hour->end_ms);
 }
 
 /* The group of a series, some of whose samples in the hour may be of one that had its number before. */
@@ -149,7 +149,7 @@ static int visit_by_summaries(struct hour *hour, const void *summaries, size_t l
 {
 	const struct scan *scan = hour->scan;
 	struct block_reader *reader = scan->snapshot->reader->sums;
-	struct block_summary columns[RESOURCE_COUNT];
+	struct block_summary columns[HALF_COUNT];
 	uint32_t series;
 	int result = block_read_summaries(reader, summaries, length), more = 1;
 	while (result == 0 && more == 1) {
@@ -157,9 +157,9 @@ static int visit_by_summaries(struct hour *hour, const void *summaries, size_t l
 		if (more != 1 || series > scan->last_series)
 			return more < 0 ? more : 0;
 		int32_t group = find_group(hour, series);
-		for (int i = 0; i < RESOURCE_COUNT && group != GROUPING_NONE && result == 0; i++) {
+		for (int i = 0; i < HALF_COUNT && group != GROUPING_NONE && result == 0; i++) {
 			if (columns[i].count && scan->sink->wanted[i])
-				result = visit_column(hour, series, group, (enum resource)i, &columns[i]);
+				result = visit_column(hour, series, group, (enum half)i, &columns[i]);
 		}
 	}
 	return result;
@@ -173,9 +173,9 @@ static int visit_by_samples(struct hour *hour)
 	for (; result == 0 && hour->more == 1 && hour->series <= scan->last_series;
 	     hour->more = block_next_series(reader, &hour->series)) {
 		int32_t group = find_group(hour, hour->series);
-		for (int i = 0; i < RESOURCE_COUNT && group != GROUPING_NONE && result == 0; i++) {
+		for (int i = 0; i < HALF_COUNT && group != GROUPING_NONE && result == 0; i++) {
 			if (scan->sink->wanted[i])
-				result = visit_samples(hour, hour->series, group, (enum resource)i, hour->first_ms, hour->end_ms);
+				result = visit_samples(hour, hour->series, group, (enum half)i, hour->first_ms, hour->end_ms);
 		}
 	}
 	return result ? result : hour->more < 0 ? hour->more : 0;

@@ -20,7 +20,7 @@ static int note_late(struct late *late, struct scan_row row)
 	int more = scan_next_entry(&row, &group), result = 0;
 	for (; more == 1 && result == 0; more = scan_next_entry(&row, &group)) {
 		struct late_sample sample = { .series = row.reader.entry.series, .offset_ms = (uint32_t)(row.time_ms % BLOCK_MS) };
-		for (int i = 0; i < RESOURCE_COUNT; i++)
+		for (int i = 0; i < HALF_COUNT; i++)
 			sample.present[i] = row.reader.numbers[i].code != PACKING_ABSENT;
 		result = late_add(late, &sample);
 	}

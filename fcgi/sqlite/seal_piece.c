@@ -83,7 +83,7 @@ static int add_row(struct block_builder *builder, const void *row, size_t length
 	for (more = packing_next(&reader); more == 1 && result == 0; more = packing_next(&reader)) {
 		struct packing_entry entry = reader.entry;
 		bool some = false;
-		for (int i = 0; i < RESOURCE_COUNT; i++) {
+		for (int i = 0; i < HALF_COUNT; i++) {
 			bool usable = entry.present[i] && sample_is_usable(entry.value[i]) && entry.offset_ms < PLACEMENT_ROW_MS;
 			unusable += entry.present[i] && !usable;
 			entry.present[i] = usable;

@@ -97,10 +97,10 @@ static int32_t series_next(struct series *series)
 /* By host, process and resource. */
 static struct series *make_series(int hosts, int processes)
 {
-	struct series *all = allocate((size_t)hosts * (size_t)processes * RESOURCE_COUNT, sizeof(*all)), *next = all;
+	struct series *all = allocate((size_t)hosts * (size_t)processes * RESOURCE_LIMITED, sizeof(*all)), *next = all;
 	for (int host = 0; host < hosts; host++) {
 		for (int process = 0; process < processes; process++) {
-			for (int i = 0; i < RESOURCE_COUNT; i++)
+			for (int i = 0; i < RESOURCE_LIMITED; i++)
 				series_init(next++, host, process, (enum resource)i);
 		}
 	}
@@ -169,7 +169,7 @@ static char *put_body(char *at, int host, int processes, int64_t time_s, bool ti
 			at = put_text(put_thousandths(at, series_next(series++)), "]");
 			continue;
 		}
-		for (int i = 0; i < RESOURCE_COUNT; i++) {
+		for (int i = 0; i < RESOURCE_LIMITED; i++) {
 			at = put_number(put_text(at, i ? ",{\"timestamp\":" : "{\"timestamp\":"), (uint64_t)time_s);
 			at = put_thousandths(put_text(at, ",\"value\":"), series_next(series++));
 			at = put_name(put_text(at, ",\"process_name\":\""), process);
@@ -251,7 +251,7 @@ static void put(int host_count, int processes, int64_t begin, int64_t first, int
 	struct sockaddr_in server = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	inet_pton(AF_INET, address, &server.sin_addr);
 
-	size_t a_host = (size_t)processes * RESOURCE_COUNT;
+	size_t a_host = (size_t)processes * RESOURCE_LIMITED;
 	struct series *series = make_series(host_count, processes);
 	for (int64_t at = begin; at < first; at += INTERVAL_S) {
 		for (size_t i = 0; i < a_host * (size_t)host_count; i++)
@@ -291,7 +291,7 @@ static void print(int host_count, int processes, int64_t begin, int64_t first, i
 	struct series *series = make_series(host_count, processes), *next = series;
 	for (int host = 0; host < host_count; host++) {
 		for (int process = 0; process < processes; process++) {
-			for (int i = 0; i < RESOURCE_COUNT; i++, next++) {
+			for (int i = 0; i < RESOURCE_LIMITED; i++, next++) {
 				char *at = put_text(line, "{\"metric\":{\"__name__\":\"");
 				at = put_text(put_text(at, wire_resource_name((enum resource)i)), "_usage_percent\",\"ip\":\"");
 				at = put_name(put_text(put_address(at, host), "\",\"process\":\""), process);
@@ -335,6 +335,6 @@ int main(int argc, char *argv[])
 	else if (!putting)
 		print(hosts, processes, begin, first, last);
 	fprintf(putting ? stdout : stderr, "%lld\n",
-	        (long long)(last - first) / INTERVAL_S * hosts * processes * RESOURCE_COUNT);
+	        (long long)(last - first) / INTERVAL_S * hosts * processes * RESOURCE_LIMITED);
 	return EXIT_SUCCESS;
 }

@@ -26,11 +26,11 @@ static void append_frame(struct text *text, const uint8_t *bytes, size_t size)
 /* Both readers have the same samples of a series. */
 static void check_same_series(void)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		struct block_samples one, other;
-		int result = block_find_samples(reader, (enum resource)i, 0, BLOCK_MS, &one);
+		int result = block_find_samples(reader, (enum half)i, 0, BLOCK_MS, &one);
 		assert(result == 0);
-		result = block_find_samples(again, (enum resource)i, 0, BLOCK_MS, &other);
+		result = block_find_samples(again, (enum half)i, 0, BLOCK_MS, &other);
 		assert(result == 0 && one.count == other.count);
 		for (size_t j = 0; j < one.count; j++) {
 			assert(one.offset_ms[j] == other.offset_ms[j]);
@@ -55,7 +55,7 @@ static void check_sealed_again(const void *samples, size_t length)
 	assert(result == 0);
 	int more = block_next_series(again, &same);
 	while (more == 1) {
-		/* A series may have no samples of any resource: then it is not there again. */
+		/* A series may have no samples of any half: then it is not there again. */
 		do {
 			more = block_next_series(reader, &series);
 			assert(more == 1 && series <= same);
@@ -79,8 +79,8 @@ static void check_samples(const void *samples, size_t length)
 		assert(more != 1 || series_count == 0 || series > before);
 		before = series;
 		series_count++;
-		for (int i = 0; i < RESOURCE_COUNT && more == 1 && result == 0; i++) {
-			result = block_find_samples(reader, (enum resource)i, 0, BLOCK_MS, &found);
+		for (int i = 0; i < HALF_COUNT && more == 1 && result == 0; i++) {
+			result = block_find_samples(reader, (enum half)i, 0, BLOCK_MS, &found);
 			count += result == 0 ? found.count : 0;
 		}
 	}
@@ -92,14 +92,14 @@ static void check_samples(const void *samples, size_t length)
 
 static void check_summaries(const void *summaries, size_t length)
 {
-	struct block_summary hour[RESOURCE_COUNT], steps[BLOCK_STEPS];
+	struct block_summary hour[HALF_COUNT], steps[BLOCK_STEPS];
 	uint32_t series;
 	int result = block_read_summaries(reader, summaries, length), more = 1;
 	while (result == 0 && more == 1) {
 		more = block_next_summary(reader, &series, hour);
-		for (int i = 0; i < RESOURCE_COUNT && more == 1 && result == 0; i++) {
+		for (int i = 0; i < HALF_COUNT && more == 1 && result == 0; i++) {
 			uint64_t count = 0;
-			result = block_find_steps(reader, (enum resource)i, steps);
+			result = block_find_steps(reader, (enum half)i, steps);
 			for (int j = 0; j < BLOCK_STEPS && result == 0; j++)
 				count += steps[j].count;
 			assert(result != 0 || count == hour[i].count);

@@ -27,7 +27,7 @@ static void check_sample(const struct sample *sample)
 	assert(strcmp(sample->process, name) == 0);
 	assert(isfinite(sample->value) && sample->value >= 0 && !signbit(sample->value));
 	assert(sample->time_ms >= times.oldest_ms && sample->time_ms <= times.newest_ms);
-	assert(sample->metric < METRIC_COUNT && sample->resource < RESOURCE_COUNT);
+	assert(sample->metric < METRIC_COUNT && sample->half < HALF_COUNT);
 }
 
 /* What is told again later has to be JSON. */

@@ -9,7 +9,7 @@
 static bool same_entries(const struct packing_entry *one, const struct packing_entry *other)
 {
 	bool same = one->offset_ms == other->offset_ms && one->series == other->series;
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		same = same && one->present[i] == other->present[i];
 		same = same && (one->value[i] == other->value[i] || (isnan(one->value[i]) && isnan(other->value[i])));
 	}

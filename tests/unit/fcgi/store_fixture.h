@@ -97,12 +97,12 @@ static inline int tear_down_case(void **state)
 
 /* ---- writing ---- */
 
-#define MEM RESOURCE_MEM
-#define CPU RESOURCE_CPU
+#define MEM HALF_FIRST
+#define CPU HALF_SECOND
 
 #define SAMPLE(ip_, process_, resource_, time_, value_) \
 	((struct sample){ .time_ms = (time_), .value = (value_), .ip = (ip_), .process = (process_), \
-	                  .metric = METRIC_USAGE, .resource = (resource_) })
+	                  .metric = METRIC_USAGE, .half = (resource_) })
 
 static inline int append_batches(struct fixture *f, const struct batch *const batches[], size_t count)
 {
@@ -185,7 +185,7 @@ static inline const char *means(struct fixture *f, const struct query *query)
 	for (size_t i = 0; i < rows.count; i++) {
 		const struct store_row *row = &rows.items[i];
 		tell_key(&text, &row->key);
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			text_printf(&text, " %s=", wire_resource_name((enum resource)j));
 			if (row->present[j])
 				text_printf(&text, "%.10g^%.10g", row->value[j], row->maximum[j]);
@@ -208,7 +208,7 @@ static inline const char *latest(struct fixture *f, const struct query *query)
 	for (size_t i = 0; i < rows.count; i++) {
 		const struct store_row *row = &rows.items[i];
 		tell_key(&text, &row->key);
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			text_printf(&text, " %s=", wire_resource_name((enum resource)j));
 			if (row->present[j])
 				text_printf(&text, "%.10g@%lld", row->value[j], (long long)(row->time_ms[j] - f->base));

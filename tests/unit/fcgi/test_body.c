@@ -89,9 +89,9 @@ static void test_body_parse_samples_good_body_is_taken(void **state)
 	assert_true(sample.value == 12.5);
 	assert_string_equal(sample.process, "bash");
 	assert_string_equal(sample.ip, "10.0.0.5");
-	assert_int_equal(sample.resource, RESOURCE_CPU);
+	assert_int_equal(sample.half, HALF_SECOND);
 	assert_int_equal(sample.metric, METRIC_USAGE);
-	assert_int_equal(body.batch.samples[1].resource, RESOURCE_MEM);
+	assert_int_equal(body.batch.samples[1].half, HALF_FIRST);
 	assert_string_equal(body.batch.samples[0].process, "a");
 	assert_false(body.has_report);
 	assert_string_equal(body.ip, "10.0.0.5");
@@ -511,7 +511,7 @@ static void test_body_parse_samples_kills_are_taken_beside_either_form(void **st
 		for (int j = 0; j < 2; j++) {
 			assert_int_equal(body.batch.samples[j].metric, METRIC_USAGE);
 			assert_int_equal(kills[j].metric, METRIC_OOM_KILLS);
-			assert_int_equal(kills[j].resource, RESOURCE_MEM);
+			assert_int_equal(kills[j].half, HALF_FIRST);
 			assert_int_equal(kills[j].time_ms, NOW - 10000);
 			assert_string_equal(kills[j].ip, "10.0.0.9");
 		}
@@ -581,7 +581,7 @@ static void take_tick(const char *json, const char *samples)
 	text_append_string(&text, "");
 	for (size_t i = 0; i < body.batch.count; i++) {
 		const struct sample *sample = &body.batch.samples[i];
-		text_printf(&text, "%s%s %s %.17g", i ? ", " : "", sample->process, wire_resource_name(sample->resource), sample->value);
+		text_printf(&text, "%s%s %s %.17g", i ? ", " : "", sample->process, wire_resource_name(sample_resource(sample->metric, sample->half)), sample->value);
 		assert_int_equal(sample->time_ms, NOW + 123);
 		assert_string_equal(sample->ip, "10.0.0.5");
 		assert_int_equal(sample->metric, METRIC_USAGE);
@@ -906,7 +906,7 @@ static void assert_parsed(parser *parse, const char *json, const struct sample w
 		assert_string_equal(sample->ip, wanted[i].ip);
 		assert_string_equal(sample->process, wanted[i].process);
 		assert_int_equal(sample->metric, wanted[i].metric);
-		assert_int_equal(sample->resource, wanted[i].resource);
+		assert_int_equal(sample->half, wanted[i].half);
 	}
 	body_free(&body);
 	free(copy);
@@ -922,14 +922,14 @@ static void test_body_parse_alarms_all_that_is_said_becomes_samples(void **state
 		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"unknown\", \"value\": null},"
 		"{\"ipaddress\": \"::1\", \"process_name\": \"x\", \"type_data\": \"cpu\", \"color\": \"orange\", \"expected_at\": 5}]}";
 	static const struct sample wanted[] = {
-		{ NOW + 500, 1, "10.0.0.5", "java", METRIC_ALARM, RESOURCE_MEM },
-		{ NOW + 500, 1795355990, "10.0.0.5", "java", METRIC_ALARM_SINCE, RESOURCE_MEM },
-		{ NOW + 500, 80, "10.0.0.5", "java", METRIC_ALARM_THRESHOLD, RESOURCE_MEM },
-		{ NOW + 500, 91.2, "10.0.0.5", "java", METRIC_ALARM_FORECAST, RESOURCE_MEM },
-		{ NOW + 500, 600, "10.0.0.5", "java", METRIC_ALARM_LEAD, RESOURCE_MEM },
-		{ NOW, 3, "::1", "*", METRIC_ALARM, RESOURCE_CPU },
-		{ NOW, 1, "::1", "x", METRIC_ALARM, RESOURCE_CPU },
-		{ NOW, 0, "::1", "x", METRIC_ALARM_LEAD, RESOURCE_CPU },
+		{ NOW + 500, 1, "10.0.0.5", "java", METRIC_ALARM, HALF_FIRST },
+		{ NOW + 500, 1795355990, "10.0.0.5", "java", METRIC_ALARM_SINCE, HALF_FIRST },
+		{ NOW + 500, 80, "10.0.0.5", "java", METRIC_ALARM_THRESHOLD, HALF_FIRST },
+		{ NOW + 500, 91.2, "10.0.0.5", "java", METRIC_ALARM_FORECAST, HALF_FIRST },
+		{ NOW + 500, 600, "10.0.0.5", "java", METRIC_ALARM_LEAD, HALF_FIRST },
+		{ NOW, 3, "::1", "*", METRIC_ALARM, HALF_SECOND },
+		{ NOW, 1, "::1", "x", METRIC_ALARM, HALF_SECOND },
+		{ NOW, 0, "::1", "x", METRIC_ALARM_LEAD, HALF_SECOND },
 	};
 	assert_parsed(body_parse_alarms, json, wanted, COUNT_OF(wanted));
 	assert_parsed(body_parse_alarms, "{\"data\": []}", NULL, 0);
@@ -1044,25 +1044,25 @@ static void test_body_parse_forecasts_all_that_is_said_becomes_samples(void **st
 		"{\"ipaddress\": \"::2\", \"process_name\": \"c\", \"type_data\": \"mem\", \"probability\": 0.3333333333333333,"
 		"\"forecast\": 12.5}]}";
 	static const struct sample wanted[] = {
-		{ NOW, 0.83, "10.0.0.5", "java", METRIC_FORECAST_PROBABILITY, RESOURCE_MEM },
-		{ NOW, 91.2, "10.0.0.5", "java", METRIC_FORECAST, RESOURCE_MEM },
-		{ NOW, 600.25, "10.0.0.5", "java", METRIC_FORECAST_LEAD, RESOURCE_MEM },
-		{ NOW, 44000, "10.0.0.5", "java", METRIC_FORECAST_FULL, RESOURCE_MEM },
-		{ NOW, 0, "::1", "a", METRIC_FORECAST_PROBABILITY, RESOURCE_CPU },
-		{ NOW, 0, "::1", "a", METRIC_FORECAST, RESOURCE_CPU },
-		{ NOW + 500, 1, "::1", "b", METRIC_FORECAST_PROBABILITY, RESOURCE_CPU },
-		{ NOW + 500, 800, "::1", "b", METRIC_FORECAST, RESOURCE_CPU },
-		{ NOW + 500, 0, "::1", "b", METRIC_FORECAST_LEAD, RESOURCE_CPU },
-		{ NOW, 1.0 / 3, "::2", "c", METRIC_FORECAST_PROBABILITY, RESOURCE_MEM },
-		{ NOW, 12.5, "::2", "c", METRIC_FORECAST, RESOURCE_MEM },
+		{ NOW, 0.83, "10.0.0.5", "java", METRIC_FORECAST_PROBABILITY, HALF_FIRST },
+		{ NOW, 91.2, "10.0.0.5", "java", METRIC_FORECAST, HALF_FIRST },
+		{ NOW, 600.25, "10.0.0.5", "java", METRIC_FORECAST_LEAD, HALF_FIRST },
+		{ NOW, 44000, "10.0.0.5", "java", METRIC_FORECAST_FULL, HALF_FIRST },
+		{ NOW, 0, "::1", "a", METRIC_FORECAST_PROBABILITY, HALF_SECOND },
+		{ NOW, 0, "::1", "a", METRIC_FORECAST, HALF_SECOND },
+		{ NOW + 500, 1, "::1", "b", METRIC_FORECAST_PROBABILITY, HALF_SECOND },
+		{ NOW + 500, 800, "::1", "b", METRIC_FORECAST, HALF_SECOND },
+		{ NOW + 500, 0, "::1", "b", METRIC_FORECAST_LEAD, HALF_SECOND },
+		{ NOW, 1.0 / 3, "::2", "c", METRIC_FORECAST_PROBABILITY, HALF_FIRST },
+		{ NOW, 12.5, "::2", "c", METRIC_FORECAST, HALF_FIRST },
 	};
 	assert_parsed(body_parse_forecasts, json, wanted, COUNT_OF(wanted));
 	assert_parsed(body_parse_forecasts, "{\"data\": []}", NULL, 0);
 	/* A time to come has milliseconds, not the rounding of a difference of large numbers. */
 	static const struct sample odd[] = {
-		{ NOW, 0.5, "::1", "a", METRIC_FORECAST_PROBABILITY, RESOURCE_CPU },
-		{ NOW, 90, "::1", "a", METRIC_FORECAST, RESOURCE_CPU },
-		{ NOW, 1234.567, "::1", "a", METRIC_FORECAST_LEAD, RESOURCE_CPU },
+		{ NOW, 0.5, "::1", "a", METRIC_FORECAST_PROBABILITY, HALF_SECOND },
+		{ NOW, 90, "::1", "a", METRIC_FORECAST, HALF_SECOND },
+		{ NOW, 1234.567, "::1", "a", METRIC_FORECAST_LEAD, HALF_SECOND },
 	};
 	assert_parsed(body_parse_forecasts,
 	              "{\"data\": [{\"ipaddress\": \"::1\", \"process_name\": \"a\", \"type_data\": \"cpu\", \"probability\": 0.5,"

@@ -131,10 +131,10 @@ static int latest(struct store *unused, const struct query *query, struct store_
 {
 	(void)unused;
 	static const struct store_row kept[] = {
-		{ { KEEPER_IP, "alert" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
-		{ { KEEPER_IP, "collector 10.0.0.5" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 8000 } },
-		{ { KEEPER_IP, "collector" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 1 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
-		{ { KEEPER_IP, "no wish" }, { [RESOURCE_CPU] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
+		{ { KEEPER_IP, "alert" }, { [HALF_SECOND] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
+		{ { KEEPER_IP, "collector 10.0.0.5" }, { [HALF_SECOND] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 8000 } },
+		{ { KEEPER_IP, "collector" }, { [HALF_SECOND] = true }, { [RESOURCE_CPU] = 1 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
+		{ { KEEPER_IP, "no wish" }, { [HALF_SECOND] = true }, { [RESOURCE_CPU] = 0 }, { 0 }, { [RESOURCE_CPU] = 7000 } },
 	};
 	assert_int_equal(query->metric, METRIC_WISH);
 	/* VictoriaMetrics 1.112, of Debian 13, answers nothing where the end is past 32 bits of seconds. */

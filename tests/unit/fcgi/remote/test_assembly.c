@@ -18,7 +18,7 @@ enum { ROUNDS = 200, FACTS_MAX = 64 };
 /* A fact with its series, as an engine would tell it. */
 struct told_fact {
 	const char *ip, *process;
-	enum resource resource;
+	enum half half;
 	enum assembly_column column;
 	int64_t time_ms;
 	double value;
@@ -36,7 +36,7 @@ static int feed(struct assembly *answer, const struct told_fact facts[], size_t 
 		memset(ip, 'x', sizeof(ip));
 		memset(process, 'x', sizeof(process));
 		if (result == 0)
-			result = assembly_fact(answer, facts[i].resource, facts[i].column, (double)facts[i].time_ms, facts[i].value);
+			result = assembly_fact(answer, facts[i].half, facts[i].column, (double)facts[i].time_ms, facts[i].value);
 	}
 	return result;
 }
@@ -60,7 +60,7 @@ static const char *rows_of(const struct query *query, enum assembly_kind kind, c
 	for (size_t i = 0; i < rows.count; i++) {
 		const struct store_row *row = &rows.items[i];
 		tell_key(&text, &row->key);
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			text_printf(&text, " %s=", wire_resource_name((enum resource)j));
 			if (row->present[j])
 				text_printf(&text, "%.10g^%.10g@%lld", row->value[j], row->maximum[j], (long long)row->time_ms[j]);
@@ -167,7 +167,7 @@ static void test_answer_rows_means_need_a_sum_and_a_count(void **state)
 		{ { { "", "a", MEM, SUM, 0, 7 }, { "", "a", MEM, COUNT, 0, 2 } }, "a mem=3.5^0@0 cpu=-" },
 		{ { { "", "a", MEM, COUNT, 0, 2 }, { "", "a", MEM, SUM, 0, 7 } }, "a mem=3.5^0@0 cpu=-" },
 		{ { { "", "a", MEM, SUM, 0, 0 }, { "", "a", MEM, COUNT, 0, 9 } }, "a mem=0^0@0 cpu=-" },
-		/* Of another resource. */
+		/* Of another half. */
 		{ { { "", "a", MEM, SUM, 0, 7 }, { "", "a", CPU, COUNT, 0, 2 } }, "a mem=- cpu=0^0@0" },
 		/* Nothing to divide by. */
 		{ { { "", "a", MEM, SUM, 0, 7 }, { "", "a", MEM, COUNT, 0, 0 } }, "" },
@@ -467,7 +467,7 @@ static void test_answer_hosts_processes_of_the_newest_time_are_counted(void **st
 	struct told_fact facts[] = {
 		{ "10.0.0.1", "a", MEM, VALUE, 2000, 1 }, { "10.0.0.1", "a", CPU, VALUE, 2000, 1 },
 		{ "10.0.0.1", "b", CPU, VALUE, 2000, 1 }, { "10.0.0.1", "c", MEM, VALUE, 1000, 1 },
-		/* Of one process the resources may end apart. */
+		/* Of one process the halves may end apart. */
 		{ "10.0.0.1", "d", MEM, VALUE, 1999, 1 }, { "10.0.0.1", "d", CPU, VALUE, 2000, 1 },
 		{ "10.0.0.2", "a", MEM, VALUE, 3000, 1 }, { "10.0.0.2", "b", MEM, VALUE, 2999, 1 },
 		{ "10.0.0.3", "a", MEM, VALUE, 1000, 1 }, { "10.0.0.3", "b", MEM, VALUE, 2000, 1 },

@@ -22,7 +22,7 @@ static void test_influxql_append_mean_table(void **state)
 		{ QUERY(), 0, 0, "SELECT mean(value), max(value)" BOTH " GROUP BY process" },
 		{ QUERY(.without_maximum = true), 0, 0, "SELECT mean(value)" BOTH " GROUP BY process" },
 		{ QUERY(.by_host = true), 0, 0, "SELECT mean(value), max(value)" BOTH " GROUP BY process, ip" },
-		{ QUERY(.unwanted[RESOURCE_CPU] = true), 0, 0, "SELECT mean(value), max(value)" MEM " GROUP BY process" },
+		{ QUERY(.unwanted[HALF_SECOND] = true), 0, 0, "SELECT mean(value), max(value)" MEM " GROUP BY process" },
 		{ QUERY(.only = listed, .only_count = 2), 0, 2,
 		  "SELECT mean(value), max(value)" BOTH " AND ((process='a') OR (process='b\\'')) GROUP BY process" },
 		{ QUERY(.ip = "10.0.0.1", .process = "a'b\\%"), 0, 0,

@@ -8,7 +8,7 @@ enum { ROUNDS = 20000 };
 
 #define SAMPLE(process_, value_, time_) \
 	((struct sample){ .time_ms = (time_), .value = (value_), .ip = "10.0.0.5", .process = (process_), \
-	                  .metric = METRIC_USAGE, .resource = RESOURCE_CPU })
+	                  .metric = METRIC_USAGE, .half = HALF_SECOND })
 
 /* The line of one sample, without its line feed. */
 static const char *line_of(struct sample sample)
@@ -151,14 +151,14 @@ static void test_line_protocol_append_batch_is_a_line_a_sample(void **state)
 {
 	(void)state;
 	struct sample samples[] = {
-		{ 1000, 1.5, "10.0.0.1", "a", METRIC_USAGE, RESOURCE_MEM },
-		{ 1000, 2.5, "fe80::1", "a", METRIC_USAGE, RESOURCE_CPU },
-		{ 2000, 3, "2001:db8::1", "*", METRIC_ALARM, RESOURCE_CPU },
-		{ 2000, 4, "::", "b", METRIC_ALARM_SINCE, RESOURCE_MEM },
-		{ 2000, 5, "::ffff:1.2.3.4", "b", METRIC_ALARM_THRESHOLD, RESOURCE_MEM },
-		{ 1000, 6, "10.0.0.1", "a", METRIC_FORECAST, RESOURCE_MEM },
-		{ 1000, 0.5, "10.0.0.1", "a", METRIC_FORECAST_PROBABILITY, RESOURCE_CPU },
-		{ 1000, 600, "10.0.0.1", "a", METRIC_FORECAST_LEAD, RESOURCE_MEM },
+		{ 1000, 1.5, "10.0.0.1", "a", METRIC_USAGE, HALF_FIRST },
+		{ 1000, 2.5, "fe80::1", "a", METRIC_USAGE, HALF_SECOND },
+		{ 2000, 3, "2001:db8::1", "*", METRIC_ALARM, HALF_SECOND },
+		{ 2000, 4, "::", "b", METRIC_ALARM_SINCE, HALF_FIRST },
+		{ 2000, 5, "::ffff:1.2.3.4", "b", METRIC_ALARM_THRESHOLD, HALF_FIRST },
+		{ 1000, 6, "10.0.0.1", "a", METRIC_FORECAST, HALF_FIRST },
+		{ 1000, 0.5, "10.0.0.1", "a", METRIC_FORECAST_PROBABILITY, HALF_SECOND },
+		{ 1000, 600, "10.0.0.1", "a", METRIC_FORECAST_LEAD, HALF_FIRST },
 	};
 	const struct batch all = { .samples = samples, .count = COUNT_OF(samples) }, none = { 0 };
 	struct text text = TEXT_EMPTY;

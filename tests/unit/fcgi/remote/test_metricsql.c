@@ -33,7 +33,7 @@ static void test_metricsql_append_selector_table(void **state)
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct text text = TEXT_EMPTY;
-		metricsql_append_selector(&text, &cases[i].query, RESOURCE_MEM, cases[i].key, NOW_MS);
+		metricsql_append_selector(&text, &cases[i].query, HALF_FIRST, cases[i].key, NOW_MS);
 		assert_string_equal(text.data, cases[i].wanted);
 		text_free(&text);
 	}
@@ -54,7 +54,7 @@ static void test_metricsql_append_rollup_table(void **state)
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct text text = TEXT_EMPTY;
 		const struct query query = { .by_host = cases[i].by_host };
-		metricsql_append_rollup(&text, &query, RESOURCE_MEM, cases[i].maximum, 300000, NOW_MS);
+		metricsql_append_rollup(&text, &query, HALF_FIRST, cases[i].maximum, 300000, NOW_MS);
 		assert_string_equal(text.data, cases[i].wanted);
 		text_free(&text);
 	}
@@ -64,11 +64,11 @@ static void test_metricsql_append_newest_of_all_hosts_or_some(void **state)
 {
 	(void)state;
 	struct text text = TEXT_EMPTY, ips = TEXT_EMPTY;
-	metricsql_append_newest(&text, RESOURCE_MEM, &ips, 5000, NOW_MS);
+	metricsql_append_newest(&text, HALF_FIRST, &ips, 5000, NOW_MS);
 	assert_string_equal(text.data, "tlast_over_time(" MEM "}[5000ms])");
 	text_append(&ips, "10.0.0.1\0" "::1", 13);
 	text_reset(&text);
-	metricsql_append_newest(&text, RESOURCE_MEM, &ips, 5000, NOW_MS);
+	metricsql_append_newest(&text, HALF_FIRST, &ips, 5000, NOW_MS);
 	assert_string_equal(text.data, "tlast_over_time(" MEM ",ip=~\"10\\\\.0\\\\.0\\\\.1|::1\"}[5000ms])");
 	text_free(&text);
 	text_free(&ips);

@@ -449,7 +449,7 @@ static int append(struct stage *stage, size_t count, char words[static REMOTE_WO
 	struct sample *samples = calloc(count, sizeof(*samples));
 	assert_non_null(samples);
 	for (size_t i = 0; i < count; i++)
-		samples[i] = (struct sample){ (int64_t)i, 1, "10.0.0.1", process, METRIC_USAGE, RESOURCE_MEM };
+		samples[i] = (struct sample){ (int64_t)i, 1, "10.0.0.1", process, METRIC_USAGE, HALF_FIRST };
 	/* Over two batches, one of them big. */
 	const struct batch halves[] = { { .samples = samples, .count = count / 10 },
 		                            { .samples = samples + count / 10, .count = count - count / 10 } };

@@ -484,7 +484,7 @@ static void test_influxdb2_history_of_several_hosts_is_by_time_and_address(void 
 	            ",value,0,2026-11-22T14:21:53Z,3,fe80::1,bash\r\n,value,0,2026-11-22T14:22:03Z,6,fe80::1,bash\r\n"
 	            ",value,1,2026-11-22T14:21:53Z,2,10.0.0.2,bash\r\n"
 	            ",value,2,2026-11-22T14:21:53Z,1,10.0.0.1,bash\r\n,value,2,2026-11-22T14:22:03Z,5,10.0.0.1,bash\r\n\r\n");
-	assert_string_equal(history(f, QUERY(f, -1, 20000, .resource = CPU)), "bash 0=1 0=2 0=3 10000=5 10000=6");
+	assert_string_equal(history(f, QUERY(f, -1, 20000, .half = CPU)), "bash 0=1 0=2 0=3 10000=5 10000=6");
 	const char *asked = http_server_last(stage->server, QUERY_)->body;
 	assert_null(strstr(asked, "group(columns"));
 	assert_non_null(strstr(asked, "keep(columns: [\\\"process\\\", \\\"ip\\\", \\\"_time\\\", \\\"_value\\\"])"));
@@ -497,13 +497,13 @@ static void test_influxdb2_history_recorded_answer_is_points(void **state)
 	open_wire(stage);
 	f->base = EARLIER;
 	play_history_of(stage, "cpu_usage_percent");
-	assert_string_equal(history(f, QUERY(f, -1, 20000, .resource = CPU, .by_host = true)),
+	assert_string_equal(history(f, QUERY(f, -1, 20000, .half = CPU, .by_host = true)),
 	                    "10.0.0.1/bash 0=0 10000=12.25; 10.0.0.2/" NAME " 10000=100");
 	play_history_of(stage, "mem_usage_percent");
-	assert_string_equal(history(f, QUERY(f, -1, 20000, .resource = MEM)), NAME " 10000=3.25; bash 0=2.5 10000=1.5; x 10000=4");
+	assert_string_equal(history(f, QUERY(f, -1, 20000, .half = MEM)), NAME " 10000=3.25; bash 0=2.5 10000=1.5; x 10000=4");
 	/* Too many points are the asker's, and the next answer is whole. */
 	struct store_history answer;
-	struct query *query = QUERY(f, -1, 20000, .resource = MEM);
+	struct query *query = QUERY(f, -1, 20000, .half = MEM);
 	query->max_points = 3;
 	assert_int_equal(f->ops->history(f->store, query, &answer), -E2BIG);
 	query->max_points = 0;
@@ -564,7 +564,7 @@ static void test_influxdb2_reads_what_cannot_be_right_is_left_out(void **state)
 	open_wire(stage);
 	recorded_serve(stage->server, QUERY_, answer);
 	assert_string_equal(means(&stage->f, QUERY(&stage->f, 0, LATER)), "good mem=- cpu=5^0");
-	assert_string_equal(history(&stage->f, QUERY(&stage->f, 0, LATER, .resource = CPU)), "good 5000=5");
+	assert_string_equal(history(&stage->f, QUERY(&stage->f, 0, LATER, .half = CPU)), "good 5000=5");
 	assert_int_equal(captured_stderr_count("cannot be right"), 1);
 	assert_int_equal(health(stage), 0);
 }
@@ -685,13 +685,13 @@ static void test_influxdb2_reads_queries_ask_for_what_is_wanted(void **state)
 	ASKS(BOTH " and r._field == \"value\") |> filter(fn: (r) => (r.process == \"a\") or (r.process == \"b\")", NULL, "mean()", "max()");
 	latest(f, QUERY(f, 10000, 20000, .only = two, .only_count = 2));
 	ASKS(BOTH " and r._field == \"value\") |> filter(fn: (r) => (r.process == \"a\") or (r.process == \"b\")", NULL, "last()");
-	history(f, QUERY(f, 10000, 20000, .resource = CPU));
+	history(f, QUERY(f, 10000, 20000, .half = CPU));
 	ASKS(CPU_ALONE " and r._field == \"value\"", "aggregateWindow", "\"_time\"", "yield(name: \"value\")");
-	history(f, QUERY(f, 10000, 20000, .resource = CPU, .step_ms = 5000));
+	history(f, QUERY(f, 10000, 20000, .half = CPU, .step_ms = 5000));
 	ASKS(CPU_ALONE " and r._field == \"value\"", "fn: max", "aggregateWindow(every: 5000ms, ", "createEmpty: false",
 	     "timeSrc: \"_start\"");
 	assert_null(strstr(flux(stage), "\"ip\""));
-	history(f, QUERY(f, 10000, 20000, .resource = CPU, .step_ms = 5000, .aggregate = AGGREGATE_MAX, .by_host = true));
+	history(f, QUERY(f, 10000, 20000, .half = CPU, .step_ms = 5000, .aggregate = AGGREGATE_MAX, .by_host = true));
 	ASKS(CPU_ALONE " and r._field == \"value\"", "fn: mean", "aggregateWindow(every: 5000ms, fn: max, ", "\"ip\"");
 	/* From before 1970: there is nothing. */
 	means(f, QUERY(f, -5000, 20000));

@@ -414,13 +414,13 @@ static void test_influxdb3_history_recorded_answer_is_points(void **state)
 	open_wire(stage);
 	f->base = FROM;
 	play_query(stage, "v1-history-step-hosts");
-	assert_string_equal(history(f, QUERY(f, 0, TO - FROM, .resource = MEM, .step_ms = 10000, .by_host = true)),
+	assert_string_equal(history(f, QUERY(f, 0, TO - FROM, .half = MEM, .step_ms = 10000, .by_host = true)),
 	                    "10.0.0.1/bash 190000=2.5 200000=1.5 280000=2.5 300000=1.5; 10.0.0.2/" NAME " 200000=3.25 300000=3.25; "
 	                    "10.0.0.2/bash 300000=4; fe80::1/x 200000=4");
 	assert_asked(stage, "v1-history-step-hosts");
 	/* Samples of one time are as many as there are hosts. */
 	play_query(stage, "v1-history");
-	assert_string_equal(history(f, QUERY(f, 0, TO - FROM, .resource = MEM)),
+	assert_string_equal(history(f, QUERY(f, 0, TO - FROM, .half = MEM)),
 	                    NAME " 200000=3.25 300000=3.25; bash 190000=2.5 200000=1.5 289993=2.5 300000=1.5 300000=4; x 200000=4");
 }
 
@@ -434,7 +434,7 @@ static void test_influxdb3_history_recorded_duplicates_are_one(void **state)
 	answer_with(stage, QUERY_, 200, recorded_body(&answer));
 	text_free(&answer);
 	stage->f.base = FROM;
-	assert_string_equal(history(&stage->f, QUERY(&stage->f, 0, TO - FROM, .resource = MEM)), "a 200000=2; b 200000=4; c 200000=1");
+	assert_string_equal(history(&stage->f, QUERY(&stage->f, 0, TO - FROM, .half = MEM)), "a 200000=2; b 200000=4; c 200000=1");
 }
 
 /* A tag that is absent is an empty one: no series of ours. */
@@ -448,7 +448,7 @@ static void test_influxdb3_history_recorded_names_come_back(void **state)
 	text_free(&answer);
 	stage->f.base = FROM;
 	struct store_history names;
-	assert_int_equal(stage->f.ops->history(stage->f.store, QUERY(&stage->f, 0, TO - FROM, .resource = MEM), &names), 0);
+	assert_int_equal(stage->f.ops->history(stage->f.store, QUERY(&stage->f, 0, TO - FROM, .half = MEM), &names), 0);
 	static const char *const wanted[] = { "\" or true", "$process", "\\%", "a b", "a\"b", "a'b", "a,b", "a=b", "\xc3\xa9\xe4\xb8\xad\xf0\x9f\x98\x80" };
 	for (size_t i = 0; i < COUNT_OF(wanted); i++) {
 		size_t at = 0;

@@ -103,12 +103,12 @@ static void test_accumulate_mean_every_sample_weighs_the_same(void **state)
 	struct store_rows rows;
 	static const double mem[] = { 1, 2, 6 };
 	for (size_t i = 0; i < COUNT_OF(mem); i++)
-		accumulate_mean(&cells[1], RESOURCE_MEM, &mem[i], 1);
-	accumulate_mean(&cells[1], RESOURCE_CPU, &(const double){ 40 }, 1);
+		accumulate_mean(&cells[1], HALF_FIRST, &mem[i], 1);
+	accumulate_mean(&cells[1], HALF_SECOND, &(const double){ 40 }, 1);
 	assert_int_equal(accumulate_rows(cells, &grouping, &rows), 0);
 	assert_int_equal(rows.count, 1);
-	assert_true(rows.items[0].value[RESOURCE_MEM] == 3 && rows.items[0].maximum[RESOURCE_MEM] == 6);
-	assert_true(rows.items[0].value[RESOURCE_CPU] == 40 && rows.items[0].maximum[RESOURCE_CPU] == 40);
+	assert_true(rows.items[0].value[HALF_FIRST] == 3 && rows.items[0].maximum[HALF_FIRST] == 6);
+	assert_true(rows.items[0].value[HALF_SECOND] == 40 && rows.items[0].maximum[HALF_SECOND] == 40);
 	store_rows_free(&rows);
 	grouping_free(&grouping);
 }
@@ -121,12 +121,12 @@ static void test_accumulate_latest_order_of_arrival_does_not_matter(void **state
 	struct store_rows rows;
 	static const int64_t times[] = { 30, 10, 40, 20 };
 	for (size_t i = 0; i < COUNT_OF(times); i++)
-		accumulate_latest(&newest[0], RESOURCE_MEM, times[i], (double)times[i]);
-	accumulate_latest(&newest[0], RESOURCE_CPU, 10, 5);
+		accumulate_latest(&newest[0], HALF_FIRST, times[i], (double)times[i]);
+	accumulate_latest(&newest[0], HALF_SECOND, 10, 5);
 	assert_int_equal(accumulate_latest_rows(newest, &grouping, &rows), 0);
 	assert_int_equal(rows.count, 1);
-	assert_true(rows.items[0].value[RESOURCE_MEM] == 40 && rows.items[0].time_ms[RESOURCE_MEM] == 40);
-	assert_true(rows.items[0].value[RESOURCE_CPU] == 5 && rows.items[0].time_ms[RESOURCE_CPU] == 10);
+	assert_true(rows.items[0].value[HALF_FIRST] == 40 && rows.items[0].time_ms[HALF_FIRST] == 40);
+	assert_true(rows.items[0].value[HALF_SECOND] == 5 && rows.items[0].time_ms[HALF_SECOND] == 10);
 	store_rows_free(&rows);
 	grouping_free(&grouping);
 }

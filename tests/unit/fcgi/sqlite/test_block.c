@@ -12,7 +12,7 @@ enum { ENTRIES_MAX = 6000 };
 /* What an hour is to hold: entries as they were added, and the samples that count of them, sorted. */
 struct expected_sample {
 	uint32_t series, offset_ms;
-	enum resource resource;
+	enum half half;
 	size_t order;
 	double value;
 };
@@ -20,7 +20,7 @@ struct expected_sample {
 struct hour {
 	struct packing_entry entries[ENTRIES_MAX];
 	size_t count;
-	struct expected_sample samples[RESOURCE_COUNT * ENTRIES_MAX];
+	struct expected_sample samples[HALF_COUNT * ENTRIES_MAX];
 	size_t sample_count;
 	struct text packed, summaries;
 };
@@ -52,30 +52,30 @@ static int compare_samples(const void *left, const void *right)
 	const struct expected_sample *a = left, *b = right;
 	if (a->series != b->series)
 		return a->series < b->series ? -1 : 1;
-	if (a->resource != b->resource)
-		return a->resource < b->resource ? -1 : 1;
+	if (a->half != b->half)
+		return a->half < b->half ? -1 : 1;
 	if (a->offset_ms != b->offset_ms)
 		return a->offset_ms < b->offset_ms ? -1 : 1;
 	return a->order < b->order ? -1 : 1;
 }
 
-/* Finds the samples that count: the last one added of each series, resource and time. */
+/* Finds the samples that count: the last one added of each series, half and time. */
 static void expect_entries(struct hour *hour)
 {
 	struct expected_sample *samples = hour->samples;
 	size_t all = 0, count = 0;
 	for (size_t i = 0; i < hour->count; i++) {
 		const struct packing_entry *entry = &hour->entries[i];
-		for (int j = 0; j < RESOURCE_COUNT; j++)
+		for (int j = 0; j < HALF_COUNT; j++)
 			if (entry->present[j])
-				samples[all++] = (struct expected_sample){ entry->series, entry->offset_ms, (enum resource)j, i,
+				samples[all++] = (struct expected_sample){ entry->series, entry->offset_ms, (enum half)j, i,
 					                                   entry->value[j] };
 	}
 	qsort(samples, all, sizeof(*samples), compare_samples);
 	for (size_t i = 0; i < all; i++) {
 		const struct expected_sample *next = &samples[i + 1 < all ? i + 1 : i];
 		bool again = next != &samples[i] && samples[i].series == next->series &&
-		             samples[i].resource == next->resource && samples[i].offset_ms == next->offset_ms;
+		             samples[i].half == next->half && samples[i].offset_ms == next->offset_ms;
 		if (!again)
 			samples[count++] = samples[i];
 	}
@@ -135,7 +135,7 @@ static struct hour *any_hour(void)
 	for (int i = 1 + rand() % 12; i > 0; i--) {
 		series += 1 + (rand() % 4 ? 0 : (uint32_t)rand() % 1000000000);
 		enum course courses[] = { (enum course)(rand() % COURSE_COUNT), (enum course)(rand() % COURSE_COUNT) };
-		double before[RESOURCE_COUNT] = { (rand() % 100000) / 1000.0, 1 };
+		double before[HALF_COUNT] = { (rand() % 100000) / 1000.0, 1 };
 		int gaps = rand() % 3 ? 0 : 1 + rand() % 90, present = rand() % 4 ? 3 : 1 + rand() % 3;
 		uint32_t at = rand() % 2 ? 0 : (uint32_t)rand() % BLOCK_MS;
 		for (; at < BLOCK_MS && hour->count < ENTRIES_MAX; at += tick_ms) {
@@ -147,7 +147,7 @@ static struct hour *any_hour(void)
 				entry->offset_ms = (uint32_t)rand() % BLOCK_MS;
 			if (rand() % 30 == 0 && hour->count)
 				entry->offset_ms = entry[-1 - rand() % (int)hour->count].offset_ms; /* once more */
-			for (int j = 0; j < RESOURCE_COUNT; j++) {
+			for (int j = 0; j < HALF_COUNT; j++) {
 				entry->present[j] = present >> j & 1 && (gaps == 0 || rand() % 30);
 				entry->value[j] = before[j] = any_value(courses[j], before[j]);
 			}
@@ -176,14 +176,14 @@ static struct hour *any_sealed_hour(void)
 	}
 }
 
-/* The expected samples of a series and resource in [first_ms, end_ms). */
-static size_t find_expected(const struct hour *hour, uint32_t series, int resource, uint32_t first_ms, uint32_t end_ms,
+/* The expected samples of a series and half in [first_ms, end_ms). */
+static size_t find_expected(const struct hour *hour, uint32_t series, int half, uint32_t first_ms, uint32_t end_ms,
                             const struct expected_sample **ret_first)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < hour->sample_count; i++) {
 		const struct expected_sample *sample = &hour->samples[i];
-		if (sample->series != series || sample->resource != (enum resource)resource ||
+		if (sample->series != series || sample->half != (enum half)half ||
 		    sample->offset_ms < first_ms || sample->offset_ms >= end_ms)
 			continue;
 		if (count++ == 0)
@@ -194,11 +194,11 @@ static size_t find_expected(const struct hour *hour, uint32_t series, int resour
 
 static void assert_samples(const struct hour *hour, uint32_t series, uint32_t first_ms, uint32_t end_ms)
 {
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		const struct expected_sample *expected = NULL;
 		size_t count = find_expected(hour, series, i, first_ms, end_ms, &expected);
 		struct block_samples samples;
-		assert_int_equal(block_find_samples(reader, (enum resource)i, first_ms, end_ms, &samples), 0);
+		assert_int_equal(block_find_samples(reader, (enum half)i, first_ms, end_ms, &samples), 0);
 		assert_int_equal(samples.count, count);
 		for (size_t j = 0; j < count; j++) {
 			assert_int_equal(samples.offset_ms[j], expected[j].offset_ms);
@@ -248,12 +248,12 @@ static void test_block_find_samples_random_hours_come_back_bit_for_bit(void **st
 }
 
 /* Counts, sums and maxima of the expected samples in [first_ms, end_ms). Whether they are exact is that of the hour. */
-static struct block_summary summarize(const struct hour *hour, uint32_t series, int resource, uint32_t first_ms,
+static struct block_summary summarize(const struct hour *hour, uint32_t series, int half, uint32_t first_ms,
                                       uint32_t end_ms)
 {
 	const struct expected_sample *samples = NULL;
 	struct block_summary summary = { 0 };
-	summary.count = (uint32_t)find_expected(hour, series, resource, first_ms, end_ms, &samples);
+	summary.count = (uint32_t)find_expected(hour, series, half, first_ms, end_ms, &samples);
 	for (uint32_t i = 0; i < summary.count; i++) {
 		summary.sum += samples[i].value * 1000;
 		summary.maximum = samples[i].value > summary.maximum ? samples[i].value : summary.maximum;
@@ -261,10 +261,10 @@ static struct block_summary summarize(const struct hour *hour, uint32_t series, 
 	return summary;
 }
 
-static bool is_exact(const struct hour *hour, uint32_t series, int resource)
+static bool is_exact(const struct hour *hour, uint32_t series, int half)
 {
 	const struct expected_sample *samples = NULL;
-	size_t count = find_expected(hour, series, resource, 0, BLOCK_MS, &samples);
+	size_t count = find_expected(hour, series, half, 0, BLOCK_MS, &samples);
 	double sum = 0;
 	bool whole = true;
 	for (size_t i = 0; i < count; i++) {
@@ -292,7 +292,7 @@ static void assert_summary(const struct block_summary *summary, const struct blo
 
 static void assert_summaries(const struct hour *hour)
 {
-	struct block_summary summaries[RESOURCE_COUNT], steps[BLOCK_STEPS];
+	struct block_summary summaries[HALF_COUNT], steps[BLOCK_STEPS];
 	size_t index = 0;
 	uint32_t series;
 	assert_int_equal(block_read_summaries(reader, hour->summaries.data, hour->summaries.length), 0);
@@ -300,13 +300,13 @@ static void assert_summaries(const struct hour *hour)
 		assert_int_equal(block_next_summary(reader, &series, summaries), 1);
 		assert_int_equal(series, take_series(hour, &index));
 		bool steps_wanted = rand() % 3;
-		for (int i = RESOURCE_COUNT - 1; i >= 0; i--) {
+		for (int i = HALF_COUNT - 1; i >= 0; i--) {
 			bool exact = is_exact(hour, series, i);
 			struct block_summary expected = summarize(hour, series, i, 0, BLOCK_MS);
 			assert_summary(&summaries[i], &expected, exact);
 			if (!steps_wanted)
 				continue;
-			assert_int_equal(block_find_steps(reader, (enum resource)i, steps), 0);
+			assert_int_equal(block_find_steps(reader, (enum half)i, steps), 0);
 			for (uint32_t j = 0; j < BLOCK_STEPS; j++) {
 				expected = summarize(hour, series, i, j * BLOCK_STEP_MS, (j + 1) * BLOCK_STEP_MS);
 				assert_summary(&steps[j], &expected, exact);
@@ -360,7 +360,7 @@ static void test_block_builder_finish_nothing_is_an_hour_without_series(void **s
 {
 	(void)state;
 	struct packing_entry empty = { .offset_ms = 5, .series = 7 };
-	struct block_summary summaries[RESOURCE_COUNT];
+	struct block_summary summaries[HALF_COUNT];
 	uint32_t series;
 	for (int entries = 0; entries < 2; entries++) {
 		struct text packed = TEXT_EMPTY, text = TEXT_EMPTY;
@@ -397,7 +397,7 @@ static void test_block_builder_finish_usual_values_take_few_bytes(void **state)
 	struct text packed = TEXT_EMPTY, summaries = TEXT_EMPTY;
 	size_t samples = 0;
 	for (uint32_t tick = 0; tick < 360; tick++) {
-		for (uint32_t series = 1; series <= 150; series++, samples += RESOURCE_COUNT) {
+		for (uint32_t series = 1; series <= 150; series++, samples += HALF_COUNT) {
 			double mem = series % 3 ? series * 0.013 : (series * 10 + tick / (series % 40 + 5)) / 1000.0;
 			double cpu = series % 3 != 1 ? 0 : tick * series % 11 < 2 ? 0.1 : 0;
 			struct packing_entry entry = { tick * 10000, series, { true, true }, { mem, cpu } };
@@ -413,7 +413,7 @@ static void test_block_builder_finish_usual_values_take_few_bytes(void **state)
 /* Reads bytes that may be anything, from a copy of their own length. 0, or the error. */
 static int read_anything(const char *bytes, size_t length, bool are_summaries)
 {
-	struct block_summary summaries[RESOURCE_COUNT], steps[BLOCK_STEPS];
+	struct block_summary summaries[HALF_COUNT], steps[BLOCK_STEPS];
 	struct block_samples samples;
 	uint32_t series;
 	char *copy = malloc(length + !length);
@@ -423,9 +423,9 @@ static int read_anything(const char *bytes, size_t length, bool are_summaries)
 	int more = 1, result = are_summaries ? block_read_summaries(reader, copy, length) : block_read(reader, copy, length);
 	while (result == 0 && more == 1) {
 		more = are_summaries ? block_next_summary(reader, &series, summaries) : block_next_series(reader, &series);
-		for (int i = 0; i < RESOURCE_COUNT && more == 1 && result == 0; i++)
-			result = are_summaries ? block_find_steps(reader, (enum resource)i, steps)
-			                       : block_find_samples(reader, (enum resource)i, 0, BLOCK_MS, &samples);
+		for (int i = 0; i < HALF_COUNT && more == 1 && result == 0; i++)
+			result = are_summaries ? block_find_steps(reader, (enum half)i, steps)
+			                       : block_find_samples(reader, (enum half)i, 0, BLOCK_MS, &samples);
 	}
 	free(copy);
 	return result ? result : more;

@@ -32,7 +32,7 @@ static void assert_same(const struct packing_entry *a, const struct packing_entr
 {
 	assert_int_equal(a->offset_ms, b->offset_ms);
 	assert_int_equal(a->series, b->series);
-	for (int i = 0; i < RESOURCE_COUNT; i++) {
+	for (int i = 0; i < HALF_COUNT; i++) {
 		assert_int_equal(a->present[i], b->present[i]);
 		if (a->present[i])
 			assert_memory_equal(&a->value[i], &b->value[i], sizeof(double));
@@ -109,7 +109,7 @@ static size_t any_entries(struct packing_entry entries[ENTRIES_MAX])
 		series += 1 + (rand() % 3 ? 0 : (uint32_t)rand() % 100000);
 		int present = 1 + rand() % 3;
 		entries[i] = (struct packing_entry){ offset_ms, series, { present & 1, present & 2 }, { 0, 0 } };
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			if (entries[i].present[j])
 				entries[i].value[j] = any_value();
 		}

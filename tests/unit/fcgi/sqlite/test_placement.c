@@ -14,8 +14,8 @@ static const char *const processes[] = { "bash", "java", "cron", "sshd", "nginx"
 /* Whether a sample is in its place after another: an order that is told apart from the code's. */
 static bool follows(const struct placed *a, const struct placed *b)
 {
-	const int64_t left[] = { a->key, a->offset_ms, a->series->number, a->resource, a->order };
-	const int64_t right[] = { b->key, b->offset_ms, b->series->number, b->resource, b->order };
+	const int64_t left[] = { a->key, a->offset_ms, a->series->number, a->half, a->order };
+	const int64_t right[] = { b->key, b->offset_ms, b->series->number, b->half, b->order };
 	for (size_t i = 0; i < COUNT_OF(left); i++) {
 		if (left[i] != right[i])
 			return left[i] < right[i];
@@ -36,7 +36,7 @@ static void make_batches(bool mixed, struct sample samples[BATCHES][SAMPLES], st
 				.value = (double)(i * SAMPLES + j),
 				.ip = mixed ? ips[(size_t)rand() % COUNT_OF(ips)] : ip,
 				.process = processes[mixed ? (size_t)rand() % COUNT_OF(processes) : j / 2 % COUNT_OF(processes)],
-				.resource = (enum resource)(j % RESOURCE_COUNT),
+				.half = (enum half)(j % HALF_COUNT),
 			};
 		}
 		batches[i] = (struct batch){ .samples = samples[i], .count = count };
@@ -102,7 +102,7 @@ static void test_placement_entries_the_batch_that_came_last_counts(void **state)
 	assert_true(placed[0].key < placed[1].key);
 	assert_true(placed[1].key == placed[2].key);
 	assert_int_equal(placement_entries(placed + 1, 2, entries), 1);
-	assert_true(entries[0].value[RESOURCE_MEM] == 3);
+	assert_true(entries[0].value[HALF_FIRST] == 3);
 	dictionary_free(&dictionary);
 }
 

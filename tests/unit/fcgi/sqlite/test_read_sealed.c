@@ -24,7 +24,7 @@ static struct model {
 	struct known {
 		int64_t time_ms;
 		double value;
-		uint8_t host, process, resource;
+		uint8_t host, process, half;
 	} samples[SAMPLES_MAX];
 	size_t count;
 } model;
@@ -42,9 +42,9 @@ static bool once_in(int times)
 /* ---- what is written ---- */
 
 /* Each series is of one kind, so that all kinds of columns are met. */
-static double draw_value(size_t host, size_t process, int resource)
+static double draw_value(size_t host, size_t process, int half)
 {
-	switch ((host + 2 * process + 3 * (size_t)resource) % 7) {
+	switch ((host + 2 * process + 3 * (size_t)half) % 7) {
 	case 0:
 		return 0;
 	case 1:
@@ -68,7 +68,7 @@ static void remember(const struct known *sample)
 	for (size_t i = 0; i < model.count; i++) {
 		struct known *known = &model.samples[i];
 		if (known->time_ms == sample->time_ms && known->host == sample->host && known->process == sample->process &&
-		    known->resource == sample->resource) {
+		    known->half == sample->half) {
 			known->value = sample->value;
 			return;
 		}
@@ -93,15 +93,15 @@ static void write_waiting(struct fixture *f)
 static void put_tick(struct fixture *f, size_t host, int64_t time_ms, int missing)
 {
 	for (size_t process = 0; process < PROCESSES; process++) {
-		for (int resource = 0; resource < RESOURCE_COUNT; resource++) {
+		for (int half = 0; half < HALF_COUNT; half++) {
 			const struct known known = {
-				.time_ms = time_ms, .value = draw_value(host, process, resource),
-				.host = (uint8_t)host, .process = (uint8_t)process, .resource = (uint8_t)resource,
+				.time_ms = time_ms, .value = draw_value(host, process, half),
+				.host = (uint8_t)host, .process = (uint8_t)process, .half = (uint8_t)half,
 			};
 			if (once_in(missing))
 				continue;
 			remember(&known);
-			waiting[waiting_count++] = SAMPLE(ips[host], processes[process], (enum resource)resource, time_ms, known.value);
+			waiting[waiting_count++] = SAMPLE(ips[host], processes[process], (enum half)half, time_ms, known.value);
 		}
 	}
 	if (waiting_count > COUNT_OF(waiting) / 8)
@@ -206,19 +206,19 @@ static void tell_name(struct text *text, const struct query *query, size_t host,
 
 static const char *want_means(const struct query *query)
 {
-	struct sum sums[HOSTS][PROCESSES][RESOURCE_COUNT] = { 0 };
+	struct sum sums[HOSTS][PROCESSES][HALF_COUNT] = { 0 };
 	struct text text = TEXT_EMPTY;
 	for (size_t i = 0; i < model.count; i++) {
 		const struct known *sample = &model.samples[i];
 		if (is_wanted(query, sample))
-			add(&sums[query->by_host ? sample->host : 0][sample->process][sample->resource], sample->value);
+			add(&sums[query->by_host ? sample->host : 0][sample->process][sample->half], sample->value);
 	}
 	for (size_t i = 0; i < HOSTS * PROCESSES; i++) {
 		const struct sum *both = sums[i / PROCESSES][i % PROCESSES];
 		if (both[MEM].count + both[CPU].count == 0)
 			continue;
 		tell_name(&text, query, i / PROCESSES, i % PROCESSES);
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			text_append_char(&text, ' ');
 			if (both[j].count == 0)
 				continue;
@@ -239,7 +239,7 @@ static const char *read_means(struct fixture *f, const struct query *query)
 	for (size_t i = 0; i < rows.count; i++) {
 		const struct store_row *row = &rows.items[i];
 		text_printf(&text, "%s/%s", row->key.ip ? row->key.ip : "", row->key.process);
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			text_append_char(&text, ' ');
 			if (!row->present[j])
 				continue;
@@ -255,18 +255,18 @@ static const char *read_means(struct fixture *f, const struct query *query)
 
 static const char *want_latest(const struct query *query)
 {
-	const struct known *newest[HOSTS][PROCESSES][RESOURCE_COUNT] = { 0 };
+	const struct known *newest[HOSTS][PROCESSES][HALF_COUNT] = { 0 };
 	struct text text = TEXT_EMPTY;
 	for (size_t i = 0; i < model.count; i++) {
-		const struct known *sample = &model.samples[i], **place = &newest[sample->host][sample->process][sample->resource];
+		const struct known *sample = &model.samples[i], **place = &newest[sample->host][sample->process][sample->half];
 		if (is_wanted(query, sample) && (!*place || (*place)->time_ms < sample->time_ms))
 			*place = sample;
 	}
-	for (size_t i = 0; i < HOSTS * PROCESSES * RESOURCE_COUNT; i++) {
-		const struct known *sample = newest[i / RESOURCE_COUNT / PROCESSES][i / RESOURCE_COUNT % PROCESSES][i % RESOURCE_COUNT];
+	for (size_t i = 0; i < HOSTS * PROCESSES * HALF_COUNT; i++) {
+		const struct known *sample = newest[i / HALF_COUNT / PROCESSES][i / HALF_COUNT % PROCESSES][i % HALF_COUNT];
 		if (!sample)
 			continue;
-		text_printf(&text, "%s/%s %d %lld=", ips[sample->host], processes[sample->process], sample->resource, (long long)sample->time_ms);
+		text_printf(&text, "%s/%s %d %lld=", ips[sample->host], processes[sample->process], sample->half, (long long)sample->time_ms);
 		json_append_number(&text, sample->value);
 		text_append_char(&text, '\n');
 	}
@@ -278,13 +278,13 @@ static const char *read_latest_values(struct fixture *f, const struct query *que
 	struct store_rows rows;
 	struct text text = TEXT_EMPTY;
 	assert_int_equal(f->ops->latest(f->store, query, &rows), 0);
-	for (size_t i = 0; i < rows.count * RESOURCE_COUNT; i++) {
-		const struct store_row *row = &rows.items[i / RESOURCE_COUNT];
-		int resource = (int)(i % RESOURCE_COUNT);
-		if (!row->present[resource])
+	for (size_t i = 0; i < rows.count * HALF_COUNT; i++) {
+		const struct store_row *row = &rows.items[i / HALF_COUNT];
+		int half = (int)(i % HALF_COUNT);
+		if (!row->present[half])
 			continue;
-		text_printf(&text, "%s/%s %d %lld=", row->key.ip, row->key.process, resource, (long long)row->time_ms[resource]);
-		json_append_number(&text, row->value[resource]);
+		text_printf(&text, "%s/%s %d %lld=", row->key.ip, row->key.process, half, (long long)row->time_ms[half]);
+		json_append_number(&text, row->value[half]);
 		text_append_char(&text, '\n');
 	}
 	store_rows_free(&rows);
@@ -333,7 +333,7 @@ static uint64_t want_history(const struct query *query)
 		size_t count = 0, used = 0;
 		for (size_t i = 0; i < model.count; i++) {
 			const struct known *sample = &model.samples[i];
-			if (!is_wanted(query, sample) || sample->resource != query->resource || (query->by_host && sample->host != host))
+			if (!is_wanted(query, sample) || sample->half != query->half || (query->by_host && sample->host != host))
 				continue;
 			points[count] = (struct point){ .time_ms = sample->time_ms, .process = sample->process, .host = sample->host };
 			if (query->step_ms) {
@@ -401,9 +401,9 @@ static uint64_t read_history_hash(struct fixture *f, const struct query *query)
 static void compare_one(struct fixture *f, struct query *query)
 {
 	char asked[256];
-	snprintf(asked, sizeof(asked), "(%lld, %lld] ip %s process %s by_host %d resource %d step %lld aggregate %d only %zu",
+	snprintf(asked, sizeof(asked), "(%lld, %lld] ip %s process %s by_host %d half %d step %lld aggregate %d only %zu",
 	         (long long)query->from_ms, (long long)query->to_ms, query->ip ? query->ip : "-",
-	         query->process ? query->process : "-", query->by_host, query->resource, (long long)query->step_ms,
+	         query->process ? query->process : "-", query->by_host, query->half, (long long)query->step_ms,
 	         query->aggregate, query->only_count);
 	if (want_history(query) != read_history_hash(f, query))
 		fail_msg("%s: the history is another", asked);
@@ -424,7 +424,7 @@ static void compare_answers(struct fixture *f, int times, bool samples)
 		struct query query = {
 			.metric = METRIC_USAGE, .from_ms = draw_time(), .to_ms = draw_time(),
 			.ip = once_in(3) ? ips[below(HOSTS)] : NULL, .process = once_in(3) ? processes[below(PROCESSES)] : NULL,
-			.by_host = once_in(2), .resource = (enum resource)below(RESOURCE_COUNT), .max_points = 1000000,
+			.by_host = once_in(2), .half = (enum half)below(HALF_COUNT), .max_points = 1000000,
 			.step_ms = steps[samples ? below(COUNT_OF(steps)) : 1 + below(COUNT_OF(steps) - 1)], .aggregate = once_in(2) ? AGGREGATE_MAX : AGGREGATE_MEAN,
 		};
 		if (query.from_ms > query.to_ms && !once_in(20)) {

@@ -56,7 +56,7 @@ struct world {
 	struct moment start;
 	int64_t base; /* the first hour of the model */
 	int64_t now;
-	float model[HOSTS][PROCESSES][RESOURCE_COUNT][TICKS]; /* NAN: nothing */
+	float model[HOSTS][PROCESSES][HALF_COUNT][TICKS]; /* NAN: nothing */
 };
 
 static struct moment moment_of(const struct world *w)
@@ -138,12 +138,12 @@ static int put(struct world *w, int host, int tick, unsigned processes, double v
 	size_t count = 0;
 	snprintf(ip, sizeof(ip), "10.0.0.%d", host);
 	for (int i = 0; i < PROCESSES; i++) {
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			if (!(processes & 1U << (2 * i + j)))
 				continue;
 			samples[count++] = (struct sample){
 				.time_ms = w->base + tick * (int64_t)GRID_MS + host, .ip = ip, .process = names[i],
-				.metric = METRIC_USAGE, .resource = (enum resource)j, .value = value + i + j,
+				.metric = METRIC_USAGE, .half = (enum half)j, .value = value + i + j,
 			};
 		}
 	}
@@ -151,7 +151,7 @@ static int put(struct world *w, int host, int tick, unsigned processes, double v
 	const struct batch *const batches[] = { &batch };
 	int result = write_append(w->appender, batches, 1, moment_of(w));
 	for (size_t i = 0; i < count && result == 0; i++)
-		w->model[host][samples[i].process[1] - '0'][samples[i].resource][tick] = (float)samples[i].value;
+		w->model[host][samples[i].process[1] - '0'][samples[i].half][tick] = (float)samples[i].value;
 	return result;
 }
 
@@ -192,7 +192,7 @@ static int64_t ask(const struct world *w, const char *sql)
 struct found {
 	const struct world *w;
 	int host_of[64], process_of[64]; /* by number */
-	float values[HOSTS][PROCESSES][RESOURCE_COUNT][TICKS];
+	float values[HOSTS][PROCESSES][HALF_COUNT][TICKS];
 	struct block_reader *reader;
 };
 
@@ -209,13 +209,13 @@ static void find_numbers(struct found *found, sqlite3 *connection)
 	sqlite3_finalize(statement);
 }
 
-static void found_value(struct found *found, uint32_t host_number, uint32_t series, int64_t time_ms, int resource, double value)
+static void found_value(struct found *found, uint32_t host_number, uint32_t series, int64_t time_ms, int half, double value)
 {
 	int host = found->host_of[host_number];
 	int64_t offset_ms = time_ms - found->w->base - host;
 	assert_int_equal(offset_ms % GRID_MS, 0);
 	assert_true(offset_ms >= 0 && offset_ms / GRID_MS < TICKS);
-	found->values[host][found->process_of[series]][resource][offset_ms / GRID_MS] = (float)value;
+	found->values[host][found->process_of[series]][half][offset_ms / GRID_MS] = (float)value;
 }
 
 static void read_block(struct found *found, int64_t key, sqlite3_stmt *statement, int column)
@@ -224,9 +224,9 @@ static void read_block(struct found *found, int64_t key, sqlite3_stmt *statement
 	assert_int_equal(block_read(found->reader, sqlite3_column_blob(statement, column),
 	                            (size_t)sqlite3_column_bytes(statement, column)), 0);
 	while (block_next_series(found->reader, &series) == 1) {
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			struct block_samples samples;
-			assert_int_equal(block_find_samples(found->reader, (enum resource)j, 0, BLOCK_MS, &samples), 0);
+			assert_int_equal(block_find_samples(found->reader, (enum half)j, 0, BLOCK_MS, &samples), 0);
 			for (size_t i = 0; i < samples.count; i++)
 				found_value(found, host, series, placement_hour_ms(key) + samples.offset_ms[i], j, samples.value[i]);
 		}
@@ -235,14 +235,14 @@ static void read_block(struct found *found, int64_t key, sqlite3_stmt *statement
 
 static void check_summaries(struct found *found, int64_t key, sqlite3_stmt *statement, int column)
 {
-	struct block_summary hour[RESOURCE_COUNT];
+	struct block_summary hour[HALF_COUNT];
 	uint32_t series;
 	int host = found->host_of[key & PLACEMENT_HOST_MAX];
 	int64_t first = (placement_hour_ms(key) - found->w->base) / GRID_MS;
 	assert_int_equal(block_read_summaries(found->reader, sqlite3_column_blob(statement, column),
 	                                      (size_t)sqlite3_column_bytes(statement, column)), 0);
 	while (block_next_summary(found->reader, &series, hour) == 1) {
-		for (int j = 0; j < RESOURCE_COUNT; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			const float *values = found->values[host][found->process_of[series]][j];
 			int count = 0;
 			for (int i = 0; i < HOUR / GRID_MS; i++)
@@ -279,7 +279,7 @@ static void check(const struct world *w)
 		int64_t key = sqlite3_column_int64(statement, 0);
 		struct packing_reader reader = packing_read(sqlite3_column_blob(statement, 1), (size_t)sqlite3_column_bytes(statement, 1));
 		while (packing_next(&reader) == 1) {
-			for (int j = 0; j < RESOURCE_COUNT; j++) {
+			for (int j = 0; j < HALF_COUNT; j++) {
 				if (reader.entry.present[j])
 					found_value(found, (uint32_t)(key & PLACEMENT_HOST_MAX), reader.entry.series,
 					            placement_start_ms(key) + reader.entry.offset_ms, j, reader.entry.value[j]);
@@ -339,7 +339,7 @@ static void test_seal_late_rows_count_over_the_block_and_are_merged(void **state
 	w->now += 11 * MINUTE;
 	seal_all(w);
 	assert_int_equal(ask(w, "SELECT count(*) FROM sample"), 0);
-	/* One resource of one process alone: the rest keeps what the block has; and a time that it has not. */
+	/* One half of one process alone: the rest keeps what the block has; and a time that it has not. */
 	assert_int_equal(put(w, 1, 100, 1, 77.5), 0);
 	assert_int_equal(put(w, 1, 101, 0xff, 78.5), 0); /* in the same row */
 	assert_int_equal(put(w, 1, 100, 1, 79.5), 0);
@@ -801,7 +801,7 @@ static struct world *set_up_version_1(void)
 	for (int host = 0; host < 3; host++) {
 		for (int tick = 0; tick < 150 * MINUTE / GRID_MS; tick += MINUTE / GRID_MS) {
 			for (int i = 0; i < PROCESSES; i++) {
-				for (int j = 0; j < RESOURCE_COUNT; j++)
+				for (int j = 0; j < HALF_COUNT; j++)
 					w->model[host][i][j][tick] = (float)(tick % 7 + host / 8.0 + i + j);
 			}
 		}

@@ -263,7 +263,7 @@ static void test_sqlite_append_old_alarms_are_deleted(void **state)
 	assert_int_equal(append(f, &alarm, 1), 0);
 	f->now += 2 * DAY;
 	/* The metrics take turns. */
-	for (int i = 0; i < METRIC_COUNT; i++)
+	for (int i = 0; i < METRIC_NAMED_COUNT; i++)
 		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 2 * DAY, 1));
 	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), 1);
 }
@@ -273,7 +273,7 @@ static void test_sqlite_append_forecasts_are_deleted_after_hours(void **state)
 	struct fixture *f = *state;
 	static const enum metric forecasts[] = { METRIC_FORECAST, METRIC_FORECAST_PROBABILITY, METRIC_FORECAST_LEAD,
 	                                        METRIC_FORECAST_FULL };
-	for (int metric = 0; metric < METRIC_COUNT; metric++) {
+	for (int metric = 0; metric < METRIC_NAMED_COUNT; metric++) {
 		struct sample sample = SAMPLE("10.0.0.1", "a", CPU, f->base + 1000, 0.5);
 		sample.metric = (enum metric)metric;
 		struct batch batch = { .samples = &sample, .count = 1 };
@@ -281,13 +281,13 @@ static void test_sqlite_append_forecasts_are_deleted_after_hours(void **state)
 		assert_int_equal(append_batches(f, batches, 1), 0);
 	}
 	f->now = f->base + 4 * HOUR;
-	for (int i = 0; i < METRIC_COUNT; i++)
+	for (int i = 0; i < METRIC_NAMED_COUNT; i++)
 		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
-	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), METRIC_COUNT);
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), METRIC_NAMED_COUNT);
 	f->now += 11000;
-	for (int i = 0; i < METRIC_COUNT; i++)
+	for (int i = 0; i < METRIC_NAMED_COUNT; i++)
 		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
-	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), METRIC_COUNT - COUNT_OF(forecasts));
+	assert_int_equal(count_rows(f, "SELECT count(*) FROM sample"), METRIC_NAMED_COUNT - COUNT_OF(forecasts));
 	for (size_t i = 0; i < COUNT_OF(forecasts); i++) {
 		struct query *query = QUERY(f, -1, DAY);
 		query->metric = forecasts[i];
@@ -372,7 +372,7 @@ static void test_sqlite_append_clock_jumps_ahead_and_back_nothing_is_deleted(voi
 	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
 	listen_begin();
 	f->wrong = 30 * DAY;
-	for (int i = 0; i < METRIC_COUNT; i++) {
+	for (int i = 0; i < METRIC_NAMED_COUNT; i++) {
 		f->now += 10000;
 		PUT(f, SAMPLE("10.0.0.1", "a", MEM, f->now - f->base + f->wrong, 7));
 	}
@@ -401,7 +401,7 @@ static void test_sqlite_append_clock_jumps_at_first_nothing_is_deleted(void **st
 	listen_begin();
 	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.2", "b", MEM, 1000, 2));
 	f->wrong = 30 * DAY;
-	for (int i = 0; i < METRIC_COUNT; i++)
+	for (int i = 0; i < METRIC_NAMED_COUNT; i++)
 		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 30 * DAY + i, 7));
 	f->wrong = 0;
 	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 3000, 1));
