@@ -1,13 +1,16 @@
 #include "collector/batch.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
 #include "common/wire.h"
 
+/* What a batch has of the further ones; those that it has not are missing. */
 struct packed_values {
 	int32_t thousandths[RESOURCE_LIMITED];
+	float further[RESOURCE_FURTHER];
 };
 
 /* A value is never that small: nothing but kills is taken for them. */
@@ -18,26 +21,45 @@ struct packed_kills {
 	int32_t count;
 };
 
+/* Bytes of the values that stand before a name. */
+static size_t packed_size(size_t further)
+{
+	return offsetof(struct packed_values, further) + further * sizeof(float);
+}
+
+static struct packed_values pack(const struct rate *value)
+{
+	struct packed_values packed;
+	memcpy(packed.thousandths, value->thousandths, sizeof(packed.thousandths));
+	for (int i = 0; i < RESOURCE_FURTHER; i++)
+		packed.further[i] = value->has_further ? value->further[i] : (float)RATE_MISSING;
+	return packed;
+}
+
 struct batch *batch_pack(const struct stamp *stamp, const struct rate *values, size_t count, const struct oom_list *killed)
 {
 	static const struct oom_list nobody;
 	const struct oom_list *kills = killed ? killed : &nobody;
-	size_t size = 0;
+	size_t size = 0, further = 0;
 	for (size_t i = 0; i < count; i++)
-		size += sizeof(struct packed_values) + strlen(values[i].name) + 1;
+		further = values[i].has_further ? RESOURCE_FURTHER : further;
+	size_t values_size = packed_size(further);
+	for (size_t i = 0; i < count; i++)
+		size += values_size + strlen(values[i].name) + 1;
 	for (size_t i = 0; i < kills->count; i++)
 		size += sizeof(struct packed_kills) + strlen(kills->items[i].name) + 1;
 	struct batch *batch = malloc(sizeof(*batch) + size);
 	if (!batch)
 		return NULL;
-	*batch = (struct batch){ .stamp = *stamp, .count = count, .size = size };
+	*batch = (struct batch){ .stamp = *stamp, .count = count, .further = further, .size = size };
 
 	char *at = batch->packed;
 	for (size_t i = 0; i < count; i++) {
 		size_t length = strlen(values[i].name) + 1;
-		memcpy(at, values[i].thousandths, sizeof(struct packed_values));
-		memcpy(at + sizeof(struct packed_values), values[i].name, length);
-		at += sizeof(struct packed_values) + length;
+		const struct packed_values packed = pack(&values[i]);
+		memcpy(at, &packed, values_size);
+		memcpy(at + values_size, values[i].name, length);
+		at += values_size + length;
 	}
 	for (size_t i = 0; i < kills->count; i++) {
 		const struct packed_kills packed = { KILLS_MARK, kills->items[i].count };
@@ -49,11 +71,14 @@ struct batch *batch_pack(const struct stamp *stamp, const struct rate *values, s
 	return batch;
 }
 
-/* Reads one name's values and returns the next one's place. */
-static const char *unpack(const char *at, struct packed_values *ret_values, const char **ret_name)
+/* Reads one name's values and returns the next one's place. A later version may have left more of them than are known. */
+static const char *unpack(const struct batch *batch, const char *at, struct packed_values *ret_values, const char **ret_name)
 {
-	memcpy(ret_values, at, sizeof(*ret_values));
-	*ret_name = at + sizeof(*ret_values);
+	size_t known = batch->further < RESOURCE_FURTHER ? batch->further : RESOURCE_FURTHER;
+	memcpy(ret_values, at, packed_size(known));
+	for (size_t i = known; i < RESOURCE_FURTHER; i++)
+		ret_values->further[i] = (float)RATE_MISSING;
+	*ret_name = at + packed_size(batch->further);
 	return *ret_name + strlen(*ret_name) + 1;
 }
 
@@ -63,8 +88,19 @@ static const char *skip(const struct batch *batch, size_t count)
 	const char *name;
 	const char *at = batch->packed;
 	for (size_t i = 0; i < count; i++)
-		at = unpack(at, &values, &name);
+		at = unpack(batch, at, &values, &name);
 	return at;
+}
+
+/* Whether a value is there, and which; `resource` is any. What a disk has kept may be no number. */
+static bool find_value(const struct packed_values *values, size_t resource, double *ret_value)
+{
+	if (resource < RESOURCE_LIMITED) {
+		*ret_value = values->thousandths[resource] / 1000.0;
+		return values->thousandths[resource] != RATE_MISSING;
+	}
+	*ret_value = (double)values->further[resource - RESOURCE_LIMITED];
+	return *ret_value >= 0 && *ret_value <= WIRE_VALUE_MAX;
 }
 
 /* Passes over a name that `size` bytes stand before. NULL: it is not whole. */
@@ -80,7 +116,7 @@ bool batch_is_sound(const struct batch *batch)
 {
 	const char *at = batch->packed, *end = batch->packed + batch->size;
 	for (size_t i = 0; i < batch->count && at; i++)
-		at = pass(at, end, sizeof(struct packed_values));
+		at = pass(at, end, packed_size(batch->further));
 	while (at && at < end) {
 		struct packed_kills kills;
 		const char *next = pass(at, end, sizeof(kills));
@@ -106,15 +142,16 @@ size_t batch_samples(const struct batch *batch, size_t first, size_t count)
 	const char *name;
 	const char *at = skip(batch, first);
 	size_t samples = 0;
+	double value;
 	for (size_t i = 0; i < count; i++) {
-		at = unpack(at, &values, &name);
-		for (int resource = 0; resource < RESOURCE_LIMITED; resource++)
-			samples += values.thousandths[resource] != RATE_MISSING;
+		at = unpack(batch, at, &values, &name);
+		for (size_t resource = 0; resource < RESOURCE_COUNT; resource++)
+			samples += find_value(&values, resource, &value);
 	}
 	return samples;
 }
 
-static void append_data(const struct batch *batch, const char *at, size_t count, struct text *text)
+static size_t append_data(const struct batch *batch, const char *at, size_t count, size_t resources, struct text *text)
 {
 	struct text start = TEXT_EMPTY; /* what all items start with */
 	text_append_string(&start, "{\"timestamp\":");
@@ -123,64 +160,81 @@ static void append_data(const struct batch *batch, const char *at, size_t count,
 
 	struct packed_values values;
 	const char *name;
-	const char *comma = "";
+	size_t samples = 0;
+	double value;
 	text_append_string(text, "\"data\":[");
 	for (size_t i = 0; i < count; i++) {
-		at = unpack(at, &values, &name);
-		for (int resource = 0; resource < RESOURCE_LIMITED; resource++) {
-			if (values.thousandths[resource] == RATE_MISSING)
+		at = unpack(batch, at, &values, &name);
+		for (size_t resource = 0; resource < resources; resource++) {
+			if (!find_value(&values, resource, &value))
 				continue;
-			text_append_string(text, comma);
+			text_append_string(text, samples ? "," : "");
 			text_append(text, start.data ? start.data : "", start.length);
-			json_append_number(text, values.thousandths[resource] / 1000.0);
+			json_append_number(text, value);
 			text_append_string(text, ",\"process_name\":");
 			json_append_string(text, name);
 			text_append_string(text, ",\"type_data\":\"");
 			text_append_string(text, wire_resource_name((enum resource)resource));
 			text_append_string(text, "\"}");
-			comma = ",";
+			samples++;
 		}
 	}
 	text_append_char(text, ']');
 	if (text_failed(&start))
 		text->failed = true;
 	text_free(&start);
+	return samples;
 }
 
-static void append_processes(const struct batch *batch, const char *at, size_t count, struct text *text)
+/* How many of the values are to be written: those with limits, and up to the last further one that is there; 0: there is
+ * none at all. */
+static size_t count_places(const struct packed_values *values, size_t resources)
+{
+	double value;
+	while (resources > 0 && !find_value(values, resources - 1, &value))
+		resources--;
+	return resources > 0 && resources < RESOURCE_LIMITED ? RESOURCE_LIMITED : resources;
+}
+
+static size_t append_processes(const struct batch *batch, const char *at, size_t count, size_t resources, struct text *text)
 {
 	struct packed_values values;
 	const char *name;
 	const char *comma = "";
+	size_t samples = 0;
+	double value;
 	text_append_string(text, "\"timestamp\":");
 	json_append_seconds(text, batch->stamp.time_ms);
 	text_append_string(text, ",\"processes\":{");
 	for (size_t i = 0; i < count; i++) {
-		at = unpack(at, &values, &name);
-		if (values.thousandths[RESOURCE_MEM] == RATE_MISSING && values.thousandths[RESOURCE_CPU] == RATE_MISSING)
+		at = unpack(batch, at, &values, &name);
+		size_t places = count_places(&values, resources);
+		if (places == 0)
 			continue;
 		text_append_string(text, comma);
 		json_append_string(text, name);
-		for (int resource = 0; resource < RESOURCE_LIMITED; resource++) {
+		for (size_t resource = 0; resource < places; resource++) {
+			bool known = find_value(&values, resource, &value);
 			text_append_string(text, resource ? "," : ":[");
-			if (values.thousandths[resource] == RATE_MISSING)
-				text_append_string(text, "null");
+			if (known)
+				json_append_number(text, value);
 			else
-				json_append_number(text, values.thousandths[resource] / 1000.0);
+				text_append_string(text, "null");
+			samples += known;
 		}
 		text_append_char(text, ']');
 		comma = ",";
 	}
 	text_append_char(text, '}');
+	return samples;
 }
 
-void batch_append_json(const struct batch *batch, size_t first, size_t count, bool by_process, struct text *text)
+size_t batch_append_json(const struct batch *batch, size_t first, size_t count, struct batch_form form, struct text *text)
 {
 	const char *at = skip(batch, first);
-	if (by_process)
-		append_processes(batch, at, count, text);
-	else
-		append_data(batch, at, count, text);
+	size_t further = form.further < RESOURCE_FURTHER ? form.further : RESOURCE_FURTHER;
+	return form.by_process ? append_processes(batch, at, count, RESOURCE_LIMITED + further, text) :
+	                         append_data(batch, at, count, RESOURCE_LIMITED + further, text);
 }
 
 void batch_append_kills(const struct batch *batch, struct text *text)

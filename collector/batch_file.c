@@ -16,13 +16,15 @@
 enum { NAME_SIZE = 48 };
 enum { PACKED_MAX = 256 << 20 }; /* bytes: a million processes would be 30 MiB */
 
-_Static_assert(RESOURCE_LIMITED == 2, "files with values of another number of them have another magic");
-static const char magic[8] = "vigie 1\n";
+/* Of batches without further resources, and with some: an earlier version takes these for damaged. */
+static const char magics[2][8] = { "vigie 1\n", "vigie 2\n" };
+
+enum { SETTLED = 1, FURTHER_SHIFT = 1, FURTHER_MAX = 1000 };
 
 struct header {
 	char magic[8];
 	uint32_t checksum; /* CRC-32 of all that follows it */
-	uint32_t settled;
+	uint32_t form; /* SETTLED, and from the next bit on how many further resources each name has */
 	int64_t time_ms, boot_ms;
 	uint64_t boot_id;
 	uint64_t count, size; /* of the packed values */
@@ -62,7 +64,7 @@ struct batch_file batch_file_of(const struct batch *batch, uint64_t number)
 
 static uint32_t checksum_of(const struct header *header, const char *packed)
 {
-	const char *rest = (const char *)&header->settled;
+	const char *rest = (const char *)&header->form;
 	uLong checksum = crc32(0, (const Bytef *)rest, (uInt)((const char *)(header + 1) - rest));
 	return (uint32_t)crc32_z(checksum, (const Bytef *)packed, header->size);
 }
@@ -72,14 +74,14 @@ int batch_file_write(int folder_fd, const struct batch_file *file, const struct 
 	char name[NAME_SIZE];
 	format_name(file, name);
 	struct header header = {
-		.settled = batch->stamp.settled,
+		.form = (batch->stamp.settled ? SETTLED : 0) | (uint32_t)batch->further << FURTHER_SHIFT,
 		.time_ms = batch->stamp.time_ms,
 		.boot_ms = batch->stamp.boot_ms,
 		.boot_id = batch->stamp.boot_id,
 		.count = batch->count,
 		.size = batch->size,
 	};
-	memcpy(header.magic, magic, sizeof(magic));
+	memcpy(header.magic, magics[batch->further > 0], sizeof(header.magic));
 	header.checksum = checksum_of(&header, batch->packed);
 
 	int fd = openat(folder_fd, BATCH_FILE_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -108,8 +110,9 @@ static int read_packed(int fd, const struct header *header, struct batch **ret_b
 	if (!batch)
 		return -ENOMEM;
 	*batch = (struct batch){
-		.stamp = { header->time_ms, header->boot_ms, header->boot_id, header->settled != 0 },
+		.stamp = { header->time_ms, header->boot_ms, header->boot_id, (header->form & SETTLED) != 0 },
 		.count = header->count,
+		.further = header->form >> FURTHER_SHIFT,
 		.size = header->size,
 	};
 	int result = 0;
@@ -126,6 +129,12 @@ static int read_packed(int fd, const struct header *header, struct batch **ret_b
 	return result;
 }
 
+static bool is_known(const struct header *header)
+{
+	uint32_t further = header->form >> FURTHER_SHIFT;
+	return further <= FURTHER_MAX && memcmp(header->magic, magics[further > 0], sizeof(header->magic)) == 0;
+}
+
 int batch_file_read(int folder_fd, const struct batch_file *file, struct batch **ret_batch)
 {
 	char name[NAME_SIZE];
@@ -139,7 +148,7 @@ int batch_file_read(int folder_fd, const struct batch_file *file, struct batch *
 	ssize_t length = read(fd, &header, sizeof(header));
 	if (length < 0 || fstat(fd, &status) != 0)
 		result = -errno;
-	else if (length == sizeof(header) && memcmp(header.magic, magic, sizeof(magic)) == 0 && header.size <= PACKED_MAX &&
+	else if (length == sizeof(header) && is_known(&header) && header.size <= PACKED_MAX &&
 	         status.st_size == (off_t)(sizeof(header) + header.size))
 		result = read_packed(fd, &header, ret_batch);
 	close(fd);

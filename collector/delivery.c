@@ -93,7 +93,8 @@ enum delivery_outcome delivery_send(struct delivery *delivery, struct batch *bat
 			batch->done += count;
 		} else if (status == 200) {
 			delivery->rejecting = false;
-			ret_tally->sent += samples;
+			ret_tally->sent += uplink_samples(delivery->uplink);
+			ret_tally->dropped += samples - uplink_samples(delivery->uplink);
 			batch->done += count;
 		}
 	} while (batch->done < batch->count);

@@ -35,6 +35,7 @@ enum delivery_outcome {
 /* What became of the samples, be it all of them or not. */
 struct delivery_tally {
 	size_t sent, rejected;
+	size_t dropped; /* the server, an older one, has no place for them */
 };
 
 /* Sends what is not done of a batch, and ends by `end_ns` (monotonic). Its stamp is settled

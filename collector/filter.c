@@ -2,11 +2,12 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(RESOURCE_LIMITED == 2, "minima, ranks and what is summed under \"other\" are of cpu and mem");
+_Static_assert(RESOURCE_LIMITED == 2, "minima and ranks are of cpu and mem, and so is what has a bound under \"other\"");
 
 struct filter_name {
 	char name[READING_NAME_SIZE];
@@ -71,12 +72,12 @@ static bool over_minimum(const struct config *config, const struct rate *value)
 struct ranking {
 	const struct rate *values;
 	const struct filter_choice *choices;
-	int resource; /* RESOURCE_COUNT: the choices' rank */
+	int resource; /* RESOURCE_LIMITED: the choices' rank */
 };
 
 static int32_t rank_of(const struct ranking *ranking, size_t place)
 {
-	return ranking->resource == RESOURCE_COUNT ? ranking->choices[place].rank
+	return ranking->resource == RESOURCE_LIMITED ? ranking->choices[place].rank
 	                                           : ranking->values[place].thousandths[ranking->resource];
 }
 
@@ -146,7 +147,7 @@ static size_t limit_kept(struct filter *filter, const struct rate *values, size_
 	}
 	if (kept <= limit)
 		return 0;
-	sort_order(filter, values, kept, RESOURCE_COUNT);
+	sort_order(filter, values, kept, RESOURCE_LIMITED);
 	return kept - limit; /* they stand at order[limit] and after */
 }
 
@@ -158,8 +159,20 @@ static void add_value(int32_t *sum, int32_t value, int64_t maximum)
 	*sum = (int32_t)(total < maximum ? total : maximum);
 }
 
+static void add_further(struct rate *other, const struct rate *value)
+{
+	for (int i = 0; i < RESOURCE_FURTHER && value->has_further; i++) {
+		float before = other->has_further ? other->further[i] : (float)RATE_MISSING;
+		bool known = before >= 0 || value->further[i] >= 0;
+		float sum = fminf(fmaxf(before, 0) + fmaxf(value->further[i], 0), (float)WIRE_VALUE_MAX);
+		other->further[i] = known ? sum : (float)RATE_MISSING;
+	}
+	other->has_further = other->has_further || value->has_further;
+}
+
 static void add_to_other(struct rate *other, const struct rate *value)
 {
+	add_further(other, value);
 	add_value(&other->thousandths[RESOURCE_CPU], value->thousandths[RESOURCE_CPU], INT32_MAX);
 	add_value(&other->thousandths[RESOURCE_MEM], value->thousandths[RESOURCE_MEM], 100 * 1000);
 }
@@ -217,7 +230,7 @@ int filter_apply(struct filter *filter, const struct config *config, struct rate
 	choose_wanted(filter, config, values, left);
 	choose_kept(filter, values, left);
 	size_t folded = limit_kept(filter, values, left, limit);
-	struct rate other = { FILTER_OTHER, { RATE_MISSING, RATE_MISSING } };
+	struct rate other = { .name = FILTER_OTHER, .thousandths = { RATE_MISSING, RATE_MISSING } };
 	for (size_t i = 0; i < folded; i++) {
 		size_t place = filter->order[limit + i];
 		filter->choices[place].kept = false;

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int kernel_file_read(const char *path, char *text, size_t size)
@@ -15,4 +17,17 @@ int kernel_file_read(const char *path, char *text, size_t size)
 	close(fd);
 	text[length > 0 ? length : 0] = '\0';
 	return result;
+}
+
+bool kernel_file_number(const char *text, const char *key, uint64_t *ret_number)
+{
+	size_t length = strlen(key);
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, length) == 0 && line[length] == ':') {
+			*ret_number = strtoull(line + length + 1, NULL, 10);
+			return true;
+		}
+	}
+	return false;
 }

@@ -22,16 +22,12 @@ static int read_file(const char *folder, const char *name, char *text, size_t si
 	return kernel_file_read(path, text, size);
 }
 
-/* The number of a line "key:   number …"; 0 when there is none. */
+/* 0 when there is none. */
 static uint64_t number_of(const char *text, const char *key)
 {
-	size_t length = strlen(key);
-	for (const char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, key, length) == 0 && line[length] == ':')
-			return strtoull(line + length + 1, NULL, 10);
-	}
-	return 0;
+	uint64_t number = 0;
+	(void)kernel_file_number(text, key, &number);
+	return number;
 }
 
 int memory_parse_machine(const char *meminfo, struct machine_memory *ret_machine)

@@ -70,11 +70,28 @@ static int32_t mem_of(const struct reading *reading, size_t start, size_t end)
 	return in_thousandths(100.0 * (used + largest_shared), 100);
 }
 
+/* Of a further resource; -1: of no process of the name is it known. */
+static float further_of(const struct rates *rates, const struct reading *reading, int resource, size_t start, size_t end)
+{
+	double sum = 0;
+	bool known = false;
+	for (size_t i = start; i < end; i++) {
+		int64_t value = rates->growth.values[i][resource];
+		sum += value == READING_UNKNOWN ? 0 : (double)value;
+		known = known || value != READING_UNKNOWN;
+	}
+	if (resource_rows[RESOURCE_LIMITED + resource].counter)
+		sum /= (double)(reading->monotonic_ns - rates->before_ns) / 1e9;
+	return known ? (float)fmin(rint(sum), WIRE_VALUE_MAX) : (float)RATE_MISSING;
+}
+
 int rates_begin(struct rates *rates, const struct reading *reading)
 {
 	if (!reserve(rates, reading->count + ACCOUNTS_NAMES))
 		return -ENOMEM;
-	int result = accounts_take_reading(&rates->accounts, reading);
+	int result = growth_take(&rates->growth, reading);
+	if (result == 0)
+		result = accounts_take_reading(&rates->accounts, reading);
 	rates->begun = result == 0;
 	return result;
 }
@@ -110,6 +127,9 @@ static size_t list_values(struct rates *rates, const struct reading *reading, en
 
 		struct rate *value = &rates->values[count++];
 		_Static_assert(RESOURCE_LIMITED == 2, "each is measured");
+		value->has_further = reading->further;
+		for (int i = 0; i < RESOURCE_FURTHER && reading->further; i++)
+			value->further[i] = further_of(rates, reading, i, start, end);
 		value->name = order <= 0 ? name : ended->name;
 		value->thousandths[RESOURCE_CPU] = cpu_of(rates, reading, start, end, ended, scale);
 		value->thousandths[RESOURCE_MEM] = start < end ? mem_of(reading, start, end) : RATE_MISSING;
@@ -140,6 +160,7 @@ int rates_update(struct rates *rates, const struct reading *reading, enum config
 void rates_free(struct rates *rates)
 {
 	accounts_free(&rates->accounts);
+	growth_free(&rates->growth);
 	free(rates->values);
 	*rates = (struct rates){ 0 };
 }

@@ -13,9 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/resource.h"
+
 /* libproc2 cuts a comm off at 63 bytes; cleaning it makes none longer. A unit's name may be longer than this:
  * identity_apply(). */
 enum { READING_NAME_SIZE = 128 };
+
+enum { READING_UNKNOWN = -1 }; /* of a further resource: it was not read */
 
 struct process {
 	int pid;
@@ -32,6 +36,8 @@ struct process {
 	uint64_t shared_kib; /* part of resident_kib; 0 where a name has one PID */
 	uint64_t limit_kib;  /* that its control group may have; 0: no limit, or none that counts */
 	char name[READING_NAME_SIZE]; /* clean: see wire_clean_name() */
+	int64_t further[RESOURCE_FURTHER]; /* of the further resources: what they count, or have; READING_UNKNOWN */
+	bool gone;   /* it had ended when that was to be read */
 };
 
 /* All of it as at the start of the reading. */
@@ -45,6 +51,8 @@ struct reading {
 	int64_t cores;
 	uint64_t memory_kib; /* of the machine: MemTotal of /proc/meminfo */
 	bool partial;        /* some processes are hidden from us */
+	bool further;        /* further resources were read */
+	size_t unreadable;   /* processes of which they may not be read */
 };
 
 /* Adds a process and returns it to be filled in; NULL: out of memory. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "collector/identity.h"
+#include "collector/io.h"
 #include "collector/memory.h"
 #include "common/clock.h"
 #include "common/wire.h"
@@ -36,6 +37,7 @@ static enum pids_item columns[COLUMN_COUNT] = {
 struct sampler {
 	struct pids_info *pids;
 	bool kernel_threads;
+	bool io;
 	struct memory memory;
 	struct machine_memory machine; /* as last told */
 	struct identity *identity; /* NULL: nothing beyond what libproc2 tells */
@@ -77,6 +79,13 @@ void sampler_close(struct sampler *sampler)
 void sampler_set_kernel_threads(struct sampler *sampler, bool kernel_threads)
 {
 	sampler->kernel_threads = kernel_threads;
+}
+
+int sampler_set_io(struct sampler *sampler, bool io)
+{
+	int result = io ? io_check("/proc") : 0;
+	sampler->io = io && result == 0;
+	return result;
 }
 
 int sampler_identify(struct sampler *sampler, enum config_name name, enum config_mem_scale scale)
@@ -124,12 +133,38 @@ static int add_process(const struct sampler *sampler, struct pids_stack *stack, 
 	process->resident_kib = VALUE(RESIDENT, ul_int, stack) * sampler->memory.page_kib;
 	process->shared_kib = 0;
 	process->limit_kib = 0;
+	process->gone = false;
+	for (int i = 0; i < RESOURCE_FURTHER; i++)
+		process->further[i] = READING_UNKNOWN;
 
 	const char *command = VALUE(COMMAND, str, stack);
 	char name[WIRE_NAME_SIZE];
 	wire_clean_name(command, strnlen(command, READING_NAME_SIZE - 1), name);
 	memcpy(process->name, name, strlen(name) + 1);
 	return 0;
+}
+
+static int64_t at_most_signed(uint64_t count)
+{
+	return count < INT64_MAX ? (int64_t)count : INT64_MAX;
+}
+
+/* What each process uses of the further resources. */
+static void read_further(const struct sampler *sampler, struct reading *reading)
+{
+	reading->further = sampler->io;
+	reading->unreadable = 0;
+	for (size_t i = 0; i < reading->count && sampler->io; i++) {
+		struct process *process = &reading->processes[i];
+		struct io io;
+		int result = io_read("/proc", process->pid, &io);
+		process->gone = result == -ESRCH;
+		reading->unreadable += result != 0 && !process->gone;
+		if (result == 0) {
+			process->further[RESOURCE_READ - RESOURCE_LIMITED] = at_most_signed(io.read_bytes);
+			process->further[RESOURCE_WRITE - RESOURCE_LIMITED] = at_most_signed(io.write_bytes);
+		}
+	}
 }
 
 int sampler_read(struct sampler *sampler, struct reading *reading)
@@ -153,6 +188,7 @@ int sampler_read(struct sampler *sampler, struct reading *reading)
 			return result;
 		}
 	}
+	read_further(sampler, reading);
 	int result = sampler->identity ? identity_apply(sampler->identity, reading) : 0;
 	if (result) {
 		reading->count = 0;

@@ -49,6 +49,10 @@ void sampler_close(struct sampler *sampler);
 /* From the next reading on. */
 void sampler_set_kernel_threads(struct sampler *sampler, bool kernel_threads);
 
+/* Whether what processes read and write is part of the next readings. 0; or why it is not: the kernel does not count it
+ * (-ENOENT), …: collector/io.h. */
+int sampler_set_io(struct sampler *sampler, bool io) __attribute__((warn_unused_result));
+
 /* Likewise; until then processes are called by their comm, and have no limit. 0, or a negative errno: it is as it was. */
 int sampler_identify(struct sampler *sampler, enum config_name name, enum config_mem_scale scale)
 	__attribute__((warn_unused_result));

@@ -199,6 +199,7 @@ static bool send_fresh(struct sender *sender, const struct sender_state *state, 
 		note_away(sender);
 	sender->counters.sent += (int64_t)tally.sent;
 	sender->counters.rejected += (int64_t)tally.rejected;
+	sender->counters.dropped += (int64_t)tally.dropped;
 	if (outcome == DELIVERY_KEPT || outcome == DELIVERY_SILENT) {
 		back_off(sender);
 		keep_fresh(sender);
@@ -236,6 +237,7 @@ static void replay(struct sender *sender, const struct sender_state *state, size
 			sender->counters.sent += (int64_t)tally.sent;
 			sender->counters.replayed += (int64_t)tally.sent;
 			sender->counters.rejected += (int64_t)tally.rejected;
+			sender->counters.dropped += (int64_t)tally.dropped;
 		}
 	}
 	sender->replaying = false;

@@ -44,6 +44,7 @@ struct service {
 	bool folding;          /* the last tick had names over max_processes, and that was logged */
 	bool partial;          /* likewise, processes that are hidden */
 	bool losing;           /* likewise, what has ended */
+	bool unreadable;       /* likewise, processes of which further resources may not be read */
 	bool stopped;          /* by the server, and that was logged */
 };
 
@@ -76,6 +77,15 @@ static void note_lost(struct service *service)
 	service->lost_exits = lost;
 }
 
+static void note_unreadable(struct service *service)
+{
+	size_t count = service->reading.unreadable;
+	if (count && !service->unreadable)
+		log_warning("/proc/PID/io of %zu processes of %zu may not be read: these have no read and write rates", count,
+		            service->reading.count);
+	service->unreadable = count > 0;
+}
+
 /* The order is that of collector/accounts.h. */
 static int take_reading(struct service *service, struct rate **ret_values, size_t *ret_count)
 {
@@ -95,6 +105,7 @@ static int take_reading(struct service *service, struct rate **ret_values, size_
 	if (service->reading.partial && !service->partial)
 		log_warning("some processes are hidden from this user (hidepid): the view is partial");
 	service->partial = service->reading.partial;
+	note_unreadable(service);
 	return 0;
 }
 
@@ -123,6 +134,14 @@ static int identify(struct service *service)
 	                        (enum config_mem_scale)service->config->collector.mem_scale);
 }
 
+/* That the kernel does not count it is no failure either. */
+static void open_io(struct service *service)
+{
+	int result = sampler_set_io(service->sampler, service->config->collector.io);
+	if (result)
+		log_warning("what processes read and write is not measured: reading /proc/self/io: %s", strerror(-result));
+}
+
 static int open_members(struct service *service, struct text *ret_error)
 {
 	struct rate *values;
@@ -133,6 +152,8 @@ static int open_members(struct service *service, struct text *ret_error)
 	int result = sampler_open(service->config->collector.kernel_threads, &service->sampler);
 	if (result == 0)
 		result = identify(service);
+	if (result == 0)
+		open_io(service);
 	if (result == 0)
 		result = take_reading(service, &values, &count);
 	if (result) {
@@ -187,6 +208,7 @@ int service_reload(struct service *service, const struct config *config, struct 
 {
 	service->config = config;
 	sampler_set_kernel_threads(service->sampler, config->collector.kernel_threads);
+	open_io(service);
 	int result = identify(service);
 	if (result)
 		log_error("reading /proc: %s; names and limits stay as they were", strerror(-result));

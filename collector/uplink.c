@@ -31,7 +31,10 @@ struct uplink {
 	bool plain_only; /* the server has refused what was compressed, and not the same plain */
 	bool stopped;    /* by the server */
 	bool told;       /* of this host: its answer to a PUT has said whether it is to be stopped */
-	bool takes_processes; /* its last answer to a body has offered the form by process */
+	bool takes_processes; /* its last answer to a body has offered the form by process … */
+	size_t takes_further; /* … and so many of the further resources */
+	bool said_further;    /* that it takes fewer than there are was logged */
+	size_t samples;       /* of the last body */
 	bool greeted;    /* it has answered */
 	bool local;      /* it is on this machine */
 
@@ -141,6 +144,12 @@ static void learn(struct uplink *uplink, struct moment begun)
 	cJSON_Delete(json);
 }
 
+static void take_form(struct uplink *uplink, const struct http_answer *answer)
+{
+	uplink->takes_processes = answer->offers_processes;
+	uplink->takes_further = answer->resources > RESOURCE_LIMITED ? (size_t)(answer->resources - RESOURCE_LIMITED) : 0;
+}
+
 /* The HTTP status of the answer; 0 without one, or where one that matters is not vigie's. A body, which has our own
  * address in it, goes over a connection that has this address, or not at all. */
 static long request(struct uplink *uplink, const char *method, const char *name, const struct text *body, bool gzip,
@@ -186,7 +195,7 @@ static long request(struct uplink *uplink, const char *method, const char *name,
 			uplink->stopped = http_is_to_stop(answer, uplink->stopped);
 		uplink->told = uplink->told || (body && answer->status == 200);
 		if (body && (answer->status == 200 || answer->status == 400)) /* others may be nginx's, which knows of no form */
-			uplink->takes_processes = answer->offers_processes;
+			take_form(uplink, answer);
 		return answer->status;
 	}
 	/* Nothing is thrown away, and no clock set, on the word of a stranger. */
@@ -253,8 +262,8 @@ static long put(struct uplink *uplink, const struct text *body, int64_t timeout_
 	return status;
 }
 
-/* Sends a batch in one of the two forms of a body, made anew where the connection has another own address. */
-static long put_batch(struct uplink *uplink, const struct batch *batch, size_t count, bool by_process,
+/* Sends a batch in one of the forms of a body, made anew where the connection has another own address. */
+static long put_batch(struct uplink *uplink, const struct batch *batch, size_t count, struct batch_form form,
                       const struct uplink_report *report, int64_t timeout_ms)
 {
 	struct text body = TEXT_EMPTY;
@@ -265,7 +274,7 @@ static long put_batch(struct uplink *uplink, const struct batch *batch, size_t c
 		text_append_string(&body, "{\"ipaddress\":");
 		json_append_string(&body, uplink->ip);
 		text_append_char(&body, ',');
-		batch_append_json(batch, batch->done, count, by_process, &body);
+		uplink->samples = batch_append_json(batch, batch->done, count, form, &body);
 		batch_append_kills(batch, &body);
 		text_append_char(&body, ',');
 		append_collector(uplink, report, &body);
@@ -277,14 +286,43 @@ static long put_batch(struct uplink *uplink, const struct batch *batch, size_t c
 	return status;
 }
 
+/* What the server takes of a batch, as far as is known. */
+static struct batch_form form_of(const struct uplink *uplink, const struct batch *batch)
+{
+	return (struct batch_form){
+		.by_process = uplink->takes_processes,
+		.further = batch->further < uplink->takes_further ? batch->further : uplink->takes_further,
+	};
+}
+
+static void note_further(struct uplink *uplink, const struct batch *batch)
+{
+	bool lacking = batch->further > uplink->takes_further;
+	if (lacking && !uplink->said_further)
+		log_warning("%s is an older version, which takes no %s: what is measured of that is lost", uplink->base,
+		            wire_resource_name((enum resource)(RESOURCE_LIMITED + uplink->takes_further)));
+	if (batch->further)
+		uplink->said_further = lacking;
+}
+
 long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, const struct uplink_report *report,
                 int64_t timeout_ms)
 {
-	bool by_process = uplink->takes_processes;
-	long status = put_batch(uplink, batch, count, by_process, report, timeout_ms);
-	if (by_process && status == 400 && !uplink->takes_processes) /* an older server is in its place by now */
-		status = put_batch(uplink, batch, count, false, report, timeout_ms);
+	struct batch_form form = form_of(uplink, batch);
+	long status = put_batch(uplink, batch, count, form, report, timeout_ms);
+	struct batch_form other = form_of(uplink, batch);
+	bool older = (form.by_process && !other.by_process) || form.further > other.further; /* is in its place by now */
+	/* Samples that it has, with those that it did not know to be taken, are the same samples. */
+	if ((status == 400 && older) || (status == 200 && form.further < other.further))
+		status = put_batch(uplink, batch, count, other, report, timeout_ms);
+	if (status == 200)
+		note_further(uplink, batch);
 	return status;
+}
+
+size_t uplink_samples(const struct uplink *uplink)
+{
+	return uplink->samples;
 }
 
 int64_t uplink_retry_after_s(const struct uplink *uplink)

@@ -8,7 +8,8 @@
  * connection to the proxy. The hostname is the present one, too.
  *
  * Samples are sent by process (save-all's `processes`) once an answer to a body has offered that, and as `data`
- * otherwise: a server that has been put back to an older version refuses the one, and is sent the other at once.
+ * otherwise, with as many of the further resources as that answer says: a server that has been put back to an older version
+ * refuses the one, and is sent the other at once. What it does not take is lost, and that is logged once.
  * Bodies are compressed when the server is on another machine, or
  * as collector.gzip says; a server that refuses one is sent it plain, and from then
  * on all of them if that helps. The token is read again when the server refuses it
@@ -52,6 +53,9 @@ bool uplink_greet(struct uplink *uplink, int64_t timeout_ms);
  * The HTTP status of the answer; 0 when there was none, or one that is not vigie's. */
 long uplink_put(struct uplink *uplink, const struct batch *batch, size_t count, const struct uplink_report *report,
                 int64_t timeout_ms);
+
+/* How many samples the last body had: without those that the server does not take. */
+size_t uplink_samples(const struct uplink *uplink);
 
 /* Of the last answer; -1: it had none. */
 int64_t uplink_retry_after_s(const struct uplink *uplink);

@@ -149,6 +149,8 @@ static const struct option options[] = {
 	  "machine: 100 is the machine's memory; limit: it is the limit of the process's control group where that is less" },
 	{ "collector", "kernel_threads", FIELD(BOOLEAN, collector.kernel_threads), "no", 0, 0, NULL,
 	  "whether kernel threads are sent" },
+	{ "collector", "io", FIELD(BOOLEAN, collector.io), "no", 0, 0, NULL,
+	  "whether the bytes that processes read from storage and write to it are measured, where /proc/PID/io may be read" },
 	{ "collector", "include", FIELD(LIST, collector.include), NULL, 0, 0, NULL,
 	  "glob of names to send, may be repeated; none: all" },
 	{ "collector", "exclude", FIELD(LIST, collector.exclude), NULL, 0, 0, NULL,

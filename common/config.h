@@ -100,6 +100,7 @@ struct config {
 		int64_t cpu_scale; /* enum config_cpu_scale */
 		int64_t mem_scale; /* enum config_mem_scale */
 		bool kernel_threads;
+		bool io;
 		struct config_list include; /* globs; empty: all */
 		struct config_list exclude;
 		int64_t top;     /* names sent, the highest of each resource; 0: all */

@@ -313,6 +313,8 @@ static int perform(struct http *http, struct http_answer *ret_answer)
 	ret_answer->date_s = date ? (int64_t)curl_getdate(date, NULL) : -1;
 	const char *accept = header_of(curl, WIRE_ACCEPT);
 	ret_answer->offers_processes = accept && strcmp(accept, WIRE_ACCEPT_PROCESSES) == 0;
+	const char *resources = header_of(curl, WIRE_RESOURCES);
+	ret_answer->resources = resources && strlen(resources) < 5 ? atoi(resources) : 0;
 	ret_answer->state = read_state(curl);
 	read_addresses(http);
 	read_location(http);
@@ -333,6 +335,7 @@ int http_send(struct http *http, const struct http_message *message, struct http
 	ret_answer->retry_after_s = -1;
 	ret_answer->date_s = -1;
 	ret_answer->offers_processes = false;
+	ret_answer->resources = 0;
 	ret_answer->state = HTTP_STATE_UNSAID;
 	http->error[0] = '\0';
 	http->message = message;

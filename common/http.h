@@ -29,6 +29,7 @@ struct http_answer {
 		HTTP_STATE_RUN,
 		HTTP_STATE_STOP,
 	} state;               /* of its header WIRE_STATE */
+	int resources; /* what its header WIRE_RESOURCES says; 0: nothing */
 	bool offers_processes; /* WIRE_ACCEPT_PROCESSES is what its header WIRE_ACCEPT says */
 	struct text body;     /* the caller keeps it from request to request and frees it */
 };

@@ -28,7 +28,11 @@
 	row(CPU, "cpu", "cpu_usage_percent", "cpu_percent", \
 	    "CPU that each process of a host uses, in percent of one core; all PIDs of a name together.", false)
 
-#define RESOURCES_FURTHER(row)
+#define RESOURCES_FURTHER(row) \
+	row(READ, "read_bytes_per_second", "read_bytes_per_second", "read_bytes_per_second", \
+	    "Bytes that each process of a host has had fetched from storage, a second.", true) \
+	row(WRITE, "write_bytes_per_second", "write_bytes_per_second", "write_bytes_per_second", \
+	    "Bytes that each process of a host has caused to be written to storage, a second.", true)
 
 #define RESOURCES(row) RESOURCES_LIMITED(row) RESOURCES_FURTHER(row)
 

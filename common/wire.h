@@ -31,6 +31,10 @@ enum {
 #define WIRE_ACCEPT "Vigie-Accept"
 #define WIRE_ACCEPT_PROCESSES "processes"
 
+/* Beside it: how many of the resources (common/resource.h), in their order, a body may have. Who does not say it takes those
+ * with limits. */
+#define WIRE_RESOURCES "Vigie-Resources"
+
 /* The services that the server tells to run or to stop, as each names itself in the header WIRE_SERVICE of its requests. In
  * WIRE_STATE a request has the state that the service is in, and the answer the one that it is to be in: WIRE_RUN or
  * WIRE_STOP; without it, WIRE_RUN. */

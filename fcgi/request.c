@@ -304,7 +304,7 @@ static void append_head(const struct response *response, struct text *header)
 	if (response->state)
 		text_printf(header, WIRE_STATE ": %s\r\n", response->state);
 	if (response->accept)
-		text_printf(header, WIRE_ACCEPT ": %s\r\n", response->accept);
+		text_printf(header, WIRE_ACCEPT ": %s\r\n" WIRE_RESOURCES ": %d\r\n", response->accept, (int)RESOURCE_COUNT);
 	if (response->varies)
 		text_append_string(header, "Vary: Accept\r\n");
 	if (response->hint[0])

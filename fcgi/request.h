@@ -80,7 +80,7 @@ struct response {
 	int refusal;              /* of one that only asks: the status that it is told, with the body, in headers; 0: none */
 	int retry_after_s;        /* the Retry-After header; 0: none */
 	const char *state;        /* the header WIRE_STATE, a constant; NULL: none */
-	const char *accept;       /* the header WIRE_ACCEPT, a constant; NULL: none */
+	const char *accept;       /* the header WIRE_ACCEPT, a constant, with WIRE_RESOURCES; NULL: none */
 	bool varies;              /* the header Vary: another Accept has another answer */
 	char hint[COMM_SIZE];     /* the Vigie-Hint header: the name that was meant, perhaps; "": none */
 	struct text body;

@@ -64,9 +64,9 @@ static inline size_t count_files(const char *inside, const char *end, char *ret_
 static inline struct batch *make_batch(int64_t time_ms, size_t names)
 {
 	static const struct rate few[NAMES] = {
-		{ "bash", { 1250, 12500 } },
-		{ "a \"b\\", { 1, 0 } },
-		{ "caf\xc3\xa9", { 100000, RATE_MISSING } },
+		{ .name = "bash", .thousandths = { 1250, 12500 } },
+		{ .name = "a \"b\\", .thousandths = { 1, 0 } },
+		{ .name = "caf\xc3\xa9", .thousandths = { 100000, RATE_MISSING } },
 	};
 	const struct stamp stamp = { .time_ms = time_ms, .boot_ms = time_ms / 2, .boot_id = 77, .settled = time_ms % 2 };
 	struct rate *values = calloc(names, sizeof(*values));

@@ -30,7 +30,7 @@ static size_t parse(const char *text, char names[][READING_NAME_SIZE], struct ra
 	for (char *item = strtok_r(copy, ";", &rest); item; item = strtok_r(NULL, ";", &rest)) {
 		char cpu[16], mem[16];
 		assert_int_equal(sscanf(item, " %63s %15s %15s", names[count], cpu, mem), 3);
-		values[count].name = names[count];
+		values[count] = (struct rate){ .name = names[count] };
 		values[count].thousandths[RESOURCE_CPU] = cpu[0] == '-' ? RATE_MISSING : atoi(cpu) * 1000;
 		values[count].thousandths[RESOURCE_MEM] = mem[0] == '-' ? RATE_MISSING : atoi(mem) * 1000;
 		count++;
@@ -52,6 +52,30 @@ static void describe(const struct rate *values, size_t count, char *text, size_t
 				used += (size_t)snprintf(text + used, size - used, " %d", value / 1000);
 		}
 	}
+}
+
+/* Of further resources "other" has the sum of what is known. */
+static void test_filter_apply_further_resources_are_summed_under_other(void **state)
+{
+	(void)state;
+	static const char *const overrides[4] = { "collector.max_processes=1" };
+	struct config *config = config_of(overrides);
+	struct filter filter = { 0 };
+	struct rate values[] = {
+		{ "a", { 9000, 9000 }, true, { 5, 5 } },
+		{ "b", { 1, 1 }, true, { 7, RATE_MISSING } },
+		{ .name = "c", .thousandths = { 1, 1 } },
+		{ "d", { 1, 1 }, true, { 2000000, RATE_MISSING } },
+	};
+	size_t count = 4, folded;
+	assert_int_equal(filter_apply(&filter, config, values, &count, &folded), 0);
+	assert_int_equal(count, 2);
+	assert_true(values[0].has_further && values[0].further[1] == 5);
+	assert_string_equal(values[1].name, FILTER_OTHER);
+	assert_true(values[1].has_further && values[1].further[0] == 2000007);
+	assert_true(values[1].further[1] == RATE_MISSING);
+	filter_free(&filter);
+	config_free(config);
 }
 
 static void check(struct filter *filter, const struct config *config, const char *given, const char *expected,
@@ -174,7 +198,7 @@ static void test_filter_apply_three_thousand_names_keeps_the_limit(void **state)
 		size_t count = NAME_MAX_COUNT, folded;
 		for (size_t i = 0; i < count; i++) {
 			snprintf(names[i], sizeof(names[i]), "p%04zu", i);
-			values[i] = (struct rate){ names[i], { 1, (int32_t)((i * 7919 + (size_t)tick * 31) % 1000) } };
+			values[i] = (struct rate){ .name = names[i], .thousandths = { 1, (int32_t)((i * 7919 + (size_t)tick * 31) % 1000) } };
 		}
 		assert_int_equal(filter_apply(&filter, config, values, &count, &folded), 0);
 		assert_int_equal(count, 2001);
@@ -195,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_filter_apply_process_that_ended_is_not_held),
 		cmocka_unit_test(test_filter_apply_over_the_limit_former_rank_counts_for_a_while),
 		cmocka_unit_test(test_filter_apply_three_thousand_names_keeps_the_limit),
+		cmocka_unit_test(test_filter_apply_further_resources_are_summed_under_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

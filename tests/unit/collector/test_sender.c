@@ -71,9 +71,9 @@ static int tear_down(void **state)
 static void add(int time_s)
 {
 	static const struct rate values[BATCH_NAMES] = {
-		{ "bash", { 1250, 12500 } },
-		{ "a \"b\\", { 1, 0 } },
-		{ "caf\xc3\xa9", { 100000, RATE_MISSING } },
+		{ .name = "bash", .thousandths = { 1250, 12500 } },
+		{ .name = "a \"b\\", .thousandths = { 1, 0 } },
+		{ .name = "caf\xc3\xa9", .thousandths = { 100000, RATE_MISSING } },
 	};
 	int64_t time_ms = (int64_t)time_s * 1000;
 	struct moment read = { time_ms, clock_moment().boot_ms }; /* of this start: not too old, however long the machine is up */
@@ -619,7 +619,7 @@ enum { TICK_AGE_MS = 4000 }; /* how long before now a tick's boundary was */
 /* A tick as main() makes it, by this machine's clocks; the time it is stamped with. */
 static int64_t tick_now(void)
 {
-	static const struct rate values[] = { { "bash", { 1, 2 } } };
+	static const struct rate values[] = { { .name = "bash", .thousandths = { 1, 2 } } };
 	usleep(2000); /* another millisecond than the last one's */
 	struct moment now = sender_judge(sender, clock_moment());
 	sender_add(sender, now.wall_ms - TICK_AGE_MS, now, values, 1, NULL);

@@ -268,7 +268,7 @@ static void test_batch_is_sound_wrong_counts_are_not(void **state)
 static void test_spool_read_kills_come_back_with_their_tick(void **state)
 {
 	(void)state;
-	static const struct rate values[] = { { "bash", { 1250, 12500 } }, { "java", { RATE_MISSING, 1 } } };
+	static const struct rate values[] = { { .name = "bash", .thousandths = { 1250, 12500 } }, { .name = "java", .thousandths = { RATE_MISSING, 1 } } };
 	const struct stamp stamp = { .time_ms = 1795356010000, .settled = true };
 	struct oom_list killed = { .count = 0 };
 	oom_list_add(&killed, "a \"b", 2);
@@ -286,13 +286,107 @@ static void test_spool_read_kills_come_back_with_their_tick(void **state)
 	assert_true(spool_find(spool, 0, &file));
 	assert_int_equal(spool_read(spool, &file, &batch), 0);
 	struct text text = TEXT_EMPTY;
-	batch_append_json(batch, 0, batch->count, true, &text);
+	batch_append_json(batch, 0, batch->count, (struct batch_form){ .by_process = true }, &text);
 	batch_append_kills(batch, &text);
 	assert_string_equal(text.data, "\"timestamp\":1795356010,\"processes\":{\"java\":[null,0.001]},"
 	                               "\"oom_kills\":{\"timestamp\":1795356010,\"processes\":{\"a \\\"b\":2,\"*\":1}}");
 	text_free(&text);
 	free(batch);
 	spool_close(spool);
+}
+
+/* A batch without further resources is the file that an earlier version wrote, to the byte, and is read as one. */
+static void test_spool_read_file_of_an_earlier_version_is_the_same(void **state)
+{
+	(void)state;
+	static const char file_of_before[] =
+		"vigie 1\n\241\370\232\311\001\000\000\000\020\246\216\003\242\001\000\000\210\023\000\000\000\000\000\000"
+		"\115\000\000\000\000\000\000\000\002\000\000\000\000\000\000\000\047\000\000\000\000\000\000\000"
+		"\342\004\000\000\324\060\000\000bash\000\377\377\377\377\001\000\000\000java\000\000\000\000\200\002\000\000\000java";
+	static const struct rate values[] = { { .name = "bash", .thousandths = { 1250, 12500 } }, { .name = "java", .thousandths = { RATE_MISSING, 1 } } };
+	const struct stamp stamp = { .time_ms = 1795356010000, .boot_ms = 5000, .boot_id = 77, .settled = true };
+	struct oom_list killed = { .count = 0 };
+	struct batch_file file;
+	struct batch *batch;
+	char bytes[256];
+	size_t dropped;
+	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+		skip();
+	open_spool(MIB);
+	write_file(path_of("0000000000000001-3.batch"), file_of_before, sizeof(file_of_before));
+	reopen_spool(MIB);
+	assert_true(spool_find(spool, 0, &file));
+	assert_int_equal(spool_read(spool, &file, &batch), 0);
+	assert_int_equal(batch->further, 0);
+	assert_true(batch->stamp.settled && batch->stamp.boot_id == 77);
+	struct text text = TEXT_EMPTY;
+	assert_int_equal(batch_append_json(batch, 0, batch->count, (struct batch_form){ true, RESOURCE_FURTHER }, &text), 3);
+	batch_append_kills(batch, &text);
+	assert_string_equal(text.data, "\"timestamp\":1795356010,\"processes\":{\"bash\":[1.25,12.5],\"java\":[null,0.001]},"
+	                               "\"oom_kills\":{\"timestamp\":1795356010,\"processes\":{\"java\":2}}");
+	text_free(&text);
+	free(batch);
+	spool_remove(spool, &file);
+
+	oom_list_add(&killed, "java", 2);
+	batch = batch_pack(&stamp, values, 2, &killed);
+	assert_non_null(batch);
+	assert_int_equal(spool_put(spool, batch, &dropped), 0);
+	free(batch);
+	int fd = open(path_of("0000000000000002-3.batch"), O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(read(fd, bytes, sizeof(bytes)), sizeof(file_of_before));
+	close(fd);
+	assert_memory_equal(bytes, file_of_before, sizeof(file_of_before));
+	spool_close(spool);
+}
+
+/* Their values, and of a batch of a version that knew more of them those that are known. */
+static void test_spool_read_further_resources_come_back(void **state)
+{
+	(void)state;
+	static const struct rate values[] = {
+		{ "bash", { 1250, 12500 }, true, { 3e9f, 0 } },
+		{ "java", { RATE_MISSING, 1 }, true, { RATE_MISSING, 1e12f } },
+	};
+	static const char json[] = "\"timestamp\":1795356010,\"processes\":{\"bash\":[1.25,12.5,3000000000,0],\"java\":[null,0.001,null,999999995904]}";
+	const struct stamp stamp = { .time_ms = 1795356010000 };
+	struct batch_file file;
+	size_t dropped;
+	struct batch *batch = batch_pack(&stamp, values, 2, NULL);
+	assert_non_null(batch);
+	assert_int_equal(batch_samples(batch, 0, 2), 6);
+	open_spool(MIB);
+	assert_int_equal(spool_put(spool, batch, &dropped), 0);
+	free(batch);
+	assert_true(spool_find(spool, 0, &file));
+	assert_int_equal(file.samples, 6);
+	assert_int_equal(spool_read(spool, &file, &batch), 0);
+	struct text text = TEXT_EMPTY;
+	assert_int_equal(batch_append_json(batch, 0, 2, (struct batch_form){ true, RESOURCE_FURTHER }, &text), 6);
+	assert_string_equal(text.data, json);
+	text_free(&text);
+	batch->done = 1;
+	batch_forget_done(batch);
+	assert_int_equal(batch_samples(batch, 0, 1), 2);
+	free(batch);
+	spool_close(spool);
+
+	static const char later[] = "\342\004\000\000\324\060\000\000" /* 1.25, 12.5 */
+				    "\000\000\000\100" "\000\000\200\077" "\000\000\100\100" /* 2, 1, 3 */ "bash";
+	batch = calloc(1, sizeof(*batch) + sizeof(later));
+	assert_non_null(batch);
+	batch->count = 1;
+	batch->further = 3;
+	batch->size = sizeof(later);
+	memcpy(batch->packed, later, sizeof(later));
+	assert_true(batch_is_sound(batch));
+	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) {
+		assert_int_equal(batch_append_json(batch, 0, 1, (struct batch_form){ true, 9 }, &text), 4);
+		assert_string_equal(text.data, "\"timestamp\":0,\"processes\":{\"bash\":[1.25,12.5,2,1]}");
+	}
+	text_free(&text);
+	free(batch);
 }
 
 static void test_batch_forget_done_leaves_the_rest(void **state)
@@ -308,8 +402,8 @@ static void test_batch_forget_done_leaves_the_rest(void **state)
 	assert_true(batch_is_sound(batch));
 	assert_int_equal(batch_samples(batch, 0, 1), 1);
 	struct text rest = TEXT_EMPTY, expected = TEXT_EMPTY;
-	batch_append_json(batch, 0, 1, false, &rest);
-	batch_append_json(whole, 2, 1, false, &expected);
+	batch_append_json(batch, 0, 1, (struct batch_form){ .by_process = false }, &rest);
+	batch_append_json(whole, 2, 1, (struct batch_form){ .by_process = false }, &expected);
 	assert_string_equal(rest.data, expected.data);
 	text_free(&rest);
 	text_free(&expected);
@@ -465,6 +559,8 @@ int main(void)
 		TEST(test_spool_read_damaged_file_is_told),
 		TEST(test_batch_is_sound_wrong_counts_are_not),
 		TEST(test_spool_read_kills_come_back_with_their_tick),
+		TEST(test_spool_read_file_of_an_earlier_version_is_the_same),
+		TEST(test_spool_read_further_resources_come_back),
 		TEST(test_batch_forget_done_leaves_the_rest),
 		TEST(test_spool_set_aside_keeps_the_newest_and_no_more),
 		TEST(test_spool_put_killed_at_any_moment_leaves_whole_batches),

@@ -1,3 +1,4 @@
+#include "tests/unit/support/captured_stderr.h"
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/temporary_folder.h"
 
@@ -19,7 +20,7 @@ static const struct uplink_report report = { .counters = &none };
 
 static void open_uplink(const char *option)
 {
-	static const struct rate values[] = { { "bash", { 1250, 12500 } } };
+	static const struct rate values[] = { { .name = "bash", .thousandths = { 1250, 12500 } } };
 	const struct stamp stamp = { .time_ms = 1795356010000 };
 	char url[96];
 	struct text error = TEXT_EMPTY;
@@ -306,10 +307,10 @@ static bool was_by_process(size_t request)
 static void open_uplink_for_forms(void)
 {
 	static const struct rate values[] = {
-		{ "bash", { 1250, 12500 } },
-		{ "a \"b", { RATE_MISSING, 1 } },
-		{ "caf\xc3\xa9", { 100000, RATE_MISSING } },
-		{ "nothing", { RATE_MISSING, RATE_MISSING } },
+		{ .name = "bash", .thousandths = { 1250, 12500 } },
+		{ .name = "a \"b", .thousandths = { RATE_MISSING, 1 } },
+		{ .name = "caf\xc3\xa9", .thousandths = { 100000, RATE_MISSING } },
+		{ .name = "nothing", .thousandths = { RATE_MISSING, RATE_MISSING } },
 	};
 	const struct stamp stamp = { .time_ms = 1795356010000 };
 	open_uplink("collector.ip=10.0.0.5");
@@ -383,6 +384,78 @@ static void test_uplink_put_older_server_is_sent_the_same_batch_as_data(void **s
 	assert_int_equal(requests(), 2);
 }
 
+#define OFFER_FURTHER OFFER "Vigie-Resources: 4\r\n"
+
+static size_t count_words(size_t request, const char *word)
+{
+	size_t count = 0;
+	for (const char *at = strstr(asked(request)->body, word); at; at = strstr(at + 1, word))
+		count++;
+	return count;
+}
+
+static void open_uplink_for_further(void)
+{
+	static const struct rate values[] = {
+		{ "a", { 1250, 12500 }, true, { 4096, 20000000 } },
+		{ "b", { 1, RATE_MISSING }, true, { 0, RATE_MISSING } },
+		{ "c", { RATE_MISSING, RATE_MISSING }, true, { RATE_MISSING, 7 } },
+	};
+	const struct stamp stamp = { .time_ms = 1795356010000 };
+	open_uplink("collector.ip=10.0.0.5");
+	free(batch);
+	batch = batch_pack(&stamp, values, 3, NULL);
+	assert_non_null(batch);
+	assert_int_equal(batch_samples(batch, 0, 3), 7);
+}
+
+static void test_uplink_put_further_resources_go_to_who_takes_them(void **state)
+{
+	(void)state;
+	expect(200, OFFER_FURTHER);
+	open_uplink_for_further();
+	/* The first answer says that it takes them: the same batch goes once more, with them. */
+	assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 2);
+	assert_int_equal(count_words(0, "4096") + count_words(0, "_bytes_"), 0);
+	assert_int_equal(count_words(1, "{\"a\":[1.25,12.5,4096,20000000],\"b\":[0.001,null,0],\"c\":[null,null,null,7]}"), 1);
+	assert_int_equal(uplink_samples(uplink), 7);
+	expect(200, OFFER_FURTHER);
+	assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 1);
+	captured_stderr_begin();
+	/* A version that knows fewer, which is said once. */
+	expect(200, OFFER "Vigie-Resources: 3\r\n");
+	server.bad = "20000000";
+	server.bad_status = 400;
+	assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 2);
+	assert_int_equal(count_words(1, "{\"a\":[1.25,12.5,4096],\"b\":[0.001,null,0]}"), 1);
+	/* One that knows none. */
+	expect(200, NULL);
+	server.bad = "\"processes\":";
+	server.bad_status = 400;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(put(), 200);
+	captured_stderr_end();
+	assert_int_equal(requests(), 3);
+	assert_int_equal(count_words(2, "type_data"), 3);
+	assert_int_equal(uplink_samples(uplink), 3);
+	assert_int_equal(captured_stderr_count("is an older version, which takes no write_bytes_per_second"), 1);
+}
+
+static void test_uplink_put_further_resources_as_data(void **state)
+{
+	(void)state;
+	expect(200, "Vigie-Resources: 4\r\n");
+	open_uplink_for_further();
+	assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 2);
+	assert_int_equal(count_words(0, "type_data"), 3);
+	assert_int_equal(count_words(1, "\"type_data\":\"write_bytes_per_second\""), 2);
+	assert_int_equal(count_words(1, "\"type_data\":\"read_bytes_per_second\""), 2);
+}
+
 static void test_uplink_put_token_is_shown_and_read_again_when_it_is_refused(void **state)
 {
 	(void)state;
@@ -448,6 +521,8 @@ int main(void)
 		TEST(test_uplink_put_server_without_gzip_is_sent_plain_from_then_on),
 		TEST(test_uplink_put_form_is_the_one_that_is_offered),
 		TEST(test_uplink_put_older_server_is_sent_the_same_batch_as_data),
+		TEST(test_uplink_put_further_resources_go_to_who_takes_them),
+		TEST(test_uplink_put_further_resources_as_data),
 		TEST(test_uplink_put_token_is_shown_and_read_again_when_it_is_refused),
 		TEST(test_uplink_is_local_before_the_first_answer_as_the_url_says),
 	};
