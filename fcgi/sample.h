@@ -33,7 +33,7 @@ enum metric {
 	METRIC_ALARM_MISSING,        /* 1: what must run does not, 0 */
 	METRIC_NAMED_COUNT,
 	METRIC_FURTHER = 64,         /* from here on the usage of further resources, two by two, by their place in the table */
-	METRIC_COUNT = METRIC_FURTHER + (RESOURCE_FURTHER + 1) / 2, /* between the two there is none */
+	METRIC_COUNT = METRIC_FURTHER + (RESOURCE_FURTHER + 1) / 2, /* between METRIC_NAMED_COUNT and these there is none */
 };
 
 /* A metric has two measurements, which engines read, and SQLite packs, together. */

@@ -316,8 +316,11 @@ struct query service_query(const struct service *service, const struct parameter
 		.max_points = (size_t)atomic_load(&service->max_points),
 		.ret_refusal = refusal,
 	};
-	for (int i = 0; i < HALF_COUNT; i++)
-		query.unwanted[i] = !service_wants(parameters, sample_resource(metric, (enum half)i));
+	for (int i = 0; i < HALF_COUNT; i++) {
+		enum resource resource = sample_resource(metric, (enum half)i);
+		query.unwanted[i] = resource == RESOURCE_COUNT ||
+		                    (parameters->given & PARAMETER_RESOURCE && resource != parameters->resource);
+	}
 	return query;
 }
 

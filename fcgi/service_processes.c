@@ -6,6 +6,7 @@
  */
 #include "fcgi/service_internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -13,13 +14,31 @@
 #include "fcgi/exposition.h"
 #include "fcgi/transitions.h"
 
-enum column { COLUMN_USAGE, COLUMN_PROBABILITY, COLUMN_COLOR, COLUMN_COUNT };
-
-static const enum metric column_metrics[COLUMN_COUNT] = {
-	[COLUMN_USAGE] = METRIC_USAGE,
-	[COLUMN_PROBABILITY] = METRIC_FORECAST_PROBABILITY,
-	[COLUMN_COLOR] = METRIC_ALARM,
+/* From COLUMN_FURTHER on the usage of further resources, two by two. */
+enum column {
+	COLUMN_USAGE, COLUMN_PROBABILITY, COLUMN_COLOR, COLUMN_FURTHER,
+	COLUMN_COUNT = COLUMN_FURTHER + (int)METRIC_COUNT - (int)METRIC_FURTHER,
 };
+
+static enum metric metric_of(enum column column)
+{
+	static const enum metric metrics[COLUMN_FURTHER] = {
+		[COLUMN_USAGE] = METRIC_USAGE, [COLUMN_PROBABILITY] = METRIC_FORECAST_PROBABILITY, [COLUMN_COLOR] = METRIC_ALARM,
+	};
+	return column < COLUMN_FURTHER ? metrics[column] : (enum metric)((int)METRIC_FURTHER + (int)column - (int)COLUMN_FURTHER);
+}
+
+/* Whether the parameters ask for any of it: for all, unless one resource is given. */
+static bool wants(const struct parameters *parameters, enum column column, enum resource resource)
+{
+	bool is_its = sample_resource(metric_of(column), sample_half(resource)) == resource;
+	return is_its && (!(parameters->given & PARAMETER_RESOURCE) || parameters->resource == resource);
+}
+
+static bool wants_some(const struct parameters *parameters, enum column column)
+{
+	return !(parameters->given & PARAMETER_RESOURCE) || wants(parameters, column, parameters->resource);
+}
 
 /* How the lines of a host begin, up to the name of the process in its quotes. Rows come sorted, so that it is made once a host. */
 struct host_lines {
@@ -52,12 +71,12 @@ static bool begin_host(struct service *service, const char *metric, const char *
 static void append_line(struct text *body, enum column column, const struct host_lines *host, const struct store_row *row,
                         enum resource resource)
 {
-	double value = row->value[resource];
+	double value = row->value[sample_half(resource)];
 	if (column == COLUMN_COLOR && transitions_color(value) == COLOR_GREEN)
 		return;
 	text_append(body, host->start.data ? host->start.data : "", host->start.length);
 	exposition_append_value(body, row->key.process);
-	if (column != COLUMN_USAGE)
+	if (column == COLUMN_PROBABILITY || column == COLUMN_COLOR)
 		text_printf(body, "\",resource=\"%s", wire_resource_name(resource));
 	if (column == COLUMN_COLOR)
 		text_printf(body, "\",color=\"%s", wire_color_name(transitions_color(value)));
@@ -67,18 +86,16 @@ static void append_line(struct text *body, enum column column, const struct host
 }
 
 /* What is said of all series. */
-static const struct exposed {
+struct exposed {
 	const char *name, *help;
 	enum column column;
-	int only; /* one resource, -1: all, which a label tells */
-} all_exposed[] = {
-	{ "vigie_process_cpu_percent", "CPU that each process of a host uses, in percent of one core; all PIDs of a name together.",
-	  COLUMN_USAGE, RESOURCE_CPU },
-	{ "vigie_process_memory_percent", "Memory that each process of a host uses, in percent of the machine's.", COLUMN_USAGE,
-	  RESOURCE_MEM },
+	enum resource only; /* RESOURCE_COUNT: all with limits, which a label tells */
+};
+
+static const struct exposed said_exposed[] = {
 	{ "vigie_process_forecast_probability", "Probability that a process goes over its limit within the forecast's horizon.",
-	  COLUMN_PROBABILITY, -1 },
-	{ "vigie_alarm", "1 for each alarm that stands, with its color: orange, red or unknown.", COLUMN_COLOR, -1 },
+	  COLUMN_PROBABILITY, RESOURCE_COUNT },
+	{ "vigie_alarm", "1 for each alarm that stands, with its color: orange, red or unknown.", COLUMN_COLOR, RESOURCE_COUNT },
 };
 
 /* Takes out the forecasts of what has no usage any more: they count for some refreshes still, and would outlive it. Both
@@ -91,7 +108,7 @@ static void drop_ended(const struct store_rows *usage, struct store_rows *foreca
 		while (at < usage->count && store_compare_keys(&usage->items[at], row) < 0)
 			at++;
 		bool some = false, alive = at < usage->count && store_compare_keys(&usage->items[at], row) == 0;
-		for (int j = 0; j < RESOURCE_LIMITED; j++) {
+		for (int j = 0; j < HALF_COUNT; j++) {
 			row->present[j] = alive && row->present[j] && usage->items[at].present[j];
 			some = some || row->present[j];
 		}
@@ -105,19 +122,37 @@ static void append_exposed(struct service *service, const struct parameters *par
                            const struct store_rows *rows, int64_t now_ms, struct response *response)
 {
 	struct host_lines host = { .ip = NULL };
-	bool wanted = exposed->only < 0 || service_wants(parameters, (enum resource)exposed->only);
+	bool wanted = exposed->only == RESOURCE_COUNT || wants(parameters, exposed->column, exposed->only);
+	if (response->status != 200)
+		return;
 	exposition_append_help(&response->body, exposed->name, "gauge", exposed->help);
 	for (size_t i = 0; wanted && i < rows->count && service_has_room(response); i++) {
 		const struct store_row *row = &rows->items[i];
 		if (!begin_host(service, exposed->name, row->key.ip, now_ms, &host))
 			continue;
-		for (int j = 0; j < RESOURCE_LIMITED; j++) {
-			if (row->present[j] && (exposed->only < 0 || exposed->only == j) && service_wants(parameters, (enum resource)j))
-				append_line(&response->body, exposed->column, &host, row, (enum resource)j);
+		for (int j = 0; j < HALF_COUNT; j++) {
+			enum resource resource = sample_resource(metric_of(exposed->column), (enum half)j);
+			if (row->present[j] && (exposed->only == RESOURCE_COUNT || exposed->only == resource) &&
+			    wants(parameters, exposed->column, resource))
+				append_line(&response->body, exposed->column, &host, row, resource);
 		}
 	}
 	response->body.failed = response->body.failed || text_failed(&host.start);
 	text_free(&host.start);
+}
+
+/* What a resource's row says, under its name; nothing of a further one that nobody measures. */
+static void append_usage(struct service *service, const struct parameters *parameters, enum resource resource,
+                         const struct store_rows columns[static COLUMN_COUNT], int64_t now_ms, struct response *response)
+{
+	const struct resource_row *row = &resource_rows[resource];
+	enum metric metric = sample_usage(resource);
+	enum column column = metric == METRIC_USAGE ? COLUMN_USAGE : (enum column)((int)COLUMN_FURTHER + (int)metric - (int)METRIC_FURTHER);
+	char name[64];
+	snprintf(name, sizeof(name), "vigie_process_%s", row->exposed);
+	const struct exposed exposed = { name, row->help, column, resource };
+	if (resource < RESOURCE_LIMITED || columns[column].count)
+		append_exposed(service, parameters, &exposed, &columns[column], now_ms, response);
 }
 
 void service_processes(struct service *service, const struct parameters *parameters, struct request *request,
@@ -127,14 +162,19 @@ void service_processes(struct service *service, const struct parameters *paramet
 	struct store_rows columns[COLUMN_COUNT] = { 0 };
 	int64_t now_ms = clock_wall_ms();
 	bool read = true;
-	for (int i = 0; i < COLUMN_COUNT && read; i++)
-		read = service_read_latest(service, parameters, column_metrics[i], now_ms, &columns[i], response);
+	for (int i = 0; i < (int)COLUMN_COUNT && read; i++)
+		read = !wants_some(parameters, (enum column)i) ||
+		       service_read_latest(service, parameters, metric_of((enum column)i), now_ms, &columns[i], response);
 	if (read) {
 		response->content_type = EXPOSITION_TYPE;
 		drop_ended(&columns[COLUMN_USAGE], &columns[COLUMN_PROBABILITY]);
+		append_usage(service, parameters, RESOURCE_CPU, columns, now_ms, response);
+		append_usage(service, parameters, RESOURCE_MEM, columns, now_ms, response);
 	}
-	for (size_t i = 0; i < sizeof(all_exposed) / sizeof(all_exposed[0]) && read && response->status == 200; i++)
-		append_exposed(service, parameters, &all_exposed[i], &columns[all_exposed[i].column], now_ms, response);
-	for (int i = 0; i < COLUMN_COUNT; i++)
+	for (size_t i = 0; i < sizeof(said_exposed) / sizeof(said_exposed[0]) && read; i++)
+		append_exposed(service, parameters, &said_exposed[i], &columns[said_exposed[i].column], now_ms, response);
+	for (int i = RESOURCE_LIMITED; i < RESOURCE_COUNT && read; i++)
+		append_usage(service, parameters, (enum resource)i, columns, now_ms, response);
+	for (int i = 0; i < (int)COLUMN_COUNT; i++)
 		store_rows_free(&columns[i]);
 }

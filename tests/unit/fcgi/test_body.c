@@ -79,6 +79,22 @@ static struct sample take_item(const char *json, struct body *body, char **ret_c
 	return body->batch.samples[3];
 }
 
+/* Further resources are of samples alone: nothing is said of them. */
+static void test_body_parse_further_resources_are_samples_alone(void **state)
+{
+	(void)state;
+	struct body body;
+	char *copy;
+	struct sample sample = take_item(item("1795356000.1234", "4096", "\"bash\"", "\"write_bytes_per_second\""), &body, &copy);
+	assert_int_equal(sample.metric, sample_usage(RESOURCE_WRITE));
+	assert_int_equal(sample.half, HALF_SECOND);
+	assert_string_equal(sample_measurement(sample.metric, sample.half), "write_bytes_per_second");
+	body_free(&body);
+	free(copy);
+	refuse(body_parse_alarms, "{\"data\": [{\"timestamp\": 1795356000, \"ipaddress\": \"::1\", \"process_name\": \"a\", "
+	       "\"type_data\": \"write_bytes_per_second\", \"color\": \"red\"}]}", 400, "data[0].type_data");
+}
+
 static void test_body_parse_samples_good_body_is_taken(void **state)
 {
 	(void)state;
@@ -584,7 +600,7 @@ static void take_tick(const char *json, const char *samples)
 		text_printf(&text, "%s%s %s %.17g", i ? ", " : "", sample->process, wire_resource_name(sample_resource(sample->metric, sample->half)), sample->value);
 		assert_int_equal(sample->time_ms, NOW + 123);
 		assert_string_equal(sample->ip, "10.0.0.5");
-		assert_int_equal(sample->metric, METRIC_USAGE);
+		assert_true(sample_is_usage(sample->metric));
 	}
 	assert_string_equal(text.data, samples);
 	text_free(&text);
@@ -606,6 +622,10 @@ static void test_body_parse_samples_tick_is_taken(void **state)
 		{ " \"a\"\n:\t[ 1 , 2 ] , \"b\":[3,4]", "a mem 1, a cpu 2, b mem 3, b cpu 4" },
 		{ "\"\\u00e9\\\"\\\\\": [-0, 1e12], \"\xe2\x82\xac\": [1e-400, 0.33333333333333331]",
 		  "\xc3\xa9\"\\ mem 0, \xc3\xa9\"\\ cpu 1000000000000, \xe2\x82\xac mem 0, \xe2\x82\xac cpu 0.33333333333333331" },
+		/* Further resources, in their order. */
+		{ "\"a\": [1, 2, 4096], \"b\": [1, null, null, 7], \"c\": [null, null, 0, 2e9]",
+		  "a mem 1, a cpu 2, a read_bytes_per_second 4096, b mem 1, b write_bytes_per_second 7, "
+		  "c read_bytes_per_second 0, c write_bytes_per_second 2000000000" },
 		/* Names that are made the same are as two items of `data` for one series: the later counts. */
 		{ "\"a\\u0001\": [1, 2], \"a\\u0002\": [3, 4], \"\": [5, null], \"?\": [6, null]",
 		  "a? mem 1, a? cpu 2, a? mem 3, a? cpu 4, ? mem 5, ? mem 6" },
@@ -631,8 +651,11 @@ static void test_body_parse_samples_bad_processes_are_named(void **state)
 		{ "\"a\": {}", "processes.a" },
 		{ "\"a\": []", "processes.a" },
 		{ "\"a\": [1]", "processes.a" },
-		{ "\"a\": [1, 2, 3]", "processes.a" },
-		{ "\"a\": [1, 2, null]", "processes.a" },
+		{ "\"a\": [1, 2, 3, 4, 5]", "processes.a" },
+		{ "\"a\": [1, 2, 3, 4, null]", "processes.a" },
+		{ "\"a\": [null, null, null]", "processes.a" },
+		{ "\"java\": [1, 2, -1]", "processes.java[2]" },
+		{ "\"java\": [1, 2, null, 1e13]", "processes.java[3]" },
 		{ "\"a\": [null, null]", "processes.a" },
 		{ "\"java\": [\"1\", 2]", "processes.java[0]" },
 		{ "\"java\": [1, -1]", "processes.java[1]" },
@@ -653,7 +676,7 @@ static void test_body_parse_samples_bad_processes_are_named(void **state)
 		{ "\"a\": [1, 2] \"b\": [1, 2]", "" },
 		{ "\"a\": [1, 2],", "" },
 		{ "\"a\" [1, 2]", "" },
-		{ "\"a\": [1, 2,]", "processes.a" },
+		{ "\"a\": [1, 2,]", "" },
 		{ "\"a\": [1,]", "" },
 		{ "\"a\": [1, 2}", "" },
 		{ "\"a\": [1 2]", "" },
@@ -1321,6 +1344,7 @@ static void test_arena_allocate_any_size_is_aligned_and_apart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_body_parse_further_resources_are_samples_alone),
 		cmocka_unit_test(test_body_parse_samples_good_body_is_taken),
 		cmocka_unit_test(test_body_trim_samples_stay_and_little_else),
 		cmocka_unit_test(test_body_parse_samples_what_is_no_json_is_refused),

@@ -137,11 +137,11 @@ static void get(struct fixture *f, const char *path, const char *query, const ch
 static void save(struct fixture *f, const char *ip, const char *samples)
 {
 	struct text body = TEXT_EMPTY;
-	char process[64], resource[8];
+	char process[64], resource[32];
 	double ago_s, value;
 	int length;
 	text_printf(&body, "{\"ipaddress\": \"%s\", \"data\": [", ip);
-	for (const char *at = samples; sscanf(at, " %63s %7s %lf %lf%n", process, resource, &ago_s, &value, &length) == 4;
+	for (const char *at = samples; sscanf(at, " %63s %31s %lf %lf%n", process, resource, &ago_s, &value, &length) == 4;
 	     at += length)
 		text_printf(&body, "%s{\"timestamp\": %.3f, \"value\": %.10g, \"process_name\": \"%s\", \"type_data\": \"%s\"}",
 		            at == samples ? "" : ", ", (double)f->now_ms / 1000 - ago_s, value, process, resource);
@@ -1620,6 +1620,54 @@ static void test_routes_header_accept_asks_for_rows(void **state)
 	assert_non_null(strstr(f->response.body.data, "format is not json or csv"));
 }
 
+/* They are given to those who ask for one of them. */
+static void test_routes_further_resources_are_given_when_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	char wanted[256];
+	long long then_s = f->now_ms / 1000 - 10;
+	save(f, "10.0.0.5", "bash mem 10 3 bash cpu 10 50 bash read_bytes_per_second 10 4096 bash write_bytes_per_second 10 20000000 "
+	                    "cat read_bytes_per_second 10 7 cat mem 10 1");
+	save(f, "2001:db8::1", "bash mem 10 5 bash write_bytes_per_second 10 10000000");
+	get(f, "get-all", "", "{\"bash\": [4, 50], \"cat\": [1, null]}");
+	get(f, "get-all", "resource=read_bytes_per_second", "{\"bash\": [null, null, 4096], \"cat\": [null, null, 7]}");
+	get(f, "get-all", "resource=write_bytes_per_second", "{\"bash\": [null, null, null, 15000000]}");
+	get(f, "get-all", "resource=read_bytes_per_second&above=4000", "{\"bash\": [null, null, 4096]}");
+	get(f, "get-all", "resource=read_bytes_per_second&limit=1&by=host", "{\"10.0.0.5\": {\"bash\": [null, null, 4096]}}");
+	get(f, "get-all-detailed", "resource=write_bytes_per_second&by=host",
+	    "{\"10.0.0.5\": {\"bash\": [20000000]}, \"2001:db8::1\": {\"bash\": [10000000]}}");
+	get(f, "get-all-detailed", "resource=read_bytes_per_second&limit=1", "{\"bash\": [4096]}");
+	snprintf(wanted, sizeof(wanted), "{\"10.0.0.5\": {\"bash\": {\"mem\": [%lld, 3], \"cpu\": [%lld, 50]}, \"cat\": {\"mem\": [%lld, 1]}}}",
+	         then_s, then_s, then_s);
+	get(f, "latest", "ip=10.0.0.5", wanted);
+	snprintf(wanted, sizeof(wanted), "{\"10.0.0.5\": {\"bash\": {\"read_bytes_per_second\": [%lld, 4096]}, "
+	         "\"cat\": {\"read_bytes_per_second\": [%lld, 7]}}}", then_s, then_s);
+	get(f, "latest", "resource=read_bytes_per_second", wanted);
+	get_rows(f, "latest", "resource=write_bytes_per_second&format=csv",
+	         "time,ip,process,resource,value\n@10,10.0.0.5,bash,write_bytes_per_second,20000000\n"
+	         "@10,2001:db8::1,bash,write_bytes_per_second,10000000\n");
+	/* They have no limits. */
+	static const char *const limited[] = { "query-alarm", "alarms", "forecasts" };
+	for (size_t i = 0; i < COUNT_OF(limited); i++) {
+		assert_int_equal(ask(f, "GET", limited[i], "resource=read_bytes_per_second", NULL), 400);
+		assert_non_null(strstr(f->response.body.data, "resource is not mem or cpu\", \"field\": \"resource\""));
+	}
+	assert_int_equal(ask(f, "GET", "latest", "resource=disk", NULL), 400);
+	assert_non_null(strstr(f->response.body.data,
+	                       "resource is not mem or cpu or read_bytes_per_second or write_bytes_per_second"));
+	assert_int_equal(ask(f, "GET", "metrics/processes", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data,
+	                       "# TYPE vigie_process_read_bytes_per_second gauge\n"
+	                       "vigie_process_read_bytes_per_second{ip=\"10.0.0.5\",hostname=\"h1\",process=\"bash\"} 4096\n"
+	                       "vigie_process_read_bytes_per_second{ip=\"10.0.0.5\",hostname=\"h1\",process=\"cat\"} 7\n"
+	                       "# HELP vigie_process_write_bytes_per_second "));
+	assert_int_equal(ask(f, "GET", "metrics/processes", "resource=write_bytes_per_second&ip=10.0.0.5", NULL), 200);
+	assert_null(strstr(f->response.body.data, "percent{"));
+	assert_null(strstr(f->response.body.data, "read_bytes_per_second{"));
+	assert_non_null(strstr(f->response.body.data,
+	                       "\nvigie_process_write_bytes_per_second{ip=\"10.0.0.5\",hostname=\"h1\",process=\"bash\"} 20000000\n"));
+}
+
 static void test_routes_processes_newest_of_all(void **state)
 {
 	struct fixture *f = *state;
@@ -1903,6 +1951,7 @@ int main(void)
 		CASE(test_routes_admit_another_host_is_said_once),
 		CASE(test_routes_reads_are_rows_where_they_are_asked_for),
 		cmocka_unit_test_setup_teardown(test_routes_header_accept_asks_for_rows, set_up_cached, tear_down),
+		CASE(test_routes_further_resources_are_given_when_asked_for),
 		CASE(test_routes_processes_newest_of_all),
 		CASE(test_service_hint_long_name_without_samples_is_told_what_the_kernel_keeps),
 		CASE(test_routes_same_reads_in_flight_run_once_and_health_is_answered),

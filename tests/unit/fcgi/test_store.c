@@ -368,6 +368,34 @@ static void test_store_metrics_are_apart(void **state)
 	assert_string_equal(hosts(f, 0), "10.0.0.1 1000 1");
 }
 
+/* Two further resources are the halves of a metric of their own, and beside usage; a host that has them alone has not been
+ * seen. */
+static void test_store_further_resources_are_read_together(void **state)
+{
+	struct fixture *f = *state;
+	struct sample samples[] = {
+		SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.1", "a", CPU, 1000, 2),
+		SAMPLE("10.0.0.1", "a", MEM, 1000, 4096), SAMPLE("10.0.0.1", "a", CPU, 1000, 2500000000),
+		SAMPLE("10.0.0.1", "a", MEM, 11000, 8192), SAMPLE("10.0.0.2", "a", CPU, 11000, 12),
+	};
+	for (size_t i = 2; i < COUNT_OF(samples); i++)
+		samples[i].metric = sample_usage(RESOURCE_READ);
+	assert_int_equal(append(f, samples, COUNT_OF(samples)), 0);
+	struct query *query = QUERY(f, 0, 20000);
+	query->metric = sample_usage(RESOURCE_WRITE);
+	query->by_host = true;
+	assert_string_equal(latest(f, query), "10.0.0.1/a mem=8192@11000 cpu=2500000000@1000; 10.0.0.2/a mem=- cpu=12@11000");
+	query->by_host = false;
+	assert_string_equal(means(f, query), "a mem=6144^8192 cpu=1250000006^2500000000");
+	query->half = HALF_SECOND;
+	assert_string_equal(history(f, query), "a 1000=2500000000 11000=12");
+	query->unwanted[HALF_FIRST] = true;
+	query->process = "b";
+	assert_string_equal(latest(f, query), "");
+	assert_string_equal(latest(f, QUERY(f, 0, 20000)), "10.0.0.1/a mem=1@1000 cpu=2@1000");
+	assert_string_equal(hosts(f, 0), "10.0.0.1 1000 1");
+}
+
 static void test_store_append_hostile_names_come_back_the_same(void **state)
 {
 	struct fixture *f = *state;
@@ -816,6 +844,7 @@ int main(void)
 		CASE(test_store_queries_of_names_with_control_characters_are_empty),
 		CASE(test_store_latest_newest_of_each_resource),
 		CASE(test_store_metrics_are_apart),
+		CASE(test_store_further_resources_are_read_together),
 		CASE(test_store_append_hostile_names_come_back_the_same),
 		CASE(test_store_append_any_value_comes_back_bit_for_bit),
 		CASE(test_store_append_beside_the_largest_value_others_keep_six_decimals),
