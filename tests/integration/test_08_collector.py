@@ -444,5 +444,111 @@ class HiddenProcessesTest(CollectorTest):
             self.assertEqual(collector.log().count("hidden from this user (hidepid)"), 1, collector.log())
 
 
+# Writes and reads some MiB each quarter of a second, past what is cached, until it has done all or the test is over.
+WRITER = """
+import ctypes, os, sys, time
+open("/proc/self/comm", "w").write("io-writer")
+mib = bytes(1 << 20)
+with open(sys.argv[1], "w+b", buffering=0) as file:
+    for i in range(12):
+        file.seek(0)
+        file.write(mib * 2)
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        file.seek(0)
+        while file.read(1 << 20):
+            pass
+        time.sleep(0.25)
+print(open("/proc/self/io").read(), flush=True)
+time.sleep(2.5)
+"""
+
+# A parent that waits, and so has in its counters all that the writer has done.
+PARENT = """
+import subprocess, sys, time
+open("/proc/self/comm", "w").write("io-parent")
+subprocess.run(sys.argv[1:], check=True)
+print("waited", flush=True)
+time.sleep(60)
+"""
+
+
+class IoTest(CollectorTest):
+    """What processes read and write, of a file system that counts it."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-io-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        if not os.path.exists("/proc/self/io"):
+            self.skipTest("this kernel does not count what processes read and write")
+        with open(self.folder / "probe", "wb", buffering=0) as probe:
+            before = self.counters_of("self")
+            probe.write(bytes(1 << 20))
+            os.fsync(probe.fileno())
+        if self.counters_of("self")[1] - before[1] < 1 << 20:
+            self.skipTest("the file system of temporary files does not count what is written")
+
+    def counters_of(self, pid, text=None):
+        text = text or pathlib.Path(f"/proc/{pid}/io").read_text()
+        return tuple(int(re.search(rf"^{key}: (\d+)$", text, re.MULTILINE)[1]) for key in ("read_bytes", "write_bytes"))
+
+    def bytes_of(self, vigie, ip, process, resource):
+        """What the samples of a process come to: each is the rate since the one before, or, of the first, of a second."""
+        answer = vigie.get(f"get-all-detailed?timestamps=1&ip={ip}&process={process}&resource={resource}").json()
+        points = answer.get(process, [])
+        return sum(rate * (at - points[i - 1][0] if i else 1) for i, (at, rate) in enumerate(points))
+
+    def test_what_is_written_and_read_is_counted_once(self):
+        with Vigie("--server", config=QUICK) as vigie:
+            collector = self.collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.5.1", "include=io-*", "io=yes").start()
+            wait_until(lambda: "10.8.5.1" in vigie.get("hosts").json(), 15, collector.log)
+            parent = subprocess.Popen(["/usr/bin/python3", "-c", PARENT, "/usr/bin/python3", "-c", WRITER, str(self.folder / "file")],
+                                      stdout=subprocess.PIPE, text=True)
+            self.addCleanup(parent.stdout.close)
+            self.addCleanup(parent.wait)
+            self.addCleanup(parent.kill)
+            said = []
+            for line in parent.stdout:
+                said.append(line)
+                if line == "waited\n":
+                    break
+            read, written = self.counters_of(parent.pid)
+            self.assertGreaterEqual(written, 24 << 20, said)
+
+            def newest():
+                latest = vigie.get("latest?ip=10.8.5.1&process=io-parent&resource=write_bytes_per_second").json()
+                return latest.get("10.8.5.1", {}).get("io-parent", {}).get("write_bytes_per_second", [0])[0]
+            ended = time.time()
+            wait_until(lambda: newest() > ended + 2, 20, lambda: f"{newest()} {collector.log()}")
+            for resource, count in (("write", written), ("read", read)):
+                found = self.bytes_of(vigie, "10.8.5.1", "io-writer", f"{resource}_bytes_per_second")
+                self.assertAlmostEqual(found, count, delta=0.3 * count + 4096, msg=resource)
+                self.assertLess(self.bytes_of(vigie, "10.8.5.1", "io-parent", f"{resource}_bytes_per_second"), 0.1 * count + 4096,
+                                resource)
+            self.assertIn("vigie_process_write_bytes_per_second{ip=\"10.8.5.1\"", vigie.get("metrics/processes").body.decode())
+            # Without the option there is none, and what is asked without resource= is the same.
+            self.assertEqual({len(values) for values in vigie.get("get-all?ip=10.8.5.1").json().values()}, {2})
+
+    def test_processes_of_others_have_none(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can be somebody else")
+        sleeper = subprocess.Popen(["/usr/bin/python3", "-c", 'open("/proc/self/comm", "w").write("io-other"); input()'],
+                                   stdin=subprocess.PIPE)
+        self.addCleanup(sleeper.wait)
+        self.addCleanup(sleeper.stdin.close)
+        self.addCleanup(sleeper.kill)
+        with Vigie("--server", config=QUICK) as vigie:
+            around = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+            collector = Collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.5.2", "include=io-other", "io=yes", "spool=",
+                                  around=around)
+            self.addCleanup(collector.remove)
+            collector.folder.chmod(0o777)
+            collector.start()
+            wait_until(lambda: "io-other" in vigie.get("get-all?ip=10.8.5.2").json(), 15, collector.log)
+            own = wait_until(lambda: vigie.get("get-all?ip=10.8.5.2&resource=write_bytes_per_second").json(), 15, collector.log)
+            self.assertEqual(set(own), {NAME})
+            self.assertEqual(collector.log().count("may not be read: these have no read and write rates"), 1, collector.log())
+
+
 if __name__ == "__main__":
     unittest.main()
