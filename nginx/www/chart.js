@@ -4,7 +4,6 @@
  * attributes `style`, which the Content-Security-Policy refuses; a reading beside the chart says the values instead.
  */
 import {element} from "./dom.js";
-import {round} from "./format.js";
 
 /**
  * @typedef {{from: number, to: number, color: string}} Shade
@@ -49,8 +48,10 @@ export function lineColours() {
  * @param {HTMLElement} node that is to be filled
  * @param {function(number, number)} onZoom called with the seconds of a span that is to be shown
  * @param {function(?number)} onRead called with the index of the row that is pointed at, null for none
+ * @param {{mark: function(number): string, width: number, binary: boolean}} axis what it says of a value, how wide that
+ *   may be, and whether its marks are at powers of 2
  */
-export function makeChart(node, onZoom, onRead) {
+export function makeChart(node, onZoom, onRead, {mark, width, binary}) {
 	let graph = null;
 	let data = null;
 	let shape = "";
@@ -101,7 +102,10 @@ export function makeChart(node, onZoom, onRead) {
 			axisLabelFontSize: 12,
 			labelsKMB: false,
 			highlightCircleSize: 3.5,
-			axes: {y: {axisLabelWidth: 58, axisLabelFormatter: round}, x: {axisLabelWidth: 64}},
+			axes: {
+				y: {axisLabelWidth: width, axisLabelFormatter: value => mark(value), labelsKMG2: binary},
+				x: {axisLabelWidth: 64},
+			},
 			interactionModel: {mousedown: Dygraph.defaultInteractionModel.mousedown, willDestroyContextMyself: true},
 			underlayCallback: drawUnder,
 			zoomCallback: (from, to) => {
@@ -165,9 +169,9 @@ export function makeChart(node, onZoom, onRead) {
 			context.moveTo(area.x, y);
 			context.lineTo(area.x + area.w, y);
 			context.stroke();
-			context.fillText(`limit ${round(data.limit)}`, area.x + 6, y - 5);
+			context.fillText(`limit ${mark(data.limit)}`, area.x + 6, y - 5);
 		} else {
-			context.fillText(`limit ${round(data.limit)} ↑`, area.x + 6, area.y + 12);
+			context.fillText(`limit ${mark(data.limit)} ↑`, area.x + 6, area.y + 12);
 		}
 	}
 

@@ -42,6 +42,24 @@ export function round(value) {
 }
 
 /**
+ * @param {?number} value
+ * @returns {string} like "1.5 MiB/s"
+ */
+export function bytesPerSecond(value) {
+	if (typeof value !== "number") {
+		return "–";
+	}
+	const units = ["B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s"];
+	let scaled = value,
+		at = 0;
+	while (scaled >= 1024 && at < units.length - 1) {
+		scaled /= 1024;
+		at++;
+	}
+	return `${Number(scaled.toPrecision(scaled < 1000 ? 3 : 4))} ${units[at]}`;
+}
+
+/**
  * @param {number} seconds
  * @returns {string} like "4 min"
  */

@@ -3,7 +3,7 @@ import {get} from "./api.js";
 import {badge, intervalItem, intervals, killsOf, withoutTwins} from "./alarms.js";
 import {lineColours, makeChart} from "./chart.js";
 import {byId, element, fill, setAttribute, setText} from "./dom.js";
-import {clockTime, counted, duration, percent, resourceWords} from "./format.js";
+import {bytesPerSecond, clockTime, counted, duration, percent, resourceWords, round} from "./format.js";
 import {isOfHost} from "./processes.js";
 import {chartRows, stepOf, summary} from "./series.js";
 import {goTo} from "./span.js";
@@ -12,7 +12,18 @@ import {showWhy} from "./why.js";
 
 const linesAtMost = 8;
 const hostsAtMost = 200;
-const resources = ["mem", "cpu"];
+
+const percentAxis = {mark: round, width: 58, binary: false};
+const bytesAxis = {mark: bytesPerSecond, width: 78, binary: true};
+
+/** What has a chart: those with limits, which are always there, and those that some collectors measure. */
+const kinds = {
+	mem: {resource: "mem", title: "Memory", say: percent, axis: percentAxis},
+	cpu: {resource: "cpu", title: "CPU", say: percent, axis: percentAxis},
+	read: {resource: "read_bytes_per_second", title: "Reads", say: bytesPerSecond, axis: bytesAxis, optional: true},
+	write: {resource: "write_bytes_per_second", title: "Writes", say: bytesPerSecond, axis: bytesAxis, optional: true},
+};
+const resources = Object.keys(kinds);
 
 const charts = {};
 const readings = {}; // of each resource: what says the values of a row, or of the last one
@@ -21,14 +32,19 @@ let loaded = {key: "", data: null}; // of a past span, which does not change
 /** Called once. */
 export function startProcess() {
 	for (const resource of resources) {
-		charts[resource] = makeChart(byId(`${resource}-chart`), goTo, row => readings[resource]?.(row));
+		charts[resource] = makeChart(
+			byId(`${resource}-chart`),
+			goTo,
+			row => readings[resource]?.(row),
+			kinds[resource].axis
+		);
 	}
 }
 
 /** Releases what the view holds. */
 export function leaveProcess() {
 	resources.forEach(resource => charts[resource].clear());
-	["process-alarm", "mem-reading", "cpu-reading", "of-hosts", "why", "its-alarms"].forEach(id =>
+	["process-alarm", ...resources.map(resource => `${resource}-reading`), "of-hosts", "why", "its-alarms"].forEach(id =>
 		fill(byId(id), "", () => [])
 	);
 	loaded = {key: "", data: null};
@@ -50,14 +66,14 @@ export async function loadProcess(state, span, interval_s, signal) {
 	const step = stepOf(span.length, interval_s);
 	const of = [["process", state.process], ...(state.ip === "" ? [] : [["ip", state.ip]])];
 	const one = state.ip !== "";
-	const values = (resource, fn) =>
+	const values = (kind, fn) =>
 		get(
 			"get-all-detailed",
 			[
 				...span.query,
 				...of,
 				["by", "host"],
-				["resource", resource],
+				["resource", kinds[kind].resource],
 				["timestamps", "1"],
 				...(one && step === interval_s
 					? []
@@ -70,7 +86,7 @@ export async function loadProcess(state, span, interval_s, signal) {
 			signal
 		);
 	const highs = one && step > interval_s;
-	const [means, transitions, forecasts, mem, cpu, memHigh, cpuHigh] = await Promise.all([
+	const [means, transitions, forecasts, mem, cpu, memHigh, cpuHigh, read, write] = await Promise.all([
 		get("get-all", [...span.query, ["by", "host"], ["process", state.process]], signal),
 		get("alarms", [...span.query, ...of, ["standing", "1"]], signal),
 		get("forecasts", [...of, ["explain", "1"]], signal),
@@ -78,6 +94,8 @@ export async function loadProcess(state, span, interval_s, signal) {
 		values("cpu", "mean"),
 		highs ? values("mem", "max") : null,
 		highs ? values("cpu", "max") : null,
+		values("read", "mean"),
+		values("write", "mean"),
 	]);
 	const series = answer =>
 		Object.fromEntries(Object.entries(answer ?? {}).map(([ip, processes]) => [ip, processes[state.process] ?? []]));
@@ -89,6 +107,8 @@ export async function loadProcess(state, span, interval_s, signal) {
 		kills: killsOf(transitions),
 		mem: {means: series(mem), highs: memHigh && series(memHigh)},
 		cpu: {means: series(cpu), highs: cpuHigh && series(cpuHigh)},
+		read: {means: series(read), highs: null},
+		write: {means: series(write), highs: null},
 	};
 	loaded = {key, data};
 	return data;
@@ -201,17 +221,25 @@ function showChart(resource, data, forecasts, {span, to, ahead, now, alarms, int
 	const {process} = current();
 	const {means, highs} = data[resource];
 	const ips = withValues(means);
+	const {title, say, optional} = kinds[resource];
+	if (optional) {
+		byId(`${resource}-card`).hidden = ips.length === 0;
+		if (ips.length === 0) {
+			charts[resource].clear();
+			return;
+		}
+	}
 	const rows = chartRows(means, highs, ips, Math.max(data.step, interval_s));
 	const standing = alarms.find(
 		alarm => alarm.process === process && alarm.resource === resource && ips.includes(alarm.ip)
 	);
 	const forecast = forecasts.find(each => each.resource === resource && each.forecast.limit)?.forecast;
 	const facts = ips.length === 1 && summary(means[ips[0]], highs?.[ips[0]] ?? means[ips[0]]);
-	const sentence = facts ? summaryWords(facts, now) : "";
+	const sentence = facts ? summaryWords(facts, now, say) : "";
 	const where = ips.length === 1 ? nameOf(ips[0]) : counted(ips.length, "host");
 
 	readings[resource] = row =>
-		showReading(resource, row === null ? null : rows[row], ips.map(nameOf), highs !== null, now, sentence);
+		showReading(resource, row === null ? null : rows[row], ips.map(nameOf), highs !== null, now, sentence, say);
 	charts[resource]
 		.show({
 			labels: ["time", ...ips],
@@ -224,13 +252,13 @@ function showChart(resource, data, forecasts, {span, to, ahead, now, alarms, int
 				.filter(alarm => alarm.resource === resource)
 				.map(alarm => ({from: alarm.from, to: alarm.to ?? Math.min(now, span.to), color: alarm.color})),
 			ahead,
-			title: `${resource === "mem" ? "Memory" : "CPU"} of ${process} on ${where}${sentence && `: ${sentence}`}`,
+			title: `${title} of ${process} on ${where}${sentence && `: ${sentence}`}`,
 		})
 		.catch(error => setText(byId(`${resource}-reading`), error.message));
 }
 
-function summaryWords({mean, high, highAt, last}, now) {
-	return `mean ${percent(mean)}, highest ${percent(high)} at ${clockTime(highAt, now, true)}, last ${percent(last)}`;
+function summaryWords({mean, high, highAt, last}, now, say) {
+	return `mean ${say(mean)}, highest ${say(high)} at ${clockTime(highAt, now, true)}, last ${say(last)}`;
 }
 
 /** The hosts that have values. */
@@ -258,7 +286,7 @@ function aheadOf(resource, data, forecasts, {now, span}) {
 }
 
 /** Says the values of a row; of none, what there is to say of all. */
-function showReading(resource, row, names, bars, now, sentence) {
+function showReading(resource, row, names, bars, now, sentence, say) {
 	const colours = lineColours();
 	const keyOf = i => {
 		const key = element("span", {class: "key", "aria-hidden": "true"});
@@ -276,8 +304,8 @@ function showReading(resource, row, names, bars, now, sentence) {
 			const words = !row
 				? ""
 				: bars && value[2] > value[1]
-					? ` ${percent(middle)}, highest ${percent(value[2])}`
-					: ` ${percent(middle)}`;
+					? ` ${say(middle)}, highest ${say(value[2])}`
+					: ` ${say(middle)}`;
 			parts.push(element("span", {class: "of"}, keyOf(i), `${name}${words} `));
 		}
 	});

@@ -10,9 +10,9 @@ HOSTILE = "<img src=x onerror=document.title='hacked'>"
 NIGHT = "nightly-report"
 DB, WEB, APP, SILENT, SHARED = (f"10.32.0.{number}" for number in range(1, 6))
 HOSTNAMES = {DB: "db1", WEB: "web1", APP: "app1", SILENT: "old1"}
-# {address: {process: (memory, CPU)}}, in percent, about which the values swing.
+# {address: {process: (memory, CPU)}}, in percent, about which the values swing; and bytes a second, read and written.
 USUAL = {
-    DB: {"postgres": (31, 140), "walwriter": (1.5, 6), "backup": (2, 12), "sshd": (0.1, 0.2), "cron": (0.05, 0)},
+    DB: {"postgres": (31, 140, 2 << 20, 24 << 20), "walwriter": (1.5, 6), "backup": (2, 12), "sshd": (0.1, 0.2), "cron": (0.05, 0)},
     WEB: {"nginx": (3, 40), "php-fpm": (12, 66), HOSTILE: (9, 95), "redis-server": (6, 4), "sshd": (0.1, 0.1)},
     APP: {"java": (58, 35), "node": (7, 22), "python3": (4, 9), "vigie-collector": (0.05, 0.3)},
     SHARED: {"worker": (5, 10)},

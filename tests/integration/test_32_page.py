@@ -147,6 +147,18 @@ class ProcessTest(FleetTest):
         page.find("link", "Overview").click()
         self.wait_for_rows(page, "java")
 
+    def test_process_that_reads_and_writes_shows_it(self):
+        page = self.process("postgres")
+        page.find("image", "Reads of postgres")
+        page.find("image", "Writes of postgres").focus()
+        page.press("ArrowLeft")
+        wait_until(lambda: re.search(r"^\d\d:\d\d:\d\d db1 [\d.]+ MiB/s$", page.text(), re.MULTILINE), PATIENCE_S, page.text)
+        page.find("link", "Overview").click()
+        self.wait_for_rows(page, "java")
+        page.find("table", "Processes").find("link", "java").click()
+        page.find("image", "CPU of java")
+        self.assertNotIn("Writes", page.text())
+
     def test_chart_zooms_and_the_step_follows(self):
         page = self.open(self.url + "?process=postgres&window=2d")
         steps = lambda: [int(step) for url in page.requests for step in re.findall(r"[?&]step=(\d+)s", url)]  # noqa: E731
