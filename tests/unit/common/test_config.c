@@ -82,6 +82,7 @@ static void test_config_load_nothing_gives_the_defaults(void **state)
 	assert_int_equal(config->collector.cpu_scale, CPU_SCALE_CORE);
 	assert_int_equal(config->collector.mem_scale, MEM_SCALE_MACHINE);
 	assert_false(config->collector.kernel_threads);
+	assert_false(config->collector.io);
 	assert_int_equal(config->collector.include.count, 0);
 	assert_int_equal(config->collector.max_processes, 2000);
 	assert_true(config->collector.min_cpu == 0);
@@ -840,7 +841,7 @@ static const char every_option[] = "[log]\nlevel = debug\n"
                                    "[victoriametrics]\ninsert_url = http://vi\nselect_url = http://vs\nuser = v\n"
                                    "password_file = /pv\ntoken_file = /tv\n"
                                    "[collector]\nurl = http://x/\nip = 10.0.0.5\ninterval = 1500ms\ntimeout = 1m\n"
-                                   "name = unit\ncpu_scale = machine\nmem_scale = limit\nkernel_threads = yes\ninclude = a*\ninclude = b\n"
+                                   "name = unit\ncpu_scale = machine\nmem_scale = limit\nkernel_threads = yes\nio = yes\ninclude = a*\ninclude = b\n"
                                    "exclude = c\ntop = 5\nmin_cpu = 0.1\nmin_mem = 12.345\nmax_processes = 14\n"
                                    "spool = /s p\nspool_bytes = 3MiB\nspool_age = 90m\nbuffer = 15\ngzip = no\n"
                                    "ca_file = /cc\nproxy = http://pc:3128\ntoken_file = /tc\n"
@@ -877,7 +878,7 @@ static void test_config_print_has_every_option(void **state)
 		"[influxql]", "url = http://i1", "database = d", "user = u", "password_file = /p1",
 		"[victoriametrics]", "insert_url = http://vi", "select_url = http://vs", "user = v", "password_file = /pv",
 		"token_file = /tv", "[collector]", "url = http://x/", "ip = 10.0.0.5", "interval = 1500ms", "timeout = 1m",
-		"name = unit", "cpu_scale = machine", "mem_scale = limit", "kernel_threads = yes", "include = a*", "include = b", "exclude = c", "top = 5",
+		"name = unit", "cpu_scale = machine", "mem_scale = limit", "kernel_threads = yes", "io = yes", "include = a*", "include = b", "exclude = c", "top = 5",
 		"min_cpu = 0.1", "min_mem = 12.345", "max_processes = 14", "spool = /s p",
 		"spool_bytes = 3MiB", "spool_age = 90m", "buffer = 15", "gzip = no", "ca_file = /cc", "proxy = http://pc:3128", "token_file = /tc", "[alert]", "url = https://y/",
 		"interval = 2m", "phase = 0d", "deadline = 3m", "timeout = 150ms", "ca_file = /ca2", "proxy = none", "token_file = /ta", "threshold = 123456.789", "clear = 0.001",
