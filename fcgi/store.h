@@ -68,6 +68,12 @@ struct query {
 	size_t max_points;
 };
 
+/* Whether a query asks for that half of its metric, and there is such a measurement. */
+static inline bool store_wants(const struct query *query, enum half half)
+{
+	return !query->unwanted[half] && sample_measurement(query->metric, half);
+}
+
 /* One series of mean() and latest(); `present` tells which halves it has. */
 struct store_row {
 	struct series_key key; /* ip is NULL unless by_host */

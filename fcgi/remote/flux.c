@@ -62,7 +62,7 @@ static void append_data(struct text *text, const char *bucket, const struct quer
 	text_printf(text, ") |> range(start: %s, stop: %s) |> filter(fn: (r) => (", start, stop);
 	const char *separator = "";
 	for (int i = 0; i < HALF_COUNT; i++) {
-		if (query->unwanted[i])
+		if (!store_wants(query, (enum half)i))
 			continue;
 		text_append_string(text, separator);
 		append_equal(text, "_measurement", sample_measurement(query->metric, (enum half)i));

@@ -20,7 +20,7 @@ static void append_from(struct text *text, const struct query *query)
 {
 	const char *separator = " FROM ";
 	for (int i = 0; i < HALF_COUNT; i++) {
-		if (query->unwanted[i])
+		if (!store_wants(query, (enum half)i))
 			continue;
 		text_printf(text, "%s%s", separator, sample_measurement(query->metric, (enum half)i));
 		separator = ", ";

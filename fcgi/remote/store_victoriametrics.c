@@ -52,7 +52,7 @@ static int victoriametrics_mean(struct store *store, const struct query *query, 
 	struct victoriametrics_taker taker = { .take = victoriametrics_take_result, .column = ASSEMBLY_MAXIMUM };
 	int result = assembly_open(&taker.answer, "victoriametrics", query, ASSEMBLY_ROWS);
 	for (int i = 0; i < HALF_COUNT && result == 0; i++) {
-		if (query->unwanted[i])
+		if (!store_wants(query, (enum half)i))
 			continue;
 		taker.half = (enum half)i;
 		result = ask_window(store, &taker, false, query->to_ms, query->to_ms - query->from_ms);
@@ -79,7 +79,7 @@ static int ask_export(struct store *store, struct victoriametrics_taker *taker)
 	bool named = query->only && query->only_count <= METRICSQL_ONLY_MAX && !query->process;
 	for (int i = 0; i < HALF_COUNT; i++) {
 		size_t count = named ? query->only_count : 1;
-		for (size_t j = 0; j < count && !query->unwanted[i]; j++) {
+		for (size_t j = 0; j < count && store_wants(query, (enum half)i); j++) {
 			text_reset(&selector);
 			metricsql_append_selector(&selector, query, (enum half)i, named ? &query->only[j] : NULL, now_ms);
 			victoriametrics_form_add(&form, "match[]", &selector);

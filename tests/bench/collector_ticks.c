@@ -92,7 +92,7 @@ static void make_reading(struct reading *reading, const struct machine *machines
 static void send(const struct batch *batch, struct text *body)
 {
 	text_reset(body);
-	batch_append_json(batch, 0, batch->count, true, body);
+	batch_append_json(batch, 0, batch->count, (struct batch_form){ .by_process = true }, body);
 	if (text_failed(body))
 		die("out of memory");
 	text_free(body); /* as the collector does after each PUT */

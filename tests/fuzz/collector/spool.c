@@ -57,7 +57,8 @@ static void check_json(const struct batch *batch)
 	for (int by_process = 0; by_process <= 1; by_process++) {
 		struct text json = TEXT_EMPTY;
 		text_append_char(&json, '{');
-		batch_append_json(batch, 0, batch->count, by_process, &json);
+		const struct batch_form form = { by_process, RESOURCE_FURTHER };
+		size_t written = batch_append_json(batch, 0, batch->count, form, &json);
 		text_append_char(&json, '}');
 		cJSON *tree = text_failed(&json) ? NULL : cJSON_ParseWithOpts(json.data, NULL, true);
 		assert(tree);
@@ -66,7 +67,7 @@ static void check_json(const struct batch *batch)
 		cJSON_ArrayForEach(process, cJSON_GetObjectItem(tree, "processes"))
 			cJSON_ArrayForEach(value, process)
 				samples += cJSON_IsNumber(value) ? 1 : 0;
-		assert(samples == batch_samples(batch, 0, batch->count));
+		assert(samples == batch_samples(batch, 0, batch->count) && samples == written);
 		cJSON_Delete(tree);
 		text_free(&json);
 	}
@@ -124,7 +125,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	char *fitting = fuzz_string(bytes, size);
 	uint64_t rest = size - HEADER_SIZE;
-	memcpy(fitting, "vigie 1\n", MAGIC_SIZE);
+	uint32_t form;
+	memcpy(&form, fitting + CHECKED_AT, sizeof(form));
+	memcpy(fitting, form >> 1 ? "vigie 2\n" : "vigie 1\n", MAGIC_SIZE);
 	memcpy(fitting + SIZE_AT, &rest, sizeof(rest));
 	uint32_t checksum = (uint32_t)crc32_z(0, (const unsigned char *)fitting + CHECKED_AT, size - CHECKED_AT);
 	memcpy(fitting + CHECKSUM_AT, &checksum, sizeof(checksum));
