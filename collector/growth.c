@@ -10,6 +10,7 @@ struct counted {
 	size_t place;
 	uint64_t start_ticks;
 	int64_t counters[RESOURCE_FURTHER]; /* when they were last read; READING_UNKNOWN: never */
+	bool fresh[RESOURCE_FURTHER];       /* that was in this reading */
 	int64_t owed[RESOURCE_FURTHER];     /* what of children was counted, and may be in its growth, in this reading … */
 	int64_t carried[RESOURCE_FURTHER];  /* … or was in the last, and may be in this one */
 	bool lives;                         /* of the last reading: it is in the present one */
@@ -67,6 +68,11 @@ static void list_by_pid(struct growth *growth, const struct reading *reading)
 		qsort(growth->now, growth->count, sizeof(*growth->now), compare_pids);
 }
 
+static bool is_counter(int resource)
+{
+	return resource_rows[RESOURCE_LIMITED + resource].counter;
+}
+
 /* What a process has used, and what of it is to be known for the next reading. */
 static void count_one(struct growth *growth, struct counted *now, uint64_t boot_before_ticks)
 {
@@ -79,13 +85,12 @@ static void count_one(struct growth *growth, struct counted *now, uint64_t boot_
 	}
 	for (int r = 0; r < RESOURCE_FURTHER; r++) {
 		int64_t *value = &growth->values[now->place][r];
-		if (now->counters[r] == READING_UNKNOWN) {
+		now->fresh[r] = now->counters[r] != READING_UNKNOWN;
+		if (!now->fresh[r])
 			now->counters[r] = same ? before->counters[r] : READING_UNKNOWN;
-			continue;
-		}
-		if (!resource_rows[RESOURCE_LIMITED + r].counter)
+		else if (!is_counter(r))
 			*value = now->counters[r];
-		else if (same && before->counters[r] != READING_UNKNOWN)
+		else if (same && before->fresh[r])
 			*value = now->counters[r] > before->counters[r] ? now->counters[r] - before->counters[r] : 0;
 		else if (!same && born)
 			*value = now->counters[r];
@@ -119,8 +124,10 @@ static void settle_ended(struct growth *growth)
 	for (size_t i = 0; i < growth->before_count; i++) {
 		const struct counted *ended = &growth->before[i];
 		struct counted *heir = ended->lives ? NULL : find_heir(growth, ended);
-		for (int r = 0; heir && r < RESOURCE_FURTHER; r++)
-			heir->owed[r] += (ended->counters[r] == READING_UNKNOWN ? 0 : ended->counters[r]) + ended->owed[r];
+		for (int r = 0; heir && r < RESOURCE_FURTHER; r++) {
+			if (is_counter(r))
+				heir->owed[r] += (ended->counters[r] == READING_UNKNOWN ? 0 : ended->counters[r]) + ended->owed[r];
+		}
 	}
 	for (size_t i = 0; i < growth->count; i++) {
 		struct counted *heir = &growth->now[i];

@@ -3,8 +3,8 @@
  * counter, as it stands of what is none. Pure.
  *
  * Of a process that was in the last reading it is what the counter has more, of one that began since all of it. A PID that
- * is used again is another process. Where a counter was not read this time it is not known, and its next growth counts from
- * the last time that it was; a counter that has gone back has not grown.
+ * is used again is another process. Where a counter was not read, this time or the last, it is not known: what two intervals
+ * have is no rate of one. A counter that has gone back has not grown.
  *
  * The kernel adds what a process has done to its parent's counters when that waits for it (wait_task_zombie() of
  * kernel/exit.c: so a shell has, at once, all that its commands have written). What of it was counted already is taken

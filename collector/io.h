@@ -9,7 +9,7 @@
  * - They are of all threads, those that have ended too, and of the children that have been waited for:
  *   collector/growth.h.
  * - The file is its owner's to open, and takes PTRACE_MODE_READ: of others' processes CAP_DAC_READ_SEARCH and
- *   CAP_SYS_PTRACE, and none that has capabilities beyond ours.
+ *   CAP_SYS_PTRACE, of which either alone does not do.
  * - A kernel without CONFIG_TASK_IO_ACCOUNTING has no such file.
  *
  * Nothing is kept between calls; any thread may use it.
