@@ -286,18 +286,24 @@ static long put_batch(struct uplink *uplink, const struct batch *batch, size_t c
 	return status;
 }
 
+/* How many further resources a batch has that are known here: a later version may have left it in the spool. */
+static size_t further_of(const struct batch *batch)
+{
+	return batch->further < RESOURCE_FURTHER ? batch->further : RESOURCE_FURTHER;
+}
+
 /* What the server takes of a batch, as far as is known. */
 static struct batch_form form_of(const struct uplink *uplink, const struct batch *batch)
 {
 	return (struct batch_form){
 		.by_process = uplink->takes_processes,
-		.further = batch->further < uplink->takes_further ? batch->further : uplink->takes_further,
+		.further = further_of(batch) < uplink->takes_further ? further_of(batch) : uplink->takes_further,
 	};
 }
 
 static void note_further(struct uplink *uplink, const struct batch *batch)
 {
-	bool lacking = batch->further > uplink->takes_further;
+	bool lacking = further_of(batch) > uplink->takes_further;
 	if (lacking && !uplink->said_further)
 		log_warning("%s is an older version, which takes no %s: what is measured of that is lost", uplink->base,
 		            wire_resource_name((enum resource)(RESOURCE_LIMITED + uplink->takes_further)));

@@ -426,6 +426,16 @@ static void test_uplink_put_further_resources_go_to_who_takes_them(void **state)
 	assert_int_equal(put(), 200);
 	assert_int_equal(requests(), 1);
 	captured_stderr_begin();
+	/* What a later version has left in the spool has more than either knows. */
+	size_t known = batch->further;
+	batch->further = RESOURCE_FURTHER + 1;
+	batch->count = 0;
+	expect(200, OFFER_FURTHER);
+	assert_int_equal(put(), 200);
+	assert_int_equal(requests(), 1);
+	batch->further = known;
+	batch->count = 3;
+	assert_int_equal(captured_stderr_count("older version"), 0);
 	/* A version that knows fewer, which is said once. */
 	expect(200, OFFER "Vigie-Resources: 3\r\n");
 	server.bad = "20000000";
