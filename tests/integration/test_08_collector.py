@@ -476,6 +476,10 @@ time.sleep(60)
 class IoTest(CollectorTest):
     """What processes read and write, of a file system that counts it."""
 
+    @classmethod
+    def setUpClass(cls):
+        cls.vigie = cls.enterClassContext(Vigie("--server", config=QUICK))
+
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-io-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
@@ -499,35 +503,35 @@ class IoTest(CollectorTest):
         return sum(rate * (at - points[i - 1][0] if i else 1) for i, (at, rate) in enumerate(points))
 
     def test_what_is_written_and_read_is_counted_once(self):
-        with Vigie("--server", config=QUICK) as vigie:
-            collector = self.collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.5.1", "include=io-*", "io=yes").start()
-            wait_until(lambda: "10.8.5.1" in vigie.get("hosts").json(), 15, collector.log)
-            parent = subprocess.Popen(["/usr/bin/python3", "-c", PARENT, "/usr/bin/python3", "-c", WRITER, str(self.folder / "file")],
-                                      stdout=subprocess.PIPE, text=True)
-            self.addCleanup(parent.stdout.close)
-            self.addCleanup(parent.wait)
-            self.addCleanup(parent.kill)
-            said = []
-            for line in parent.stdout:
-                said.append(line)
-                if line == "waited\n":
-                    break
-            read, written = self.counters_of(parent.pid)
-            self.assertGreaterEqual(written, 24 << 20, said)
+        vigie = self.vigie
+        collector = self.collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.5.1", "include=io-*", "io=yes").start()
+        wait_until(lambda: "10.8.5.1" in vigie.get("hosts").json(), 15, collector.log)
+        parent = subprocess.Popen(["/usr/bin/python3", "-c", PARENT, "/usr/bin/python3", "-c", WRITER, str(self.folder / "file")],
+                                  stdout=subprocess.PIPE, text=True)
+        self.addCleanup(parent.stdout.close)
+        self.addCleanup(parent.wait)
+        self.addCleanup(parent.kill)
+        said = []
+        for line in parent.stdout:
+            said.append(line)
+            if line == "waited\n":
+                break
+        read, written = self.counters_of(parent.pid)
+        self.assertGreaterEqual(written, 24 << 20, said)
 
-            def newest():
-                latest = vigie.get("latest?ip=10.8.5.1&process=io-parent&resource=write_bytes_per_second").json()
-                return latest.get("10.8.5.1", {}).get("io-parent", {}).get("write_bytes_per_second", [0])[0]
-            ended = time.time()
-            wait_until(lambda: newest() > ended + 2, 20, lambda: f"{newest()} {collector.log()}")
-            for resource, count in (("write", written), ("read", read)):
-                found = self.bytes_of(vigie, "10.8.5.1", "io-writer", f"{resource}_bytes_per_second")
-                self.assertAlmostEqual(found, count, delta=0.3 * count + 4096, msg=resource)
-                self.assertLess(self.bytes_of(vigie, "10.8.5.1", "io-parent", f"{resource}_bytes_per_second"), 0.1 * count + 4096,
-                                resource)
-            self.assertIn("vigie_process_write_bytes_per_second{ip=\"10.8.5.1\"", vigie.get("metrics/processes").body.decode())
-            # Without the option there is none, and what is asked without resource= is the same.
-            self.assertEqual({len(values) for values in vigie.get("get-all?ip=10.8.5.1").json().values()}, {2})
+        def newest():
+            latest = vigie.get("latest?ip=10.8.5.1&process=io-parent&resource=write_bytes_per_second").json()
+            return latest.get("10.8.5.1", {}).get("io-parent", {}).get("write_bytes_per_second", [0])[0]
+        ended = time.time()
+        wait_until(lambda: newest() > ended + 2, 20, lambda: f"{newest()} {collector.log()}")
+        for resource, count in (("write", written), ("read", read)):
+            found = self.bytes_of(vigie, "10.8.5.1", "io-writer", f"{resource}_bytes_per_second")
+            self.assertAlmostEqual(found, count, delta=0.3 * count + 4096, msg=resource)
+            self.assertLess(self.bytes_of(vigie, "10.8.5.1", "io-parent", f"{resource}_bytes_per_second"), 0.1 * count + 4096,
+                            resource)
+        self.assertIn("vigie_process_write_bytes_per_second{ip=\"10.8.5.1\"", vigie.get("metrics/processes").body.decode())
+        # Who does not ask for one has mem and cpu.
+        self.assertEqual({len(values) for values in vigie.get("get-all?ip=10.8.5.1").json().values()}, {2})
 
     def test_processes_of_others_have_none(self):
         if os.geteuid() != 0:
@@ -537,17 +541,17 @@ class IoTest(CollectorTest):
         self.addCleanup(sleeper.wait)
         self.addCleanup(sleeper.stdin.close)
         self.addCleanup(sleeper.kill)
-        with Vigie("--server", config=QUICK) as vigie:
-            around = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
-            collector = Collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.5.2", "include=io-other", "io=yes", "spool=",
-                                  around=around)
-            self.addCleanup(collector.remove)
-            collector.folder.chmod(0o777)
-            collector.start()
-            wait_until(lambda: "io-other" in vigie.get("get-all?ip=10.8.5.2").json(), 15, collector.log)
-            own = wait_until(lambda: vigie.get("get-all?ip=10.8.5.2&resource=write_bytes_per_second").json(), 15, collector.log)
-            self.assertEqual(set(own), {NAME})
-            self.assertEqual(collector.log().count("may not be read: these have no read and write rates"), 1, collector.log())
+        vigie = self.vigie
+        around = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+        collector = Collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.5.2", "include=io-other", "io=yes", "spool=",
+                              around=around)
+        self.addCleanup(collector.remove)
+        collector.folder.chmod(0o777)
+        collector.start()
+        wait_until(lambda: "io-other" in vigie.get("get-all?ip=10.8.5.2").json(), 15, collector.log)
+        own = wait_until(lambda: vigie.get("get-all?ip=10.8.5.2&resource=write_bytes_per_second").json(), 15, collector.log)
+        self.assertEqual(set(own), {NAME})
+        self.assertEqual(collector.log().count("may not be read: these have no read and write rates"), 1, collector.log())
 
 
 if __name__ == "__main__":
