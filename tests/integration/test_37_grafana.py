@@ -90,6 +90,7 @@ class DashboardTest(unittest.TestCase):
     def test_queries_name_measurements_that_there_are(self):
         known = {f"{resource}_{name}" for name in re.findall(r'OF_BOTH\("(\w+)"\)', (ROOT / "fcgi" / "sample.c").read_text())
                  for resource in ("mem", "cpu")}
+        known |= set(re.findall(r'row\(\w+, "\w+", "(\w+)"', (ROOT / "common" / "resource.h").read_text()))
         for engine in ("victoriametrics", "influxdb2", "influxdb3"):
             text = json.dumps(grafana.dashboards(engine)).replace("(cpu|mem)_", "cpu_")
             named = {name.removesuffix("_value") for name in re.findall(r"\b(?:cpu|mem)_[a-z]\w*", text)}
