@@ -357,9 +357,10 @@ class RemoteTest(CollectorTest):
         self.assertNotIn("secret", trusting.log())
 
     def test_stranger_is_sent_nothing(self):
-        wary = self.collector(self.url, "10.8.1.2", f"token_file={self.folder}/token").start()
-        wait_until(lambda: "certificate" in wary.log(), 10, wary.log)
-        wait_until(lambda: len(wary.batches()) >= 2, 10, "the samples wait")
+        # Until the next interval it waits for an answer: a busy machine needs more than a second for it.
+        wary = self.collector(self.url, "10.8.1.2", f"token_file={self.folder}/token", "interval=3s").start()
+        wait_until(lambda: "certificate" in wary.log(), 30, wary.log)
+        wait_until(lambda: len(wary.batches()) >= 2, 30, "the samples wait")
         self.assertEqual(self.server.requests, [])
 
 
