@@ -10,6 +10,7 @@
 
 #include "alert/fields.h"
 #include "common/clock.h"
+#include "common/whole_file.h"
 
 void alert_log_format(const struct transition *transition, int64_t now_ms, struct text *text)
 {
@@ -37,13 +38,44 @@ static bool ends_within_line(int fd)
 	       pread(fd, &last, 1, file.st_size - 1) == 1 && last != '\n';
 }
 
+/* A pipe or a terminal has nothing to sync. */
+static int sync_file(struct alert_log *log)
+{
+	if (log->unsynced && fdatasync(log->fd) != 0 && errno != EINVAL && errno != EROFS)
+		return -errno;
+	log->unsynced = false;
+	return 0;
+}
+
+/* Where the folder cannot be read, the file's name is on the disk when the kernel has it so. */
+static int open_or_make(const char *path)
+{
+	int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		(void)!whole_file_sync_folder(path);
+	return fd;
+}
+
+/* Leaves the file that is open. */
+static void close_file(struct alert_log *log)
+{
+	if (log->fd < 0)
+		return;
+	(void)!sync_file(log);
+	close(log->fd);
+	log->fd = -1;
+	log->unsynced = false;
+}
+
 static int open_file(struct alert_log *log)
 {
-	int fd = open(log->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+	int fd = open_or_make(log->path);
 	if (fd < 0)
 		return -errno;
-	if (log->fd >= 0)
-		close(log->fd);
+	close_file(log);
 	log->fd = fd;
 	log->torn = 0; /* the rest of a line makes no sense in another file */
 	log->unended = ends_within_line(fd);
@@ -63,9 +95,7 @@ int alert_log_reopen(struct alert_log *log, const char *path)
 		return -ENOMEM;
 	free(log->path);
 	log->path = copy;
-	if (log->fd >= 0)
-		close(log->fd);
-	log->fd = -1;
+	close_file(log);
 	return open_file(log);
 }
 
@@ -174,6 +204,7 @@ int alert_log_flush(struct alert_log *log)
 			result = written < 0 ? -errno : -EIO;
 			break;
 		}
+		log->unsynced = true;
 		if (ending)
 			continue;
 		log->torn += (size_t)written;
@@ -186,14 +217,13 @@ int alert_log_flush(struct alert_log *log)
 	log->changed |= done > 0;
 	if (done)
 		memmove(log->waiting.data, log->waiting.data + done, log->waiting.length);
-	return result;
+	int synced = sync_file(log);
+	return result ? result : synced;
 }
 
 void alert_log_close(struct alert_log *log)
 {
-	if (log->fd >= 0)
-		close(log->fd);
-	log->fd = -1;
+	close_file(log);
 	free(log->path);
 	log->path = NULL;
 	text_free(&log->waiting);

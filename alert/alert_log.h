@@ -7,7 +7,8 @@
  *
  * A line's time is the evaluation's; the fields are described in alert/fields.h.
  *
- * Each line is one write(), appended. The file is opened anew when it has been
+ * Each line is one write(), appended, and synced before a state says that it was said: otherwise a
+ * loss of power could leave the state alone, and nobody would say it again. The file is opened anew when it has been
  * moved or removed. What cannot be written (a full disk) waits for the next time,
  * up to ALERT_LOG_WAITING_MAX bytes. Libraries return, so the caller says it. A file that
  * ends within a line, since it was cut, gets the line's end before the next one.
@@ -36,6 +37,7 @@ struct alert_log {
 	struct text waiting; /* whole lines, oldest first */
 	size_t torn;         /* bytes of the first of them that are in the file already */
 	bool unended;        /* the file ends within a line that is none of them */
+	bool unsynced;       /* there are lines in the file that may not be on the disk */
 	uint64_t dropped;    /* lines that found no place to wait */
 	bool changed;        /* what waits is not what the caller has last kept, who clears this */
 };
@@ -65,7 +67,8 @@ void alert_log_restore(struct alert_log *log, const struct text *lines, uint64_t
 /* Queues a line for the next flush, which comes now where as many wait as may. */
 void alert_log_add(struct alert_log *log, const struct transition *transition, int64_t now_ms);
 
-/* Writes what waits. 0, or a negative errno when lines go on waiting. */
+/* Writes what waits, and syncs it where the file can be. 0; or a negative errno when lines go on waiting, or are written but
+ * not synced, which the next flush tries again. */
 int alert_log_flush(struct alert_log *log) __attribute__((warn_unused_result));
 
 void alert_log_close(struct alert_log *log);

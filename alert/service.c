@@ -7,6 +7,7 @@
 
 #include "alert/service_internal.h"
 #include "alert/state_file.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/watcher.h"
 
@@ -154,6 +155,9 @@ static int open_states(struct service *service, const struct config *config, str
 		text_append_string(ret_error, strerror(-result));
 		return result;
 	}
+	/* What is said from now on is known to be, by its lines, also before a first evaluation was saved. */
+	if (!states_time(service->states))
+		states_restore_time(service->states, clock_wall_ms());
 	service_flush_log(service);
 	result = service_save_states(service);
 	if (result == -ENOSPC) {

@@ -30,8 +30,7 @@ static char *with_suffix(const char *path, const char *suffix)
 	return text.data;
 }
 
-/* A rename is on the disk once its folder is. */
-static int sync_folder(const char *path)
+int whole_file_sync_folder(const char *path)
 {
 	char *copy = strdup(path);
 	if (!copy)
@@ -73,7 +72,7 @@ int whole_file_replace(const char *path, const struct text *content)
 	if (result && new_path)
 		unlink(new_path);
 	if (!result)
-		result = sync_folder(path);
+		result = whole_file_sync_folder(path);
 	free(new_path);
 	return result;
 }

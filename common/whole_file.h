@@ -17,6 +17,9 @@ int whole_file_read(const char *path, struct text *content) __attribute__((warn_
  * or new but not synced. */
 int whole_file_replace(const char *path, const struct text *content) __attribute__((warn_unused_result));
 
+/* Syncs the folder that a file is in: that the file was made, or has got its name, is on the disk then. 0 or a negative errno. */
+int whole_file_sync_folder(const char *path) __attribute__((warn_unused_result));
+
 /* Renames a file that is of no use to "<path>.broken". 0 or a negative errno. */
 int whole_file_move_aside(const char *path) __attribute__((warn_unused_result));
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/whole_file.h"
 #include "fcgi/sqlite/schema.h"
 
 enum { PATIENCE_MS = 5000 }; /* another connection that opens holds a lock for a moment */
@@ -69,22 +70,6 @@ static int finish(const char *target, struct text *error)
 	return result;
 }
 
-static int sync_folder_of(const char *target)
-{
-	char *folder = strdup(target);
-	if (!folder)
-		return -ENOMEM;
-	char *slash = strrchr(folder, '/');
-	if (slash)
-		slash[slash == folder] = '\0';
-	int descriptor = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = descriptor >= 0 && fsync(descriptor) == 0 ? 0 : -errno;
-	if (descriptor >= 0)
-		close(descriptor);
-	free(folder);
-	return result;
-}
-
 /* Makes the file that is copied to, empty: who may not read the database may not read its copy either. */
 static int make_file(const char *beside, mode_t mode)
 {
@@ -103,7 +88,7 @@ static int put_in_place(const char *beside, const char *target)
 	int result = renameat2(AT_FDCWD, beside, AT_FDCWD, target, RENAME_NOREPLACE) == 0 ? 0 : -errno;
 	if (result == -EINVAL) /* not every file system can tell */
 		result = rename(beside, target) == 0 ? 0 : -errno;
-	return result ? result : sync_folder_of(target);
+	return result ? result : whole_file_sync_folder(target);
 }
 
 int backup_write(const char *path, const char *target, struct text *ret_error)

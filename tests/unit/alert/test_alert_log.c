@@ -45,6 +45,21 @@ static int remove_files(void **state)
 	return 0;
 }
 
+/* In the place of the C library's: fails with this errno, 0: does not; and how large what was synced was. */
+static int sync_error;
+static off_t synced;
+
+int fdatasync(int fd)
+{
+	struct stat file;
+	errno = sync_error;
+	if (sync_error)
+		return -1;
+	assert_int_equal(fstat(fd, &file), 0);
+	synced = file.st_size;
+	return 0;
+}
+
 static struct transition red(const char *process)
 {
 	struct transition transition = { .word = TRANSITION_RED,
@@ -193,6 +208,40 @@ static void test_alert_log_flush_appends_to_what_is_there(void **state)
 		alert_log_close(&log);
 	}
 	assert_string_equal(names(path), "abab");
+}
+
+/* Whoever is told that a line was said may rely on it, whatever happens to the machine. */
+static void test_alert_log_flush_syncs_what_it_writes(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	assert_int_equal(alert_log_open(&log, path), 0);
+	synced = 0;
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_int_equal(synced, 0);
+	for (off_t lines = 1; lines <= 3; lines++) {
+		add(&log, "a");
+		assert_int_equal(alert_log_flush(&log), 0);
+		assert_int_equal(synced, lines * (off_t)strlen("2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process=\"a\" "
+		                                              "resource=mem value=83.10 threshold=80 since=2026-11-22T14:00:10Z\n"));
+	}
+	alert_log_close(&log);
+}
+
+static void test_alert_log_flush_failed_sync_is_told_and_tried_again(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	assert_int_equal(alert_log_open(&log, path), 0);
+	add(&log, "a");
+	sync_error = EIO;
+	assert_int_equal(alert_log_flush(&log), -EIO);
+	assert_int_equal(alert_log_flush(&log), -EIO);
+	sync_error = EINVAL; /* of a pipe */
+	assert_int_equal(alert_log_flush(&log), 0);
+	sync_error = 0;
+	assert_string_equal(names(path), "a");
+	alert_log_close(&log);
 }
 
 static void test_alert_log_flush_file_moved_goes_on_in_a_new_one(void **state)
@@ -470,6 +519,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_alert_log_format_table_gives_line),
 		cmocka_unit_test_teardown(test_alert_log_flush_appends_to_what_is_there, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_flush_syncs_what_it_writes, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_flush_failed_sync_is_told_and_tried_again, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_flush_file_moved_goes_on_in_a_new_one, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_reopen_takes_new_path, remove_files),
 		cmocka_unit_test(test_alert_log_open_unwritable_place_says_why),

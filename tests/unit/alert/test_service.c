@@ -225,6 +225,22 @@ static void test_service_open_goes_on_from_the_log_where_the_state_is_older(void
 	assert_int_equal(count_in(paths[LOG], " since=2026-11-22T14:00:20Z\n"), 2);
 }
 
+/* It is killed with its first lines written, before it has saved an evaluation. The line is later than any clock of a test. */
+static void test_service_open_goes_on_from_the_log_of_a_first_run(void **state)
+{
+	(void)state;
+	struct text line = TEXT_EMPTY;
+	service_close(open_service(NULL));
+	text_append_string(&line, "2099-11-22T14:00:15.000Z RED ip=10.0.0.5 process=\"java\" resource=cpu value=83.10 threshold=80 "
+	                   "since=2026-11-22T14:00:10Z\n");
+	assert_int_equal(whole_file_replace(paths[LOG], &line), 0);
+	text_free(&line);
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 83.1);
+	service_close(service);
+	assert_int_equal(count_in(paths[LOG], " RED "), 1);
+}
+
 static void test_service_open_broken_state_is_moved_aside(void **state)
 {
 	(void)state;
@@ -506,6 +522,7 @@ int main(void)
 		SERVICE_TEST(test_service_open_writes_the_lines_that_could_not_be_written),
 		SERVICE_TEST(test_service_open_says_how_many_lines_are_lost),
 		SERVICE_TEST(test_service_open_goes_on_from_the_log_where_the_state_is_older),
+		SERVICE_TEST(test_service_open_goes_on_from_the_log_of_a_first_run),
 		SERVICE_TEST(test_service_open_broken_state_is_moved_aside),
 		SERVICE_TEST(test_service_open_what_it_cannot_do_without),
 		SERVICE_TEST(test_service_open_state_in_use_says_by_whom),
