@@ -44,8 +44,10 @@ static void open_sender(const char *second, const char *third)
 	char url[96];
 	struct text error = TEXT_EMPTY;
 	snprintf(url, sizeof(url), "collector.url=%s/ressources-usage", http_server_url(server.http));
-	char *overrides[] = { url, (char *)(uintptr_t)"collector.spool=", (char *)(uintptr_t)second, (char *)(uintptr_t)third };
-	assert_int_equal(config_load(NULL, overrides, second ? third ? 4 : 3 : 2, &config, &error), 0);
+	/* The batches are of the first seconds since the machine's start, which may be long ago. */
+	char *overrides[] = { url, (char *)(uintptr_t)"collector.spool=", (char *)(uintptr_t)"collector.spool_age=3650d",
+		              (char *)(uintptr_t)second, (char *)(uintptr_t)third };
+	assert_int_equal(config_load(NULL, overrides, second ? third ? 5 : 4 : 3, &config, &error), 0);
 	assert_int_equal(sender_open(config, &sender), 0);
 }
 
