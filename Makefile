@@ -29,7 +29,7 @@ MANUAL = $(wildcard deploy/man/*.1 deploy/man/*.8) $(BUILD)/man/vigie.conf.5
 # Of a program's folder and the wings in it.
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c)) $(GENERATED_$(1))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
-TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_budget %/test_shared_reads %/test_tokens %/test_outbox %/test_hook %/test_alertmanager %/test_wishes %/test_seal %/test_scan_helper,$(UNIT_TESTS))
+TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_budget %/test_shared_reads %/test_tokens %/test_outbox %/test_hook %/test_alertmanager %/test_wishes %/test_seal %/test_scan_helper %/test_syncer,$(UNIT_TESTS))
 
 # The builds under the sanitizers. The tests of the threads need no program.
 ASAN = BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'

@@ -103,6 +103,18 @@ int batch_file_write(int folder_fd, const struct batch_file *file, const struct 
 	return result;
 }
 
+int batch_file_sync(int folder_fd, const struct batch_file *file)
+{
+	char name[NAME_SIZE];
+	format_name(file, name);
+	int fd = openat(folder_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	int result = fsync(fd) == 0 ? 0 : -errno;
+	close(fd);
+	return result;
+}
+
 /* Reads what follows a header, which says how long it is. */
 static int read_packed(int fd, const struct header *header, struct batch **ret_batch)
 {

@@ -4,7 +4,7 @@
  * NUMBER-SAMPLES.batch, both decimal, the first of 16 digits.
  *
  * Files of other users and of other names, links and folders are none of ours and
- * not touched. Nothing is synced, see spool.h.
+ * not touched. Nothing is synced but by batch_file_sync().
  */
 #ifndef VIGIE_COLLECTOR_BATCH_FILE_H
 #define VIGIE_COLLECTOR_BATCH_FILE_H
@@ -32,6 +32,10 @@ struct batch_file batch_file_of(const struct batch *batch, uint64_t number);
  * nothing. 0, -ENOSPC or whatever else the disk says. */
 int batch_file_write(int folder_fd, const struct batch_file *file, const struct batch *batch)
 	__attribute__((warn_unused_result));
+
+/* Waits until its content is on the disk; its name is, once its folder is synced. 0, also when it is not there any more, or
+ * what the disk says. */
+int batch_file_sync(int folder_fd, const struct batch_file *file) __attribute__((warn_unused_result));
 
 /* The batch, to be freed by the caller. -EBADMSG: the file is damaged; -ENOMEM, or why it
  * cannot be read. */

@@ -7,13 +7,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "collector/syncer.h"
 #include "common/lock_file.h"
+#include "common/whole_file.h"
 
 #define LOCK_NAME "lock"
 #define ASIDE_NAME "rejected"
 
 struct spool {
 	int folder_fd, lock_fd;
+	struct syncer *syncer;
 	int64_t bytes_max;
 	struct batch_file *files; /* by number; those from `first` on */
 	size_t first, count, capacity;
@@ -24,13 +27,19 @@ struct spool {
 /* Opens and locks; 0 or a negative errno, and then spool_close() closes what is open. */
 static int enter(struct spool *spool, const char *folder)
 {
-	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+	bool made = mkdir(folder, 0700) == 0;
+	if (!made && errno != EEXIST)
 		return -errno;
+	if (made)
+		(void)!whole_file_sync_folder(folder); /* of one that cannot be read the kernel does it, some time */
 	spool->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (spool->folder_fd < 0)
 		return -errno;
 	char holder[LOCK_FILE_HOLDER_SIZE];
 	int result = lock_file_take(spool->folder_fd, LOCK_NAME, &spool->lock_fd, holder);
+	if (result)
+		return result;
+	result = syncer_open(spool->folder_fd, &spool->syncer);
 	if (result)
 		return result;
 	unlinkat(spool->folder_fd, BATCH_FILE_NEW, 0); /* of a run that was killed */
@@ -100,6 +109,7 @@ void spool_close(struct spool *spool)
 {
 	if (!spool)
 		return;
+	syncer_close(spool->syncer);
 	if (spool->lock_fd >= 0)
 		close(spool->lock_fd);
 	if (spool->folder_fd >= 0)
@@ -152,6 +162,7 @@ int spool_put(struct spool *spool, const struct batch *batch, size_t *ret_droppe
 	spool->files[spool->first + spool->count++] = file;
 	spool->blocks += file.blocks;
 	spool->next_number++;
+	syncer_add(spool->syncer, &file);
 	return 0;
 }
 

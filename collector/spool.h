@@ -6,17 +6,17 @@
  * file: no position is to be kept beside it, and damage to one file is damage to one
  * tick. Ten seconds' batch is a few KiB; segments of many would save inodes alone.
  *
- * Nothing is synced: a disk that is busy must not hold up the next reading. What is
- * written survives the death of the program at once, and a loss of power when the
- * kernel has written it back (30 s unless the machine is told otherwise: proc(5),
- * vm.dirty_expire_centisecs, and ext4's commit interval). A file of which a loss of
- * power has left a part fails its checksum.
+ * What is written survives the death of the program at once, and a loss of power once
+ * it is synced: that is done behind it (collector/syncer.h), since a disk that is busy
+ * must not hold up the next reading. So what a loss of power costs is one interval, the
+ * last, where a sync takes less than an interval. A file of which it has left a part
+ * fails its checksum. That one was taken out need not be on the disk: it is sent once more.
  *
  * What is set aside goes to the folder `rejected` within, of at most
- * SPOOL_REJECTED_MAX files.
+ * SPOOL_REJECTED_MAX files, none of them synced.
  *
  * One spool uses a folder at a time (flock on its file `lock`); one thread uses a
- * spool. Nothing is logged here.
+ * spool. Nothing is logged here but that it cannot be synced.
  */
 #ifndef VIGIE_COLLECTOR_SPOOL_H
 #define VIGIE_COLLECTOR_SPOOL_H
