@@ -3,7 +3,6 @@
 import collections
 import json
 import re
-import signal
 import threading
 import time
 
@@ -40,8 +39,8 @@ class Watcher:
             return 200, {"Response": "Ok"}
         return 200, latest(self.over()) if path == "latest" else [] if path in ("silences",) or path.startswith("oom-kills") else {}
 
-    def end(self, number):
-        self.process.send_signal(number)
+    def end(self):
+        self.process.terminate()
         status = self.process.wait(30)
         self.server.shutdown()
         self.server.server_close()
@@ -68,11 +67,13 @@ class Alert:
             if red - told:
                 told.update(red)
                 self.recording.mark(" ".join(sorted(red)))
-        for number in (signal.SIGKILL, signal.SIGTERM):
+        for run in range(RUNS):
             watcher = Watcher(self.folder, lambda: int((time.monotonic() - begun) * SERIES / (RUNS * SECONDS)), hear,
                               self.recording.command)
             time.sleep(SECONDS)
-            watcher.end(number)
+            if run == 0:
+                self.recording.kill(watcher.process)
+            watcher.end()
         self.recording.end()
         self.marks = [(place, set(words.split())) for place, words in self.recording.marks()]
 
@@ -88,7 +89,7 @@ class Alert:
         watcher = Watcher(folder, lambda: SERIES, lambda red: len(red) == SERIES and complete.set())
         wrong = [] if complete.wait(30) else ["it does not come up"]
         wrong += recording.complaints(watcher.printed())
-        if watcher.end(signal.SIGTERM):
+        if watcher.end():
             wrong.append("it does not end well")
         if lost:
             wrong.append(f"{len(lost)} of {len(reported)} reported alarms have no line, as {min(lost)}")

@@ -6,11 +6,15 @@
  * A record is a struct record, then `name_length` bytes of names, each with its NUL, then `data_length` bytes of data. One
  * append writes it, so that the order of the records is that of the file. What changes a file is done and recorded under one
  * lock. A sync has two records: all that comes before the first of them is on the disk once the second is there.
+ *
+ * While there is a file POWER_LOG.kill the program is killed behind its next change: a kill from elsewhere could come between
+ * a change and its record.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,6 +35,7 @@ struct record {
 
 static pthread_mutex_t changing = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
+static char kill_path[4096];
 static dev_t device;
 
 /* Declares `real_NAME`, the function whose place is taken. */
@@ -43,8 +48,9 @@ __attribute__((constructor)) static void open_log(void)
 	struct stat folder;
 	REAL(int, open, const char *, int, ...);
 	const char *path = getenv("POWER_LOG"), *watched = getenv("POWER_FOLDER");
-	if (!path || !watched || stat(watched, &folder) != 0)
+	if (!path || !watched || stat(watched, &folder) != 0 || strlen(path) + sizeof(".kill") > sizeof(kill_path))
 		return;
+	strcat(strcpy(kill_path, path), ".kill");
 	device = folder.st_dev;
 	log_fd = real_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 }
@@ -73,6 +79,8 @@ static void append(struct record *record, const char *name, const char *to_name,
 	REAL(ssize_t, writev, int, const struct iovec *, int);
 	if (real_writev(log_fd, parts, used) != (ssize_t)total)
 		abort();
+	if (record->kind < SYNC_BEGIN && access(kill_path, F_OK) == 0)
+		kill(getpid(), SIGKILL);
 }
 
 static void append_change(enum kind kind, uint64_t inode, uint64_t at)

@@ -32,6 +32,13 @@ class Recording:
         # What stands before a recorded command.
         self.command = ["env", f"LD_PRELOAD={recorder}", f"POWER_LOG={self.log}", f"POWER_FOLDER={folder}"]
 
+    def kill(self, process):
+        """Kills a program behind its next change."""
+        wish = pathlib.Path(f"{self.log}.kill")
+        wish.touch()
+        process.wait(60)
+        wish.unlink()
+
     def mark(self, words):
         with open(self.log, "ab", buffering=0) as log:
             disk.write_mark(log, words)

@@ -1,7 +1,6 @@
 """vigie-collector: the server is away, comes back for a while and is away again, and the collector is killed meanwhile."""
 
 import json
-import signal
 import struct
 import time
 
@@ -9,8 +8,8 @@ import recording
 from vigie import BUILD, wait_until
 
 INTERVAL_S = 1
-# How long each part takes, in seconds; whether the server takes what it is sent; how the collector is ended behind it.
-PARTS = ((5, False, signal.SIGKILL), (2.5, True, None), (4.5, False, signal.SIGTERM))
+# How long each part takes, in seconds; whether the server takes what it is sent; whether the collector is killed behind it.
+PARTS = ((5, False, True), (2.5, True, False), (4.5, False, False))
 SETTINGS = (f"collector.interval={INTERVAL_S}s", "collector.timeout=500ms", "collector.top=3", "collector.spool=spool")
 HEAD = struct.Struct("=8sIIq")  # of a file: magic, checksum, settled, time
 DAMAGED = "a file of the spool "
@@ -39,11 +38,9 @@ class Collector:
         self.taken.update(round(item["timestamp"]) for item in json.loads(body)["data"])
         return 200, {"Response": "Ok"}
 
-    def end(self, number):
-        self.process.send_signal(number)
+    def end(self):
+        self.process.terminate()
         self.process.wait(30)
-
-    def close(self):
         self.server.shutdown()
         self.server.server_close()
 
@@ -63,14 +60,13 @@ class Spool:
     def record(self):
         self.recording = recording.Recording(self.folder, self.recorder)
         collector = Collector(self.folder, self.recording.command)
-        for seconds, takes, ending in PARTS:
+        for seconds, takes, killed in PARTS:
             collector.takes = takes
             time.sleep(seconds)
-            if ending:
-                collector.end(ending)
-                if ending != signal.SIGTERM:
-                    collector.start()
-        collector.close()
+            if killed:
+                self.recording.kill(collector.process)
+                collector.start()
+        collector.end()
         self.recording.end()
         self.find_files()
 
@@ -106,8 +102,7 @@ class Spool:
         except AssertionError as error:
             return [f"{error}: {collector.printed()}"]
         finally:
-            collector.end(signal.SIGTERM)
-            collector.close()
+            collector.end()
         wrong = [line for line in recording.complaints(collector.printed()) if DAMAGED not in line]
         lost = {file["of"] for file in waiting} - collector.taken
         self.lost.append(len(lost))

@@ -79,7 +79,10 @@ class Store:
             time.sleep(self.SECONDS)
             if run == self.RUNS - 1:  # what was written in the first is sealed
                 wait_until(lambda: self.sealed() >= OLD_HOURS + HOSTS * LATE_HOURS, 60, "hours are sealed")
-            server.process.send_signal(signal.SIGTERM if run else signal.SIGKILL)
+            if run:
+                server.process.send_signal(signal.SIGTERM)
+            else:
+                self.recording.kill(server.process)
             ending.set()
             for client in clients:
                 client.join()
