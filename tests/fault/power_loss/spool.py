@@ -103,7 +103,10 @@ class Spool:
             return [f"{error}: {collector.printed()}"]
         finally:
             collector.end()
-        wrong = [line for line in recording.complaints(collector.printed()) if DAMAGED not in line]
+        printed = collector.printed()
+        wrong = [line for line in recording.complaints(printed) if DAMAGED not in line]
+        if list(folder.glob("spool/rejected/*")) and DAMAGED not in printed:
+            wrong.append("a damaged file is not told of")
         lost = {file["of"] for file in waiting} - collector.taken
         self.lost.append(len(lost))
         if lost & surely:

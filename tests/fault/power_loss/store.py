@@ -1,16 +1,18 @@
-"""vigie-fcgi on SQLite: a database of an older version is taken over, its hours and others are sealed, and a small fleet writes."""
+"""vigie-fcgi on SQLite: a database of an older version is taken over, its hours and others are sealed, and a small fleet writes;
+meanwhile it is copied."""
 
 import contextlib
 import json
 import shutil
 import signal
 import sqlite3
+import subprocess
 import threading
 import time
 
 import recording
 from server import Server  # of the integration tests
-from vigie import ROOT, wait_until
+from vigie import BUILD, ROOT, wait_until
 
 OLD = ROOT / "tests" / "data" / "sqlite-1" / "vigie.db"
 BEGINNING = "2026-10-31T00:00:00Z"  # before all that is in it
@@ -55,7 +57,7 @@ class Store:
     def __init__(self, folder, recorder):
         self.recorder, self.folder = recorder, folder / self.name
         self.folder.mkdir()
-        self.batches, self.lock = [], threading.Lock()
+        self.batches, self.lock, self.copied = [], threading.Lock(), float("inf")
 
     def record(self):
         # What an old database holds is what is read of a copy of it that nothing happens to.
@@ -79,6 +81,10 @@ class Store:
             time.sleep(self.SECONDS)
             if run == self.RUNS - 1:  # what was written in the first is sealed
                 wait_until(lambda: self.sealed() >= OLD_HOURS + HOSTS * LATE_HOURS, 60, "hours are sealed")
+                self.recording.mark("copying -")
+                subprocess.run([*self.recording.command, BUILD / "vigie-fcgi", "--set", f"sqlite.path={self.folder}/vigie.db",
+                                "--backup", self.folder / "copy.db"], check=True, stderr=subprocess.DEVNULL)
+                self.recording.mark("copied -")
             if run:
                 server.process.send_signal(signal.SIGTERM)
             else:
@@ -90,7 +96,7 @@ class Store:
         self.recording.end()
         for place, words in self.recording.marks():
             what, name = words.split()
-            setattr(self.batches[int(name)], what, place)
+            setattr(self if name == "-" else self.batches[int(name)], what, place)
 
     def sealed(self):
         with contextlib.closing(sqlite3.connect(f"file:{self.folder}/vigie.db?mode=ro", uri=True, timeout=10)) as database:
@@ -121,7 +127,17 @@ class Store:
         return f"{sum(len(batch.series) for batch in done)} samples acknowledged, {len(self.batches) - len(done)} batches not"
 
     def judge(self, place, folder):
-        """What is wrong with a server in `folder`, which was left at that place of the log."""
+        """What is wrong with a server in `folder`, which was left at that place of the log, and with the copy there."""
+        copy = folder / "copy.db"
+        wrong = [] if copy.exists() or place < self.copied else ["the copy is not there"]
+        if copy.exists():
+            (folder / "copy").mkdir()
+            copy.rename(folder / "copy" / "vigie.db")
+            wrong += [f"the copy: {what}" for what in self.judge_server(place, self.copying, folder / "copy")]
+        return wrong + self.judge_server(place, place, folder)
+
+    def judge_server(self, place, known_place, folder):
+        """`known_place` is where in the log all that was acknowledged has to be there."""
         if not (folder / "vigie.db").exists():
             return ["there is no database"]
         server = Server(folder, *SETTINGS)
@@ -129,7 +145,7 @@ class Store:
             if not server.answers():
                 return [f"it does not start: {server.printed()}"]
             wrong = recording.complaints(server.printed())
-            wrong += self.compare(place, stored(server))
+            wrong += self.compare(place, known_place, stored(server))
             again = Batch("10.9.9.9", time.time(), 1)
             if recording.ask(server.log / "socket", "PUT", "save-all", again.body)[0] != 200:
                 wrong.append("it takes nothing any more")
@@ -139,12 +155,12 @@ class Store:
         finally:
             server.end(signal.SIGKILL)
 
-    def compare(self, place, found):
+    def compare(self, place, known_place, found):
         wanted = {series: dict(points) for series, points in self.old.items()}
         allowed = {}
         for batch in self.batches:
             for series, (at, value) in batch.series.items():
-                if batch.done <= place:
+                if batch.done <= known_place:
                     wanted.setdefault(series, {})[at] = value
                 if batch.begun <= place:
                     allowed.setdefault(series, {})[at] = value
@@ -168,7 +184,7 @@ class Store:
         there = {series: dict(points) for series, points in found.items()}
         halves = 0
         for batch in self.batches:
-            if batch.begun <= place < batch.done:
+            if batch.begun <= place:
                 kept = [there.get(series, {}).get(at) == value for series, (at, value) in batch.series.items()]
                 halves += any(kept) and not all(kept)
         return [f"{halves} batches are there in part"] if halves else []
