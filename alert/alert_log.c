@@ -79,6 +79,7 @@ static int open_file(struct alert_log *log)
 	log->fd = fd;
 	log->torn = 0; /* the rest of a line makes no sense in another file */
 	log->unended = ends_within_line(fd);
+	log->unsynced = true; /* a run that was killed may have left lines so, which are gone on from */
 	return 0;
 }
 

@@ -101,6 +101,9 @@ int spool_open(const char *folder, int64_t bytes_max, struct spool **ret_spool)
 	spool->next_number = 1;
 	number_behind(spool, spool->files, spool->count);
 	number_behind_aside(spool);
+	/* A run that was killed may not have had its last ones synced. */
+	for (size_t i = spool->count > SYNCER_WAITING_MAX ? spool->count - SYNCER_WAITING_MAX : 0; i < spool->count; i++)
+		syncer_add(spool->syncer, &spool->files[i]);
 	*ret_spool = spool;
 	return 0;
 }

@@ -66,6 +66,8 @@ class Spool:
             if killed:
                 self.recording.kill(collector.process)
                 collector.start()
+                wait_until(lambda: collector.printed().count(" started;") == 2, 60, "started again")
+                self.recording.mark("started again")
         collector.end()
         self.recording.end()
         self.find_files()
@@ -82,6 +84,9 @@ class Spool:
                 for file in self.files:
                     if file["name"] == record.names[0]:
                         file["gone"] = min(file["gone"], place)
+            elif record.kind == recording.disk.MARK:
+                for file in self.files[-2:]:  # those that the one that was killed may not have had synced
+                    file["at"] = record.time
             elif record.kind == recording.disk.SYNC_BEGIN:
                 begun[record.at] = record.time
             elif record.kind == recording.disk.SYNC_END:

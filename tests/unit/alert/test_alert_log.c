@@ -216,15 +216,22 @@ static void test_alert_log_flush_syncs_what_it_writes(void **state)
 	(void)state;
 	struct alert_log log;
 	assert_int_equal(alert_log_open(&log, path), 0);
-	synced = 0;
-	assert_int_equal(alert_log_flush(&log), 0);
-	assert_int_equal(synced, 0);
 	for (off_t lines = 1; lines <= 3; lines++) {
 		add(&log, "a");
 		assert_int_equal(alert_log_flush(&log), 0);
 		assert_int_equal(synced, lines * (off_t)strlen("2026-11-22T14:00:15.000Z RED ip=10.0.0.5 process=\"a\" "
 		                                              "resource=mem value=83.10 threshold=80 since=2026-11-22T14:00:10Z\n"));
 	}
+	/* There may be lines of a run that was killed before it could. */
+	off_t size = synced;
+	alert_log_close(&log);
+	assert_int_equal(alert_log_open(&log, path), 0);
+	synced = 0;
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_int_equal(synced, size);
+	synced = 0;
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_int_equal(synced, 0);
 	alert_log_close(&log);
 }
 

@@ -83,6 +83,11 @@ static void test_spool_put_is_synced_and_waits_for_no_disk(void **state)
 	spool_close(spool);
 	assert_int_equal(disk.files, PUTS);
 	assert_int_equal(disk.folders, 1 + PUTS);
+	/* Whoever wrote them may have been killed before. */
+	disk.hanging = false;
+	assert_int_equal(spool_open(folder, 1 << 20, &spool), 0);
+	spool_close(spool);
+	assert_int_equal(disk.files, 2 * PUTS);
 }
 
 static void test_syncer_add_many_while_the_disk_hangs_leaves_out_the_oldest(void **state)
