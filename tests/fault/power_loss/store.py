@@ -78,25 +78,36 @@ class Store:
             clients = [threading.Thread(target=self.write, args=(server, run, host, ending)) for host in range(HOSTS)]
             for client in clients:
                 client.start()
-            time.sleep(self.SECONDS)
-            if run == self.RUNS - 1:  # what was written in the first is sealed
-                wait_until(lambda: self.sealed() >= OLD_HOURS + HOSTS * LATE_HOURS, 60, "hours are sealed")
-                self.recording.mark("copying -")
-                subprocess.run([*self.recording.command, BUILD / "vigie-fcgi", "--set", f"sqlite.path={self.folder}/vigie.db",
-                                "--backup", self.folder / "copy.db"], check=True, stderr=subprocess.DEVNULL)
-                self.recording.mark("copied -")
-            if run:
-                server.process.send_signal(signal.SIGTERM)
-            else:
-                self.recording.kill(server.process)
-            ending.set()
-            for client in clients:
-                client.join()
-            server.end()
+            try:
+                self.end_run(run, server)
+            finally:
+                ending.set()
+                for client in clients:
+                    client.join()
+                server.end(signal.SIGKILL)
         self.recording.end()
         for place, words in self.recording.marks():
             what, name = words.split()
             setattr(self if name == "-" else self.batches[int(name)], what, place)
+
+    def end_run(self, run, server):
+        """Ends a server that is written to, each time otherwise."""
+        time.sleep(self.SECONDS)
+        if run == 0:  # with something of each hour and host, which is sealed after the next start
+            wait_until(lambda: len(self.batches) >= HOSTS * LATE_HOURS * 8, 60, "written")
+            self.recording.kill(server.process)
+            return
+        if run == self.RUNS - 1:
+            wait_until(lambda: self.sealed() >= OLD_HOURS + HOSTS * LATE_HOURS, 60, "hours are sealed")
+            self.copy()
+        server.process.terminate()
+        server.process.wait(30)
+
+    def copy(self):
+        self.recording.mark("copying -")
+        subprocess.run([*self.recording.command, BUILD / "vigie-fcgi", "--set", f"sqlite.path={self.folder}/vigie.db",
+                        "--backup", self.folder / "copy.db"], check=True, stderr=subprocess.DEVNULL)
+        self.recording.mark("copied -")
 
     def sealed(self):
         with contextlib.closing(sqlite3.connect(f"file:{self.folder}/vigie.db?mode=ro", uri=True, timeout=10)) as database:
@@ -108,7 +119,7 @@ class Store:
         while not ending.is_set():
             number += 1
             late = run == 0 and number % 2
-            at = self.begin + number * 97 % (LATE_HOURS * 3600) + host / 100 if late else time.time()
+            at = self.begin + number // 2 % LATE_HOURS * 3600 + number * 97 % 3600 + host / 100 if late else time.time()
             batch = Batch(ip, at, number)
             with self.lock:
                 self.batches.append(batch)
