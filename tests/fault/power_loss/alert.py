@@ -11,7 +11,8 @@ from vigie import BUILD
 
 SERIES = 40
 RUNS, SECONDS = 2, 5.0  # of the program, the first of which is killed
-RED_LINE = re.compile(r'Z RED ip=10\.8\.0\.1 process="(s\d+)"')
+# Whole: what is left of one that was torn is none.
+RED_LINE = re.compile(r'^\d{4}-\d\d-\d\dT[\d:.]+Z RED ip=10\.8\.0\.1 process="(s\d+)" resource=mem [^\0\n]* since=\S+Z$', re.MULTILINE)
 SETTINGS = ("alert.interval=1s", "alert.phase=100ms", "alert.deadline=700ms", "alert.state=alert.state", "alert.log=alert.log")
 
 

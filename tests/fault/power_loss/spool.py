@@ -50,7 +50,7 @@ class Collector:
 
 class Spool:
     name = "spool"
-    POINTS, AT_ONCE, sound = 40, 12, True
+    POINTS, AT_ONCE, sound = 40, 8, True
 
     def __init__(self, folder, recorder):
         self.recorder, self.folder = recorder, folder / self.name
@@ -103,7 +103,8 @@ class Spool:
         surely = {file["of"] for file in waiting if file["at"] <= now - INTERVAL_S - 2 * self.longest}
         collector = Collector(folder)
         try:
-            wait_until(lambda: collector.taken and not list(folder.glob("spool/*.batch")), 60, "the spool is empty")
+            left = [folder / "spool" / file["name"].decode() for file in waiting]
+            wait_until(lambda: " started;" in collector.printed() and not any(path.exists() for path in left), 120, "what waits is sent")
         except AssertionError as error:
             return [f"{error}: {collector.printed()}"]
         finally:
