@@ -89,6 +89,13 @@ int database_result(struct database *database, int code, struct sqlite3 *connect
 		database_fail(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
 		return -ENOSPC;
 	case SQLITE_CORRUPT:
+		/* So it also calls a file that could not be read just now (os_unix.c, SQLITE_IOERR_CORRUPTFS), which is not to be
+		 * moved away for that. */
+		if (errno == EIO || errno == ENXIO) {
+			database_fail(database, use, "%s: its disk cannot be read: %s", operation, strerror(errno));
+			return -EIO;
+		}
+		return database_damaged(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
 	case SQLITE_NOTADB:
 		return database_damaged(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
 	default:
