@@ -37,7 +37,7 @@ TSAN = BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' BINARIES= MANUAL= U
 
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test check check-unit check-integration check-asan check-tsan sanitized tests check-packages bench store-bench forecast-bench prior benches install snippets deb clean help
+.PHONY: all run test check check-unit check-integration check-asan check-tsan sanitized tests check-packages bench store-bench forecast-bench prior benches install snippets deb clean help fault
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -95,6 +95,10 @@ forecast-bench: all                     ## print how well crossings are seen com
 	BUILD=$(BUILD) tests/bench/forecast
 	BUILD=$(BUILD) tests/bench/climbs
 	BUILD=$(BUILD) tests/bench/run forecast
+
+fault: all $(BUILD)/fault/faults.so       ## install what is missing, and let all that can go wrong do so, ROUNDS (1) times; SEED says how
+	deploy/install-deps test
+	BUILD=$(BUILD) ROUNDS=$(ROUNDS) tests/fault/run
 
 prior: all                              ## learn the model that is built in anew
 	BUILD=$(BUILD) forecast/make_prior forecast/builtin.model
@@ -180,6 +184,11 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libcollector.a $(BUILD)/libf
 	$(COMPILE) $(LDFLAGS) $^ -o $@ $(LIBS_collector) $(LIBS_fcgi)
 
 $(BUILD)/bench/%.so: tests/bench/preload/%.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) $(LDFLAGS) -shared -fPIC $< -o $@
+
+ROUNDS = 1
+$(BUILD)/fault/%.so: tests/fault/%.c Makefile
 	@mkdir -p $(@D)
 	$(COMPILE) $(LDFLAGS) -shared -fPIC $< -o $@
 
