@@ -9,10 +9,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/lock_file.h"
 #include "common/log.h"
 #include "fcgi/sqlite/packing.h"
 #include "fcgi/sqlite/schema.h"
+
+#define CALM_NS INT64_C(10000000000) /* without a failure, until it is said to be over */
 
 enum {
 	TAKEOVER_MS = 15000, /* how long a database in use is waited for */
@@ -28,7 +31,9 @@ static void fail(struct database *database, enum database_use use, const char *f
 {
 	char words[1024];
 	const char *path = database->path;
-	if (atomic_exchange(&database->failing[use], true))
+	atomic_store(&database->failing[use], true);
+	atomic_store(&database->failed_ns[use], clock_monotonic_ns());
+	if (atomic_exchange(&database->said[use], true))
 		return;
 	vsnprintf(words, sizeof(words), format, arguments);
 	if (damaged)
@@ -57,9 +62,13 @@ int database_damaged(struct database *database, enum database_use use, const cha
 
 int database_finish(struct database *database, enum database_use use, int result)
 {
-	if (result == 0 && atomic_exchange(&database->failing[use], false))
+	if (result)
+		return result;
+	atomic_store(&database->failing[use], false);
+	if (atomic_load(&database->said[use]) && clock_monotonic_ns() - atomic_load(&database->failed_ns[use]) >= CALM_NS &&
+	    atomic_exchange(&database->said[use], false))
 		log_info("store %s: %s works again", database->path, use == DATABASE_APPENDING ? "writing" : "reading");
-	return result;
+	return 0;
 }
 
 int database_health(const struct database *database)

@@ -45,7 +45,9 @@ struct database {
 	struct sqlite3_stmt *size; /* of the file, with what the transaction adds */
 	int lock_fd;
 	struct stat file, log; /* those that are open, for when others take their places; st_ino is 0 before */
-	atomic_bool failing[DATABASE_USES]; /* the last append or read failed: said in the log once */
+	atomic_bool failing[DATABASE_USES];    /* the last append or read failed */
+	atomic_bool said[DATABASE_USES];       /* … and so it is said in the log, until none has failed for a while */
+	atomic_llong failed_ns[DATABASE_USES]; /* when the last one did that failed, on the monotonic clock */
 };
 
 /* Finds one row of `sample`, for database_find_newest(). */
@@ -104,7 +106,8 @@ int database_result(struct database *database, int code, struct sqlite3 *connect
 int database_damaged(struct database *database, enum database_use use, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Says in the log what is wrong, unless the last of its kind failed as well. */
+/* Says in the log what is wrong, unless that was said of its kind and has not been over for ten seconds since: on a full disk
+ * every other append may find room. */
 void database_fail(struct database *database, enum database_use use, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -242,9 +242,8 @@ class Alarms:
 
     IP = "10.21.0.1"
 
-    def __init__(self, vigie):
-        self.vigie, self.value, self.words, self.failure = vigie, 10, [], None
-        self.log = vigie.state / "alert.log"
+    def __init__(self, vigie, log):
+        self.vigie, self.log, self.value, self.words, self.failure = vigie, log, 10, [], None
         self.ended = threading.Event()
         self.turning_ended = threading.Event()
         self.writer = threading.Thread(target=self.write)
@@ -306,9 +305,10 @@ class Alarms:
 class System:
     """All four programs, and load; a context. Use check() at the end of it."""
 
-    def __init__(self, engine=None, server="", sections="", prepared=False, name=0, clients=True):
-        self.engine, self.name, self.began = engine, name, time.time()
-        self.vigie = Vigie(config="")
+    def __init__(self, engine=None, server="", sections="", prepared=False, name=0, database="vigie.db", log="alert.log"):
+        """`database` and `log`: where `sections` have them, absolute."""
+        self.engine = engine
+        self.vigie = Vigie()
         self.vigie.holds_answers = False  # that takes more of the machine than the load
         build, self.controls = prepared_build(self.vigie.folder) if prepared else (BUILD, {})
         store = f"store = {engine.store}\n" if engine else ""
@@ -319,7 +319,8 @@ class System:
         config.write_text(CONFIG % {"server": store + server, "hook": hook,
                                     "sections": sections + (engine.config() if engine else "")})
         self.vigie.environment.update(BUILD=str(build), CONF=str(config))
-        self.load, self.alarms = Load(self.vigie, name), Alarms(self.vigie)
+        self.database = self.vigie.state / database
+        self.load, self.alarms = Load(self.vigie, name), Alarms(self.vigie, self.vigie.state / log)
         self.deaths = collections.defaultdict(list)  # name: [(from, to)] when it was away
 
     def __enter__(self):
@@ -397,7 +398,7 @@ class System:
         if broken:
             raise AssertionError(f"not readable after it: {broken}")
         if not self.engine:
-            with contextlib.closing(sqlite3.connect(self.vigie.state / "vigie.db")) as database:
+            with contextlib.closing(sqlite3.connect(self.database)) as database:
                 found = database.execute("PRAGMA integrity_check").fetchall()
             if found != [("ok",)]:
                 raise AssertionError(f"the database: {found}")
