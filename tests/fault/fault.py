@@ -140,6 +140,7 @@ class Load:
         self.vigie, self.name, self.pause_s = vigie, name, pause_s
         self.sent = {}          # (ip, ms): whether it was acknowledged
         self.statuses = collections.Counter()
+        self.odd = []           # answers that tell neither that it was done nor to come back
         self.slowest_s = 0
         self.wrong = []         # answers to reads that are not what was written
         self.done = threading.Event()
@@ -175,6 +176,8 @@ class Load:
             answer = None
         self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
         self.statuses[answer.status if answer else None] += 1
+        if answer and answer.status not in (200, 500, 502, 503, 504):
+            self.odd.append((method, answer.status, answer.body[:300]))
         return answer
 
     def write(self, number):
