@@ -147,7 +147,8 @@ class Load:
         self.still_ip = f"10.22.{name}.1"
         self.still_path = f"get-all-detailed?timestamps=1&resource=mem&ip={self.still_ip}"
         self.begun_ms = int(time.time() * 1000) - 60000
-        self.offset_ms = 0      # of the server's clock
+        self.calm = threading.Condition()
+        self.held, self.busy = False, 0
         self.threads = [threading.Thread(target=self.write, args=(number,)) for number in range(1, self.CLIENTS + 1)]
         self.threads.append(threading.Thread(target=self.read))
 
@@ -167,6 +168,32 @@ class Load:
             if thread.ident:
                 thread.join()
 
+    @contextlib.contextmanager
+    def holding(self):
+        """No request of the clients is under way until the end of the block."""
+        with self.calm:
+            self.held = True
+            self.calm.wait_for(lambda: not self.busy)
+        try:
+            yield
+        finally:
+            with self.calm:
+                self.held = False
+                self.calm.notify_all()
+
+    @contextlib.contextmanager
+    def turn(self):
+        """Of one client."""
+        with self.calm:
+            self.calm.wait_for(lambda: not self.held)
+            self.busy += 1
+        try:
+            yield
+        finally:
+            with self.calm:
+                self.busy -= 1
+                self.calm.notify_all()
+
     def ask(self, method, path, body=None):
         """The answer; None where there was none."""
         begun = time.monotonic()
@@ -181,14 +208,14 @@ class Load:
         return answer
 
     def write(self, number):
-        ip, again, after_ms = f"10.20.{self.name}.{number}", number % 2, 0
+        ip, again, at_ms = f"10.20.{self.name}.{number}", number % 2, 0
         while not self.done.is_set():
-            after_ms = max(after_ms + 1, int(time.time() * 1000))
-            at_ms = after_ms + self.offset_ms
+            at_ms = max(at_ms + 1, int(time.time() * 1000))
             body = {"ipaddress": ip, "data": [sample(f"p{item}", "mem", at_ms % 1000, at_ms / 1000) for item in range(self.BATCH)]}
             self.sent[ip, at_ms] = False
             while not self.done.is_set():
-                answer = self.ask("PUT", "save-all", body)
+                with self.turn():
+                    answer = self.ask("PUT", "save-all", body)
                 self.sent[ip, at_ms] = bool(answer and answer.status == 200)
                 if self.sent[ip, at_ms] or not again:
                     break
@@ -197,7 +224,8 @@ class Load:
 
     def read(self):
         while not self.done.is_set():
-            answer = self.ask("GET", self.still_path)
+            with self.turn():
+                answer = self.ask("GET", self.still_path)
             if answer and answer.status == 200 and self.is_wrong(answer):
                 self.wrong.append(answer.body[:300])
             self.done.wait(0.02)
