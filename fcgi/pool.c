@@ -15,6 +15,7 @@
 enum {
 	SEATS_MIN = 2,
 	SMALL_BODY = 64 << 10, /* what a socket holds: it is there when the head is */
+	SIGNAL_TRIES = 20,     /* to join a thread, until it is signalled again */
 };
 
 struct pool {
@@ -240,19 +241,13 @@ void pool_set_max_body(struct pool *pool, size_t max_body)
 
 static void join(pthread_t thread)
 {
-	/* A signal that comes just before the thread enters accept() is lost: again
-	 * until it has ended. */
-	for (;;) {
-		struct timespec until;
-		pthread_kill(thread, ARRIVALS_SIGNAL);
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += 20000000;
-		if (until.tv_nsec >= 1000000000) {
-			until.tv_nsec -= 1000000000;
-			until.tv_sec++;
-		}
-		if (pthread_timedjoin_np(thread, NULL, &until) == 0)
-			return;
+	/* A signal that comes just before the thread enters accept() is lost: again until it has ended. No clock that may be set
+	 * takes part, as in pthread_timedjoin_np(). */
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	for (unsigned tries = 0; pthread_tryjoin_np(thread, NULL) != 0; tries++) {
+		if (tries % SIGNAL_TRIES == 0)
+			pthread_kill(thread, ARRIVALS_SIGNAL);
+		nanosleep(&pause, NULL);
 	}
 }
 

@@ -75,6 +75,13 @@ class IncludeTest(unittest.TestCase):
                 self.assertEqual({path for path, name, quoted in includes()
                                   if not quoted and re.fullmatch(pattern, name)}, homes)
 
+    def test_the_clock_that_is_set_is_read_in_one_place(self):
+        """And nobody waits by it."""
+        words = r"\bCLOCK_REALTIME\b|\b(gettimeofday|pthread_timedjoin_np|pthread_mutex_timedlock|sem_timedwait)\b|\btime\(NULL\)"
+        readers = {str(path.relative_to(ROOT)) for folder in FOLDERS for path in (ROOT / folder).glob("**/*.c")
+                   if re.search(words, re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL))}
+        self.assertEqual(readers, {"common/clock.c"})
+
     def test_no_program_sets_the_locale_of_numbers(self):
         for folder in FOLDERS:
             for path in sorted((ROOT / folder).glob("**/*.c")):
