@@ -338,7 +338,7 @@ class System:
 
     def __init__(self, engine=None, server="", sections="", prepared=False, name=0, database="vigie.db", log="alert.log"):
         """`database` and `log`: where `sections` have them, absolute."""
-        self.engine = engine
+        self.engine, self.name = engine, name
         self.vigie = Vigie()
         self.vigie.holds_answers = False  # that takes more of the machine than the load
         build, self.controls = prepared_build(self.vigie.folder) if prepared else (BUILD, {})
