@@ -5,12 +5,14 @@
  *
  * Of each kind of call the next one, the Nth from now on or several from then on fail: `left` is how many calls are made
  * until one fails, `times` how many fail then. It ends by itself. Files alone are meant: sockets have SEND. Allocations of
- * libfcgi never fail, since it ends the program then (ASSERT in its Malloc()), nor those before the file is opened.
+ * libfcgi never fail, since it ends the program then (ASSERT in its Malloc()), nor those within getaddrinfo(), which crashes
+ * then (glibc 2.36: nss_database.c), nor those before the file is opened.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -136,7 +138,12 @@ ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t at)
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
 	REAL(ssize_t, "writev", int, const struct iovec *, int);
-	return allowed(fd, 0) < 0 ? -1 : real(fd, parts, count);
+	struct iovec first = parts[0];
+	ssize_t part = allowed(fd, first.iov_len);
+	if (part < 0 || (size_t)part == first.iov_len)
+		return part < 0 ? -1 : real(fd, parts, count);
+	first.iov_len = (size_t)part;
+	return real(fd, &first, 1);
 }
 
 ssize_t send(int fd, const void *bytes, size_t size, int flags)
@@ -237,10 +244,21 @@ DEFINE_OPEN(open64)
 DEFINE_OPENAT(openat)
 DEFINE_OPENAT(openat64)
 
+static _Thread_local bool resolving __attribute__((tls_model("initial-exec")));
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **ret_found)
+{
+	REAL(int, "getaddrinfo", const char *, const char *, const struct addrinfo *, struct addrinfo **);
+	resolving = true;
+	int result = real(name, service, hints, ret_found);
+	resolving = false;
+	return result;
+}
+
 /* Whether an allocation that is called for from here is to fail. */
 static bool alloc_fails(const void *caller)
 {
-	return ((uintptr_t)caller < fcgi_first || (uintptr_t)caller >= fcgi_last) && fails(ALLOC);
+	return !resolving && ((uintptr_t)caller < fcgi_first || (uintptr_t)caller >= fcgi_last) && fails(ALLOC);
 }
 
 void *malloc(size_t size)
