@@ -1,6 +1,6 @@
 /*
  * Makes calls of the program that it is loaded into (LD_PRELOAD) fail, and sets its wall clock off, as somebody else wants it
- * while the program runs: by the file FAULT_CONTROL, `struct control` below, which fault.py writes. A clock of libfaketime
+ * while the program runs: by the file FAULT_CONTROL, `struct control` below, which system.py writes. A clock of libfaketime
  * would make waits of conditions return at once, and strace's injection counts the calls of each thread by themselves.
  *
  * Of each kind of call the next one, the Nth from now on or several from then on fail: `left` is how many calls are made
@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum kind { WRITE, SHORT, SYNC, RENAME, OPEN, TRUNCATE, UNLINK, READ, SEND, ALLOC, KINDS }; /* as KINDS of fault.py */
+enum kind { WRITE, SHORT, SYNC, RENAME, OPEN, TRUNCATE, UNLINK, READ, SEND, ALLOC, KINDS }; /* as KINDS of system.py */
 
 struct control {
 	atomic_llong clock_offset_s;
