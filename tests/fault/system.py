@@ -23,7 +23,7 @@ CONFIG = """[server]
 interval = 1s
 cache = 0
 store_timeout = 2s
-%(server)s
+%(store)s
 [collector]
 interval = 1s
 include = vigie-collector
@@ -101,7 +101,7 @@ def prepared_build(folder):
 class System:
     """All four programs, and load; a context. Use check() at the end of it."""
 
-    def __init__(self, engine=None, server="", sections="", prepared=False, name=0, database="vigie.db", log="alert.log"):
+    def __init__(self, engine=None, sections="", prepared=False, name=0, database="vigie.db", log="alert.log"):
         """`database` and `log`: where `sections` have them, absolute."""
         self.engine, self.name = engine, name
         self.vigie = Vigie()
@@ -112,7 +112,7 @@ class System:
         hook.write_text(f'#!/bin/sh\necho "$*" >>{self.vigie.folder}/told\n')
         hook.chmod(0o755)
         config = self.vigie.folder / "vigie.conf"
-        config.write_text(CONFIG % {"server": store + server, "hook": hook,
+        config.write_text(CONFIG % {"store": store, "hook": hook,
                                     "sections": sections + (engine.config() if engine else "")})
         self.vigie.environment.update(BUILD=str(build), CONF=str(config))
         self.database = self.vigie.state / database
