@@ -1,7 +1,9 @@
 /* common/rules.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/rules.h"
@@ -99,6 +101,11 @@ static void test_rules_find_table_gives_first_that_fits(void **state)
 		{ { "ip=10.0.0.5 mute=yes" }, "10.0.0.5", "*", RESOURCE_COUNT, { 80, 75, 1, 3, 1800000, true, 0.5, 0.3 } },
 		{ { "ip=10.0.0.5 resource=cpu mute=yes" }, "10.0.0.5", "*", RESOURCE_COUNT,
 		  { 80, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
+		/* The bounds are allowed, and so are limits that are equal. */
+		{ { "raise_after=1 clear_after=1 threshold=0 clear=0 horizon=1s amber_clear=0.5" }, "::1", "java", RESOURCE_CPU,
+		  { 0, 0, 1, 1, 1000, false, 0.5, 0.5 } },
+		{ { "raise_after=10000 clear_after=10000 threshold=1000000 clear=1000000 horizon=1d amber_clear=0 amber_probability=0" },
+		  "::1", "java", RESOURCE_CPU, { 1e6, 1e6, 10000, 10000, 86400000, false, 0, 0 } },
 		{ { "process=*" }, "10.0.0.5", ".hidden", RESOURCE_MEM, { 80, 75, 1, 3, 1800000, false, 0.5, 0.3 } },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -132,6 +139,7 @@ static void test_rules_open_bad_rule_names_line_and_word(void **state)
 		{ "=90", "vigie.conf:11: rule: '=90' is not key=value" },
 		{ "process=", "vigie.conf:11: rule: 'process=' has no value" },
 		{ "ip=\"\"", "vigie.conf:11: rule: 'ip=\"\"' has no value" },
+		{ "ip=\"web 1\"", "vigie.conf:11: rule: 'ip=\"web 1\"' is neither an address nor a glob" },
 		{ "ip=10.0.0.300", "vigie.conf:11: rule: 'ip=10.0.0.300' is neither an address nor a glob of addresses" },
 		{ "ip=10.0.0", "vigie.conf:11: rule: 'ip=10.0.0' is neither an address nor a glob" },
 		{ "ip=fe80::a%eth0", "vigie.conf:11: rule: 'ip=fe80::a%eth0' is neither an address nor a glob" },
@@ -145,6 +153,12 @@ static void test_rules_open_bad_rule_names_line_and_word(void **state)
 		{ "process=\"Web Content", "vigie.conf:11: rule: 'process=\"Web' is not key=value" },
 		{ "process=\"Web\"Content", "vigie.conf:11: rule: 'process=\"Web\"Content' is not key=value" },
 		{ "process=\"a\\\"", "vigie.conf:11: rule: 'process=\"a\\\"' is not key=value" },
+		{ "process=\"a\\", "vigie.conf:11: rule: 'process=\"a\\' is not key=value" },
+		{ "threshold=90 threshold=91", "vigie.conf:11: rule: 'threshold=91' comes twice" },
+		{ "threshold=1000001", "vigie.conf:11: rule: 'threshold=1000001' is not a percentage" },
+		{ "raise_after=10001", "vigie.conf:11: rule: 'raise_after=10001' is not a number of intervals" },
+		{ "clear_after=0", "vigie.conf:11: rule: 'clear_after=0' is not a number of intervals" },
+		{ "amber_clear=1.5", "vigie.conf:11: rule: 'amber_clear=1.5' is not a number from 0 to 1" },
 		{ "process=a process=b", "vigie.conf:11: rule: 'process=b' comes twice" },
 		{ "resource=disk", "vigie.conf:11: rule: 'resource=disk' is neither cpu nor mem" },
 		{ "threshold=", "vigie.conf:11: rule: 'threshold=' is not a percentage" },
@@ -213,16 +227,24 @@ static void test_rules_must_run_is_of_the_first_rule_that_fits(void **state)
 	at = 0;
 	assert_int_equal(strlen(rules_next_must_run(rules, &at)), WIRE_NAME_MAX);
 	rules_free(rules);
+	/* A quote within quotes is plain: its backslash is not the name's. */
+	const char *const quoted[] = { "process=\"a\\\"b\" must_run=yes", NULL };
+	assert_int_equal(rules_open(configure(&setup, quoted), NULL, &rules, &error), 0);
+	at = 0;
+	assert_string_equal(rules_next_must_run(rules, &at), "a\"b");
+	rules_free(rules);
 }
 
-static void test_rules_open_bad_rule_on_command_line_says_so(void **state)
+static void test_rules_open_bad_rule_of_no_file_says_where(void **state)
 {
 	(void)state;
 	struct setup setup;
 	struct rules *rules;
 	struct text error = TEXT_EMPTY;
 	const char *const lines[] = { "x", NULL };
-	configure(&setup, lines);
+	assert_int_equal(rules_open(configure(&setup, lines), NULL, &rules, &error), -EINVAL);
+	assert_memory_equal(error.data, "line 10: rule: 'x' ", strlen("line 10: rule: 'x' "));
+	text_reset(&error);
 	setup.lines[0] = 0;
 	assert_int_equal(rules_open(&setup.config, "vigie.conf", &rules, &error), -EINVAL);
 	assert_memory_equal(error.data, "command line: rule: 'x' ", strlen("command line: rule: 'x' "));
@@ -246,6 +268,11 @@ static void test_rules_open_clear_over_threshold_is_refused(void **state)
 	assert_int_equal(rules_open(&setup.config, NULL, &rules, &error), -EINVAL);
 	assert_string_equal(error.data, "[alert] amber_clear = 0.6 is over amber_probability = 0.5");
 	text_free(&error);
+	configure(&setup, none);
+	setup.config.alert.clear = 80;
+	setup.config.alert.amber_clear = 0.5;
+	assert_int_equal(rules_open(&setup.config, NULL, &rules, &error), 0);
+	rules_free(rules);
 }
 
 static void test_rules_lowest_of_all_rules(void **state)
@@ -271,15 +298,102 @@ static void test_rules_lowest_of_all_rules(void **state)
 	}
 }
 
+static void test_rules_longest_horizon_is_of_those_that_are_told(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *rules[LINES_MAX];
+		int64_t expected_ms;
+	} cases[] = {
+		{ { NULL }, 1800000 },
+		{ { "process=a horizon=5m" }, 1800000 },
+		{ { "process=a horizon=1h", "process=b horizon=2h", "process=c horizon=90m" }, 7200000 },
+		{ { "process=a horizon=1h", "process=b horizon=2h mute=yes" }, 3600000 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct setup setup;
+		struct rules *rules;
+		struct text error = TEXT_EMPTY;
+		assert_int_equal(rules_open(configure(&setup, cases[i].rules), NULL, &rules, &error), 0);
+		assert_int_equal(rules_longest_horizon(rules), cases[i].expected_ms);
+		rules_free(rules);
+	}
+	rules_free(NULL);
+}
+
+static void test_rules_read_process_gives_the_glob_of_a_line(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *rule, *expected; /* NULL: none */
+	} cases[] = {
+		{ "process=java threshold=90", "java" },
+		{ "ip=10.0.0.* process=\"Web \\\"Content\\\"\" mute=yes", "Web \"Content\"" },
+		{ "process=a\\* process=b", "a\\*" },
+		{ "process=", "" },
+		{ "threshold=90", NULL },
+		{ "proces=a", NULL },
+		{ "process1=a", NULL },
+		{ "pRocess=a", NULL },
+		{ "quality=a", NULL },
+		{ "horizon=1h process=a", "a" },
+		{ "threshold process=a", NULL },
+		{ "", NULL },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *glob = (char *)(uintptr_t)"untouched";
+		long before = failing_unfreed();
+		assert_int_equal(rules_read_process(cases[i].rule, &glob), 0);
+		if (!cases[i].expected != !glob || (glob && strcmp(glob, cases[i].expected) != 0))
+			fail_msg("case %zu (%s): %s", i, cases[i].rule, glob);
+		free(glob);
+		assert_int_equal(failing_unfreed(), before);
+	}
+}
+
+static void test_rules_any_allocation_fails_is_told_and_nothing_stays(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	static const char *const lines[] = { "ip=10.0.0.* process=a threshold=90", "process=\"b\" must_run=yes", NULL };
+	struct setup setup;
+	configure(&setup, lines);
+	long number = 1, before = failing_unfreed();
+	for (bool failed = true; failed; number++) {
+		struct rules *rules = NULL;
+		struct text error = TEXT_EMPTY;
+		failing_start(number);
+		int result = rules_open(&setup.config, NULL, &rules, &error);
+		failed = failing_stop();
+		assert_int_equal(result, failed ? -ENOMEM : 0);
+		assert_true(failed == !rules);
+		rules_free(rules);
+		text_free(&error);
+		assert_int_equal(failing_unfreed(), before);
+	}
+	assert_int_equal(number - 2, 6); /* of the rules and of five words; then all went well */
+
+	char *glob;
+	failing_start(2);
+	assert_int_equal(rules_read_process("ip=::1 process=a", &glob), -ENOMEM);
+	assert_true(failing_stop());
+	assert_null(glob);
+	assert_int_equal(failing_unfreed(), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules_find_table_gives_first_that_fits),
 		cmocka_unit_test(test_rules_open_bad_rule_names_line_and_word),
 		cmocka_unit_test(test_rules_must_run_is_of_the_first_rule_that_fits),
-		cmocka_unit_test(test_rules_open_bad_rule_on_command_line_says_so),
+		cmocka_unit_test(test_rules_open_bad_rule_of_no_file_says_where),
 		cmocka_unit_test(test_rules_open_clear_over_threshold_is_refused),
 		cmocka_unit_test(test_rules_lowest_of_all_rules),
+		cmocka_unit_test(test_rules_longest_horizon_is_of_those_that_are_told),
+		cmocka_unit_test(test_rules_read_process_gives_the_glob_of_a_line),
+		cmocka_unit_test(test_rules_any_allocation_fails_is_told_and_nothing_stays),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
