@@ -1,5 +1,6 @@
 /* fcgi/collectors.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/crowd.h"
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"
 
@@ -287,6 +288,46 @@ static void test_reports_any_allocation_fails_nothing_breaks(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+enum { CROWD_ROUNDS = 200 };
+
+/* Each is heard from a host of its own and, in turns with the others, from one that all share. */
+static void report_in_turns(unsigned number)
+{
+	char name[2] = { (char)('a' + number), '\0' }, ip[WIRE_IP_SIZE], hostnames[COLLECTORS_SHARERS][COLLECTORS_HOSTNAME_SIZE];
+	snprintf(ip, sizeof(ip), "10.0.1.%u", number);
+	for (int i = 0; i < CROWD_ROUNDS; i++) {
+		struct collectors_sight *sights;
+		struct text text = TEXT_EMPTY;
+		size_t count;
+		keep(ip, name, NOW + i);
+		keep("10.0.0.1", name, NOW + i);
+		collectors_find(collectors, "10.0.0.1", 0);
+		collectors_find_sharers(collectors, "10.0.0.1", NOW + i, hostnames);
+		if (collectors_list(collectors, 0, false, &sights, &count) == 0)
+			free(sights);
+		collectors_tell_interval(collectors, ip, 10000, NOW + i);
+		collectors_append_metrics(collectors, 0, &text);
+		text_free(&text);
+	}
+}
+
+static void test_collectors_any_thread_may_report_and_ask(void **state)
+{
+	(void)state;
+	crowd_run(report_in_turns);
+	struct collectors_sight *sights;
+	size_t count;
+	assert_int_equal(collectors_list(collectors, 0, false, &sights, &count), 0);
+	assert_int_equal(count, CROWD_THREADS + 1);
+	assert_string_equal(sights[0].ip, "10.0.0.1");
+	for (unsigned i = 0; i < CROWD_THREADS; i++) {
+		char name[2] = { (char)('a' + i), '\0' };
+		assert_string_equal(sights[1 + i].hostname, name);
+		assert_int_equal(sights[1 + i].received_ms, NOW + CROWD_ROUNDS - 1);
+	}
+	free(sights);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +340,7 @@ int main(void)
 		CASE(test_reports_keep_no_more_hosts_than_there_is_room),
 		CASE(test_reports_keep_clock_set_back_old_ones_go_all_the_same),
 		CASE(test_reports_any_allocation_fails_nothing_breaks),
+		CASE(test_collectors_any_thread_may_report_and_ask),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* fcgi/reasons.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/crowd.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include "fcgi/reasons.h"
@@ -82,11 +83,43 @@ static void test_reasons_keep_words_are_bounded(void **state)
 	reasons_close(reasons);
 }
 
+enum { CROWD_ROUNDS = 100 };
+
+static struct reasons *crowded;
+
+/* A series of its own, of which each forecast is newer than the last; all read that of the first. */
+static void tell(unsigned number)
+{
+	char process[2] = { (char)('a' + number), '\0' };
+	for (int i = 1; i <= CROWD_ROUNDS; i++) {
+		struct text text = TEXT_EMPTY;
+		char more[32];
+		snprintf(more, sizeof(more), ", \"limit\": %d", i);
+		keep(crowded, process, CROWD_ROUNDS - i, more, 1000 + i, 0);
+		reasons_append(crowded, &(struct series_key){ "10.0.0.5", "a" }, RESOURCE_MEM, &text);
+		text_free(&text);
+	}
+}
+
+static void test_reasons_any_thread_may_keep_and_read(void **state)
+{
+	(void)state;
+	crowded = reasons_open(1000);
+	assert_non_null(crowded);
+	crowd_run(tell);
+	for (unsigned i = 0; i < CROWD_THREADS; i++) {
+		char process[2] = { (char)('a' + i), '\0' };
+		assert_told(crowded, process, RESOURCE_MEM, ", \"limit\": 100, \"horizon_s\": null, \"why\": null");
+	}
+	reasons_close(crowded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reasons_keep_the_newest_of_each_series),
 		cmocka_unit_test(test_reasons_keep_words_are_bounded),
+		cmocka_unit_test(test_reasons_any_thread_may_keep_and_read),
 	};
 	body_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);

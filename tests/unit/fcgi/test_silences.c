@@ -1,5 +1,6 @@
 /* fcgi/silences.h and fcgi/silence_body.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/crowd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -219,6 +220,47 @@ static void test_silence_body_parse_table(void **state)
 	}
 }
 
+enum { CROWD_ROUNDS = 200, HOUR = 3600000 };
+
+static struct silences *crowded;
+static int64_t begun_ms; /* what has ended by the clock takes no place */
+
+/* One silence of its own, which is prolonged again and again, while all are listed and looked for. */
+static void prolong(unsigned number)
+{
+	char process[2] = { (char)('a' + number), '\0' };
+	struct silence silence = silence_of("", process, "", begun_ms), *listed;
+	struct keeper_table table = silences_table(crowded);
+	struct kept kept;
+	size_t count;
+	silences_identify(&silence);
+	for (int i = 1; i <= CROWD_ROUNDS; i++) {
+		silence.until_ms = begun_ms + HOUR + i * 1000;
+		if (silences_keep(&silence, &kept) == 0)
+			(void)table.take(table.user, &kept, begun_ms + i);
+		if (silences_list(crowded, begun_ms, &listed, &count) == 0)
+			free(listed);
+		silences_find(crowded, silence.id, begun_ms, &kept);
+	}
+}
+
+static void test_silences_any_thread_may_set_and_read(void **state)
+{
+	(void)state;
+	crowded = silences_open();
+	assert_non_null(crowded);
+	begun_ms = clock_wall_ms() / 1000 * 1000;
+	crowd_run(prolong);
+	struct silence *listed;
+	size_t count;
+	assert_int_equal(silences_list(crowded, begun_ms, &listed, &count), 0);
+	assert_int_equal(count, CROWD_THREADS);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(listed[i].until_ms, begun_ms + HOUR + CROWD_ROUNDS * 1000);
+	free(listed);
+	silences_close(crowded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_silences_take_the_newest_counts_until_its_end),
 		cmocka_unit_test(test_silences_take_what_has_ended_takes_no_place),
 		cmocka_unit_test(test_silence_body_parse_table),
+		cmocka_unit_test(test_silences_any_thread_may_set_and_read),
 	};
 	body_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
