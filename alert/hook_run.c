@@ -152,7 +152,7 @@ static int fail(enum hook_failure kind, int result, enum hook_failure *ret_failu
 int hook_run(const char *path, const struct text *arguments, const struct text *input, int wake_fd, hook_deadline *deadline,
              void *user, enum hook_failure *ret_failure, struct text *ret_error)
 {
-	pid_t pid;
+	pid_t pid = -1;
 	int result = start(path, arguments, input, &pid);
 	if (result) {
 		text_printf(ret_error, "it cannot be run: %s", strerror(-result));

@@ -91,6 +91,7 @@ int states_evaluate_kills(struct states *states, const struct rules *rules, cons
 		int result = rules_find(rules, kill->ip, kill->process, RESOURCE_MEM)->mute ? 0 : say(states, kill, now_ms, transitions);
 		if (!result) {
 			result = states_restore_killed(states, kill->ip, kill->process, kill->time_ms);
+			/* analyzer: the states have what it has made */
 			if (result && transitions->count)
 				transitions->count--; /* it is said when it can be remembered */
 		}

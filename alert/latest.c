@@ -63,7 +63,7 @@ int latest_parse(const char *body, size_t length, struct latest *ret_latest, str
 		latest_free(&latest);
 	else
 		*ret_latest = latest;
-	return result;
+	return result; /* analyzer: the list is the caller's */
 }
 
 void latest_free(struct latest *latest)

@@ -56,6 +56,7 @@ static int64_t evaluate(struct service *service, const struct round *round)
 
 static bool open_tick(struct tick *tick, const struct config *config)
 {
+	/* analyzer: program_open() has read it */
 	return tick_renew(tick, config->alert.interval_ms, config->alert.phase_ms);
 }
 

@@ -70,6 +70,7 @@ static bool serve(void)
 	if (service_open(program.config, &service, &error) != 0) {
 		log_error("%s", error.data ? error.data : "out of memory");
 	} else {
+		/* analyzer: program_open() has read it */
 		log_info("started; every %lld ms to %s", (long long)program.config->collector.interval_ms,
 		         program.config->collector.url);
 		ended = run(service);

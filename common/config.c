@@ -1,5 +1,6 @@
 #include "common/config.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
@@ -394,7 +395,7 @@ static void set_option(struct parser *parser, const struct option *option, const
 			return;
 		}
 		free(*(char **)field);
-		*(char **)field = copy;
+		*(char **)field = copy; /* analyzer: the configuration has it */
 		return;
 	}
 	if (option->type == LIST) {
@@ -708,6 +709,7 @@ static void print_quantity(struct text *text, int64_t number, const struct unit 
 		if (number % (int64_t)units->factor == 0 && (!best || units->factor > best->factor))
 			best = units;
 	}
+	assert(best); /* the smallest is 1 */
 	text_printf(text, "%lld%s", (long long)(number / (int64_t)best->factor), best->word);
 }
 

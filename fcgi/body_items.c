@@ -198,7 +198,7 @@ static int add_members(struct parsing *parsing, const struct item *item, const s
 	for (size_t i = 0; i < count && result == 0; i++) {
 		const struct member *member = &members[i];
 		const cJSON *found;
-		double number;
+		double number = 0;
 		memcpy(&found, (const char *)item + member->offset, sizeof(found));
 		if (!member->required && !is_given(found))
 			continue;

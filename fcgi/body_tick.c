@@ -1,6 +1,7 @@
 #include "common/table.h"
 #include "fcgi/body_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static int refuse_process(struct body_error *error, const char *key, const char 
 {
 	enum { ROOM = sizeof(error->field) - sizeof(PREFIX "[0]") };
 	char field[sizeof(error->field)];
+	assert(key);
 	size_t length = wire_utf8_check(key, strnlen(key, ROOM));
 	snprintf(field, sizeof(field), PREFIX "%.*s%s", (int)length, key, place);
 	return body_refuse(error, 400, field, "%s", sentence);
@@ -34,6 +36,7 @@ static int refuse_process(struct body_error *error, const char *key, const char 
 static int table_name(struct tick_names *names, struct body *body, const char *key)
 {
 	struct tick_name *name;
+	assert(key);
 	HASH_FIND_STR(names->table, key, name);
 	if (name)
 		return -EEXIST;
@@ -63,6 +66,7 @@ static int note_name(struct tick_names *names, struct body *body, const char *ke
 {
 	const struct batch *batch = &body->batch;
 	const char *before = batch->count ? batch->samples[batch->count - 1].process : "";
+	assert(before);
 	if (!names->tabled && key == process && strcmp(before, key) < 0)
 		return 0;
 	int result = names->tabled ? 0 : table_names(names, body);

@@ -139,6 +139,7 @@ static int reserve_sample(struct parsing *parsing)
 		return -ENOMEM;
 	batch->samples = samples;
 	parsing->capacity = capacity;
+	/* analyzer: the body has them */
 	return 0;
 }
 

@@ -130,6 +130,7 @@ static bool watch_hostname(struct host_report *host, const char *hostname, int64
 		host->sharers = calloc(COLLECTORS_SHARERS, sizeof(*host->sharers));
 	if (!host->sharers)
 		return false;
+	/* analyzer: the host has them */
 	note_sharer(host, before, host->received_ms);
 	const struct sharer *known = place_of(host->sharers, hostname);
 	bool back = strncmp(known->hostname, hostname, COLLECTORS_HOSTNAME_SIZE - 1) == 0 &&

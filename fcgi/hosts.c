@@ -56,6 +56,7 @@ void hosts_close(struct hosts *hosts)
 		return;
 	for (size_t i = 0; i < hosts->count; i++)
 		free(hosts->globs[i]);
+	/* analyzer: with its globs */
 	free(hosts);
 }
 

@@ -42,6 +42,7 @@ static void set_why(struct reasons *reasons, struct item *item, const char *why)
 	free(item->why);
 	reasons->words -= item->why_size;
 	item->why_size = why ? strlen(why) + 1 : 0;
+	/* analyzer: what was there is freed above */
 	item->why = why && reasons->words + item->why_size <= reasons->words_max ? strdup(why) : NULL;
 	if (!item->why)
 		item->why_size = 0;

@@ -67,6 +67,7 @@ static void give_back(struct shared_read *read)
 		return;
 	pthread_cond_destroy(&read->now_made);
 	response_free(&read->answer);
+	/* analyzer: nobody has a reference to it any more */
 	free(read);
 }
 
@@ -239,8 +240,10 @@ void shared_reads_end(struct shared_reads *reads, struct shared_read *read, stru
 		drop(reads, read);
 	pthread_mutex_unlock(&reads->lock);
 	if (shared)
+		/* analyzer: one reference was the table's, this one is ours */
 		lend(response, read);
 	else
+		/* analyzer: likewise */
 		give_back(read);
 }
 

@@ -49,6 +49,7 @@ static void log_counts(const struct service *service)
 
 static bool open_tick(struct tick *tick, const struct config *config)
 {
+	/* analyzer: program_open() has read it */
 	return tick_renew(tick, config->forecast.refresh_ms, config->forecast.phase_ms);
 }
 
@@ -102,6 +103,7 @@ static bool serve(void)
 	if (service_open(program.config, program.config_path, clock_wall_ms(), &service, &error) != 0)
 		log_error("%s", error.data ? error.data : "out of memory");
 	else
+		/* analyzer: program_open() has read it */
 		service_read_model(service, program.config->forecast.model);
 	bool opened = service && service_read_state(service) && open_tick(&tick, program.config);
 	if (opened) {

@@ -17,14 +17,18 @@ void recent_init(struct recent *recent, unsigned per_step)
 		recent->buckets[i] = UNKNOWN;
 }
 
+/* Where one of the newest buckets stands. */
+static struct step *place_of(const struct recent *recent, int64_t bucket)
+{
+	int64_t place = bucket % recent->capacity;
+	return (struct step *)&recent->buckets[place < 0 ? place + recent->capacity : place];
+}
+
 /* Where a bucket stands; NULL: it is none of the newest. */
 static struct step *find(const struct recent *recent, int64_t bucket)
 {
-	int64_t capacity = recent->capacity;
-	if (recent->newest == INT64_MIN || bucket > recent->newest || bucket <= recent->newest - capacity)
-		return NULL;
-	int64_t place = bucket % capacity;
-	return (struct step *)&recent->buckets[place < 0 ? place + capacity : place];
+	bool known = recent->newest != INT64_MIN && bucket <= recent->newest && bucket > recent->newest - recent->capacity;
+	return known ? place_of(recent, bucket) : NULL;
 }
 
 void recent_set(struct recent *recent, int64_t bucket, struct step values)
@@ -36,8 +40,8 @@ void recent_set(struct recent *recent, int64_t bucket, struct step values)
 		int64_t unknown = bucket - recent->newest < capacity ? recent->newest + 1 : bucket - capacity + 1;
 		recent->newest = bucket;
 		for (; unknown < bucket; unknown++)
-			*find(recent, unknown) = UNKNOWN;
-		*find(recent, bucket) = values;
+			*place_of(recent, unknown) = UNKNOWN;
+		*place_of(recent, bucket) = values;
 		return;
 	}
 	struct step *place = find(recent, bucket);

@@ -8,6 +8,7 @@
 #ifndef VIGIE_FORECAST_RECENT_H
 #define VIGIE_FORECAST_RECENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -231,6 +231,7 @@ static void fit(const struct trainer *trainer, const float row_weights[], enum p
 		double gradient[PRIOR_INPUTS] = { 0 };
 		for (size_t i = 0; i < trainer->count; i++) {
 			const struct row *row = &trainer->rows[i];
+			/* analyzer: weigh() has written one for each row */
 			double factor = (double)row_weights[i] * slope(row, kind, prior_sum(ahead, row->inputs));
 			for (unsigned j = 0; j < PRIOR_INPUTS && factor != 0; j++)
 				gradient[j] += factor * (double)row->inputs[j];
@@ -282,6 +283,7 @@ static void fit_trees(const struct trainer *trainer, const struct room *room, st
 		.happened = room->happened, .weights = room->mean_weights, .log_odds = room->log_odds,
 	};
 	for (size_t i = 0; i < trainer->count; i++) {
+		/* analyzer: weigh() has written one for each row */
 		room->mean_weights[i] = room->weights[i] * (float)trainer->count;
 		room->log_odds[i] = (float)prior_sum(prior->weights[PRIOR_LOG_ODDS], trainer->rows[i].inputs);
 		room->happened[i] = !isnan(trainer->rows[i].lead);

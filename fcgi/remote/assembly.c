@@ -1,5 +1,6 @@
 #include "fcgi/remote/assembly.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -201,6 +202,7 @@ static int compare_keyed(const void *left, const void *right)
 static int compare_facts(const void *left, const void *right)
 {
 	const struct assembly_fact *a = left, *b = right;
+	/* analyzer: sort_facts() has written all that are sorted */
 	if (a->time_ms != b->time_ms)
 		return a->time_ms < b->time_ms ? -1 : 1;
 	return (a->order > b->order) - (a->order < b->order);
@@ -269,9 +271,11 @@ static int sort_facts(struct assembly *answer, struct group **ret_groups, size_t
 
 	free(answer->facts);
 	answer->facts = sorted;
+	result = budget_hold(&answer->share, answer->count * sizeof(*sorted));
+	assert(result == 0); /* it is less than it was */
 	*ret_groups = groups;
 	*ret_count = count;
-	return budget_hold(&answer->share, answer->count * sizeof(*sorted)); /* less than it was: 0 */
+	return result;
 }
 
 /* Moves what the keys point into from here to the answer. */

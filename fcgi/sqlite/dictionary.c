@@ -17,7 +17,7 @@ struct dictionary_series *dictionary_find_next(const struct dictionary *dictiona
 	struct dictionary_series *series = dictionary_series_at(dictionary, before->number + 1);
 	if (!series || series->key.host != before->key.host)
 		return NULL;
-	return strcmp(dictionary_name_at(dictionary, series->key.name)->text, process) == 0 ? series : NULL;
+	return strcmp(dictionary_name_of(dictionary, series)->text, process) == 0 ? series : NULL;
 }
 
 static void free_table(struct dictionary_table *table)
@@ -267,8 +267,8 @@ void dictionary_remove_host(struct dictionary *dictionary, struct dictionary_hos
 
 void dictionary_remove_series(struct dictionary *dictionary, struct dictionary_series *series)
 {
-	struct dictionary_name *name = dictionary_name_at(dictionary, series->key.name);
-	struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
+	struct dictionary_name *name = dictionary_name_of(dictionary, series);
+	struct dictionary_host *host = dictionary_host_of(dictionary, series);
 	DL_DELETE(host->series, series);
 	host->series_count--;
 	name->series_count--;

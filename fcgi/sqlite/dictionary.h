@@ -14,6 +14,7 @@
 #ifndef VIGIE_FCGI_SQLITE_DICTIONARY_H
 #define VIGIE_FCGI_SQLITE_DICTIONARY_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -120,6 +121,21 @@ static inline struct dictionary_series *dictionary_series_at(const struct dictio
 static inline struct dictionary_name *dictionary_name_at(const struct dictionary *dictionary, uint32_t number)
 {
 	return number < dictionary->names.end ? dictionary->names.items[number] : NULL;
+}
+
+/* Of a series that is there: so are its host and its name. */
+static inline struct dictionary_host *dictionary_host_of(const struct dictionary *dictionary, const struct dictionary_series *series)
+{
+	struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
+	assert(host);
+	return host;
+}
+
+static inline struct dictionary_name *dictionary_name_of(const struct dictionary *dictionary, const struct dictionary_series *series)
+{
+	struct dictionary_name *name = dictionary_name_at(dictionary, series->key.name);
+	assert(name);
+	return name;
 }
 
 /* Removes and frees; a host must have no series left. */

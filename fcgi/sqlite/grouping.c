@@ -31,10 +31,11 @@ static int make_keys(const struct dictionary *dictionary, const struct query *qu
 	size_t bytes = 0;
 	for (int pass = 0; pass < 2; pass++) {
 		char *at = grouping->strings;
+		/* analyzer: the grouping has both, from its first pass */
 		for (size_t i = 0; i < grouping->count; i++) {
 			const struct dictionary_series *series = dictionary_series_at(dictionary, first[i]);
-			const char *ip = dictionary_host_at(dictionary, series->key.host)->ip;
-			const char *process = dictionary_name_at(dictionary, series->key.name)->text;
+			const char *ip = dictionary_host_of(dictionary, series)->ip;
+			const char *process = dictionary_name_of(dictionary, series)->text;
 			size_t ip_size = query->by_host ? strlen(ip) + 1 : 0;
 			size_t process_size = strlen(process) + 1;
 			if (pass == 0) {
@@ -47,6 +48,7 @@ static int make_keys(const struct dictionary *dictionary, const struct query *qu
 		}
 		if (pass == 0) {
 			grouping->strings = malloc(bytes + 1);
+			/* analyzer: the grouping has both, from its first pass */
 			grouping->keys = calloc(grouping->count + 1, sizeof(*grouping->keys));
 			if (!grouping->strings || !grouping->keys)
 				return -ENOMEM;

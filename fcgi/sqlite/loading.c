@@ -72,7 +72,7 @@ static void date_series(struct dictionary *dictionary)
 		struct dictionary_series *series = dictionary_series_at(dictionary, i);
 		if (!series)
 			continue;
-		int64_t host_ms = dictionary_host_at(dictionary, series->key.host)->last_ms;
+		int64_t host_ms = dictionary_host_of(dictionary, series)->last_ms;
 		series->last_ms = series->seen_ms > host_ms ? series->seen_ms : host_ms;
 	}
 }

@@ -186,7 +186,7 @@ static int put_series(struct names *names, struct dictionary_series *series, int
 	series->stored = true;
 	const struct series_row row = {
 		.number = series->number, .host = series->key.host, .seen_ms = series->seen_ms,
-		.process = dictionary_name_at(&names->dictionary, series->key.name)->text,
+		.process = dictionary_name_of(&names->dictionary, series)->text,
 	};
 	int code = series_rows_put(&names->put_series, &row);
 	if (code != SQLITE_OK || series->born_ms == 0)
@@ -250,7 +250,7 @@ int names_write(struct names *names, const struct placed placed[], size_t count,
 		struct dictionary_series *series = placed[i].series;
 		if (i && series == placed[i - 1].series && is_same_tick(&placed[i - 1], &placed[i]))
 			continue; /* its other half */
-		struct dictionary_host *host = dictionary_host_at(&names->dictionary, series->key.host);
+		struct dictionary_host *host = dictionary_host_of(&names->dictionary, series);
 		int64_t time_ms = placed_time_ms(&placed[i]);
 		if (!series->stored || time_ms > series->seen_ms + names->series_lag_ms)
 			code = put_series(names, series, time_ms);
@@ -312,7 +312,7 @@ int names_expire(struct names *names, int64_t reached_ms)
 		if (!series || !is_expired(names, series, reached_ms))
 			continue;
 		names->expired[names->expired_count++] = series;
-		const struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
+		const struct dictionary_host *host = dictionary_host_of(dictionary, series);
 		sqlite3_bind_int64(names->delete_series, 1, series->number);
 		int code = database_run(names->delete_series);
 		if (code == SQLITE_OK && series->born_ms) {
@@ -334,7 +334,7 @@ static void note_last_times(struct dictionary *dictionary, const struct placed p
 	for (size_t i = 0; i < count; i++) {
 		if (i && is_same_tick(&placed[i - 1], &placed[i]))
 			continue;
-		struct dictionary_host *host = dictionary_host_at(dictionary, placed[i].series->key.host);
+		struct dictionary_host *host = dictionary_host_of(dictionary, placed[i].series);
 		int64_t time_ms = placed_time_ms(&placed[i]);
 		if (placement_metric(placed[i].key) != METRIC_USAGE || time_ms > latest_ms)
 			continue;
@@ -347,7 +347,7 @@ static void note_last_times(struct dictionary *dictionary, const struct placed p
 static void drop_expired(struct dictionary *dictionary, struct dictionary_series *const expired[], size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		struct dictionary_host *host = dictionary_host_at(dictionary, expired[i]->key.host);
+		struct dictionary_host *host = dictionary_host_of(dictionary, expired[i]);
 		dictionary_remove_series(dictionary, expired[i]);
 		host->at_limit = false;
 		if (host->series_count == 0)
@@ -369,6 +369,6 @@ void names_rolled_back(struct names *names, const struct placed placed[], size_t
 {
 	for (size_t i = 0; i < count; i++) {
 		placed[i].series->stored = false;
-		dictionary_host_at(&names->dictionary, placed[i].series->key.host)->stored = false;
+		dictionary_host_of(&names->dictionary, placed[i].series)->stored = false;
 	}
 }

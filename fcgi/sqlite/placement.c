@@ -1,5 +1,6 @@
 #include "fcgi/sqlite/placement.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,7 @@ static int place_batch(struct dictionary *dictionary, const struct placement_lim
 			if (result)
 				return result;
 		}
+		assert(series);
 		placed[i] = (struct placed){
 			.key = placement_key(sample->metric, sample->time_ms, host->number),
 			.series = series,
