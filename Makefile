@@ -29,7 +29,12 @@ MANUAL = $(wildcard deploy/man/*.1 deploy/man/*.8) $(BUILD)/man/vigie.conf.5
 # Of a program's folder and the wings in it.
 objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c)) $(GENERATED_$(1))
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
-TSAN_TESTS = $(filter %/test_pool %/test_store %/test_writer %/test_gate %/test_budget %/test_shared_reads %/test_tokens %/test_outbox %/test_hook %/test_alertmanager %/test_wishes %/test_seal %/test_scan_helper %/test_syncer,$(UNIT_TESTS))
+# Those in which threads run, in the program's code or around it.
+TSAN_TESTS = $(filter $(addprefix %/alert/test_,alertmanager hook service uplink) \
+	$(addprefix %/collector/test_,exit_records sender service spool syncer uplink) $(addprefix %/common/test_,http log watcher) \
+	$(addprefix %/fcgi/test_,budget collectors gate outbox pool reasons routes shared_reads silences store tokens wishes writer) \
+	%/remote/test_remote $(addprefix %/sqlite/test_,read_sealed scan_helper seal store_sqlite) \
+	$(addprefix %/forecast/test_,boost uplink) %/top/test_session,$(UNIT_TESTS))
 
 # The builds under the sanitizers. The tests of the threads need no program.
 ASAN = BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
@@ -37,7 +42,7 @@ TSAN = BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' BINARIES= MANUAL= U
 
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test check check-unit check-integration check-asan check-tsan sanitized tests check-packages bench store-bench forecast-bench prior benches install snippets deb clean help fault
+.PHONY: all run test check check-unit check-integration check-asan check-tsan sanitized tests analyze coverage mutation check-packages bench store-bench forecast-bench prior benches install snippets deb clean help fault
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -74,6 +79,14 @@ sanitized:                              ## install what is missing, and build wh
 	+$(MAKE) --no-print-directory fuzz-targets $(FUZZING)
 
 tests: all $(UNIT_TESTS)
+
+analyze:                                ## install what is missing, and have gcc's analyzer and clang's read the code
+	deploy/install-deps analyze
+	tests/analyze
+
+coverage:                               ## install what is missing, pass the unit tests and those of INTEGRATION, and print the branches taken
+	deploy/install-deps coverage
+	+$(MAKE) --no-print-directory coverage-run BUILD=$(BUILD)/coverage CFLAGS='-O0 -g --coverage -fprofile-update=atomic'
 
 check-packages:                         ## install what is missing, and test the packages in clean roots of Debian 12 and 13 (as root)
 	deploy/install-deps packages
@@ -217,5 +230,23 @@ $(BUILD)/targets/$(1)/%: $(BUILD)/tests/fuzz/$(1)/%.o $(BUILD)/lib$(1).a $(BUILD
 endef
 $(foreach folder,common $(PROGRAMS),$(eval $(call fuzz_rules,$(folder))))
 
+# Coverage: the unit tests, and those of the integration tests that use most of the programs.
+INTEGRATION = test_02_rest test_05_alert test_08_collector test_12_forecast test_18_database test_25_sealed test_40_silences
+
+.PHONY: coverage-run
+coverage-run: all $(UNIT_TESTS)
+	find '$(BUILD)' -name '*.gcda' -delete
+	BUILD=$(BUILD) tests/run-all --unit $(UNIT_TESTS)
+	cd tests/integration && BUILD='$(abspath $(BUILD))' /usr/bin/python3 -B -m unittest $(INTEGRATION)
+	BUILD=$(BUILD) tests/coverage
+
+# Mutation, see CONTRIBUTING.md.
+MUTANTS = 100
+
+mutation: export COMPILE := $(COMPILE)
+$(foreach folder,common top $(PROGRAMS),$(eval mutation: export LIBS_$(folder) := $(LIBS_$(folder))))
+mutation: $(UNIT_TESTS)                 ## change what decides, MUTANTS (100; 0: all) times, and print what no unit test notices
+	BUILD=$(BUILD) tests/mutation/run $(MUTANTS) $(or $(SEED),1) $(FILES)
+
 # Not those of the builds in it, which may be under way.
--include $(shell find $(BUILD) \( -path $(BUILD)/asan -o -path $(BUILD)/tsan -o -path $(BUILD)/fuzz \) -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find $(BUILD) \( -path $(BUILD)/asan -o -path $(BUILD)/tsan -o -path $(BUILD)/fuzz -o -path $(BUILD)/coverage \) -prune -o -name '*.d' -print 2>/dev/null)
