@@ -1,6 +1,8 @@
 /* alert/states.h under simulated time */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -537,6 +539,149 @@ static void test_states_changed_only_when_a_restart_needs_it(void **state)
 	world_close(&world);
 }
 
+/* What a restart must know that no line tells: what was counted is no more, a host is away for another hour, or forgotten. */
+static void test_states_changed_by_what_ends_without_a_line(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	world_set_rules(&world, 80, 75, 3, 3);
+	for (int i = 0; i < 2; i++) {
+		give(&world, "10.0.0.5", "bash", 1);
+		assert_string_equal(tick(&world, 90), "");
+		assert_true(states_changed(world.states));
+		states_saved(world.states);
+	}
+	for (int i = 0; i < 2; i++) {
+		give(&world, "10.0.0.5", "bash", 1);
+		assert_string_equal(evaluate(&world), "");
+		assert_true(states_changed(world.states) == (i == 0));
+		states_saved(world.states);
+	}
+	assert_int_equal(count_series(&world), 0);
+
+	while (evaluate(&world)[0] == '\0')
+		;
+	assert_string_equal(world.said, "UNKNOWN 10.0.0.5 * 0 30");
+	states_saved(world.states);
+	for (int i = 1; i <= 2 * 361; i++) {
+		assert_string_equal(evaluate(&world), "");
+		if (states_changed(world.states) != (i % 361 == 0))
+			fail_msg("after %d evaluations", i);
+		states_saved(world.states);
+	}
+	while (evaluate(&world)[0] == '\0')
+		states_saved(world.states);
+	assert_string_equal(world.said, "GONE 10.0.0.5 * 0 30");
+	assert_true(states_changed(world.states));
+	world_close(&world);
+}
+
+/* An evaluation after so long is the next one, or not: then the hosts have the time that collectors wait after an outage. */
+static void test_states_evaluate_late_by_an_interval_is_no_outage(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t gap_ms;
+		bool outage;
+	} cases[] = { { INTERVAL, false }, { 0, false }, { -1, true }, { 2 * INTERVAL, false }, { 2 * INTERVAL + 1, true } };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world world;
+		world_open(&world);
+		assert_string_equal(tick(&world, 1), "");
+		world.now_ms += cases[i].gap_ms - INTERVAL;
+		int quiet = 0;
+		while (evaluate(&world)[0] == '\0')
+			assert_true(++quiet < 100);
+		assert_string_equal(world.said, "UNKNOWN 10.0.0.5 * 0 0");
+		if (quiet != STATES_ABSENT - 1 + (cases[i].outage ? STATES_RECOVERY_MS / INTERVAL : 0))
+			fail_msg("case %zu: %d", i, quiet);
+		world_close(&world);
+	}
+}
+
+/* A host's pace is the shorter one of its last two: one that was longer had a sample lost in it. */
+static void test_states_await_the_shorter_pace_counts(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t first, second, age; /* in intervals */
+		bool expected;
+	} cases[] = {
+		{ 1, 3, 1, true }, { 3, 1, 1, true }, { 3, 1, 0, false }, { 3, 3, 2, false }, { 3, 3, 3, true }, { 2, 3, 2, true },
+		{ 3, 2, 2, true }, { 3, 2, 1, false }, { 2, 3, 1, false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world world;
+		int64_t time_ms = START;
+		world_open(&world);
+		give_at(&world, "10.0.0.5", "java", 1, time_ms);
+		evaluate(&world);
+		give_at(&world, "10.0.0.5", "java", 1, time_ms += cases[i].first * INTERVAL);
+		evaluate(&world);
+		give_at(&world, "10.0.0.5", "java", 1, time_ms += cases[i].second * INTERVAL);
+		evaluate(&world);
+		give_at(&world, "10.0.0.5", "java", 1, time_ms);
+		if (states_await(world.states, &world.latest, time_ms + cases[i].age * INTERVAL) != cases[i].expected)
+			fail_msg("case %zu", i);
+		world_close(&world);
+	}
+}
+
+/* Of two hosts that are stopped at once, while a third goes on, nothing stands any more: not what is missing either. */
+static void test_states_evaluate_all_stopped_hosts_are_met(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	world_set_rule(&world, 80, 75, 1, 3, "process=nginx ip=10.0.0.9 must_run=yes");
+	for (int i = 0; i < 3; i++) {
+		give(&world, "10.0.0.5", "java", 90);
+		give(&world, "10.0.0.9", "bash", 1);
+		if (i < 2)
+			give(&world, "10.0.0.9", "nginx", 1);
+		give(&world, "::1", "bash", 1);
+		evaluate(&world);
+	}
+	assert_string_equal(world.said, "MISSING 10.0.0.9 nginx 0 20");
+	stop_host(&world);
+	give(&world, "::1", "bash", 1);
+	assert_string_equal(evaluate(&world), "GONE 10.0.0.5 java 90 0; GONE 10.0.0.9 nginx 0 20");
+	assert_quiet(&world, 10, give(&world, "::1", "bash", 1));
+	world_close(&world);
+}
+
+/* Without memory an evaluation says so, and the next one says what it would have. */
+static void test_states_evaluate_any_allocation_fails_nothing_is_lost(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		struct world world;
+		world_open(&world);
+		give(&world, "10.0.0.5", "java", 90);
+		give(&world, "::1", "java", 1);
+		long before = failing_unfreed();
+		failing_start(number);
+		int result = states_evaluate(world.states, world.rules, &world.latest, world.now_ms + PHASE, &world.transitions);
+		failed = failing_stop();
+		assert_int_equal(result, failed ? -ENOMEM : 0);
+		assert_true(failed || failing_unfreed() > before);
+		size_t said = world.transitions.count;
+		result = states_evaluate(world.states, world.rules, &world.latest, world.now_ms + PHASE, &world.transitions);
+		assert_int_equal(result, 0);
+		assert_int_equal(said + world.transitions.count, 1);
+		const struct series_state *series = states_next_series(world.states, NULL);
+		assert_int_equal(series->alarm.color, COLOR_RED);
+		assert_int_equal(series->alarm.since_ms, START);
+		assert_true(series->alarm.threshold == 80);
+		assert_int_equal(count_hosts(&world), 2);
+		world_close(&world);
+	}
+}
+
 static void test_states_reported_ends_are_kept_until_then(void **state)
 {
 	(void)state;
@@ -669,6 +814,11 @@ int main(void)
 		cmocka_unit_test(test_states_evaluate_restart_repeats_nothing),
 		cmocka_unit_test(test_states_evaluate_process_named_like_the_host_is_a_series),
 		cmocka_unit_test(test_states_changed_only_when_a_restart_needs_it),
+		cmocka_unit_test(test_states_changed_by_what_ends_without_a_line),
+		cmocka_unit_test(test_states_evaluate_late_by_an_interval_is_no_outage),
+		cmocka_unit_test(test_states_await_the_shorter_pace_counts),
+		cmocka_unit_test(test_states_evaluate_all_stopped_hosts_are_met),
+		cmocka_unit_test(test_states_evaluate_any_allocation_fails_nothing_is_lost),
 		cmocka_unit_test(test_states_reported_ends_are_kept_until_then),
 		cmocka_unit_test(test_states_await_hosts_whose_sample_of_the_tick_is_not_there),
 		cmocka_unit_test(test_states_await_nobody_who_is_silent_or_partly_there),
