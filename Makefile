@@ -80,9 +80,10 @@ sanitized:                              ## install what is missing, and build wh
 
 tests: all $(UNIT_TESTS)
 
+ANALYZERS = gcc clang
 analyze:                                ## install what is missing, and have gcc's analyzer and clang's read the code
 	deploy/install-deps analyze
-	tests/analyze
+	ANALYZERS='$(ANALYZERS)' tests/analyze
 
 coverage:                               ## install what is missing, pass the unit tests and those of INTEGRATION, and print the branches taken
 	deploy/install-deps coverage

@@ -198,7 +198,7 @@ static int add_members(struct parsing *parsing, const struct item *item, const s
 	for (size_t i = 0; i < count && result == 0; i++) {
 		const struct member *member = &members[i];
 		const cJSON *found;
-		double number = 0;
+		double number;
 		memcpy(&found, (const char *)item + member->offset, sizeof(found));
 		if (!member->required && !is_given(found))
 			continue;
@@ -206,6 +206,7 @@ static int add_members(struct parsing *parsing, const struct item *item, const s
 			return refuse_item(parsing->error, 400, parsing->index, member->key, member->wrong);
 		bool is_time = member->metric == METRIC_ALARM_LEAD || member->metric == METRIC_FORECAST_LEAD ||
 		               member->metric == METRIC_FORECAST_FULL;
+		/* analyzer: read() has written it, as all of the tables do that say so */
 		result = body_add_sample(parsing, base, member->metric, is_time ? lead_s(number, base->time_ms) : number);
 	}
 	return result;

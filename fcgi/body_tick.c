@@ -66,7 +66,7 @@ static int note_name(struct tick_names *names, struct body *body, const char *ke
 {
 	const struct batch *batch = &body->batch;
 	const char *before = batch->count ? batch->samples[batch->count - 1].process : "";
-	assert(before);
+	assert(before && key);
 	if (!names->tabled && key == process && strcmp(before, key) < 0)
 		return 0;
 	int result = names->tabled ? 0 : table_names(names, body);

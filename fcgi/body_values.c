@@ -139,14 +139,13 @@ static int reserve_sample(struct parsing *parsing)
 		return -ENOMEM;
 	batch->samples = samples;
 	parsing->capacity = capacity;
-	/* analyzer: the body has them */
 	return 0;
 }
 
 int body_append_sample(struct parsing *parsing, const struct sample *sample)
 {
 	int result = reserve_sample(parsing);
-	if (result == 0)
+	if (result == 0) /* analyzer: the body has them */
 		parsing->body->batch.samples[parsing->body->batch.count++] = *sample;
 	return result;
 }

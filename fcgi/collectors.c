@@ -128,9 +128,8 @@ static bool watch_hostname(struct host_report *host, const char *hostname, int64
 		return false;
 	if (!host->sharers)
 		host->sharers = calloc(COLLECTORS_SHARERS, sizeof(*host->sharers));
-	if (!host->sharers)
+	if (!host->sharers) /* analyzer: the host has them */
 		return false;
-	/* analyzer: the host has them */
 	note_sharer(host, before, host->received_ms);
 	const struct sharer *known = place_of(host->sharers, hostname);
 	bool back = strncmp(known->hostname, hostname, COLLECTORS_HOSTNAME_SIZE - 1) == 0 &&

@@ -42,9 +42,8 @@ static void set_why(struct reasons *reasons, struct item *item, const char *why)
 	free(item->why);
 	reasons->words -= item->why_size;
 	item->why_size = why ? strlen(why) + 1 : 0;
-	/* analyzer: what was there is freed above */
 	item->why = why && reasons->words + item->why_size <= reasons->words_max ? strdup(why) : NULL;
-	if (!item->why)
+	if (!item->why) /* analyzer: what was there is freed above */
 		item->why_size = 0;
 	reasons->words += item->why_size;
 }

@@ -57,8 +57,8 @@ static struct fleet_row *row_of(struct fleet *fleet, const char *ip, const char 
 	memcpy(entry->key, key, sizeof(key));
 	snprintf(entry->row.ip, sizeof(entry->row.ip), "%s", ip);
 	snprintf(entry->row.host, sizeof(entry->row.host), "%s", ip);
-	/* analyzer: it goes into the table, or is freed */
 	snprintf(entry->row.process, sizeof(entry->row.process), "%s", process);
+	/* analyzer: it goes into the table, or is freed */
 	HASH_ADD_STR(fleet->entries, key, entry);
 	if (entry->hh.tbl)
 		return &entry->row;
