@@ -682,6 +682,79 @@ static void test_states_evaluate_any_allocation_fails_nothing_is_lost(void **sta
 	}
 }
 
+/* An evaluation whose first allocation fails, and then the next; or the one where nothing was to be allocated. */
+static const char *evaluate_failing(struct world *world)
+{
+	transitions_free(&world->transitions);
+	failing_start(1);
+	int result = states_evaluate(world->states, world->rules, &world->latest, world->now_ms + PHASE, &world->transitions);
+	bool failed = failing_stop();
+	assert_int_equal(result, failed ? -ENOMEM : 0);
+	if (failed)
+		return evaluate(world);
+	world->said[0] = '\0';
+	note_transitions(world);
+	world->latest.count = 0;
+	advance(world, INTERVAL);
+	return world->said;
+}
+
+static const char *tick_failing(struct world *world, const char *process, double value)
+{
+	give(world, "10.0.0.5", process, value);
+	return evaluate_failing(world);
+}
+
+static void test_states_evaluate_failed_allocation_delays_each_word(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct world world;
+	world_open(&world);
+	assert_string_equal(tick_failing(&world, "java", 90), "RED 10.0.0.5 java 90 0");
+	assert_string_equal(evaluate_failing(&world), "");
+	assert_string_equal(evaluate_failing(&world), "UNKNOWN 10.0.0.5 * 0 0");
+	assert_string_equal(tick_failing(&world, "java", 1), "CLEAR 10.0.0.5 * 0 0");
+	assert_string_equal(tick_failing(&world, "java", 2), "");
+	assert_string_equal(tick_failing(&world, "java", 3), "CLEAR 10.0.0.5 java 3 0");
+	assert_string_equal(tick_failing(&world, "java", 91), "RED 10.0.0.5 java 91 60");
+	assert_string_equal(tick_failing(&world, "bash", 1), "GONE 10.0.0.5 java 91 60");
+	assert_string_equal(tick_failing(&world, "java", 92), "RED 10.0.0.5 java 92 80");
+	assert_string_equal(evaluate_failing(&world), "");
+	assert_string_equal(evaluate_failing(&world), "UNKNOWN 10.0.0.5 * 0 80");
+	while (evaluate_failing(&world)[0] == '\0')
+		;
+	assert_string_equal(world.said, "GONE 10.0.0.5 java 92 80; GONE 10.0.0.5 * 0 80");
+	world_close(&world);
+}
+
+/* A host's end is kept until it is reported, too; and a series that was over once only is not kept at all. */
+static void test_states_reported_end_of_a_host_is_kept_until_then(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	world_set_rules(&world, 80, 75, 2, 1);
+	tick(&world, 90);
+	assert_int_equal(count_series(&world), 1);
+	tick(&world, 1);
+	assert_int_equal(count_series(&world), 0);
+	assert_quiet(&world, STATES_ABSENT - 1, (void)0);
+	assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 10");
+	assert_false(states_next_host(world.states, NULL)->ended);
+	assert_string_equal(tick(&world, 1), "CLEAR 10.0.0.5 * 0 10");
+	assert_true(states_next_host(world.states, NULL)->ended);
+	/* Silent again before it was. */
+	assert_quiet(&world, STATES_ABSENT - 1, (void)0);
+	assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 40");
+	assert_false(states_next_host(world.states, NULL)->ended);
+	assert_string_equal(tick(&world, 1), "CLEAR 10.0.0.5 * 0 40");
+	states_reported(world.states);
+	assert_false(states_next_host(world.states, NULL)->ended);
+	world_close(&world);
+}
+
 static void test_states_reported_ends_are_kept_until_then(void **state)
 {
 	(void)state;
@@ -819,6 +892,8 @@ int main(void)
 		cmocka_unit_test(test_states_await_the_shorter_pace_counts),
 		cmocka_unit_test(test_states_evaluate_all_stopped_hosts_are_met),
 		cmocka_unit_test(test_states_evaluate_any_allocation_fails_nothing_is_lost),
+		cmocka_unit_test(test_states_evaluate_failed_allocation_delays_each_word),
+		cmocka_unit_test(test_states_reported_end_of_a_host_is_kept_until_then),
 		cmocka_unit_test(test_states_reported_ends_are_kept_until_then),
 		cmocka_unit_test(test_states_await_hosts_whose_sample_of_the_tick_is_not_there),
 		cmocka_unit_test(test_states_await_nobody_who_is_silent_or_partly_there),
