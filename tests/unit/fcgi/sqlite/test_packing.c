@@ -2,6 +2,7 @@
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 
+#include <errno.h>
 #include <math.h>
 
 #include "fcgi/sqlite/packing.h"
@@ -209,6 +210,72 @@ static void test_packing_varint_longer_than_ten_bytes_is_damaged(void **state)
 	assert_int_equal(count, 0);
 }
 
+static struct packing_entry entry_of(uint32_t offset_ms, uint32_t series, double value)
+{
+	return (struct packing_entry){ offset_ms, series, { true, true }, { value, 1.0 / 3 } };
+}
+
+static void test_packing_newest_counts_those_of_the_last_time_in_its_span(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t offsets[4]; /* of its entries, in their order */
+		size_t count, entries;
+		uint32_t newest;
+	} cases[] = {
+		{ { 0 }, 0, 0, 0 },
+		{ { 0 }, 1, 1, 0 },
+		{ { 1 }, 1, 1, 1 },
+		{ { 0, 0, 9000 }, 3, 1, 9000 },
+		{ { 0, 9000, 9000, 9000 }, 4, 3, 9000 },
+		{ { 5, PACKING_SPAN_MS - 1, PACKING_SPAN_MS - 1, PACKING_SPAN_MS }, 4, 2, PACKING_SPAN_MS - 1 },
+		{ { 5, 5, PACKING_SPAN_MS, PACKING_SPAN_MS + 1 }, 4, 2, 5 },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct packing_entry entries[4];
+		struct text row = TEXT_EMPTY;
+		uint32_t newest = 77;
+		size_t count = 78;
+		for (size_t j = 0; j < cases[i].count; j++)
+			entries[j] = entry_of(cases[i].offsets[j], (uint32_t)j + 1, 80);
+		packing_encode(entries, cases[i].count, &row);
+		assert_int_equal(packing_newest(row.data, row.length, &newest, &count), 0);
+		if (newest != cases[i].newest || count != cases[i].entries)
+			fail_msg("case %zu: %u, %zu", i, newest, count);
+		if (row.length > 0) {
+			assert_int_equal(packing_newest(row.data, row.length - 1, &newest, &count), -EBADMSG);
+			assert_int_equal(newest, cases[i].newest);
+			assert_int_equal(count, cases[i].entries);
+		}
+		text_free(&row);
+	}
+}
+
+/* By time, then by series; of the same one what comes counts, and what does not come stays. */
+static void test_packing_merge_is_in_order_and_the_new_one_counts(void **state)
+{
+	(void)state;
+	const struct packing_entry there[] = { entry_of(10, 2, 1), entry_of(10, 4, 2), entry_of(20, 1, 3) };
+	const struct packing_entry coming[] = { entry_of(5, 9, 4), entry_of(10, 1, 5), { 10, 4, { false, true }, { 0, 6 } },
+		                                entry_of(20, 3, 7), entry_of(30, 1, 8) };
+	const struct packing_entry joined = { 10, 4, { true, true }, { there[1].value[0], 6 } };
+	const struct packing_entry expected[] = { coming[0], coming[1], there[0], joined, there[2], coming[3], coming[4] };
+	struct packing_entry merged[COUNT_OF(expected)];
+	struct text row = TEXT_EMPTY, both = TEXT_EMPTY;
+	packing_encode(there, COUNT_OF(there), &row);
+	assert_int_equal(packing_merge(row.data, row.length, coming, COUNT_OF(coming), &both), 0);
+	assert_int_equal(decode(&both, merged, COUNT_OF(merged)), COUNT_OF(expected));
+	for (size_t i = 0; i < COUNT_OF(expected); i++)
+		assert_same(&merged[i], &expected[i]);
+	text_reset(&both);
+	assert_int_equal(packing_merge(row.data, row.length - 1, coming, COUNT_OF(coming), &both), -EBADMSG);
+	text_reset(&both);
+	assert_int_equal(packing_merge(row.data, 0, coming, COUNT_OF(coming), &both), 0);
+	assert_int_equal(decode(&both, merged, COUNT_OF(merged)), COUNT_OF(coming));
+	text_free(&row);
+	text_free(&both);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +285,8 @@ int main(void)
 		cmocka_unit_test(test_packing_next_every_truncation_ends),
 		cmocka_unit_test(test_packing_next_random_damage_ends),
 		cmocka_unit_test(test_packing_varint_longer_than_ten_bytes_is_damaged),
+		cmocka_unit_test(test_packing_newest_counts_those_of_the_last_time_in_its_span),
+		cmocka_unit_test(test_packing_merge_is_in_order_and_the_new_one_counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
