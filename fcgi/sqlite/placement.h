@@ -32,6 +32,7 @@ static inline int64_t placement_key(enum metric metric, int64_t time_ms, uint32_
 /* Of a sealed hour of a host. */
 static inline int64_t placement_hour_key(enum metric metric, int64_t time_ms, uint32_t host)
 {
+	/* analyzer: no time that is kept or asked for is so far ahead */
 	return (int64_t)metric << PLACEMENT_METRIC_SHIFT | time_ms / BLOCK_MS << PLACEMENT_HOST_BITS | host;
 }
 

@@ -102,7 +102,7 @@ static int find_piece(struct sealer *sealer, const struct seal_time *time, struc
 
 int seal_next(struct sealer *sealer, const struct seal_time *time)
 {
-	struct hours_piece piece;
+	struct hours_piece piece = { 0 };
 	int64_t least = 1;
 	int found = database_result(sealer->database, database_run(sealer->read_begin), sealer->reading, "seal");
 	if (found == 0)
