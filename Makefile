@@ -31,10 +31,10 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(1)/*.c $(1)/*/*.c)) $(GENERAT
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c))
 # Those in which threads run, in the program's code or around it.
 TSAN_TESTS = $(filter $(addprefix %/alert/test_,alertmanager hook service uplink) \
-	$(addprefix %/collector/test_,exit_records sender service spool syncer uplink) $(addprefix %/common/test_,http log watcher) \
+	$(addprefix %/collector/test_,sender service syncer uplink) $(addprefix %/common/test_,http log) \
 	$(addprefix %/fcgi/test_,budget collectors gate outbox pool reasons routes shared_reads silences store tokens wishes writer) \
-	%/remote/test_remote $(addprefix %/sqlite/test_,read_sealed scan_helper seal store_sqlite) \
-	$(addprefix %/forecast/test_,boost uplink) %/top/test_session,$(UNIT_TESTS))
+	$(addprefix %/remote/test_,remote store_influxdb2 store_influxdb3) $(addprefix %/sqlite/test_,read_sealed scan_helper seal store_sqlite) \
+	$(addprefix %/forecast/test_,boost service uplink),$(UNIT_TESTS))
 
 # The builds under the sanitizers. The tests of the threads need no program.
 ASAN = BUILD=$(BUILD)/asan CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'
