@@ -33,7 +33,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/
 TSAN_TESTS = $(filter $(addprefix %/alert/test_,alertmanager hook service uplink) \
 	$(addprefix %/collector/test_,sender service syncer uplink) $(addprefix %/common/test_,http log) \
 	$(addprefix %/fcgi/test_,budget collectors gate outbox pool reasons routes shared_reads silences store tokens wishes writer) \
-	$(addprefix %/remote/test_,remote store_influxdb2 store_influxdb3) $(addprefix %/sqlite/test_,read_sealed scan_helper seal store_sqlite) \
+	$(addprefix %/remote/test_,remote store_influxdb2) $(addprefix %/sqlite/test_,read_sealed scan_helper seal store_sqlite) \
 	$(addprefix %/forecast/test_,boost service uplink),$(UNIT_TESTS))
 
 # The builds under the sanitizers. The tests of the threads need no program.
