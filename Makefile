@@ -117,7 +117,7 @@ fault: all $(BUILD)/fault/faults.so       ## install what is missing, and let al
 prior: all                              ## learn the model that is built in anew
 	BUILD=$(BUILD) forecast/make_prior forecast/builtin.model
 
-benches: $(BENCHES) $(BUILD)/bench/clock.so
+benches: $(BENCHES) $(BUILD)/bench/clock.so $(BUILD)/bench/slow_sync.so
 
 install: all                            ## install the programs and their manual under DESTDIR and PREFIX
 	install -d '$(DESTDIR)$(PREFIX)/bin' $(foreach section,1 5 8,'$(DESTDIR)$(PREFIX)/share/man/man$(section)')

@@ -19,11 +19,8 @@
  * once for each of some machines, and a host's request is its own beginning, as a
  * stored block, before one of them.
  */
-#include <arpa/inet.h>
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,7 +29,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -40,7 +36,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/text.h"
-#include "tests/bench/dying.h"
+#include "tests/bench/client.h"
 
 enum {
 	INTERVAL_S = 10,
@@ -254,17 +250,8 @@ static void disconnect(struct host *host)
 /* With a host's first turn, as vigie-collector does: nginx gives up a connection that brings nothing for ten seconds. */
 static bool connect_host(struct host *host)
 {
-	host->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (host->fd < 0 || (connect(host->fd, (struct sockaddr *)&server, sizeof(server)) != 0 && errno != EINPROGRESS)) {
-		disconnect(host);
-		return false;
-	}
-	int one = 1;
-	setsockopt(host->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = host };
-	if (epoll_ctl(poll_fd, EPOLL_CTL_ADD, host->fd, &event) != 0)
-		die("epoll");
-	return true;
+	host->fd = client_connect(&server, poll_fd, host);
+	return host->fd >= 0;
 }
 
 /* A request has ended; `good`: the server has stored it. */
@@ -299,17 +286,6 @@ static void write_more(struct host *host)
 	}
 }
 
-static bool answer_is_whole(const struct host *host)
-{
-	const char *end = strstr(host->in, "\r\n\r\n");
-	if (!end)
-		return false;
-	const char *length = strcasestr(host->in, "\r\nContent-Length: ");
-	if (length && length < end)
-		return host->in_size >= (size_t)(end + 4 - host->in) + strtoul(length + 18, NULL, 10);
-	return host->in_size > 5 && strcmp(host->in + host->in_size - 5, "0\r\n\r\n") == 0;
-}
-
 static void read_more(struct host *host)
 {
 	for (;;) {
@@ -325,7 +301,7 @@ static void read_more(struct host *host)
 		}
 		host->in_size += (size_t)got;
 		host->in[host->in_size] = '\0';
-		if (host->busy && answer_is_whole(host)) {
+		if (host->busy && client_is_whole(host->in, host->in_size)) {
 			finish(host, strncmp(host->in, "HTTP/1.1 200 ", 13) == 0);
 			if (host->fd < 0)
 				return;
@@ -418,22 +394,10 @@ static void run_tick(int64_t time_s, int64_t boundary_ns)
 	end_overdue(clock_monotonic_ns(), 0);
 }
 
-static int compare_numbers(const void *left, const void *right)
-{
-	const double *a = left, *b = right;
-	return (*a > *b) - (*a < *b);
-}
-
-static double percentile(double *sorted, size_t count, double part)
-{
-	return count ? sorted[(size_t)(part * (double)(count - 1) + 0.5)] : 0;
-}
-
 int main(int argc, char *argv[])
 {
-	char address[16];
-	int port, seconds;
-	if (argc < 5 || sscanf(argv[4], "http://%15[0-9.]:%d/", address, &port) != 2) {
+	int seconds;
+	if (argc < 5 || !client_parse_url(argv[4], &server)) {
 		fprintf(stderr, "usage: fleet HOSTS PROCESSES SECONDS URL [data|tick|plain]\n");
 		return EXIT_FAILURE;
 	}
@@ -448,12 +412,7 @@ int main(int argc, char *argv[])
 		return EXIT_FAILURE;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	struct rlimit limit;
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	server = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-	inet_pton(AF_INET, address, &server.sin_addr);
+	client_raise_limit();
 	poll_fd = epoll_create1(EPOLL_CLOEXEC);
 
 	const char *recording = getenv("RECORDING");
@@ -472,16 +431,16 @@ int main(int argc, char *argv[])
 
 	struct rusage usage;
 	getrusage(RUSAGE_SELF, &usage);
-	qsort(first_ms, first_count, sizeof(*first_ms), compare_numbers);
-	qsort(latencies_ms, latency_count, sizeof(*latencies_ms), compare_numbers);
+	qsort(first_ms, first_count, sizeof(*first_ms), client_compare);
+	qsort(latencies_ms, latency_count, sizeof(*latencies_ms), client_compare);
 	size_t stored = first_count + latency_count;
 	printf("{\"puts\": %zu, \"failures\": %zu, \"first_tick\": %lld, \"ticks\": %d, \"points\": %zu, \"points_per_s\": %.0f, "
 	       "\"median_ms\": %.2f, \"p99_ms\": %.2f, \"max_ms\": %.1f, \"first_p99_ms\": %.2f, \"first_max_ms\": %.1f, "
 	       "\"late_ms\": %.1f, \"cpu_s\": %.2f, \"bytes_a_put\": %zu}\n",
 	       stored, failures, (long long)first_s, ticks, stored * (size_t)process_count * 2,
-	       (double)stored * process_count * 2 / (ticks * INTERVAL_S), percentile(latencies_ms, latency_count, 0.5),
-	       percentile(latencies_ms, latency_count, 0.99), percentile(latencies_ms, latency_count, 1),
-	       percentile(first_ms, first_count, 0.99), percentile(first_ms, first_count, 1), (double)late_ns / 1e6,
+	       (double)stored * process_count * 2 / (ticks * INTERVAL_S), client_percentile(latencies_ms, latency_count, 0.5),
+	       client_percentile(latencies_ms, latency_count, 0.99), client_percentile(latencies_ms, latency_count, 1),
+	       client_percentile(first_ms, first_count, 0.99), client_percentile(first_ms, first_count, 1), (double)late_ns / 1e6,
 	       (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
 	               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
 	       plain ? machines[0].text.length : machines[0].deflated_size);
