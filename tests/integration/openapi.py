@@ -79,6 +79,8 @@ class Document:
                     raise AssertionError(f"{what} has no header {name}")
                 continue
             value = headers[name]
+            if len(headers.get_all(name)) > 1:
+                raise AssertionError(f"{what} has the header {name} more than once")
             self.validate(header["schema"], int(value) if value.isdigit() else value, f"{what}, {name}")
         media = headers.get_content_type()
         content = response["content"].get(media)
