@@ -195,6 +195,9 @@ bool routes_admit(void *service, struct request *request, struct response *respo
 	if (strncmp(request->path, WIRE_PREFIX, strlen(WIRE_PREFIX)) == 0)
 		request->route = find_route(request->path + strlen(WIRE_PREFIX), request->method, &request->route_rest);
 	bool allowed = is_allowed(service, request->route, request, response);
+	/* To read and check a body is most of what a PUT costs. */
+	if (allowed && request->route->kind == WRITE && !request->only_asks)
+		allowed = service_takes_samples(service, response);
 	if (!allowed)
 		count(request, response);
 	if (!request->only_asks)

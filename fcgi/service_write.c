@@ -42,6 +42,20 @@ void service_answer_refusal(int result, const struct body_error *error, struct r
 	response_error(response, error->status, error->field, "%s", error->sentence);
 }
 
+static void refuse_busy(struct response *response)
+{
+	response_error(response, 503, NULL, "too many samples wait for the store");
+}
+
+bool service_takes_samples(struct service *service, struct response *response)
+{
+	bool taken = !writer_is_late(service->writer);
+	counters_add(COUNTER_BUSY, !taken);
+	if (!taken)
+		refuse_busy(response);
+	return taken;
+}
+
 static struct body_times times_now(struct service *service)
 {
 	int64_t now_ms = clock_wall_ms();
@@ -94,7 +108,7 @@ static void conclude(struct saving *saving, int result, const char *refusal, str
 	} else if (result == -EINVAL) {
 		response_error(response, 400, NULL, "the store refuses it: %s", refusal);
 	} else if (result == -EBUSY) {
-		response_error(response, 503, NULL, "too many samples wait for the store");
+		refuse_busy(response);
 	} else if (result == -ENOTCONN) {
 		response_error(response, 503, NULL, "the store does not answer");
 	} else if (result == -EDQUOT) {

@@ -33,6 +33,7 @@ struct writer {
 	int64_t begun_ns; /* when the last write began */
 	int64_t moved_ns; /* when the last write ended that the store did not fail, or the queue was empty */
 	int64_t took_ns;  /* the longest of the last ones that succeeded */
+	int64_t pace_ns;  /* what they took on average */
 	bool works;       /* the last write that ended was not failed by the store */
 	bool stuck;       /* what waited was given back, and no write has ended since */
 	bool planned;     /* a thread waits for the time to write what waits */
@@ -79,11 +80,16 @@ static int write_group(struct writer *writer, struct writing *const group[], siz
 	return result;
 }
 
+static size_t group_max(const struct writer *writer)
+{
+	return writer->ops->slow ? SLOW_GROUP_MAX : GROUP_MAX;
+}
+
 /* How many batches one write may have. While the store fails each waits for its own write alone: when it hangs then it has
  * few of them. */
 static size_t most_of(const struct writer *writer)
 {
-	return !writer->works ? 1 : writer->ops->slow ? SLOW_GROUP_MAX : GROUP_MAX;
+	return writer->works ? group_max(writer) : 1;
 }
 
 /* Takes what waits off the queue, as much as one write has. The lock is held. */
@@ -141,6 +147,7 @@ static void note_time(struct writer *writer, int64_t took_ns)
 {
 	int64_t shorter_ns = writer->took_ns - (writer->took_ns - took_ns) / 16;
 	writer->took_ns = took_ns > shorter_ns ? took_ns : shorter_ns;
+	writer->pace_ns = writer->pace_ns ? writer->pace_ns + (took_ns - writer->pace_ns) / 4 : took_ns;
 }
 
 /* Something waits, and a write is free. The lock is held, but for the time of the write. */
@@ -254,18 +261,30 @@ void writer_close(struct writer *writer)
 	free(writer);
 }
 
+/* Whether the first that waits has done so for too long, or one more would. The lock is held. */
+static bool is_late(const struct writer *writer, int64_t now_ns)
+{
+	if (!writer->first)
+		return false;
+	size_t writes = writer->waiting / group_max(writer), of_samples = writer->samples / SLOW_SAMPLES;
+	int64_t wait_ns = (int64_t)(writes > of_samples ? writes : of_samples) * writer->pace_ns / writer->ops->appends;
+	return now_ns - writer->first->sent_ns >= WRITER_WAIT_MS * MS_NS || wait_ns >= WRITER_WAIT_MS * MS_NS;
+}
+
 int writer_send(struct writer *writer, struct writing *writing)
 {
 	int result = 0;
+	writing->sent_ns = clock_monotonic_ns();
 	writing->next = NULL;
 	pthread_mutex_lock(&writer->lock);
 	if (writer->stuck) {
 		result = -ENOTCONN;
-	} else if (writer->first && writer->bytes + writing->batch->bytes > writer->max_bytes) {
+	} else if (is_late(writer, writing->sent_ns) ||
+	           (writer->first && writer->bytes + writing->batch->bytes > writer->max_bytes)) {
 		result = -EBUSY;
 	} else {
 		if (!writer->first)
-			writer->moved_ns = clock_monotonic_ns();
+			writer->moved_ns = writing->sent_ns;
 		*writer->last = writing;
 		writer->last = &writing->next;
 		writer->waiting++;
@@ -310,6 +329,14 @@ size_t writer_waiting(struct writer *writer)
 	size_t waiting = writer->writes < writer->ops->appends ? 0 : writer->waiting;
 	pthread_mutex_unlock(&writer->lock);
 	return waiting;
+}
+
+bool writer_is_late(struct writer *writer)
+{
+	pthread_mutex_lock(&writer->lock);
+	bool late = is_late(writer, clock_monotonic_ns());
+	pthread_mutex_unlock(&writer->lock);
+	return late;
 }
 
 bool writer_is_stuck(struct writer *writer)

@@ -6,14 +6,20 @@
  * Where the store takes several writes at a time they are begun one after the other, spread over the time that one takes:
  * a batch then waits for a small part of that before its write begins, however slow the store acknowledges it.
  *
- * What waits is bounded in bytes, and in time: when for some seconds no write ends but those that the store fails, it
- * hangs, and what waits is given back; what is sent after that is refused until a write has ended. Any thread may append.
+ * What waits is bounded in bytes, and in time: nothing more is taken while the first has waited for WRITER_WAIT_MS, or the
+ * last would by what writes take. Who is told so early comes back; else all would wait for longer than any of their senders
+ * does, and be written for nobody.
+ * When for some seconds no write ends but those that the store fails, it hangs, and what waits is given back; what is sent
+ * after that is refused until a write has ended. Any thread may append.
  * One lock; it is not held during the store's append() nor while a batch's sender is told.
  */
 #ifndef VIGIE_FCGI_WRITER_H
 #define VIGIE_FCGI_WRITER_H
 
 #include "fcgi/store.h"
+
+/* So that the answer comes within [collector] timeout, with the time of a write. */
+enum { WRITER_WAIT_MS = 2000 };
 
 struct writer;
 
@@ -23,7 +29,8 @@ struct writing {
 	void (*done)(struct writing *writing); /* once, in a thread of the writer, which it should not hold up; it may free it */
 	int result; /* 0 or the store's negative errno for this batch */
 	char refusal[STORE_REFUSAL_SIZE]; /* of -EINVAL */
-	struct writing *next; /* the writer's */
+	int64_t sent_ns;      /* the writer's, as is the next */
+	struct writing *next;
 };
 
 /* Borrows the store until writer_close(), and starts the threads. Batches that wait hold `max_bytes` at most,
@@ -44,6 +51,9 @@ int writer_send(struct writer *writer, struct writing *writing) __attribute__((w
  * writer's own threads. */
 int writer_append(struct writer *writer, const struct batch *batch, char ret_refusal[static STORE_REFUSAL_SIZE])
 	__attribute__((warn_unused_result));
+
+/* Whether what is sent now would be turned away, since it would wait too long. */
+bool writer_is_late(struct writer *writer);
 
 /* Whether the store hangs, as far as can be seen from here. */
 bool writer_is_stuck(struct writer *writer);

@@ -406,6 +406,25 @@ static void test_writer_append_more_than_a_group_waits_room_comes_back(void **st
 	writer_close(queue.writer);
 }
 
+/* A store that is slower than what comes: nothing more is taken once the first has waited for long enough. */
+static void test_writer_append_while_one_has_waited_too_long_is_turned_away(void **state)
+{
+	(void)state;
+	static struct queue queue;
+	queue_open(&queue, SIZE_MAX);
+	queue_add(&queue, 1);
+	queue_add(&queue, 1);
+	queue_add(&queue, 1);
+	assert_false(writer_is_late(queue.writer));
+	nanosleep(&(struct timespec){ WRITER_WAIT_MS / 1000, WRITER_WAIT_MS % 1000 * 1000000 }, NULL);
+	assert_true(writer_is_late(queue.writer));
+	assert_int_equal(queue_try(&queue, 1), -EBUSY);
+	queue_release(&queue); /* those that waited are stored */
+	assert_false(writer_is_late(queue.writer));
+	assert_int_equal(queue_try(&queue, 1), 0);
+	writer_close(queue.writer);
+}
+
 /* ---- a slow store ---- */
 
 /* What waits goes in one write, far more than a store that is not slow has. */
@@ -557,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_writer_append_more_than_may_wait_is_turned_away),
 		cmocka_unit_test(test_writer_append_one_batch_may_always_wait),
 		cmocka_unit_test(test_writer_append_more_than_a_group_waits_room_comes_back),
+		cmocka_unit_test(test_writer_append_while_one_has_waited_too_long_is_turned_away),
 		cmocka_unit_test(test_writer_append_slow_store_writes_are_large),
 		cmocka_unit_test(test_writer_append_store_that_fails_has_one_batch_at_a_time),
 		cmocka_unit_test(test_writer_append_guilty_batch_is_found_by_halves),
