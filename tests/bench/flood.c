@@ -2,11 +2,11 @@
  * PUTs that come at a rate, whatever becomes of those before: what a server is asked that has more clients than it can
  * serve.
  *
- *   flood RATE SECONDS CONNECTIONS HOSTS PROCESSES URL
+ *   flood RATE SECONDS CONNECTIONS HOSTS PROCESSES URL [AGO]
  *
  * URL is http://A.B.C.D:PORT/ressources-usage/. RATE is of PUTs a second; 0: each connection sends as soon as it has its
- * answer. A PUT is a tick of one of HOSTS hosts, in turn, with PROCESSES processes; the ticks go on by ten seconds from an
- * hour ago with each turn. It takes a connection that waits for nothing; where there is none among CONNECTIONS it is not
+ * answer. A PUT is a tick of one of HOSTS hosts, in turn, with PROCESSES processes; the ticks go on by ten seconds from
+ * AGO seconds ago (3600) with each turn. It takes a connection that waits for nothing; where there is none among CONNECTIONS it is not
  * sent, as by a collector that still waits for its answer. One that is not answered within 5 s has failed, as to a
  * collector.
  *
@@ -290,8 +290,8 @@ static void print(int seconds_count)
 
 int main(int argc, char *argv[])
 {
-	if (argc != 7 || !client_parse_url(argv[6], &server)) {
-		fprintf(stderr, "usage: flood RATE SECONDS CONNECTIONS HOSTS PROCESSES URL\n");
+	if (argc < 7 || argc > 8 || !client_parse_url(argv[6], &server)) {
+		fprintf(stderr, "usage: flood RATE SECONDS CONNECTIONS HOSTS PROCESSES URL [AGO]\n");
 		return EXIT_FAILURE;
 	}
 	double rate = atof(argv[1]);
@@ -314,7 +314,7 @@ int main(int argc, char *argv[])
 		waiting = &connections[i];
 	}
 	make_request();
-	first_s = clock_wall_ms() / 1000 / INTERVAL_S * INTERVAL_S - 3600;
+	first_s = clock_wall_ms() / 1000 / INTERVAL_S * INTERVAL_S - (argc > 7 ? atoll(argv[7]) : 3600);
 	start_ns = clock_monotonic_ns();
 	run(rate, start_ns + for_s * SECOND_NS);
 	print(for_s + 7);
