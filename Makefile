@@ -42,7 +42,7 @@ TSAN = BUILD=$(BUILD)/tsan CFLAGS='-O1 -g -fsanitize=thread' BINARIES= MANUAL= U
 
 BENCHES = $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
-.PHONY: all run test check check-unit check-integration check-asan check-tsan sanitized tests analyze coverage mutation check-packages bench store-bench forecast-bench prior benches install snippets deb clean help fault
+.PHONY: all run test check check-unit check-integration check-asan check-tsan sanitized tests analyze coverage mutation check-packages bench store-bench forecast-bench soak prior benches install snippets deb clean help fault
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -113,6 +113,11 @@ forecast-bench: all                     ## print how well crossings are seen com
 fault: all $(BUILD)/fault/faults.so       ## install what is missing, and let all that can go wrong do so, ROUNDS (1) times; SEED says how
 	deploy/install-deps test
 	BUILD=$(BUILD) ROUNDS=$(ROUNDS) tests/fault/run
+
+soak:                                   ## install what is missing, and print what grows while all of it runs for MINUTES (60)
+	deploy/install-deps test
+	+$(MAKE) --no-print-directory all benches
+	BUILD=$(BUILD) tests/soak/run
 
 prior: all                              ## learn the model that is built in anew
 	BUILD=$(BUILD) forecast/make_prior forecast/builtin.model

@@ -2,11 +2,12 @@
  * PUTs that come at a rate, whatever becomes of those before: what a server is asked that has more clients than it can
  * serve.
  *
- *   flood RATE SECONDS CONNECTIONS HOSTS PROCESSES URL [AGO]
+ *   flood RATE SECONDS CONNECTIONS HOSTS PROCESSES URL [AGO | live INTERVAL LIFE]
  *
  * URL is http://A.B.C.D:PORT/ressources-usage/. RATE is of PUTs a second; 0: each connection sends as soon as it has its
  * answer. A PUT is a tick of one of HOSTS hosts, in turn, with PROCESSES processes; the ticks go on by ten seconds from
- * AGO seconds ago (3600) with each turn. It takes a connection that waits for nothing; where there is none among CONNECTIONS it is not
+ * AGO seconds ago (3600) with each turn; `live` they are the present one, of INTERVAL seconds, and of ten hosts and ten names
+ * one is another every LIFE intervals. It takes a connection that waits for nothing; where there is none among CONNECTIONS it is not
  * sent, as by a collector that still waits for its answer. One that is not answered within 5 s has failed, as to a
  * collector.
  *
@@ -22,8 +23,13 @@
 
 enum {
 	INTERVAL_S = 10,
+	CHURNING = 10,   /* of so many hosts and names one changes, */
+	LIVES = 50,      /* and there are so many of each before they come again */
+	CHANGING = 5,    /* of so many processes one uses CPU */
+	PROCESSES_MAX = 1000,
 	ANSWER_SIZE = 2048,
 	CONNECTIONS_MAX = 16000,
+	HOSTS_MAX = 1000000, /* that have an address */
 	SECONDS_MAX = 3600,
 };
 
@@ -37,6 +43,7 @@ struct connection {
 	int fd; /* -1: none */
 	bool busy;
 	uint64_t number; /* of its PUT */
+	int64_t time_s;  /* that it is stamped with, live */
 	size_t done;     /* bytes of it that were written */
 	int64_t sent_ns;
 	size_t in_size;
@@ -56,6 +63,9 @@ static uint64_t host_count;
 static int64_t first_s, start_ns;
 static struct text request;
 static size_t address_at, time_at; /* in the request */
+static size_t name_at[PROCESSES_MAX], cpu_at[PROCESSES_MAX]; /* 0: it stays as it is */
+static int live_interval_s; /* 0: not live */
+static uint64_t life;
 static struct connection *connections, *waiting;
 static int connection_count, busy_count, most_busy;
 static uint64_t numbers;
@@ -91,14 +101,22 @@ static void make_request(void)
 {
 	struct text body = TEXT_EMPTY;
 	text_append_string(&body, "{\"ipaddress\":\"10.100.100.100\",\"timestamp\":1000000000,\"processes\":{");
-	for (int process = 0; process < process_count; process++)
-		text_printf(&body, "%s\"process-%06d\":[%d.%03d,%d]", process ? "," : "", process, process % 3, 100 + process * 7 % 900,
-		            process % 5 ? 0 : process % 100);
+	for (int process = 0; process < process_count; process++) {
+		text_append_string(&body, process ? ",\"process-" : "\"process-");
+		name_at[process] = process % CHURNING == CHURNING - 1 ? body.length : 0;
+		text_printf(&body, "%06d\":[%d.%03d,", process, process % 3, 100 + process * 7 % 900);
+		cpu_at[process] = process % CHANGING ? 0 : body.length;
+		text_append_string(&body, process % CHANGING ? "0]" : "10]");
+	}
 	text_append_string(&body, "}}");
 	text_printf(&request, "PUT /ressources-usage/save-all HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 	            "Content-Length: %zu\r\n\r\n%s", body.length, body.data);
 	if (text_failed(&body) || text_failed(&request))
 		die("memory");
+	for (int process = 0; process < process_count; process++) {
+		name_at[process] += name_at[process] ? request.length - body.length : 0;
+		cpu_at[process] += cpu_at[process] ? request.length - body.length : 0;
+	}
 	address_at = (size_t)(strstr(request.data, "10.100.100.100") - request.data);
 	time_at = (size_t)(strstr(request.data, "1000000000") - request.data);
 	text_free(&body);
@@ -110,13 +128,31 @@ static void write_digits(size_t at, uint64_t number, int count)
 		request.data[at + (size_t)count] = (char)('0' + number % 10);
 }
 
-static void name_request(uint64_t number)
+static void write_values(uint64_t host, uint64_t tick)
 {
-	uint64_t host = number % host_count, tick = number / host_count;
-	write_digits(address_at + 3, 100 + host / 10000 % 100, 3);
-	write_digits(address_at + 7, 100 + host / 100 % 100, 3);
-	write_digits(address_at + 11, 100 + host % 100, 3);
-	write_digits(time_at, (uint64_t)first_s + tick * INTERVAL_S, 10);
+	for (int process = 0; process < process_count; process++) {
+		if (cpu_at[process])
+			write_digits(cpu_at[process], 10 + (tick * 7 + host * 3 + (uint64_t)process) % 10, 2);
+		if (live_interval_s && name_at[process])
+			write_digits(name_at[process], (uint64_t)process + PROCESSES_MAX * ((tick + host) / life % LIVES), 6);
+	}
+}
+
+static void name_request(const struct connection *connection)
+{
+	uint64_t host = connection->number % host_count, tick = connection->number / host_count, address = host;
+	int64_t time_s = first_s + (int64_t)tick * INTERVAL_S;
+	if (live_interval_s) {
+		time_s = connection->time_s;
+		tick = (uint64_t)(time_s / live_interval_s);
+		if (host % CHURNING == 0)
+			address += host_count * (1 + (tick + host) / life % LIVES);
+	}
+	write_digits(address_at + 3, 100 + address / 10000 % 100, 3);
+	write_digits(address_at + 7, 100 + address / 100 % 100, 3);
+	write_digits(address_at + 11, 100 + address % 100, 3);
+	write_digits(time_at, (uint64_t)time_s, 10);
+	write_values(host, tick);
 }
 
 /* ---- Connections */
@@ -143,7 +179,7 @@ static void finish(struct connection *connection, enum outcome outcome)
 
 static void write_more(struct connection *connection)
 {
-	name_request(connection->number);
+	name_request(connection);
 	while (connection->done < request.length) {
 		ssize_t written = write(connection->fd, request.data + connection->done, request.length - connection->done);
 		if (written < 0) {
@@ -199,6 +235,8 @@ static bool send_next(void)
 	busy_count++;
 	most_busy = busy_count > most_busy ? busy_count : most_busy;
 	connection->number = number;
+	if (live_interval_s)
+		connection->time_s = clock_wall_ms() / 1000 / live_interval_s * live_interval_s;
 	connection->done = connection->in_size = 0;
 	connection->in[0] = '\0';
 	connection->sent_ns = now_ns;
@@ -290,8 +328,9 @@ static void print(int seconds_count)
 
 int main(int argc, char *argv[])
 {
-	if (argc < 7 || argc > 8 || !client_parse_url(argv[6], &server)) {
-		fprintf(stderr, "usage: flood RATE SECONDS CONNECTIONS HOSTS PROCESSES URL [AGO]\n");
+	bool live = argc == 10 && strcmp(argv[7], "live") == 0;
+	if (argc < 7 || (argc > 8 && !live) || !client_parse_url(argv[6], &server)) {
+		fprintf(stderr, "usage: flood RATE SECONDS CONNECTIONS HOSTS PROCESSES URL [AGO | live INTERVAL LIFE]\n");
 		return EXIT_FAILURE;
 	}
 	double rate = atof(argv[1]);
@@ -299,9 +338,12 @@ int main(int argc, char *argv[])
 	connection_count = atoi(argv[3]);
 	host_count = (uint64_t)atoll(argv[4]);
 	process_count = atoi(argv[5]);
+	live_interval_s = live ? atoi(argv[8]) : 0;
+	life = live ? (uint64_t)atoll(argv[9]) : 1;
 	if (rate < 0 || for_s < 1 || for_s > SECONDS_MAX || connection_count < 1 || connection_count > CONNECTIONS_MAX ||
-	    host_count < 1 || host_count > 1000000 || process_count < 1) {
-		fprintf(stderr, "flood: 1 to %d s, 1 to %d connections, 1 to 1000000 hosts, and a process\n", SECONDS_MAX, CONNECTIONS_MAX);
+	    host_count < 1 || host_count > HOSTS_MAX || process_count < 1 || process_count > PROCESSES_MAX || life < 1 || live_interval_s < 0) {
+		fprintf(stderr, "flood: 1 to %d s, 1 to %d connections, 1 to %d hosts, 1 to %d processes\n", SECONDS_MAX, CONNECTIONS_MAX,
+		        HOSTS_MAX, PROCESSES_MAX);
 		return EXIT_FAILURE;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -314,7 +356,7 @@ int main(int argc, char *argv[])
 		waiting = &connections[i];
 	}
 	make_request();
-	first_s = clock_wall_ms() / 1000 / INTERVAL_S * INTERVAL_S - (argc > 7 ? atoll(argv[7]) : 3600);
+	first_s = clock_wall_ms() / 1000 / INTERVAL_S * INTERVAL_S - (argc == 8 ? atoll(argv[7]) : 3600);
 	start_ns = clock_monotonic_ns();
 	run(rate, start_ns + for_s * SECOND_NS);
 	print(for_s + 7);
