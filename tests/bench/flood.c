@@ -11,7 +11,7 @@
  * sent, as by a collector that still waits for its answer. One that is not answered within 5 s has failed, as to a
  * collector.
  *
- * Prints one JSON object: of each second and of all how many were stored (200), refused in order (503 with Retry-After),
+ * SIGTERM ends it earlier. Prints one JSON object: of each second and of all how many were stored (200), refused in order (503 with Retry-After),
  * answered otherwise, failed, and not sent; and how long the answers took, counted from when the PUT was sent.
  */
 #include <signal.h>
@@ -72,6 +72,7 @@ static uint64_t numbers;
 static size_t seconds[SECONDS_MAX + 16][OUTCOMES];
 static double worst_ms[SECONDS_MAX + 16]; /* of those that were stored */
 static struct latencies latencies[OUTCOMES];
+static volatile sig_atomic_t ended;
 static char first[OUTCOMES][512]; /* answer of each kind */
 
 static void note(enum outcome outcome, int64_t now_ns, int64_t sent_ns)
@@ -270,6 +271,12 @@ static void end_overdue(int64_t now_ns)
 	}
 }
 
+static void on_end(int number)
+{
+	(void)number;
+	ended = 1;
+}
+
 /* Sends for so long, and waits for the answers. */
 static void run(double rate, int64_t end_ns)
 {
@@ -278,6 +285,7 @@ static void run(double rate, int64_t end_ns)
 	int64_t turned_ns = start_ns;
 	for (;;) {
 		int64_t now_ns = clock_monotonic_ns();
+		end_ns = ended && now_ns < end_ns ? now_ns : end_ns;
 		if (now_ns >= end_ns && (busy_count == 0 || now_ns >= end_ns + DRAIN_NS))
 			return;
 		if (now_ns - checked_ns > SECOND_NS / 10) {
@@ -347,6 +355,7 @@ int main(int argc, char *argv[])
 		return EXIT_FAILURE;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTERM, on_end);
 	client_raise_limit();
 	poll_fd = epoll_create1(EPOLL_CLOEXEC);
 	connections = allocate((size_t)connection_count, sizeof(*connections));
