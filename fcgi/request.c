@@ -22,6 +22,7 @@
 enum {
 	PIECE = 16384, /* of a body that is inflated, or of one that is read */
 	RETRY_AFTER_S = 5,
+	WAITED_MAX_MS = 60000, /* nginx waits no longer (fastcgi_read_timeout): what says more is of a clock that was set */
 	SILENCE_S = 10, /* that the other side may keep in the middle of a request */
 	NO_SOCKET = -1,
 };
@@ -184,6 +185,13 @@ void body_room_free(struct body_room *room)
 	budget_give_back(&room->share);
 }
 
+static int64_t read_waited(struct connection *connection)
+{
+	double sent_s = strtod(parameter(connection, "VIGIE_SENT"), NULL);
+	int64_t waited_ms = sent_s > 0 && sent_s < CLOCK_RFC3339_MAX_S ? clock_wall_ms() - (int64_t)(sent_s * 1000) : 0;
+	return waited_ms > 0 && waited_ms < WAITED_MAX_MS ? waited_ms : 0;
+}
+
 int connection_read_head(struct connection *connection, struct request *ret_request)
 {
 	if (FCGX_Accept_r(&connection->fcgi) != 0)
@@ -199,6 +207,7 @@ int connection_read_head(struct connection *connection, struct request *ret_requ
 		.service = wire_service_parse(parameter(connection, "HTTP_X_VIGIE_SERVICE")),
 		.stopped = strcmp(parameter(connection, "HTTP_X_VIGIE_STATE"), WIRE_STOP) == 0,
 		.content_length = (size_t)strtoull(parameter(connection, "CONTENT_LENGTH"), NULL, 10),
+		.waited_ms = read_waited(connection),
 		.only_asks = parameter(connection, "VIGIE_ONLY_ASKS")[0] != '\0',
 	};
 	return 0;

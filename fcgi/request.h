@@ -54,6 +54,7 @@ struct request {
 	enum wire_service service; /* that it comes from, as it says */
 	bool stopped;      /* it says that it is */
 	size_t content_length; /* of its body, as it is declared */
+	int64_t waited_ms; /* since nginx had all of it, which it says by the same wall clock; 0: not known */
 	bool only_asks;   /* whether it would be admitted: nginx asks before it takes a body */
 
 	/* What routes_admit() has found. */

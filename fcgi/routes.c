@@ -197,7 +197,7 @@ bool routes_admit(void *service, struct request *request, struct response *respo
 	bool allowed = is_allowed(service, request->route, request, response);
 	/* To read and check a body is most of what a PUT costs. */
 	if (allowed && request->route->kind == WRITE && !request->only_asks)
-		allowed = service_takes_samples(service, response);
+		allowed = service_takes_samples(service, request, response);
 	if (!allowed)
 		count(request, response);
 	if (!request->only_asks)

@@ -55,8 +55,10 @@ bool service_authorize(struct service *service, enum tokens_right right, const s
 /* Appends what GET metrics says of the present moment, as Prometheus text. */
 void service_append_gauges(struct service *service, struct text *text);
 
-/* Whether what a PUT has for the store would be taken now. False: *response is why not. */
-bool service_takes_samples(struct service *service, struct response *response) __attribute__((warn_unused_result));
+/* Whether what a PUT has for the store would be taken now: not where it has waited for its turn, or would for the store, so
+ * long that its sender may have given up before it is stored. False: *response is why not. */
+bool service_takes_samples(struct service *service, const struct request *request, struct response *response)
+	__attribute__((warn_unused_result));
 
 typedef void service_handler(struct service *service, const struct parameters *parameters, struct request *request,
                              struct response *response);

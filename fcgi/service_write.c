@@ -10,6 +10,8 @@
 #include "fcgi/body.h"
 #include "fcgi/counters.h"
 
+#define TOO_MUCH_WAITS "too many samples wait for the store"
+
 bool service_check_body(const struct request *request, struct response *response)
 {
 	switch (request->body_state) {
@@ -42,18 +44,17 @@ void service_answer_refusal(int result, const struct body_error *error, struct r
 	response_error(response, error->status, error->field, "%s", error->sentence);
 }
 
-static void refuse_busy(struct response *response)
+bool service_takes_samples(struct service *service, const struct request *request, struct response *response)
 {
-	response_error(response, 503, NULL, "too many samples wait for the store");
-}
-
-bool service_takes_samples(struct service *service, struct response *response)
-{
-	bool taken = !writer_is_late(service->writer);
-	counters_add(COUNTER_BUSY, !taken);
-	if (!taken)
-		refuse_busy(response);
-	return taken;
+	const char *reason = NULL;
+	if (request->waited_ms >= WRITER_WAIT_MS)
+		reason = "more is sent than the server can take";
+	else if (writer_is_late(service->writer))
+		reason = TOO_MUCH_WAITS;
+	counters_add(COUNTER_BUSY, reason != NULL);
+	if (reason)
+		response_error(response, 503, NULL, "%s", reason);
+	return !reason;
 }
 
 static struct body_times times_now(struct service *service)
@@ -108,7 +109,7 @@ static void conclude(struct saving *saving, int result, const char *refusal, str
 	} else if (result == -EINVAL) {
 		response_error(response, 400, NULL, "the store refuses it: %s", refusal);
 	} else if (result == -EBUSY) {
-		refuse_busy(response);
+		response_error(response, 503, NULL, TOO_MUCH_WAITS);
 	} else if (result == -ENOTCONN) {
 		response_error(response, 503, NULL, "the store does not answer");
 	} else if (result == -EDQUOT) {

@@ -35,6 +35,7 @@
 enum { THREADS = 4, MAX_BODY = 100000, CASE_SECONDS = 20 };
 
 static const char *encoding = ""; /* the Content-Encoding that is sent */
+static int64_t sent_ago_ms; /* what nginx says of when it had all of a request; 0: nothing */
 static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static struct pool *pool;
 static sem_t held, go_on;  /* a request for /hold or /wait is under way, and may end */
@@ -100,6 +101,9 @@ static void client_send(int fd, const char *method, const char *path, const char
 	add_parameter(&parameters, "CONTENT_LENGTH", number);
 	add_parameter(&parameters, "HTTP_AUTHORIZATION", "Bearer x");
 	add_parameter(&parameters, "HTTP_CONTENT_ENCODING", encoding);
+	snprintf(number, sizeof(number), "%.3f", (double)(clock_wall_ms() - sent_ago_ms) / 1000);
+	if (sent_ago_ms)
+		add_parameter(&parameters, "VIGIE_SENT", number);
 	put_record(fd, FCGI_BEGIN_REQUEST, &begin, sizeof(begin));
 	put_record(fd, FCGI_PARAMS, parameters.data, parameters.length);
 	put_record(fd, FCGI_PARAMS, "", 0);
@@ -182,6 +186,9 @@ static void handle(void *user, struct request *request, struct response *respons
 		for (int i = 0; i < 300000; i++)
 			text_append_string(&response->body, "0123456789");
 		return;
+	} else if (strcmp(request->path, "/waited") == 0) {
+		text_printf(&response->body, "%s", request->waited_ms == 0 ? "unknown" : request->waited_ms >= sent_ago_ms ? "long" : "less");
+		return;
 	} else if (strcmp(request->path, "/no-memory") == 0) {
 		text_append_string(&response->body, "a part");
 		response->body.failed = true;
@@ -254,6 +261,25 @@ static void run_case(void (*body)(void))
 	waitpid(child, &status, 0);
 	temporary_folder_remove(folder);
 	assert_int_equal(status, 0);
+}
+
+/* What is said by another clock, as it seems, is not known. */
+static void requests_that_have_waited(void)
+{
+	static const struct {
+		int64_t ago_ms;
+		const char *words;
+	} cases[] = { { 3000, "long" }, { 0, "unknown" }, { -5000, "unknown" }, { 86400000, "unknown" } };
+	struct text answer = TEXT_EMPTY;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		sent_ago_ms = cases[i].ago_ms;
+		int fd = client_open();
+		client_send(fd, "GET", "/waited", "", 0, 0, false);
+		CHECK(client_receive(fd, &answer) && has(&answer, cases[i].words));
+		close(fd);
+	}
+	text_free(&answer);
+	pool_stop(pool);
 }
 
 static int64_t stop_ms(void)
@@ -733,6 +759,12 @@ static void test_pool_start_kept_connection_bodies_of_every_length_are_read(void
 	run_case(kept_connection_with_bodies_of_every_length);
 }
 
+static void test_pool_start_request_that_has_waited_is_known(void **state)
+{
+	(void)state;
+	run_case(requests_that_have_waited);
+}
+
 static void test_pool_start_more_clients_than_threads_all_are_answered(void **state)
 {
 	(void)state;
@@ -808,6 +840,7 @@ int main(void)
 		cmocka_unit_test(test_pool_start_bodies_that_are_gzip_are_inflated),
 		cmocka_unit_test(test_pool_start_bodies_beyond_the_budget_are_told_to_come_back),
 		cmocka_unit_test(test_pool_start_kept_connection_bodies_of_every_length_are_read),
+		cmocka_unit_test(test_pool_start_request_that_has_waited_is_known),
 		cmocka_unit_test(test_pool_start_more_clients_than_threads_all_are_answered),
 		cmocka_unit_test(test_pool_start_bad_clients_cost_nobody_else_anything),
 		cmocka_unit_test(test_pool_start_answers_that_are_put_off_hold_no_thread),

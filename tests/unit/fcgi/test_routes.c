@@ -26,6 +26,7 @@ struct fixture {
 	const char *host;          /* likewise */
 	const char *accept;        /* likewise */
 	bool only_asks;            /* whether they only ask */
+	int64_t waited_ms;         /* for their turn */
 };
 
 static int set_up_with(void **state, const char *option)
@@ -106,7 +107,7 @@ static int ask(struct fixture *f, const char *method, const char *path, const ch
 	assert_non_null(copy);
 	snprintf(full, sizeof(full), "%s%s", path[0] == '/' ? "" : WIRE_PREFIX, path);
 	struct request request = { .method = method, .path = full, .query = query, .authorization = f->authorization, .host = f->host,
-		                       .accept = f->accept, .only_asks = f->only_asks,
+		                       .accept = f->accept, .only_asks = f->only_asks, .waited_ms = f->waited_ms,
 		                       .body = copy, .body_length = strlen(copy) };
 	answer(f, &request);
 	free(copy);
@@ -1363,6 +1364,24 @@ static void test_routes_admit_one_that_only_asks_is_told(void **state)
 	}
 }
 
+/* What is stored after its sender has given up is sent again: it is refused at once. Who reads, and asks for health, is answered. */
+static void test_routes_admit_put_that_has_waited_too_long_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const puts[] = { "save-all", "save-alarms", "save-forecasts" };
+	f->waited_ms = 2000;
+	for (size_t i = 0; i < COUNT_OF(puts); i++) {
+		assert_int_equal(ask(f, "PUT", puts[i], "", NULL), 503);
+		assert_int_equal(f->response.retry_after_s, 5);
+	}
+	assert_int_equal(ask(f, "GET", "health", "", NULL), 200);
+	assert_int_equal(ask(f, "GET", "latest", "", NULL), 200);
+	f->waited_ms = 1999;
+	assert_int_equal(ask(f, "PUT", "save-all", "", NULL), 400);
+	assert_int_equal(ask(f, "GET", "metrics", "", NULL), 200);
+	assert_non_null(strstr(f->response.body.data, "vigie_busy_total 3\n"));
+}
+
 static void test_routes_admit_another_host_is_said_once(void **state)
 {
 	struct fixture *f = *state;
@@ -1942,6 +1961,7 @@ int main(void)
 		CASE(test_routes_admit_shared_answer_is_not_for_strangers),
 		CASE(test_routes_admit_reload_bad_file_keeps_the_tokens),
 		CASE(test_routes_admit_one_that_only_asks_is_told),
+		CASE(test_routes_admit_put_that_has_waited_too_long_is_refused),
 		CASE(test_routes_services_state_is_what_a_collector_said_while_it_is_not_silent),
 		CASE(test_routes_latest_stopped_hosts_are_among_the_others),
 		cmocka_unit_test_setup_teardown(test_routes_command_wish_outlives_a_restart_whatever_the_limits, set_up_few_series, tear_down),
