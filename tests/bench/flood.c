@@ -11,7 +11,7 @@
  * sent, as by a collector that still waits for its answer. One that is not answered within 5 s has failed, as to a
  * collector.
  *
- * SIGTERM ends it earlier. Prints one JSON object: of each second and of all how many were stored (200), refused in order (503 with Retry-After),
+ * SIGTERM ends it earlier. Prints one JSON object: of each second and of all how many were stored (200), refused in order (503, or 502 of nginx, with Retry-After),
  * answered otherwise, failed, and not sent; and how long the answers took, counted from when the PUT was sent.
  */
 #include <signal.h>
@@ -196,7 +196,8 @@ static enum outcome judge(const char *answer)
 {
 	if (strncmp(answer, "HTTP/1.1 200 ", 13) == 0)
 		return STORED;
-	return strncmp(answer, "HTTP/1.1 503 ", 13) == 0 && strcasestr(answer, "\r\nRetry-After: ") ? REFUSED : OTHER;
+	bool refused = strncmp(answer, "HTTP/1.1 503 ", 13) == 0 || strncmp(answer, "HTTP/1.1 502 ", 13) == 0;
+	return refused && strcasestr(answer, "\r\nRetry-After: ") ? REFUSED : OTHER;
 }
 
 static void read_more(struct connection *connection)
