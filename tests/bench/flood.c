@@ -24,7 +24,7 @@
 enum {
 	INTERVAL_S = 10,
 	CHURNING = 10,   /* of so many hosts and names one changes, */
-	LIVES = 50,      /* and there are so many of each before they come again */
+	LIVES = 4,       /* and there are so many of each before they come again */
 	CHANGING = 5,    /* of so many processes one uses CPU */
 	PROCESSES_MAX = 1000,
 	ANSWER_SIZE = 2048,
