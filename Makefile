@@ -110,8 +110,9 @@ forecast-bench: all                     ## print how well crossings are seen com
 	BUILD=$(BUILD) tests/bench/climbs
 	BUILD=$(BUILD) tests/bench/run forecast
 
-fault: all $(BUILD)/fault/faults.so       ## install what is missing, and let all that can go wrong do so, ROUNDS (1) times; SEED says how
+fault:                                  ## install what is missing, and let all that can go wrong do so, ROUNDS (1) times; SEED says how
 	deploy/install-deps test
+	+$(MAKE) --no-print-directory all benches $(BUILD)/fault/faults.so
 	BUILD=$(BUILD) ROUNDS=$(ROUNDS) tests/fault/run
 
 soak:                                   ## install what is missing, and print what grows while all of it runs for MINUTES (60)
