@@ -7,7 +7,6 @@ import threading
 import time
 
 import recording
-from vigie import BUILD
 
 SERIES = 40
 RUNS, SECONDS = 2, 5.0  # of the program, the first of which is killed
@@ -22,16 +21,14 @@ def latest(over):
     return {"10.8.0.1": {f"s{number:02}": {"mem": [now, 95 if number < over else 1]} for number in range(SERIES)}}
 
 
-class Watcher:
+class Watcher(recording.Service):
     """vigie-alert in `folder`, of which it sees that so many processes are over, and is told to `hear` what it reports."""
 
     def __init__(self, folder, over, hear, command=()):
-        self.over, self.hear, self.folder = over, hear, folder
+        self.over, self.hear = over, hear
         self.server = recording.Fake(self.answer)
-        self.log = folder.with_name(f"{folder.name}.said")
-        settings = [*SETTINGS, f"alert.url={self.server.url}", f"alert.alertmanager=http://127.0.0.1:{self.server.server_port}"]
-        self.process = recording.start([*command, BUILD / "vigie-alert", *(word for each in settings for word in ("--set", each))],
-                                       self.log, folder)
+        urls = (f"alert.url={self.server.url}", f"alert.alertmanager=http://127.0.0.1:{self.server.server_port}")
+        super().__init__("vigie-alert", (*SETTINGS, *urls), folder, command)
 
     def answer(self, method, path, body):
         if path == "save-alarms":
@@ -39,16 +36,6 @@ class Watcher:
         if method != "GET":
             return 200, {"Response": "Ok"}
         return 200, latest(self.over()) if path == "latest" else [] if path in ("silences",) or path.startswith("oom-kills") else {}
-
-    def end(self):
-        self.process.terminate()
-        status = self.process.wait(30)
-        self.server.shutdown()
-        self.server.server_close()
-        return status
-
-    def printed(self):
-        return recording.read(self.log)
 
 
 class Alert:

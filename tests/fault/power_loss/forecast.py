@@ -7,7 +7,6 @@ import time
 import urllib.parse
 
 import recording
-from vigie import BUILD
 
 RUNS, SERIES = 4, 5  # so many series more in each run
 SETTINGS = ("forecast.refresh=1s", "forecast.step=2s", "forecast.phase=100ms", "forecast.history=2m", "forecast.above=0", "alert.horizon=30s",
@@ -15,16 +14,13 @@ SETTINGS = ("forecast.refresh=1s", "forecast.step=2s", "forecast.phase=100ms", "
 STATE = re.compile(r"vigie-forecast 2 2000\n(?s:.*)\nend (\d+)\n\Z")
 
 
-class Forecaster:
+class Forecaster(recording.Service):
     """vigie-forecast in `folder`, to which a server tells of so many series; `reported` is set with its first forecasts."""
 
     def __init__(self, folder, series, command=()):
         self.series, self.reported = series, threading.Event()
         self.server = recording.Fake(self.answer)
-        self.log = folder.with_name(f"{folder.name}.said")
-        settings = [*SETTINGS, f"forecast.url={self.server.url}"]
-        self.process = recording.start([*command, BUILD / "vigie-forecast", *(word for each in settings for word in ("--set", each))],
-                                       self.log, folder)
+        super().__init__("vigie-forecast", (*SETTINGS, f"forecast.url={self.server.url}"), folder, command)
 
     def answer(self, method, path, body):
         if path == "save-forecasts" and len(json.loads(body)["data"]) >= self.series:
@@ -39,16 +35,6 @@ class Forecaster:
         step, now = int(query["step"][:-1]), time.time()
         times = range(int(now - int(query["window"][:-1])) // step * step + step, int(now) + 1, step)
         return 200, {"10.8.0.1": {f"s{number:02}": [[at, 30 + at // 2 % 40] for at in times] for number in range(self.series)}}
-
-    def end(self):
-        self.process.terminate()
-        status = self.process.wait(30)
-        self.server.shutdown()
-        self.server.server_close()
-        return status
-
-    def printed(self):
-        return recording.read(self.log)
 
 
 class Forecast:

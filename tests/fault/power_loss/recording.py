@@ -11,7 +11,7 @@ import subprocess
 import threading
 
 import disk
-from vigie import PREFIX  # of the integration tests
+from vigie import BUILD, PREFIX  # of the integration tests
 
 
 def build_recorder(folder):
@@ -147,6 +147,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+class Service:
+    """A program in `folder`, told by settings to ask a Fake server, which answers by its answer()."""
+
+    def __init__(self, program, settings, folder, command=()):
+        self.log = folder.with_name(f"{folder.name}.said")
+        words = (word for setting in settings for word in ("--set", setting))
+        self.process = start([*command, BUILD / program, *words], self.log, folder)
+
+    def end(self):
+        self.process.terminate()
+        status = self.process.wait(30)
+        self.server.shutdown()
+        self.server.server_close()
+        return status
+
+    def printed(self):
+        return read(self.log)
 
 
 def complaints(printed):
