@@ -65,5 +65,5 @@ enum media media_choose(const char *accept)
 	const struct wish *json = &wishes[MEDIA_JSON], *csv = &wishes[MEDIA_CSV];
 	if (csv->quality != json->quality)
 		return csv->quality > json->quality ? MEDIA_CSV : MEDIA_JSON;
-	return csv->quality && csv->preciseness == EXACT && json->preciseness < EXACT ? MEDIA_CSV : MEDIA_JSON;
+	return csv->quality > 0 && csv->preciseness == EXACT && json->preciseness < EXACT ? MEDIA_CSV : MEDIA_JSON;
 }

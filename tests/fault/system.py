@@ -160,7 +160,8 @@ class System:
     def missed(self):
         """How many ticks the machine had no time for, since the collector was last started, as that says itself."""
         answer = self.load.ask("GET", "hosts")
-        return answer.json()["127.0.0.1"]["counters"]["missed_ticks"] if answer and answer.status == 200 else 0
+        report = answer.json()["127.0.0.1"] if answer and answer.status == 200 else {}
+        return (report.get("counters") or {}).get("missed_ticks", 0)  # a server that has just begun has no report
 
     def holes(self):
         """The ticks that are missing though the collector was there."""
