@@ -155,6 +155,10 @@ static inline void served_ask(struct service *service, struct request *request)
 		if (!tree)
 			fuzz_fail("%s?%s: the answer is no JSON: %s", request->path, request->query, body->data);
 		cJSON_Delete(tree);
+	} else if (strncmp(response.content_type, "text/csv", strlen("text/csv")) == 0) {
+		/* Each row has its end, and a line of columns comes before all. */
+		if (body->length < 2 || strcmp(body->data + body->length - 2, "\r\n") != 0)
+			fuzz_fail("%s?%s: the rows have no end: %s", request->path, request->query, body->data);
 	} else {
 		served_check_metrics(response.body.data);
 	}
