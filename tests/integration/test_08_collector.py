@@ -445,10 +445,14 @@ class HiddenProcessesTest(CollectorTest):
             self.assertEqual(collector.log().count("hidden from this user (hidepid)"), 1, collector.log())
 
 
+# Of this run alone, since all processes of the machine are seen: who else passes these tests has others.
+IO = f"io-{os.getpid()}"
+IO_WRITER, IO_PARENT, IO_OTHER = f"{IO}-w", f"{IO}-p", f"{IO}-o"
+
 # Writes and reads some MiB each quarter of a second, past what is cached, until it has done all or the test is over.
 WRITER = """
 import ctypes, os, sys, time
-open("/proc/self/comm", "w").write("io-writer")
+open("/proc/self/comm", "w").write(sys.argv[2])
 mib = bytes(1 << 20)
 with open(sys.argv[1], "w+b", buffering=0) as file:
     for i in range(12):
@@ -467,8 +471,8 @@ time.sleep(2.5)
 # A parent that waits, and so has in its counters all that the writer has done.
 PARENT = """
 import subprocess, sys, time
-open("/proc/self/comm", "w").write("io-parent")
-subprocess.run(sys.argv[1:], check=True)
+open("/proc/self/comm", "w").write(sys.argv[1])
+subprocess.run(sys.argv[2:], check=True)
 print("waited", flush=True)
 time.sleep(60)
 """
@@ -505,9 +509,9 @@ class IoTest(CollectorTest):
 
     def test_what_is_written_and_read_is_counted_once(self):
         vigie = self.vigie
-        collector = self.collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.5.1", "include=io-*", "io=yes").start()
+        collector = self.collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.5.1", f"include={IO}-*", "io=yes").start()
         wait_until(lambda: "10.8.5.1" in vigie.get("hosts").json(), 15, collector.log)
-        parent = subprocess.Popen(["/usr/bin/python3", "-c", PARENT, "/usr/bin/python3", "-c", WRITER, str(self.folder / "file")],
+        parent = subprocess.Popen(["/usr/bin/python3", "-c", PARENT, IO_PARENT, "/usr/bin/python3", "-c", WRITER, str(self.folder / "file"), IO_WRITER],
                                   stdout=subprocess.PIPE, text=True)
         self.addCleanup(parent.stdout.close)
         self.addCleanup(parent.wait)
@@ -521,14 +525,14 @@ class IoTest(CollectorTest):
         self.assertGreaterEqual(written, 24 << 20, said)
 
         def newest():
-            latest = vigie.get("latest?ip=10.8.5.1&process=io-parent&resource=write_bytes_per_second").json()
-            return latest.get("10.8.5.1", {}).get("io-parent", {}).get("write_bytes_per_second", [0])[0]
+            latest = vigie.get(f"latest?ip=10.8.5.1&process={IO_PARENT}&resource=write_bytes_per_second").json()
+            return latest.get("10.8.5.1", {}).get(IO_PARENT, {}).get("write_bytes_per_second", [0])[0]
         ended = time.time()
         wait_until(lambda: newest() > ended + 2, 20, lambda: f"{newest()} {collector.log()}")
         for resource, count in (("write", written), ("read", read)):
-            found = self.bytes_of(vigie, "10.8.5.1", "io-writer", f"{resource}_bytes_per_second")
+            found = self.bytes_of(vigie, "10.8.5.1", IO_WRITER, f"{resource}_bytes_per_second")
             self.assertAlmostEqual(found, count, delta=0.3 * count + 4096, msg=resource)
-            self.assertLess(self.bytes_of(vigie, "10.8.5.1", "io-parent", f"{resource}_bytes_per_second"), 0.1 * count + 4096,
+            self.assertLess(self.bytes_of(vigie, "10.8.5.1", IO_PARENT, f"{resource}_bytes_per_second"), 0.1 * count + 4096,
                             resource)
         self.assertIn("vigie_process_write_bytes_per_second{ip=\"10.8.5.1\"", vigie.get("metrics/processes").body.decode())
         # Who does not ask for one has mem and cpu.
@@ -537,19 +541,19 @@ class IoTest(CollectorTest):
     def test_processes_of_others_have_none(self):
         if os.geteuid() != 0:
             self.skipTest("only root can be somebody else")
-        sleeper = subprocess.Popen(["/usr/bin/python3", "-c", 'open("/proc/self/comm", "w").write("io-other"); input()'],
+        sleeper = subprocess.Popen(["/usr/bin/python3", "-c", f'open("/proc/self/comm", "w").write("{IO_OTHER}"); input()'],
                                    stdin=subprocess.PIPE)
         self.addCleanup(sleeper.wait)
         self.addCleanup(sleeper.stdin.close)
         self.addCleanup(sleeper.kill)
         vigie = self.vigie
         around = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
-        collector = Collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.5.2", "include=io-other", "io=yes", "spool=",
+        collector = Collector(f"http://127.0.0.1:{vigie.port}{PREFIX}", "10.8.5.2", f"include={IO_OTHER}", "io=yes", "spool=",
                               around=around)
         self.addCleanup(collector.remove)
         collector.folder.chmod(0o777)
         collector.start()
-        wait_until(lambda: "io-other" in vigie.get("get-all?ip=10.8.5.2").json(), 15, collector.log)
+        wait_until(lambda: IO_OTHER in vigie.get("get-all?ip=10.8.5.2").json(), 15, collector.log)
         own = wait_until(lambda: vigie.get("get-all?ip=10.8.5.2&resource=write_bytes_per_second").json(), 15, collector.log)
         self.assertEqual(set(own), {NAME})
         self.assertEqual(collector.log().count("may not be read: these have no read and write rates"), 1, collector.log())
