@@ -38,13 +38,9 @@ class Watcher(recording.Service):
         return 200, latest(self.over()) if path == "latest" else [] if path in ("silences",) or path.startswith("oom-kills") else {}
 
 
-class Alert:
+class Alert(recording.Subject):
     name = "alert"
     POINTS, AT_ONCE, sound = 40, 12, True
-
-    def __init__(self, folder, recorder):
-        self.recorder, self.folder = recorder, folder / self.name
-        self.folder.mkdir()
 
     def record(self):
         self.recording = recording.Recording(self.folder, self.recorder)

@@ -37,13 +37,9 @@ class Forecaster(recording.Service):
         return 200, {"10.8.0.1": {f"s{number:02}": [[at, 30 + at // 2 % 40] for at in times] for number in range(self.series)}}
 
 
-class Forecast:
+class Forecast(recording.Subject):
     name = "forecast"
     POINTS, AT_ONCE, sound = 40, 12, True
-
-    def __init__(self, folder, recorder):
-        self.recorder, self.folder = recorder, folder / self.name
-        self.folder.mkdir()
 
     def record(self):
         self.recording = recording.Recording(self.folder, self.recorder)

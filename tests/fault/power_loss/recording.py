@@ -168,6 +168,14 @@ class Service:
         return read(self.log)
 
 
+class Subject:
+    """A program whose files are recorded in a folder of its `name`, and opened as a loss of power leaves them."""
+
+    def __init__(self, folder, recorder):
+        self.recorder, self.folder = recorder, folder / self.name
+        self.folder.mkdir()
+
+
 def complaints(printed):
     """The lines of a program's log that tell of trouble, but for that with a server that is slow, as all is on a busy machine."""
     return [line for line in printed.splitlines() if (" warning: " in line or " error: " in line) and "http://" not in line]

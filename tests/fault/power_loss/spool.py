@@ -48,13 +48,12 @@ class Collector:
         return recording.read(self.log)
 
 
-class Spool:
+class Spool(recording.Subject):
     name = "spool"
     POINTS, AT_ONCE, sound = 40, 8, True
 
     def __init__(self, folder, recorder):
-        self.recorder, self.folder = recorder, folder / self.name
-        self.folder.mkdir()
+        super().__init__(folder, recorder)
         self.lost = [0]
 
     def record(self):

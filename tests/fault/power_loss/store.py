@@ -48,15 +48,14 @@ class Batch:
         self.begun = self.done = float("inf")
 
 
-class Store:
+class Store(recording.Subject):
     name = "store"
     POINTS, AT_ONCE, sound = 60, 3, True
     RUNS = 3  # of the server, each of which is ended otherwise
     SECONDS = 3.0  # of each
 
     def __init__(self, folder, recorder):
-        self.recorder, self.folder = recorder, folder / self.name
-        self.folder.mkdir()
+        super().__init__(folder, recorder)
         self.batches, self.lock, self.copied = [], threading.Lock(), float("inf")
 
     def record(self):

@@ -28,14 +28,10 @@ for number in range(50):
 """
 
 
-class Writer:
+class Writer(recording.Subject):
     POINTS, AT_ONCE = 60, 1
     left_out = ""
     sound = True  # nothing is wrong at any point
-
-    def __init__(self, folder, recorder):
-        self.recorder, self.folder = recorder, folder / self.name
-        self.folder.mkdir()
 
     def record(self):
         self.recording = recording.Recording(self.folder, self.recorder)

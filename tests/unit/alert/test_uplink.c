@@ -314,6 +314,19 @@ static void add_series(struct states *states, const char *process, enum color co
 	assert_int_equal(states_restore_series(states, &series), 0);
 }
 
+/* What is asked of a server to save the alarms of these states. */
+static void assert_saved(struct states *states, const char *request)
+{
+	struct sink sink;
+	struct text error = TEXT_EMPTY;
+	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
+	struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
+	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
+	assert_string_equal(asked(&sink), request);
+	uplink_close(uplink);
+	sink_close(&sink);
+}
+
 static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 {
 	(void)state;
@@ -327,12 +340,7 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 	add_series(states, "pending", COLOR_GREEN, 2, false);
 	add_series(states, "ended", COLOR_GREEN, 0, true);
 
-	struct sink sink;
-	struct text error = TEXT_EMPTY;
-	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
-	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
-	assert_string_equal(asked(&sink),
+	assert_saved(states,
 		"PUT /ressources-usage/save-alarms\n{\"data\": ["
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"a\\\"b\", \"type_data\": \"cpu\", \"color\": \"red\", "
 		"\"value\": 83.1, \"threshold\": 80, \"since\": 1795356010.001},\n"
@@ -352,8 +360,6 @@ static void test_server_save_alarms_what_stands_and_what_ended(void **state)
 		"\"since\": 1795350000},\n"
 		"{\"ipaddress\": \"::1\", \"process_name\": \"*\", \"type_data\": \"cpu\", \"color\": \"green\", "
 		"\"since\": 1795350000}]}");
-	uplink_close(uplink);
-	sink_close(&sink);
 	states_close(states);
 }
 
@@ -373,12 +379,7 @@ static void test_server_save_alarms_missing_is_told_of_both_resources_after_what
 	missing.ended = true;
 	assert_int_equal(states_restore_series(states, &missing), 0);
 
-	struct sink sink;
-	struct text error = TEXT_EMPTY;
-	sink_open(&sink, 200, "{\"Response\": \"Ok\"}");
-	struct uplink *uplink = uplink_open(sink.url, "", "environment", 2000, 2000);
-	assert_int_equal(uplink_save_alarms(uplink, states, &error), 0);
-	assert_string_equal(asked(&sink),
+	assert_saved(states,
 		"PUT /ressources-usage/save-alarms\n{\"data\": ["
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"back\", \"type_data\": \"mem\", \"color\": \"green\", \"since\": 1795356010},\n"
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"back\", \"type_data\": \"cpu\", \"color\": \"green\", \"since\": 1795356010},\n"
@@ -390,8 +391,6 @@ static void test_server_save_alarms_missing_is_told_of_both_resources_after_what
 		"\"missing\": true, \"since\": 1795356010},\n"
 		"{\"ipaddress\": \"10.0.0.5\", \"process_name\": \"died\", \"type_data\": \"cpu\", \"color\": \"red\", "
 		"\"missing\": true, \"since\": 1795356010}]}");
-	uplink_close(uplink);
-	sink_close(&sink);
 	states_close(states);
 }
 
