@@ -38,21 +38,15 @@ static bool put(struct service *service, const struct kept *kept, struct request
 
 /* ---- PUT and DELETE ---- */
 
-/* Whether there is room for one, or it is there. False: the response says why not. */
+/* Whether there is room for one, or it is there. False: the response says so. */
 static bool has_room(struct service *service, const char *id, struct response *response)
 {
-	struct silence *silences = NULL;
-	size_t count = 0;
 	struct kept kept;
-	if (silences_find(service->silences, id, clock_wall_ms(), &kept))
-		return true;
-	int result = silences_list(service->silences, clock_wall_ms(), &silences, &count);
-	free(silences);
-	if (result)
-		response_no_memory(response, result);
-	else if (count >= SILENCES_MAX)
+	int64_t now_ms = clock_wall_ms();
+	bool room = silences_find(service->silences, id, now_ms, &kept) || silences_count(service->silences, now_ms) < SILENCES_MAX;
+	if (!room)
 		response_error(response, 503, NULL, "there are %d silences: end some, or let some end", SILENCES_MAX);
-	return !result && count < SILENCES_MAX;
+	return room;
 }
 
 static void log_silence(const struct silence *silence, const char *what)

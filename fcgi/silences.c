@@ -246,6 +246,16 @@ int silences_list(struct silences *silences, int64_t now_ms, struct silence **re
 	return 0;
 }
 
+size_t silences_count(struct silences *silences, int64_t now_ms)
+{
+	size_t count = 0;
+	pthread_mutex_lock(&silences->lock);
+	for (size_t i = 0; i < silences->count; i++)
+		count += !has_ended(&silences->items[i], now_ms);
+	pthread_mutex_unlock(&silences->lock);
+	return count;
+}
+
 bool silences_find(struct silences *silences, const char *id, int64_t now_ms, struct kept *ret_kept)
 {
 	size_t length = strlen(id);

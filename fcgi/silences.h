@@ -44,6 +44,9 @@ bool silences_read(const struct kept *kept, struct silence *ret_silence);
 int silences_list(struct silences *silences, int64_t now_ms, struct silence **ret_silences, size_t *ret_count)
 	__attribute__((warn_unused_result));
 
+/* How many have not ended. */
+size_t silences_count(struct silences *silences, int64_t now_ms);
+
 /* The one that has this id and has not ended, as it is kept; false: there is none. */
 bool silences_find(struct silences *silences, const char *id, int64_t now_ms, struct kept *ret_kept);
 
