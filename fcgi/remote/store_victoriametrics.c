@@ -86,7 +86,8 @@ static int ask_export(struct store *store, struct victoriametrics_taker *taker)
 		}
 	}
 	victoriametrics_form_add_time(&form, "start", first_ms);
-	victoriametrics_form_add_time(&form, "end", query->to_ms);
+	victoriametrics_form_add_time(&form, "end", victoriametrics_end(query->to_ms));
+	taker->end_ms = query->to_ms + 1;
 	taker->take = victoriametrics_take_export;
 	int result = victoriametrics_ask(&store->api, store->api.export_url, &form, taker);
 	text_free(&form);

@@ -13,6 +13,7 @@
 enum {
 	RESULT_DEPTH = 4, /* of a series in the answer to a query */
 	EXPORT_DEPTH = 1, /* of one in an export, a document a line */
+	DAY_MS = 86400000,
 };
 
 int victoriametrics_api_init(struct victoriametrics_api *api, const char *select_url)
@@ -89,14 +90,26 @@ int victoriametrics_ask(const struct victoriametrics_api *api, const char *url, 
 	return result;
 }
 
+int64_t victoriametrics_end(int64_t end_ms)
+{
+	return end_ms % DAY_MS == 0 ? end_ms + 1 : end_ms;
+}
+
 int victoriametrics_ask_instant(const struct victoriametrics_api *api, const struct text *expression, int64_t time_ms,
                                 struct victoriametrics_taker *taker)
 {
 	struct text form = TEXT_EMPTY;
+	int64_t end_ms = victoriametrics_end(time_ms);
+	bool alone = end_ms == time_ms; /* else it is the first of a range's two points */
 	victoriametrics_form_begin(&form);
 	victoriametrics_form_add(&form, "query", expression);
-	victoriametrics_form_add_time(&form, "time", time_ms);
-	int result = victoriametrics_ask(api, api->query_url, &form, taker);
+	victoriametrics_form_add_time(&form, alone ? "time" : "start", time_ms);
+	if (!alone) {
+		victoriametrics_form_add_time(&form, "end", end_ms);
+		victoriametrics_form_add_time(&form, "step", end_ms - time_ms);
+	}
+	taker->end_ms = time_ms + 1;
+	int result = victoriametrics_ask(api, alone ? api->query_url : api->range_url, &form, taker);
 	text_free(&form);
 	return result;
 }
@@ -114,15 +127,21 @@ static int take_labels(struct victoriametrics_taker *taker, const cJSON *series)
 	return assembly_series(&taker->answer, victoriametrics_label(series, "ip"), victoriametrics_label(series, "process"));
 }
 
-/* Takes [time in seconds, "value"]. */
-static int take_pair(struct victoriametrics_taker *taker, enum assembly_column column, const cJSON *pair)
+bool victoriametrics_next_point(const struct victoriametrics_taker *taker, const cJSON *series,
+                                struct victoriametrics_point *point)
 {
-	const cJSON *time = cJSON_GetArrayItem(pair, 0);
-	const char *value = cJSON_GetStringValue(cJSON_GetArrayItem(pair, 1));
-	if (!cJSON_IsNumber(time) || !value)
-		return 0;
-	return assembly_fact(&taker->answer, taker->half, column, floor(time->valuedouble * 1000 + 0.5),
-	                     strtod(value, NULL));
+	const cJSON *values = cJSON_GetObjectItemCaseSensitive(series, "values");
+	const cJSON *pair = point->pair ? point->pair->next : values ? values->child : cJSON_GetObjectItemCaseSensitive(series, "value");
+	for (; pair; pair = pair->next) {
+		const cJSON *time = cJSON_GetArrayItem(pair, 0);
+		const char *value = cJSON_GetStringValue(cJSON_GetArrayItem(pair, 1));
+		if (!cJSON_IsNumber(time) || !value)
+			continue;
+		*point = (struct victoriametrics_point){ pair, floor(time->valuedouble * 1000 + 0.5), strtod(value, NULL) };
+		if (point->time_ms < (double)taker->end_ms)
+			return true;
+	}
+	return false;
 }
 
 int victoriametrics_take_result(struct victoriametrics_taker *taker, const cJSON *series)
@@ -133,15 +152,9 @@ int victoriametrics_take_result(struct victoriametrics_taker *taker, const cJSON
 	if (!victoriametrics_label(series, "process")[0])
 		return 0;
 	int result = take_labels(taker, series);
-	const cJSON *value = cJSON_GetObjectItemCaseSensitive(series, "value"), *pair;
-	if (value && result == 0)
-		result = take_pair(taker, column, value);
-	const cJSON *values = cJSON_GetObjectItemCaseSensitive(series, "values");
-	for (pair = values ? values->child : NULL; pair && result == 0; pair = pair->next) {
-		const cJSON *time = pair->child;
-		if (!taker->end_ms || (cJSON_IsNumber(time) && time->valuedouble * 1000 < (double)taker->end_ms))
-			result = take_pair(taker, column, pair);
-	}
+	struct victoriametrics_point point = { 0 };
+	while (result == 0 && victoriametrics_next_point(taker, series, &point))
+		result = assembly_fact(&taker->answer, taker->half, column, point.time_ms, point.value);
 	return result;
 }
 
@@ -159,7 +172,7 @@ int victoriametrics_take_export(struct victoriametrics_taker *taker, const cJSON
 	int result = take_labels(taker, series);
 	time = time->child;
 	for (value = value->child; value && time && result == 0; value = value->next, time = time->next) {
-		if (cJSON_IsNumber(value) && cJSON_IsNumber(time))
+		if (cJSON_IsNumber(value) && cJSON_IsNumber(time) && time->valuedouble < (double)taker->end_ms)
 			result = assembly_fact(&taker->answer, taker->half, ASSEMBLY_VALUE, time->valuedouble,
 			                       value->valuedouble);
 	}

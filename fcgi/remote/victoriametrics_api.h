@@ -30,7 +30,7 @@ struct victoriametrics_taker {
 	int (*take)(struct victoriametrics_taker *taker, const struct cJSON *series);
 	enum half half;      /* where the series does not say it, as the column */
 	enum assembly_column column;
-	int64_t end_ms; /* of a range: later points were not asked for; 0: of no range */
+	int64_t end_ms; /* what is not before it was not asked for */
 };
 
 /* A form in the place of what the text holds, and its parameters. */
@@ -44,12 +44,26 @@ void victoriametrics_form_add_time(struct text *form, const char *name, int64_t 
 int victoriametrics_ask(const struct victoriametrics_api *api, const char *url, const struct text *form,
                         struct victoriametrics_taker *taker) __attribute__((warn_unused_result));
 
-/* The same for the value of an expression at a time. */
+/* The end of a range that has all until and with end_ms: in 1.79.5 one that ends with a midnight of UTC lacks the series
+ * that begin at that very time (findings/victoriametrics-midnight.sh). */
+int64_t victoriametrics_end(int64_t end_ms);
+
+/* The same for the value of an expression at a time; it sets the taker's end. */
 int victoriametrics_ask_instant(const struct victoriametrics_api *api, const struct text *expression, int64_t time_ms,
                                 struct victoriametrics_taker *taker) __attribute__((warn_unused_result));
 
 /* A label of a series, "" where it has none. */
 const char *victoriametrics_label(const struct cJSON *series, const char *name);
+
+/* A point of a series, of an instant query or of a range. */
+struct victoriametrics_point {
+	const struct cJSON *pair; /* [seconds, "value"]; NULL before the first */
+	double time_ms, value;
+};
+
+/* The next one before the taker's end; false behind the last. */
+bool victoriametrics_next_point(const struct victoriametrics_taker *taker, const struct cJSON *series,
+                                struct victoriametrics_point *point);
 
 /* Takers: of a series of an instant query or of a range; of an export. */
 int victoriametrics_take_result(struct victoriametrics_taker *taker, const struct cJSON *series);

@@ -15,12 +15,11 @@ enum { RECENT_MS = 300000 }; /* where hosts are looked for first */
 static int take_newest(struct victoriametrics_taker *taker, const cJSON *series)
 {
 	const char *ip = victoriametrics_label(series, "ip"), *process = victoriametrics_label(series, "process");
-	const char *value = cJSON_GetStringValue(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(series, "value"), 1));
-	if (!value || !ip[0] || !process[0])
+	struct victoriametrics_point point = { 0 };
+	if (!ip[0] || !process[0] || !victoriametrics_next_point(taker, series, &point))
 		return 0;
 	int result = assembly_series(&taker->answer, ip, process);
-	return result ? result : assembly_fact(&taker->answer, HALF_FIRST, ASSEMBLY_VALUE,
-	                                       floor(strtod(value, NULL) * 1000 + 0.5), 0);
+	return result ? result : assembly_fact(&taker->answer, HALF_FIRST, ASSEMBLY_VALUE, floor(point.value * 1000 + 0.5), 0);
 }
 
 /* The newest sample of each series in the window; `ips` as in metricsql_append_newest(). */
