@@ -297,6 +297,8 @@ static void check_past_spans(struct fixture *f, int64_t edge)
 			assert_string_equal(means(f, QUERY(f, from, to, .only = both, .only_count = 2, .by_host = true)), cases[j].by_host);
 			assert_string_equal(latest(f, QUERY(f, from, to, .only = both, .only_count = 2)), cases[j].latest);
 		}
+		assert_string_equal(history(f, QUERY(f, -1, 0)), "a 0=2 0=6");
+		assert_string_equal(history(f, QUERY(f, -1, 0, .step_ms = HOUR)), "a 0=4");
 		assert_string_equal(history(f, QUERY(f, -1, HOUR, .process = "a")), "a 0=2 0=6 1=4 3600000=16");
 		assert_string_equal(history(f, QUERY(f, -1, HOUR, .step_ms = HOUR)), "a 0=4 3600000=16; b 0=8");
 		assert_string_equal(history(f, QUERY(f, 0, HOUR, .step_ms = 2 * HOUR, .aggregate = AGGREGATE_MAX, .process = "b",
