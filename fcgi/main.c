@@ -26,6 +26,10 @@ enum { THREADS_DEFAULT = 40 };
  * other is what each of its heaps keeps of smaller ones: more than one request needs. */
 enum { OWN_BLOCK = 128 << 10, KEPT_FREE = 1 << 20 };
 
+/* How often all its heaps give back what lies free between blocks in use: by themselves they only do at their ends, and
+ * threads take turns with the largest answers, so that each heap becomes as large as those. */
+enum { TRIM_MS = 60000 };
+
 /* Each connection is one, and so are files of the store; the usual soft limit is for
  * programs that call select(). */
 static void raise_descriptor_limit(void)
@@ -120,8 +124,9 @@ int main(int argc, char *argv[])
 	}
 	log_info("answering with %u threads from %s", threads, program.config->server.store);
 
-	for (enum program_event event = program_wait(&program, -1); event != PROGRAM_STOP;
-	     event = program_wait(&program, -1)) {
+	for (enum program_event event; (event = program_wait_for(&program, -1, TRIM_MS)) != PROGRAM_STOP;) {
+		if (event == PROGRAM_TIMEOUT)
+			malloc_trim(0);
 		if (event == PROGRAM_RELOAD && program_reload(&program)) {
 			service_reload(service, program.config);
 			budget_set_limit((size_t)program.config->server.memory);
