@@ -25,6 +25,9 @@ PREFIX = "/ressources-usage/"
 INTERFACE = openapi.Document(ROOT / "nginx" / "www" / "openapi.json", PREFIX)
 SANITIZER_WORDS = ("Sanitizer", "runtime error:")
 
+# It ends what is run here; who is started in the background of a script begins with it ignored, and passes that on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def is_sanitized():
     return b"__asan_init" in (BUILD / "vigie-fcgi").read_bytes()
