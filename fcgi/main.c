@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/program.h"
@@ -26,8 +27,7 @@ enum { THREADS_DEFAULT = 40 };
  * other is what each of its heaps keeps of smaller ones: more than one request needs. */
 enum { OWN_BLOCK = 128 << 10, KEPT_FREE = 1 << 20 };
 
-/* How often all its heaps give back what lies free between blocks in use: by themselves they only do at their ends, and
- * threads take turns with the largest answers, so that each heap becomes as large as those. */
+/* How often the heaps give back what lies free between blocks in use: by themselves they only do at their ends. */
 enum { TRIM_MS = 60000 };
 
 /* Each connection is one, and so are files of the store; the usual soft limit is for
@@ -112,6 +112,9 @@ int main(int argc, char *argv[])
 		goto out;
 	}
 	body_init();
+	/* As many heaps as threads can run, not eight times as many: each is as large as the largest answer was that was ever
+	 * made in it, and what lives long in one keeps what is around it. */
+	mallopt(M_ARENA_MAX, (int)sysconf(_SC_NPROCESSORS_ONLN));
 	mallopt(M_MMAP_THRESHOLD, OWN_BLOCK);
 	mallopt(M_TRIM_THRESHOLD, KEPT_FREE);
 	budget_set_limit((size_t)program.config->server.memory);
