@@ -48,10 +48,8 @@ static int reserve(struct samples_reader *samples, size_t times)
 		samples->columns[i].values = malloc(times * sizeof(*samples->columns[i].values));
 		made = made && samples->at[i] && samples->numbers[i] && samples->columns[i].values;
 	}
-	if (!made || !samples->times) {
-		free_rooms(samples);
+	if (!made || !samples->times)
 		return -ENOMEM;
-	}
 	samples->capacity = times;
 	return 0;
 }
@@ -67,11 +65,9 @@ static int read_times(struct samples_reader *samples)
 	if (result)
 		return result;
 	for (size_t i = 0; i < count; i++) {
-		if (!varint_take(section, &difference) || difference >= BLOCK_MS || (i && !difference))
+		if (!varint_take(section, &difference) || difference >= BLOCK_MS - time || (i && !difference))
 			return -EBADMSG;
 		time += difference;
-		if (time >= BLOCK_MS)
-			return -EBADMSG;
 		samples->times[i] = (uint32_t)time;
 	}
 	samples->time_count = count;
@@ -203,22 +199,28 @@ int block_next_series(struct block_reader *reader, uint32_t *ret_series)
 	return 1;
 }
 
+static void fill(double values[], size_t first, size_t end, uint64_t thousandths)
+{
+	for (size_t i = first; i < end; i++)
+		values[i] = (double)thousandths / 1000;
+}
+
 /* The values [first, end), to their places. */
 static bool read_changes(struct samples_reader *samples, struct samples_column *column, size_t first, size_t end)
 {
 	uint64_t *gaps = samples->numbers[0], *changes = samples->numbers[1], value = column->first;
 	numbers_read(column->gaps, column->changes, column->gap_width, 0, column->changes, gaps);
 	numbers_read(column->numbers, column->changes, column->width, 0, column->changes, changes);
-	size_t at = 0; /* where the value is that of now */
-	for (size_t i = 0; at < end; i++) {
-		size_t next = i < column->changes ? at + gaps[i] + 1 : column->count;
-		if (i < column->changes && gaps[i] >= column->count - at - 1)
+	size_t at = first, next = 0; /* what is not there yet; where the next value begins */
+	for (size_t i = 0; i < column->changes; i++) {
+		if (gaps[i] >= column->count - next - 1)
 			return false;
-		for (size_t j = at > first ? at : first; j < next && j < end; j++)
-			column->values[j] = (double)value / 1000;
-		at = next;
-		value += i < column->changes ? numbers_unzigzag(changes[i] + 1) * column->unit : 0;
+		next += gaps[i] + 1;
+		for (; at < next && at < end; at++)
+			column->values[at] = (double)value / 1000;
+		value += numbers_unzigzag(changes[i] + 1) * column->unit;
 	}
+	fill(column->values, at, end, value);
 	return true;
 }
 
@@ -227,9 +229,10 @@ static bool read_values(struct samples_reader *samples, struct samples_column *c
 	uint64_t *numbers = samples->numbers[0], value = column->first;
 	switch (column->kind) {
 	case KIND_ZERO:
+		fill(column->values, first, end, 0);
+		return true;
 	case KIND_CONSTANT:
-		for (size_t i = first; i < end; i++)
-			column->values[i] = column->kind == KIND_ZERO ? 0 : (double)value / 1000;
+		fill(column->values, first, end, value);
 		return true;
 	case KIND_VALUES:
 		numbers_read(column->numbers, column->count, column->width, first, end, numbers);
@@ -274,7 +277,7 @@ int block_find_samples(struct block_reader *reader, enum half half, uint32_t fir
 	struct samples_column *column = &samples->columns[half];
 	size_t first = count_before(column, first_ms), end = count_before(column, end_ms);
 	if (first >= end) {
-		*ret_samples = (struct block_samples){ 0 };
+		*ret_samples = (struct block_samples){ .count = 0 };
 		return 0;
 	}
 	if (!read_values(samples, column, first, end))

@@ -27,13 +27,13 @@ void summarizer_free(struct summarizer *summarizer)
 }
 
 /* What is told of a column: of each step, and of the hour as one more. */
-enum { HOUR = BLOCK_STEPS };
+enum { HOUR = BLOCK_STEPS, TOLD_COUNT };
 
 struct told {
-	uint32_t counts[BLOCK_STEPS + 1];
+	uint32_t counts[TOLD_COUNT];
 	/* one or the other: */
-	uint64_t sums[BLOCK_STEPS + 1], maxima[BLOCK_STEPS + 1]; /* thousandths */
-	double rough_sums[BLOCK_STEPS + 1], rough_maxima[BLOCK_STEPS + 1];
+	uint64_t sums[TOLD_COUNT], maxima[TOLD_COUNT]; /* thousandths */
+	double rough_sums[TOLD_COUNT], rough_maxima[TOLD_COUNT];
 	uint64_t unit; /* that divides all thousandths */
 };
 
