@@ -28,7 +28,6 @@ void column_writer_reset(struct column_writer *writer)
 
 void column_writer_free(struct column_writer *writer)
 {
-	column_writer_reset(writer);
 	for (int i = 0; i < SECTION_COUNT; i++)
 		text_free(&writer->sections[i]);
 }

@@ -132,6 +132,7 @@ int column_writer_finish(struct column_writer *writer, const uint32_t times[], s
                          struct frame_writer *frames, struct text *samples) __attribute__((warn_unused_result));
 
 void column_writer_reset(struct column_writer *writer);
+/* Of one that is reset. */
 void column_writer_free(struct column_writer *writer);
 
 /* Makes the summaries of one hour. */

@@ -79,7 +79,6 @@ int block_read(struct block_reader *reader, const void *bytes, size_t length)
 	struct samples_reader *samples = &reader->samples;
 	struct varint_bytes frame = { bytes, length ? (const unsigned char *)bytes + length : bytes };
 	struct varint_bytes sections[SECTION_COUNT];
-	memset(samples->sections, 0, sizeof(samples->sections));
 	samples->series = (struct block_numbering){ 0 };
 	samples->samples_left = samples->time_count = samples->before_count = 0;
 	for (int i = 0; i < HALF_COUNT; i++)

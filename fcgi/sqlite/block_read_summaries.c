@@ -50,7 +50,7 @@ static bool read_column(struct hour_walk *walk, unsigned code, struct summary_co
 	*column = (struct summary_column){ .kind = code & CODE_KIND, .as_before = code & CODE_AS_BEFORE, .unit = 1 };
 	if (column->kind == SUMMARY_ABSENT)
 		return true;
-	uint64_t count = walk->count, doubles[2];
+	uint64_t count = walk->count;
 	if (!column->as_before && !varint_take(&walk->units, &count))
 		return false;
 	if (count == 0 || count > BLOCK_ENTRIES_MAX)
@@ -67,11 +67,7 @@ static bool read_column(struct hour_walk *walk, unsigned code, struct summary_co
 	case SUMMARY_VARYING:
 		return read_varying(walk, column);
 	case SUMMARY_ROUGH:
-		if (!take_double(&walk->heads, &doubles[0]) || !take_double(&walk->heads, &doubles[1]))
-			return false;
-		column->sum = doubles[0];
-		column->maximum = doubles[1];
-		return true;
+		return take_double(&walk->heads, &column->sum) && take_double(&walk->heads, &column->maximum);
 	default:
 		return false;
 	}

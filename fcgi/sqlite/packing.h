@@ -122,7 +122,7 @@ struct packing_reader packing_pass_entry(struct packing_reader reader);
 /* Of bytes that begin with a varint of four of them at most: its bits there; over 32: it is longer. */
 static inline unsigned packing_find_bits(uint64_t bytes)
 {
-	return (unsigned)__builtin_ctzll((~bytes & 0x8080808080808080) | UINT64_C(1) << 63) + 1;
+	return (unsigned)__builtin_ctzll((~bytes | 0x8000000000000000) & 0x8080808080808080) + 1;
 }
 
 /* The number of a varint of so many bits, at most 32; of none 0. */

@@ -390,6 +390,64 @@ static void test_block_builder_add_beyond_its_bounds_is_refused(void **state)
 	block_builder_reset(builder);
 }
 
+/* The one that comes last is the first of all. */
+static void test_block_builder_add_two_by_falling_time_come_back_by_rising_time(void **state)
+{
+	(void)state;
+	struct hour *hour = calloc(1, sizeof(*hour));
+	assert_non_null(hour);
+	hour->entries[hour->count++] = (struct packing_entry){ 20000, 3, { true, true }, { 2, 4 } };
+	hour->entries[hour->count++] = (struct packing_entry){ 10000, 3, { true, true }, { 1, 3 } };
+	seal(hour);
+	assert_hour(hour);
+	assert_summaries(hour);
+	hour_free(hour);
+}
+
+/* How many allocations a builder has after that many entries and a reset. */
+static long count_kept(struct block_builder *own, size_t entries)
+{
+	long before = failing_unfreed();
+	for (size_t i = 0; i < entries; i++) {
+		struct packing_entry entry = { (uint32_t)(i % BLOCK_MS), 1, { true }, { 1 } };
+		assert_int_equal(block_builder_add(own, &entry), 0);
+	}
+	block_builder_reset(own);
+	return failing_unfreed() - before;
+}
+
+static void test_block_builder_reset_memory_of_large_hours_is_not_kept(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	long unfreed = failing_unfreed();
+	struct block_builder *own = block_builder_open();
+	assert_non_null(own);
+	assert_int_equal(count_kept(own, 1 << 18), 1);
+	assert_int_equal(count_kept(own, (1 << 18) + 1), -1);
+	block_builder_close(own);
+	assert_int_equal(failing_unfreed(), unfreed);
+}
+
+static void test_block_builder_finish_hours_leave_nothing_behind(void **state)
+{
+	(void)state;
+	struct packing_entry entry = { 5, 7, { true, true }, { 1, 2 } };
+	struct text packed = TEXT_EMPTY, summaries = TEXT_EMPTY;
+	long unfreed = failing_unfreed();
+	struct block_builder *own = block_builder_open();
+	assert_non_null(own);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(block_builder_add(own, &entry), 0);
+		assert_int_equal(block_builder_finish(own, &packed, &summaries), 0);
+	}
+	block_builder_close(own);
+	text_free(&packed);
+	text_free(&summaries);
+	assert_int_equal(failing_unfreed(), unfreed);
+}
+
 /* What does not change costs next to nothing, and what changes seldom little. */
 static void test_block_builder_finish_usual_values_take_few_bytes(void **state)
 {
@@ -539,6 +597,9 @@ int main(void)
 		cmocka_unit_test(test_block_builder_add_block_with_late_entries_is_as_all_at_once),
 		cmocka_unit_test(test_block_builder_finish_nothing_is_an_hour_without_series),
 		cmocka_unit_test(test_block_builder_add_beyond_its_bounds_is_refused),
+		cmocka_unit_test(test_block_builder_add_two_by_falling_time_come_back_by_rising_time),
+		cmocka_unit_test(test_block_builder_reset_memory_of_large_hours_is_not_kept),
+		cmocka_unit_test(test_block_builder_finish_hours_leave_nothing_behind),
 		cmocka_unit_test(test_block_builder_finish_usual_values_take_few_bytes),
 		cmocka_unit_test(test_block_read_every_truncation_is_damaged),
 		cmocka_unit_test(test_block_read_another_layout_is_damaged),

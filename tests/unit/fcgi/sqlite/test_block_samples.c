@@ -97,6 +97,39 @@ static const struct hour hours[] = {
 	    [SECTION_RUNS] = BYTES(1, 0, 4),
 	    /* -167 46571 -46663 */
 	    [SECTION_DENSE + 4] = BYTES(0x4d, 0xd6, 0x8d, 1, 0x6b, 0x6c, 0, 1, 1, 0, 0, 0) } },
+	{ "two bytes, differences beside a zero",
+	  { { 1, HALF_FIRST, 4, { 0 }, { 0, 0.015, 0.396, 0.202 } } },
+	  { [SECTION_TIMES] = BYTES(4, 4, 0, 1, 1, 1),
+	    [SECTION_CODES] = BYTES(1, KIND_DIFFERENCES | NUMBERS_16 << COLUMN_WIDTH_SHIFT, KIND_ABSENT),
+	    [SECTION_UNITS] = BYTES(1),
+	    [SECTION_HEADS] = BYTES(0),
+	    [SECTION_RUNS] = BYTES(1, 0, 4),
+	    [SECTION_DENSE + 4] = BYTES(30, 0xfa, 0x83, 0, 2, 1) } }, /* 15 381 -194 */
+	{ "two bytes, values but for the last",
+	  { { 1, HALF_FIRST, 6, { 0 }, { 0.152, 0.327, 0.002, 0.002, 0.019, 0.009 } } },
+	  { [SECTION_TIMES] = BYTES(6, 6, 0, 1, 1, 1, 1, 1),
+	    [SECTION_CODES] = BYTES(1, KIND_VALUES | NUMBERS_16 << COLUMN_WIDTH_SHIFT, KIND_ABSENT),
+	    [SECTION_UNITS] = BYTES(1),
+	    [SECTION_HEADS] = BYTES(2),
+	    [SECTION_RUNS] = BYTES(1, 0, 6),
+	    [SECTION_DENSE + 4] = BYTES(150, 325 - 256, 0, 0, 17, 7, 0, 1, 0, 0, 0, 0) } },
+	{ "one byte, where a difference takes two",
+	  { { 1, HALF_FIRST, 8, { 0 }, { 0.019, 0, 0.005, 0.124, 0.117, 0, 0.017, 0.145 } } },
+	  { [SECTION_TIMES] = BYTES(8, 8, 0, 1, 1, 1, 1, 1, 1, 1),
+	    [SECTION_CODES] = BYTES(1, KIND_VALUES | NUMBERS_8 << COLUMN_WIDTH_SHIFT, KIND_ABSENT),
+	    [SECTION_UNITS] = BYTES(1),
+	    [SECTION_HEADS] = BYTES(0),
+	    [SECTION_RUNS] = BYTES(1, 0, 8),
+	    [SECTION_DENSE + 3] = BYTES(19, 0, 5, 124, 117, 0, 17, 145) } },
+	{ "as short either way",
+	  { { 1, HALF_FIRST, 8, { 0 }, { 0, 0.201, 0, 0.201, 0.4, 0.26, 0.4, 0.26 } } },
+	  { [SECTION_TIMES] = BYTES(8, 8, 0, 1, 1, 1, 1, 1, 1, 1),
+	    [SECTION_CODES] = BYTES(1, KIND_DIFFERENCES | NUMBERS_16 << COLUMN_WIDTH_SHIFT, KIND_ABSENT),
+	    [SECTION_UNITS] = BYTES(1),
+	    [SECTION_HEADS] = BYTES(0),
+	    [SECTION_RUNS] = BYTES(1, 0, 8),
+	    /* 201 -201 201 199 -140 140 -140 */
+	    [SECTION_DENSE + 4] = BYTES(0x92, 0x91, 0x92, 0x8e, 0x17, 0x18, 0x17, 1, 1, 1, 1, 1, 1, 1) } },
 	{ "few enough changes",
 	  { { 1, HALF_FIRST, 20, { 0 },
 	      { 0, 0, 0.01, 0.01, 0.02, 0.02, 0.03, 0.03, 0.04, 0.04, 0.05, 0.05, 0.06, 0.06, 0.07,
@@ -265,6 +298,8 @@ static const struct {
 	{ "no such kind", "constant and zero", NEXT, { [SECTION_CODES] = BYTES(5, KIND_CONSTANT, 7 | CODE_AS_BEFORE) } },
 	{ "as none before", "constant and zero", NEXT,
 	  { [SECTION_CODES] = BYTES(5, KIND_CONSTANT | CODE_AS_BEFORE, KIND_ZERO) } },
+	{ "as none before, of one sample", "constant and zero", NEXT,
+	  { [SECTION_TIMES] = BYTES(3, 1, 0, 1, 1), [SECTION_CODES] = BYTES(5, KIND_ZERO | CODE_AS_BEFORE, KIND_ABSENT) } },
 	{ "fewer samples than said", "constant and zero", NEXT, { [SECTION_TIMES] = BYTES(3, 7, 0, 1, 1) } },
 	{ "more samples than said", "constant and zero", NEXT, { [SECTION_TIMES] = BYTES(3, 5, 0, 1, 1) } },
 	{ "more times than are used", "constant and zero", NOTHING, { [SECTION_TIMES] = BYTES(4, 6, 0, 1, 1, 1) } },
@@ -278,9 +313,16 @@ static const struct {
 	{ "none of no samples", "constant and zero", NEXT,
 	  { [SECTION_TIMES] = BYTES(3, 0, 0, 1, 1), [SECTION_CODES] = BYTES(5, KIND_ZERO, KIND_ABSENT),
 	    [SECTION_RUNS] = BYTES(0) } },
-	/* As many samples as if all had the times of the first. */
+	/* As many samples as if the second had the times of the first. */
 	{ "no runs behind the first", "times of their own", NEXT,
-	  { [SECTION_TIMES] = BYTES(6, 12, 0, 1, 1, 1, 1, 1), [SECTION_RUNS] = BYTES(2, 1, 2, 1, 1) } },
+	  { [SECTION_TIMES] = BYTES(6, 6, 0, 1, 1, 1, 1, 1), [SECTION_CODES] = BYTES(1, KIND_ZERO, KIND_ZERO),
+	    [SECTION_RUNS] = BYTES(2, 1, 2, 1, 1) } },
+	{ "no gap behind the first", "times of their own", NEXT,
+	  { [SECTION_TIMES] = BYTES(6, 6, 0, 1, 1, 1, 1, 1), [SECTION_CODES] = BYTES(1, KIND_ZERO, KIND_ZERO),
+	    [SECTION_RUNS] = BYTES(2, 1, 2, 1, 1, 1) } },
+	{ "a run of nothing behind the first", "times of their own", NEXT,
+	  { [SECTION_TIMES] = BYTES(6, 6, 0, 1, 1, 1, 1, 1), [SECTION_CODES] = BYTES(1, KIND_ZERO, KIND_ZERO),
+	    [SECTION_RUNS] = BYTES(2, 1, 2, 1, 1, 1, 0, 0) } },
 	{ "no gap", "constant and zero", NEXT, { [SECTION_RUNS] = BYTES(1) } },
 	{ "no length", "constant and zero", NEXT, { [SECTION_RUNS] = BYTES(1, 0) } },
 	{ "one too few", "constant and zero", NEXT, { [SECTION_RUNS] = BYTES(2, 0, 3) } },
@@ -352,6 +394,7 @@ static void test_block_read_after_a_failed_allocation_goes_on(void **state)
 	(void)state;
 	if (!FAILING_MALLOC)
 		skip();
+	long unfreed = failing_unfreed();
 	struct block_reader *reader = block_reader_open();
 	struct text hour = join(&hours[1], NULL), small = join(&hours[2], NULL), large = TEXT_EMPTY;
 	uint32_t series;
@@ -383,6 +426,7 @@ static void test_block_read_after_a_failed_allocation_goes_on(void **state)
 	text_free(&small);
 	text_free(&large);
 	block_reader_close(reader);
+	assert_int_equal(failing_unfreed(), unfreed);
 }
 
 int main(void)

@@ -34,13 +34,13 @@ static const struct hour hours[] = {
 	  { [HOUR_CODES] = BYTES(1, CODES(SUMMARY_ZERO, SUMMARY_ZERO)), [HOUR_UNITS] = BYTES(3, 3) },
 	  { [STEPS_COUNTS] = BYTES(2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0) } },
 	{ "varying",
-	  { { 1, HALF_FIRST, 3, { 0, 1, STEP }, { 0.2, 0.4, 0.3 } } },
+	  { { 1, HALF_FIRST, 3, { STEP, STEP + 1, STEP * 2 }, { 0.2, 0.4, 0.3 } } },
 	  { [HOUR_CODES] = BYTES(1, CODES(SUMMARY_VARYING, SUMMARY_ABSENT)),
 	    [HOUR_UNITS] = BYTES(3, 100),
 	    [HOUR_HEADS] = BYTES(9),
 	    [HOUR_HIGHEST] = BYTES(1) },
 	  { [STEPS_CODES] = BYTES(0, 0),
-	    [STEPS_COUNTS] = BYTES(2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+	    [STEPS_COUNTS] = BYTES(0, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0),
 	    [STEPS_SUMS] = BYTES(0),
 	    [STEPS_MAXIMA] = BYTES(1, 0) } },
 	{ "like the hour",
@@ -69,6 +69,19 @@ static const struct hour hours[] = {
 	    [STEPS_NOISE] = BYTES(0xc1, 0x01, 0xf1, 0x8d, 0x30, 0x20, 0x0b, 0x64, 0x17),
 	    [STEPS_SUMS] = BYTES(4, 1, 0),
 	    [STEPS_MAXIMA] = BYTES(0, 0, 0, 5) } },
+	/* But for the last one, which is not written. */
+	{ "like either",
+	  { { 1, HALF_FIRST, 3, { 0, STEP, STEP * 2 }, { 0, 0.23, 0.016 } } },
+	  { [HOUR_CODES] = BYTES(1, CODES(SUMMARY_VARYING, SUMMARY_ABSENT)),
+	    [HOUR_UNITS] = BYTES(3, 2),
+	    [HOUR_HEADS] = BYTES(123),
+	    [HOUR_HIGHEST] = BYTES(74) },
+	  { [STEPS_CODES] = BYTES(7, 0),
+	    [STEPS_COUNTS] = BYTES(1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+	    /* -41 and 115: 81 and 230 in zigzag */
+	    [STEPS_NOISE] = BYTES(0x51, 0x33),
+	    [STEPS_SUMS] = BYTES(0, 1),
+	    [STEPS_MAXIMA] = BYTES(0, 0, 0) } },
 	{ "rough",
 	  { { 1, HALF_FIRST, 3, { 0, 1, STEP * 3 }, { 1.0 / 3, 2, 4 } } },
 	  { [HOUR_CODES] = BYTES(1, CODES(SUMMARY_ROUGH, SUMMARY_ABSENT)),
@@ -285,6 +298,8 @@ static void test_block_next_summary_damaged_steps_do_not_disturb_it(void **state
 	sections_write(hours[1].hour, NULL, HOUR_COUNT, &frame);
 	varint_append(&summaries, frame.length);
 	text_append(&summaries, frame.data, frame.length);
+	/* The last byte is not looked at where it is behind the end. */
+	assert_int_equal(block_read_summaries(reader, summaries.data, summaries.length - 1), -EBADMSG);
 	assert_int_equal(block_read_summaries(reader, summaries.data, summaries.length), 0);
 	assert_int_equal(block_next_summary(reader, &series, found), 1);
 	assert_int_equal(found[HALF_FIRST].count, 3);

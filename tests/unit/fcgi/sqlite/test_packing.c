@@ -1,5 +1,6 @@
 /* fcgi/sqlite/packing.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>
@@ -61,6 +62,47 @@ static void test_packing_encode_each_value_comes_back_bit_for_bit(void **state)
 			text_free(&row);
 		}
 	}
+}
+
+static void test_packing_code_of_is_the_shortest_that_gives_the_value_back(void **state)
+{
+	(void)state;
+	static const struct {
+		double value;
+		enum packing_code code;
+		uint64_t thousandths;
+	} cases[] = {
+		{ 0, PACKING_ZERO, 0 },
+		{ 0.001, PACKING_THOUSANDTHS, 1 },
+		{ 12.345, PACKING_THOUSANDTHS, 12345 },
+		{ 999999999999.999, PACKING_THOUSANDTHS, 999999999999999 },
+		{ 0.0004, PACKING_DOUBLE, 0 },
+		{ 1.0 / 3, PACKING_DOUBLE, 0 },
+		{ 1e12, PACKING_DOUBLE, 0 },
+		{ 2e12, PACKING_DOUBLE, 0 },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		uint64_t thousandths = 77;
+		assert_int_equal(packing_code_of(cases[i].value, &thousandths), cases[i].code);
+		assert_int_equal(thousandths, cases[i].thousandths);
+	}
+}
+
+/* Its two codes fill no bit, and the number before it goes on in a byte of its own. */
+static void test_packing_next_an_entry_of_neither_half_is_one(void **state)
+{
+	(void)state;
+	const struct packing_entry entries[] = {
+		{ 0, 8, { false, false }, { 0, 0 } },
+		{ 0, 9, { true, true }, { 1.0 / 3, 1.0 / 3 } },
+	};
+	struct packing_entry back[COUNT_OF(entries)];
+	struct text row = TEXT_EMPTY;
+	packing_encode(entries, COUNT_OF(entries), &row);
+	assert_int_equal(decode(&row, back, COUNT_OF(back)), COUNT_OF(entries));
+	for (size_t i = 0; i < COUNT_OF(entries); i++)
+		assert_same(&entries[i], &back[i]);
+	text_free(&row);
 }
 
 /* The figures of the header: a byte a sample where most are zero. */
@@ -178,6 +220,20 @@ static void test_packing_next_every_truncation_ends(void **state)
 	text_free(&row);
 }
 
+/* It is not looked at, though it is there. */
+static void test_packing_next_last_byte_behind_the_end_is_damaged(void **state)
+{
+	(void)state;
+	static const double longest = 268435.455; /* of those that are read at one go */
+	const struct packing_entry entry = { 0, 1, { true, true }, { longest, longest } };
+	struct text row = TEXT_EMPTY;
+	packing_encode(&entry, 1, &row);
+	assert_int_equal(row.length, 2 + 1 + 4 + 4);
+	struct packing_reader reader = packing_read(row.data, row.length - 1);
+	assert_int_equal(packing_next(&reader), -1);
+	text_free(&row);
+}
+
 static void test_packing_next_random_damage_ends(void **state)
 {
 	(void)state;
@@ -228,8 +284,8 @@ static void test_packing_newest_counts_those_of_the_last_time_in_its_span(void *
 		{ { 1 }, 1, 1, 1 },
 		{ { 0, 0, 9000 }, 3, 1, 9000 },
 		{ { 0, 9000, 9000, 9000 }, 4, 3, 9000 },
-		{ { 5, PACKING_SPAN_MS - 1, PACKING_SPAN_MS - 1, PACKING_SPAN_MS }, 4, 2, PACKING_SPAN_MS - 1 },
-		{ { 5, 5, PACKING_SPAN_MS, PACKING_SPAN_MS + 1 }, 4, 2, 5 },
+		{ { 5, 9999, 9999, 10000 }, 4, 2, 9999 },
+		{ { 5, 5, 10000, 10001 }, 4, 2, 5 },
 	};
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct packing_entry entries[4];
@@ -276,17 +332,34 @@ static void test_packing_merge_is_in_order_and_the_new_one_counts(void **state)
 	text_free(&both);
 }
 
+static void test_packing_merge_allocation_fails_is_out_of_memory(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	const struct packing_entry entry = entry_of(10, 2, 1);
+	struct text merged = TEXT_EMPTY;
+	failing_start(1);
+	assert_int_equal(packing_merge(NULL, 0, &entry, 1, &merged), -ENOMEM);
+	assert_true(failing_stop());
+	assert_int_equal(merged.length, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_packing_encode_each_value_comes_back_bit_for_bit),
+		cmocka_unit_test(test_packing_code_of_is_the_shortest_that_gives_the_value_back),
+		cmocka_unit_test(test_packing_next_an_entry_of_neither_half_is_one),
 		cmocka_unit_test(test_packing_encode_usual_values_take_few_bytes),
 		cmocka_unit_test(test_packing_next_random_entries_come_back),
 		cmocka_unit_test(test_packing_next_every_truncation_ends),
+		cmocka_unit_test(test_packing_next_last_byte_behind_the_end_is_damaged),
 		cmocka_unit_test(test_packing_next_random_damage_ends),
 		cmocka_unit_test(test_packing_varint_longer_than_ten_bytes_is_damaged),
 		cmocka_unit_test(test_packing_newest_counts_those_of_the_last_time_in_its_span),
 		cmocka_unit_test(test_packing_merge_is_in_order_and_the_new_one_counts),
+		cmocka_unit_test(test_packing_merge_allocation_fails_is_out_of_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
