@@ -69,7 +69,6 @@ void block_builder_close(struct block_builder *builder)
 {
 	if (!builder)
 		return;
-	free_hour(builder);
 	column_writer_free(&builder->writer);
 	summarizer_free(&builder->summarizer);
 	frame_writer_close(&builder->frames);

@@ -15,13 +15,8 @@ static void free_rooms(struct samples_reader *samples)
 		free(samples->at[i]);
 		free(samples->numbers[i]);
 		free(samples->columns[i].values);
-		samples->at[i] = NULL;
-		samples->numbers[i] = NULL;
-		samples->columns[i].values = NULL;
 	}
 	free(samples->times);
-	samples->times = NULL;
-	samples->capacity = 0;
 }
 
 void block_reader_close(struct block_reader *reader)
@@ -40,6 +35,7 @@ static int reserve(struct samples_reader *samples, size_t times)
 	if (times <= samples->capacity)
 		return 0;
 	free_rooms(samples);
+	samples->capacity = 0; /* until all are made */
 	bool made = true;
 	samples->times = malloc(times * sizeof(*samples->times));
 	for (int i = 0; i < HALF_COUNT; i++) {

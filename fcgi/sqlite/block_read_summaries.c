@@ -9,7 +9,7 @@ int block_read_summaries(struct block_reader *reader, const void *bytes, size_t 
 	struct varint_bytes rest = { bytes, length ? (const unsigned char *)bytes + length : bytes };
 	struct varint_bytes sections[HOUR_COUNT];
 	uint64_t hour_length;
-	*summaries = (struct summaries_reader){ 0 };
+	*summaries = (struct summaries_reader){ .steps_read = false };
 	if (!block_take_layout(&rest) || !varint_take(&rest, &hour_length) || hour_length > (size_t)(rest.end - rest.at))
 		return -EBADMSG;
 	int result = frame_read(&reader->frame, rest.at, hour_length, sections, HOUR_COUNT);

@@ -390,18 +390,25 @@ static void test_block_builder_add_beyond_its_bounds_is_refused(void **state)
 	block_builder_reset(builder);
 }
 
-/* The one that comes last is the first of all. */
-static void test_block_builder_add_two_by_falling_time_come_back_by_rising_time(void **state)
+static void test_block_builder_add_the_last_time_is_late_comes_back_in_its_place(void **state)
 {
 	(void)state;
-	struct hour *hour = calloc(1, sizeof(*hour));
-	assert_non_null(hour);
-	hour->entries[hour->count++] = (struct packing_entry){ 20000, 3, { true, true }, { 2, 4 } };
-	hour->entries[hour->count++] = (struct packing_entry){ 10000, 3, { true, true }, { 1, 3 } };
-	seal(hour);
-	assert_hour(hour);
-	assert_summaries(hour);
-	hour_free(hour);
+	static const struct {
+		uint32_t times[3];
+		size_t count;
+	} cases[] = { { { 20000, 10000 }, 2 }, { { 10000, 30000, 20000 }, 3 } };
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct hour *hour = calloc(1, sizeof(*hour));
+		assert_non_null(hour);
+		for (size_t j = 0; j < cases[i].count; j++) {
+			uint32_t time = cases[i].times[j];
+			hour->entries[hour->count++] = (struct packing_entry){ time, 3, { true, true }, { time, time + 1 } };
+		}
+		seal(hour);
+		assert_hour(hour);
+		assert_summaries(hour);
+		hour_free(hour);
+	}
 }
 
 /* How many allocations a builder has after that many entries and a reset. */
@@ -597,7 +604,7 @@ int main(void)
 		cmocka_unit_test(test_block_builder_add_block_with_late_entries_is_as_all_at_once),
 		cmocka_unit_test(test_block_builder_finish_nothing_is_an_hour_without_series),
 		cmocka_unit_test(test_block_builder_add_beyond_its_bounds_is_refused),
-		cmocka_unit_test(test_block_builder_add_two_by_falling_time_come_back_by_rising_time),
+		cmocka_unit_test(test_block_builder_add_the_last_time_is_late_comes_back_in_its_place),
 		cmocka_unit_test(test_block_builder_reset_memory_of_large_hours_is_not_kept),
 		cmocka_unit_test(test_block_builder_finish_hours_leave_nothing_behind),
 		cmocka_unit_test(test_block_builder_finish_usual_values_take_few_bytes),
