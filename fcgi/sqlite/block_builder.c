@@ -44,7 +44,7 @@ static void free_hour(struct block_builder *builder)
 		free(column->at);
 		free(column->values);
 		free(column->thousandths);
-		*column = (struct block_column){ 0 };
+		*column = (struct block_column){ .at = NULL };
 	}
 	free(builder->times);
 	free(builder->places);
