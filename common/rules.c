@@ -22,6 +22,7 @@ struct rules {
 	struct limits fallback;
 	double lowest_threshold;
 	double lowest_amber_probability;
+	int64_t longest_horizon_ms; /* of those that are not muted */
 	size_t count;
 	struct rule rules[];
 };
@@ -287,6 +288,7 @@ int rules_open(const struct config *config, const char *source, struct rules **r
 	rules->fallback = fallback;
 	rules->lowest_threshold = fallback.threshold;
 	rules->lowest_amber_probability = fallback.amber_probability;
+	rules->longest_horizon_ms = fallback.horizon_ms;
 	for (size_t i = 0; i < list->count; i++) {
 		struct rule *rule = &rules->rules[i];
 		*rule = (struct rule){ .resource = RESOURCE_COUNT, .limits = fallback };
@@ -303,6 +305,8 @@ int rules_open(const struct config *config, const char *source, struct rules **r
 		rules->lowest_threshold = fmin(rules->lowest_threshold, rule->limits.threshold);
 		rules->lowest_amber_probability =
 			fmin(rules->lowest_amber_probability, rule->limits.amber_probability);
+		if (!rule->limits.mute && rule->limits.horizon_ms > rules->longest_horizon_ms)
+			rules->longest_horizon_ms = rule->limits.horizon_ms;
 	}
 	*ret_rules = rules;
 	return 0;
@@ -373,11 +377,5 @@ double rules_lowest_amber_probability(const struct rules *rules)
 
 int64_t rules_longest_horizon(const struct rules *rules)
 {
-	int64_t longest_ms = rules->fallback.horizon_ms;
-	for (size_t i = 0; i < rules->count; i++) {
-		const struct limits *limits = &rules->rules[i].limits;
-		if (!limits->mute && limits->horizon_ms > longest_ms)
-			longest_ms = limits->horizon_ms;
-	}
-	return longest_ms;
+	return rules->longest_horizon_ms;
 }

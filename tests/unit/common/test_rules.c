@@ -220,6 +220,7 @@ static void test_rules_must_run_is_of_the_first_rule_that_fits(void **state)
 	assert_string_equal(rules_next_must_run(rules, &at), "nginx");
 	assert_string_equal(rules_next_must_run(rules, &at), "Web Content");
 	assert_null(rules_next_must_run(rules, &at));
+	assert_int_equal(at, 4); /* nothing behind the last rule was looked at */
 	rules_free(rules);
 	/* As long as a process' name can be. */
 	const char *const longest[] = { LONGEST " must_run=yes", NULL };
@@ -248,6 +249,19 @@ static void test_rules_open_bad_rule_of_no_file_says_where(void **state)
 	setup.lines[0] = 0;
 	assert_int_equal(rules_open(&setup.config, "vigie.conf", &rules, &error), -EINVAL);
 	assert_memory_equal(error.data, "command line: rule: 'x' ", strlen("command line: rule: 'x' "));
+	text_free(&error);
+}
+
+/* What stands behind its end would close the quote. */
+static void test_rules_open_line_that_ends_in_a_backslash_is_read_no_further(void **state)
+{
+	(void)state;
+	struct setup setup;
+	struct rules *rules;
+	struct text error = TEXT_EMPTY;
+	static const char line[] = "process=\"a\\\0b\"";
+	const char *const lines[] = { line, NULL };
+	assert_int_equal(rules_open(configure(&setup, lines), NULL, &rules, &error), -EINVAL);
 	text_free(&error);
 }
 
@@ -389,6 +403,7 @@ int main(void)
 		cmocka_unit_test(test_rules_open_bad_rule_names_line_and_word),
 		cmocka_unit_test(test_rules_must_run_is_of_the_first_rule_that_fits),
 		cmocka_unit_test(test_rules_open_bad_rule_of_no_file_says_where),
+		cmocka_unit_test(test_rules_open_line_that_ends_in_a_backslash_is_read_no_further),
 		cmocka_unit_test(test_rules_open_clear_over_threshold_is_refused),
 		cmocka_unit_test(test_rules_lowest_of_all_rules),
 		cmocka_unit_test(test_rules_longest_horizon_is_of_those_that_are_told),
