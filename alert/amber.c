@@ -22,13 +22,13 @@ static const struct latest_sample *find_sample(const struct latest *latest, cons
 /* Whether what is said of days ahead makes an AMBER of it. */
 static bool is_looked_at(const struct states *states, const struct limits *limits, const struct forecast *forecast)
 {
-	return states->long_horizon_ms > 0 && forecast->full_ms > 0 && limits->amber_probability < 1;
+	return states->long_horizon_ms && forecast->full_ms && limits->amber_probability < 1;
 }
 
 /* Puts what the newest forecast says into an alarm. What is expected of days ahead is the threshold at least. */
 static void say_forecast(struct alarm *alarm, const struct forecast *forecast)
 {
-	bool far = alarm->horizon_ms > 0;
+	bool far = alarm->horizon_ms;
 	alarm->probability = forecast->probability;
 	alarm->forecast = far ? fmax(forecast->value, alarm->threshold) : forecast->value;
 	if (!far || forecast->full_ms)
@@ -36,8 +36,8 @@ static void say_forecast(struct alarm *alarm, const struct forecast *forecast)
 }
 
 /* A series that is plainly green and may become AMBER; *ret_series stays NULL when it is not in latest. */
-static int add_series(struct states *states, struct host *host, const struct limits *limits,
-                      const struct latest *latest, const struct forecast *forecast, struct series **ret_series)
+static int add_series(struct host *host, const struct limits *limits, const struct latest *latest,
+                      const struct forecast *forecast, struct series **ret_series)
 {
 	const struct latest_sample *sample = find_sample(latest, host, forecast);
 	if (!sample)
@@ -45,7 +45,6 @@ static int add_series(struct states *states, struct host *host, const struct lim
 	struct series *series = state_table_add_series(host, forecast->process, forecast->resource);
 	if (!series)
 		return -ENOMEM;
-	series->seen_in = states->evaluation;
 	series->state.sample_ms = sample->time_ms;
 	series->state.alarm.value = sample->value;
 	series->state.alarm.threshold = limits->threshold;
@@ -68,7 +67,6 @@ static int raise_amber(struct states *states, struct transitions *transitions, s
 		return result;
 	}
 	series->state.ended = false;
-	series->state.fulls = 0;
 	return 0;
 }
 
@@ -149,7 +147,7 @@ static int evaluate_forecast(struct states *states, const struct rules *rules, c
 	if (limits->mute)
 		return 0;
 	if (!series && (forecast->probability > limits->amber_probability || is_looked_at(states, limits, forecast))) {
-		int result = add_series(states, host, limits, latest, forecast, &series);
+		int result = add_series(host, limits, latest, forecast, &series);
 		if (result)
 			return result;
 	}

@@ -1,6 +1,8 @@
 /* alert/states.h: the forecasts, muting and reminders, under simulated time */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
@@ -92,12 +94,18 @@ static void test_amber_alarm_tells_the_newest_forecast(void **state)
 	world_close(&world);
 }
 
-/* Of days ahead: a tick at which it is said so, or not. */
-static const char *full_tick(struct world *world, double value, double probability, bool full)
+/* To be in the next answer to GET forecasts, with a word of days ahead, or without. */
+static void expect_full(struct world *world, double probability, bool full)
 {
 	struct forecast forecast = { "10.0.0.5", "java", RESOURCE_MEM, probability, 50, 0, full ? START + 40 * HOUR : 0 };
 	assert_int_equal(forecasts_add(&world->forecasts, &forecast), 0);
 	world->forecasting = true;
+}
+
+/* Of days ahead: a tick at which it is said so, or not. */
+static const char *full_tick(struct world *world, double value, double probability, bool full)
+{
+	expect_full(world, probability, full);
 	return tick(world, value);
 }
 
@@ -114,6 +122,8 @@ static void test_amber_of_days_ahead_table(void **state)
 		{ "F-FF", 72 * 40000, NULL, "...A" },
 		{ "FF---F----", 72 * 40000, NULL, ".A.......C" },
 		{ "FF---", 10000, NULL, ".A..C" },
+		/* Its end is no part of the next row. */
+		{ "FF----FF", 72 * 40000, NULL, ".A...C.A" },
 		/* What comes within the horizon is another line, and ends first. */
 		{ "FFPP---FF", 72 * 40000, NULL, ".A.A..C.A" },
 		{ "PP", 72 * 40000, NULL, ".A" },
@@ -167,6 +177,201 @@ static void test_amber_of_days_ahead_says_so_and_survives_a_restart(void **state
 	restart(&world);
 	assert_string_equal(full_tick(&world, 63, 0.1, false), "CLEAR 10.0.0.5 java 63 0");
 	assert_int_equal(world.transitions.items[0].alarm.horizon_ms, 72 * HOUR);
+	world_close(&world);
+}
+
+static void test_amber_of_days_ahead_red_after_it_has_no_horizon(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	states_set_long_horizon(world.states, 72 * HOUR);
+	full_tick(&world, 61, 0.1, true);
+	assert_string_equal(full_tick(&world, 61, 0.1, true), "AMBER 10.0.0.5 java 61 0");
+	assert_string_equal(full_tick(&world, 81, 0.1, true), "RED 10.0.0.5 java 81 20");
+	assert_int_equal(states_next_series(world.states, NULL)->alarm.horizon_ms, 0);
+	world_close(&world);
+}
+
+static void test_amber_of_days_ahead_changes_only_when_a_restart_needs_it(void **state)
+{
+	(void)state;
+	static const struct {
+		bool full, expected;
+	} ticks[] = { { false, true }, { false, false }, { true, true }, { false, true }, { false, false }, { true, true },
+		      { true, true }, { true, false }, { false, true }, { true, true }, { true, false } };
+	struct world world;
+	world_open(&world);
+	states_set_long_horizon(world.states, 72 * HOUR);
+	for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++) {
+		full_tick(&world, 61, 0.1, ticks[i].full);
+		if (states_changed(world.states) != ticks[i].expected)
+			fail_msg("tick %zu", i);
+		states_saved(world.states);
+		states_reported(world.states);
+	}
+	world_close(&world);
+}
+
+/* What has been counted, of each kind, is to be saved once it is none any more; what had ended before is known. */
+static void test_amber_changed_by_counts_that_end_without_a_line(void **state)
+{
+	(void)state;
+	enum counted { SAMPLES, FORECASTS, FULLS, ENDED };
+	static const struct {
+		enum counted counted;
+		bool gone; /* the process is; or else its forecast alone, which samples do not care for */
+		bool expected;
+	} cases[] = {
+		{ SAMPLES, true, true }, { FORECASTS, true, true }, { FULLS, true, true }, { ENDED, true, false },
+		{ SAMPLES, false, false }, { FORECASTS, false, true }, { FULLS, false, true }, { ENDED, false, false },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum counted counted = cases[i].counted;
+		struct world world;
+		world_open(&world);
+		world_set_rules(&world, 80, 75, counted == SAMPLES ? 2 : 1, 1);
+		states_set_long_horizon(world.states, 72 * HOUR);
+		give(&world, "10.0.0.5", "bash", 1);
+		tick(&world, counted == ENDED ? 90 : 61);
+		give(&world, "10.0.0.5", "bash", 1);
+		int64_t sample_ms = world.data_ms;
+		double value = counted == SAMPLES ? 90 : 61;
+		if (counted == FORECASTS || counted == FULLS)
+			expect_full(&world, counted == FORECASTS ? 0.9 : 0.1, counted == FULLS);
+		assert_string_equal(tick(&world, value), counted == ENDED ? "CLEAR 10.0.0.5 java 61 0" : "");
+		assert_int_equal(count_series(&world), 1);
+		states_saved(world.states);
+
+		give(&world, "10.0.0.5", "bash", 1);
+		if (!cases[i].gone)
+			give_at(&world, "10.0.0.5", "java", value, sample_ms);
+		world.forecasting = !cases[i].gone;
+		assert_string_equal(evaluate(&world), "");
+		if (states_changed(world.states) != cases[i].expected)
+			fail_msg("case %zu", i);
+		world_close(&world);
+	}
+}
+
+static void test_amber_forecasts_do_not_outlive_a_forgotten_host(void **state)
+{
+	(void)state;
+	for (int full = 0; full < 2; full++) {
+		double probability = full ? 0.1 : 0.9;
+		struct world world;
+		world_open(&world);
+		states_set_long_horizon(world.states, 72 * HOUR);
+		full_tick(&world, 61, probability, full);
+		while (strcmp(evaluate(&world), "GONE 10.0.0.5 * 0 0") != 0)
+			assert_true(world.now_ms < START + 3 * 24 * HOUR);
+		assert_string_equal(full_tick(&world, 61, probability, full), "");
+		assert_memory_equal(full_tick(&world, 61, probability, full), "AMBER", 5);
+		world_close(&world);
+	}
+}
+
+static void test_amber_series_with_nothing_to_count_is_not_kept(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	amber_tick(&world, 61, 0.9);
+	assert_int_equal(count_series(&world), 1);
+	amber_tick(&world, 61, 0.1);
+	assert_int_equal(count_series(&world), 0);
+	world_close(&world);
+}
+
+static void test_amber_evaluate_replaces_the_transitions(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	give(&world, "10.0.0.5", "java", 90);
+	assert_int_equal(states_evaluate(world.states, world.rules, &world.latest, world.now_ms, &world.transitions), 0);
+	assert_int_equal(world.transitions.count, 1);
+	assert_int_equal(states_evaluate_forecasts(world.states, world.rules, &world.latest, &world.forecasts,
+	                                           &world.transitions), 0);
+	assert_int_equal(world.transitions.count, 0);
+	world_close(&world);
+}
+
+/* As full_tick(), but the first allocation for the forecasts fails: that changes no alarm, and once more says the word. */
+static const char *full_tick_failing(struct world *world, double probability, bool full)
+{
+	expect_full(world, probability, full);
+	give(world, "10.0.0.5", "java", 61);
+	assert_int_equal(states_evaluate(world->states, world->rules, &world->latest, world->now_ms, &world->transitions), 0);
+	const struct series_state *series = states_next_series(world->states, NULL);
+	const struct alarm before = series ? series->alarm : (struct alarm){ 0 };
+	transitions_free(&world->transitions);
+	failing_start(1);
+	int result = states_evaluate_forecasts(world->states, world->rules, &world->latest, &world->forecasts,
+	                                       &world->transitions);
+	bool failed = failing_stop();
+	assert_int_equal(result, failed ? -ENOMEM : 0);
+	if (failed) {
+		assert_int_equal(world->transitions.count, 0);
+		if (series) {
+			assert_int_equal(series->alarm.color, before.color);
+			assert_int_equal(series->alarm.since_ms, before.since_ms);
+			assert_int_equal(series->alarm.horizon_ms, before.horizon_ms);
+		}
+		result = states_evaluate_forecasts(world->states, world->rules, &world->latest, &world->forecasts,
+		                                   &world->transitions);
+		assert_int_equal(result, 0);
+	}
+	world->said[0] = '\0';
+	note_transitions(world);
+	world->latest.count = world->forecasts.count = 0;
+	world->forecasting = false;
+	advance(world, INTERVAL);
+	return world->said;
+}
+
+static void test_amber_failed_allocation_delays_each_word(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct world world;
+	world_open(&world);
+	states_set_long_horizon(world.states, 72 * 20000);
+	assert_string_equal(full_tick_failing(&world, 0.1, true), "");
+	assert_string_equal(full_tick_failing(&world, 0.1, true), "AMBER 10.0.0.5 java 61 0");
+	/* It gives way to one of the horizon. */
+	assert_string_equal(full_tick_failing(&world, 0.9, true), "");
+	assert_string_equal(full_tick_failing(&world, 0.9, true), "AMBER 10.0.0.5 java 61 20");
+	assert_string_equal(full_tick_failing(&world, 0.1, false), "");
+	assert_string_equal(full_tick_failing(&world, 0.1, false), "");
+	assert_string_equal(full_tick_failing(&world, 0.1, false), "CLEAR 10.0.0.5 java 61 20");
+	assert_string_equal(full_tick_failing(&world, 0.1, true), "");
+	assert_string_equal(full_tick_failing(&world, 0.1, true), "AMBER 10.0.0.5 java 61 70");
+	assert_string_equal(full_tick_failing(&world, 0.1, false), "");
+	assert_string_equal(full_tick_failing(&world, 0.1, false), "");
+	assert_string_equal(full_tick_failing(&world, 0.1, false), "CLEAR 10.0.0.5 java 61 70");
+	world_close(&world);
+}
+
+/* A RED that takes its place, and cannot be said yet, leaves it as it was. */
+static void test_amber_stays_as_it_is_while_a_red_fails(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct world world;
+	world_open(&world);
+	raise_amber(&world);
+	give(&world, "10.0.0.5", "java", 90);
+	transitions_free(&world.transitions);
+	failing_start(1);
+	int result = states_evaluate(world.states, world.rules, &world.latest, world.now_ms, &world.transitions);
+	assert_true(failing_stop());
+	assert_int_equal(result, -ENOMEM);
+	assert_int_equal(states_next_series(world.states, NULL)->alarm.color, COLOR_ORANGE);
+	assert_int_equal(states_next_series(world.states, NULL)->alarm.since_ms, START);
+	assert_string_equal(evaluate(&world), "RED 10.0.0.5 java 90 20");
 	world_close(&world);
 }
 
@@ -729,6 +934,14 @@ int main(void)
 		cmocka_unit_test(test_amber_alarm_tells_the_newest_forecast),
 		cmocka_unit_test(test_amber_of_days_ahead_table),
 		cmocka_unit_test(test_amber_of_days_ahead_says_so_and_survives_a_restart),
+		cmocka_unit_test(test_amber_of_days_ahead_red_after_it_has_no_horizon),
+		cmocka_unit_test(test_amber_of_days_ahead_changes_only_when_a_restart_needs_it),
+		cmocka_unit_test(test_amber_changed_by_counts_that_end_without_a_line),
+		cmocka_unit_test(test_amber_forecasts_do_not_outlive_a_forgotten_host),
+		cmocka_unit_test(test_amber_series_with_nothing_to_count_is_not_kept),
+		cmocka_unit_test(test_amber_evaluate_replaces_the_transitions),
+		cmocka_unit_test(test_amber_failed_allocation_delays_each_word),
+		cmocka_unit_test(test_amber_stays_as_it_is_while_a_red_fails),
 		cmocka_unit_test(test_amber_red_after_it_has_its_own_since),
 		cmocka_unit_test(test_amber_series_not_in_latest_is_never_raised),
 		cmocka_unit_test(test_amber_sample_is_that_of_its_own_host_and_resource),

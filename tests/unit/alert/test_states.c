@@ -577,6 +577,99 @@ static void test_states_changed_by_what_ends_without_a_line(void **state)
 	world_close(&world);
 }
 
+/* After an outage hosts have a minute to come back, in whole intervals. */
+static void test_states_evaluate_recovery_is_rounded_up_to_intervals(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t interval_ms;
+		int evaluations;
+	} cases[] = { { 10000, 6 }, { 7000, 9 }, { 59999, 2 }, { 60000, 1 }, { 60001, 1 } };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world world;
+		world_open(&world);
+		states_set_interval(world.states, cases[i].interval_ms);
+		assert_string_equal(tick(&world, 1), "");
+		states_interrupted(world.states);
+		assert_quiet(&world, STATES_ABSENT - 1 + cases[i].evaluations, (void)0);
+		assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 0");
+		world_close(&world);
+	}
+}
+
+/* Once more than an hour has passed since, and not before. */
+static void test_states_changed_by_each_hour_of_absence(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t interval_ms;
+		int evaluations;
+	} cases[] = { { 10000, 361 }, { 10002, 360 } };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world world;
+		world_open(&world);
+		states_set_interval(world.states, cases[i].interval_ms);
+		assert_string_equal(tick(&world, 1), "");
+		assert_quiet(&world, STATES_ABSENT - 1, (void)0);
+		assert_string_equal(evaluate(&world), "UNKNOWN 10.0.0.5 * 0 0");
+		states_saved(world.states);
+		for (int j = 1; j <= 2 * cases[i].evaluations; j++) {
+			assert_string_equal(evaluate(&world), "");
+			if (states_changed(world.states) != (j % cases[i].evaluations == 0))
+				fail_msg("case %zu: after %d evaluations", i, j);
+			states_saved(world.states);
+		}
+		world_close(&world);
+	}
+}
+
+/* One that is muted is forgotten without a line: it is to be saved all the same. */
+static void test_states_changed_by_a_muted_host_that_is_forgotten(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	world_set_rule(&world, 80, 75, 1, 3, "ip=10.0.0.5 mute=yes");
+	tick(&world, 1);
+	assert_quiet(&world, STATES_FORGET_MS / INTERVAL, (void)0);
+	states_saved(world.states);
+	assert_string_equal(evaluate(&world), "");
+	assert_true(states_changed(world.states));
+	states_reported(world.states);
+	assert_int_equal(count_hosts(&world), 0);
+	world_close(&world);
+}
+
+/* What was counted of a series before its host was forgotten, two days ago, is no part of a row. */
+static void test_states_evaluate_samples_do_not_outlive_a_forgotten_host(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	world_set_rules(&world, 80, 75, 2, 3);
+	tick(&world, 90);
+	while (strcmp(evaluate(&world), "GONE 10.0.0.5 * 0 0") != 0)
+		assert_true(world.now_ms < START + 3 * 24 * HOUR);
+	assert_string_equal(tick(&world, 90), "");
+	assert_memory_equal(tick(&world, 90), "RED 10.0.0.5 java", 17);
+	world_close(&world);
+}
+
+/* It is one that has just come back for one evaluation, and its first answer may lack what is there. */
+static void test_states_evaluate_host_twice_in_an_answer_is_seen_once(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 90);
+	states_interrupted(world.states);
+	give(&world, "10.0.0.5", "bash", 1);
+	stop_host(&world);
+	assert_string_equal(evaluate(&world), "");
+	assert_string_equal(evaluate(&world), "GONE 10.0.0.5 java 90 0");
+	world_close(&world);
+}
+
 /* An evaluation after so long is the next one, or not: then the hosts have the time that collectors wait after an outage. */
 static void test_states_evaluate_late_by_an_interval_is_no_outage(void **state)
 {
@@ -726,6 +819,25 @@ static void test_states_evaluate_failed_allocation_delays_each_word(void **state
 	while (evaluate_failing(&world)[0] == '\0')
 		;
 	assert_string_equal(world.said, "GONE 10.0.0.5 java 92 80; GONE 10.0.0.5 * 0 80");
+	world_close(&world);
+}
+
+/* The words that no series of the host is told before. */
+static void test_states_evaluate_failed_allocation_delays_what_is_said_of_a_host_alone(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct world world;
+	world_open(&world);
+	assert_string_equal(tick(&world, 90), "RED 10.0.0.5 java 90 0");
+	assert_string_equal(evaluate_failing(&world), "");
+	assert_string_equal(evaluate_failing(&world), "UNKNOWN 10.0.0.5 * 0 0");
+	world_set_rule(&world, 80, 75, 1, 3, "process=java mute=yes");
+	assert_string_equal(evaluate_failing(&world), "CLEAR 10.0.0.5 java 90 0");
+	while (evaluate_failing(&world)[0] == '\0')
+		;
+	assert_string_equal(world.said, "GONE 10.0.0.5 * 0 0");
 	world_close(&world);
 }
 
@@ -888,11 +1000,17 @@ int main(void)
 		cmocka_unit_test(test_states_evaluate_process_named_like_the_host_is_a_series),
 		cmocka_unit_test(test_states_changed_only_when_a_restart_needs_it),
 		cmocka_unit_test(test_states_changed_by_what_ends_without_a_line),
+		cmocka_unit_test(test_states_evaluate_recovery_is_rounded_up_to_intervals),
+		cmocka_unit_test(test_states_changed_by_each_hour_of_absence),
+		cmocka_unit_test(test_states_changed_by_a_muted_host_that_is_forgotten),
+		cmocka_unit_test(test_states_evaluate_samples_do_not_outlive_a_forgotten_host),
+		cmocka_unit_test(test_states_evaluate_host_twice_in_an_answer_is_seen_once),
 		cmocka_unit_test(test_states_evaluate_late_by_an_interval_is_no_outage),
 		cmocka_unit_test(test_states_await_the_shorter_pace_counts),
 		cmocka_unit_test(test_states_evaluate_all_stopped_hosts_are_met),
 		cmocka_unit_test(test_states_evaluate_any_allocation_fails_nothing_is_lost),
 		cmocka_unit_test(test_states_evaluate_failed_allocation_delays_each_word),
+		cmocka_unit_test(test_states_evaluate_failed_allocation_delays_what_is_said_of_a_host_alone),
 		cmocka_unit_test(test_states_reported_end_of_a_host_is_kept_until_then),
 		cmocka_unit_test(test_states_reported_ends_are_kept_until_then),
 		cmocka_unit_test(test_states_await_hosts_whose_sample_of_the_tick_is_not_there),
