@@ -105,7 +105,7 @@ static struct alertmanager_target *await(struct alertmanager *am)
 		if (clock_monotonic_ns() >= end_ns)
 			break;
 		next = NULL;
-		const struct timespec end = { .tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000 };
+		const struct timespec end = clock_timespec(end_ns);
 		pthread_cond_timedwait(&am->changed, &am->mutex, &end);
 	}
 	if (am->closing)

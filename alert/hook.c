@@ -151,7 +151,7 @@ static void wait_for_more(struct hook *hook)
 		int64_t end_ns = hook->first_ns + hook->wait_ns;
 		if (hook->count == HOOK_QUEUE_MAX || (hook->count > 0 && clock_monotonic_ns() >= end_ns))
 			return;
-		const struct timespec end = { .tv_sec = end_ns / 1000000000, .tv_nsec = end_ns % 1000000000 };
+		const struct timespec end = clock_timespec(end_ns);
 		if (hook->count > 0)
 			pthread_cond_timedwait(&hook->changed, &hook->mutex, &end);
 		else

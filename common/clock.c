@@ -20,6 +20,11 @@ int64_t clock_monotonic_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+struct timespec clock_timespec(int64_t time_ns)
+{
+	return (struct timespec){ .tv_sec = time_ns / 1000000000, .tv_nsec = time_ns % 1000000000 };
+}
+
 int clock_poll_ms(int64_t end_ns)
 {
 	int64_t left_ms = (end_ns - clock_monotonic_ns() + 999999) / 1000000;

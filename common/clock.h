@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 /* Milliseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ms(void);
@@ -16,6 +17,9 @@ int64_t clock_wall_ms(void);
 /* Nanoseconds of a clock that is never set and stands still while the machine sleeps
  * (CLOCK_MONOTONIC). */
 int64_t clock_monotonic_ns(void);
+
+/* The same as waits take it. */
+struct timespec clock_timespec(int64_t time_ns);
 
 /* How long poll(2) is to wait until `end_ns` on that clock; 0 when that is past. Rounded up: a wait that
  * ends early would only be begun again. */

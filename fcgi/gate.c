@@ -62,7 +62,7 @@ int gate_enter(struct gate *gate, enum gate_kind kind)
 	struct gate_places *places = &gate->places[kind];
 	pthread_mutex_lock(&gate->lock);
 	int64_t now_ns = clock_monotonic_ns(), until_ns = now_ns + places->patience_ms * 1000000;
-	struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
+	struct timespec until = clock_timespec(until_ns);
 	while (!has_place(gate, kind) && !places->given_up && !is_stuck(gate, now_ns)) {
 		if (pthread_cond_timedwait(&places->left, &gate->lock, &until) == ETIMEDOUT && !has_place(gate, kind)) {
 			places->given_up = true;

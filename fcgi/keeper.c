@@ -133,7 +133,7 @@ static int write_again(struct keeper *keeper)
 static bool wait_ms(struct keeper *keeper, int64_t ms)
 {
 	int64_t until_ns = clock_monotonic_ns() + ms * 1000000;
-	const struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
+	const struct timespec until = clock_timespec(until_ns);
 	int waited = 0;
 	pthread_mutex_lock(&keeper->lock);
 	while (!keeper->ending && waited == 0)

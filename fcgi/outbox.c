@@ -135,7 +135,7 @@ int outbox_reserve(struct outbox *outbox, const struct response *response, struc
 	*item = (struct outbox_item){ .body = response->lent ? response->lent : &item->response.body, .fd = NO_FD,
 		                          .length = response_body(response)->length };
 	int64_t until_ns = clock_monotonic_ns() + WAIT_MS * INT64_C(1000000);
-	struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
+	struct timespec until = clock_timespec(until_ns);
 	int waited = 0;
 
 	pthread_mutex_lock(&outbox->lock);

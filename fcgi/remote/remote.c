@@ -422,7 +422,7 @@ static void try_to_set_up(struct remote *remote)
 static struct timespec after_ms(int64_t ms)
 {
 	int64_t at_ns = clock_monotonic_ns() + ms * INT64_C(1000000);
-	return (struct timespec){ .tv_sec = at_ns / 1000000000, .tv_nsec = at_ns % 1000000000 };
+	return clock_timespec(at_ns);
 }
 
 /* Waits until the keeper is woken. Set-ups of an InfluxDB 3 are repeated meanwhile: of one that fails it counts that the

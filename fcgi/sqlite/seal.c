@@ -166,7 +166,7 @@ struct seal_thread {
 static bool wait_for(struct seal_thread *thread, int64_t wait_ms)
 {
 	int64_t until_ns = clock_monotonic_ns() + wait_ms * 1000000;
-	struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
+	struct timespec until = clock_timespec(until_ns);
 	pthread_mutex_lock(&thread->lock);
 	while (!thread->ending && pthread_cond_timedwait(&thread->ended, &thread->lock, &until) != ETIMEDOUT)
 		continue;

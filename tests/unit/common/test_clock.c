@@ -98,6 +98,19 @@ static void test_clock_parse_rfc3339_table(void **state)
 	tzset();
 }
 
+static void test_clock_timespec_has_seconds_and_the_rest(void **state)
+{
+	(void)state;
+	static const struct {
+		int64_t time_ns, s, ns;
+	} cases[] = { { 0, 0, 0 }, { 999999999, 0, 999999999 }, { 1000000000, 1, 0 }, { INT64_C(86400123456789), 86400, 123456789 } };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct timespec time = clock_timespec(cases[i].time_ns);
+		assert_int_equal(time.tv_sec, cases[i].s);
+		assert_int_equal(time.tv_nsec, cases[i].ns);
+	}
+}
+
 static void test_clock_poll_ms_is_never_negative_and_never_early(void **state)
 {
 	(void)state;
@@ -197,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clock_format_rfc3339_times_give_utc),
 		cmocka_unit_test(test_clock_parse_rfc3339_table),
+		cmocka_unit_test(test_clock_timespec_has_seconds_and_the_rest),
 		cmocka_unit_test(test_clock_poll_ms_is_never_negative_and_never_early),
 		cmocka_unit_test(test_clock_wall_ms_agrees_with_time),
 		cmocka_unit_test(test_clock_monotonic_ns_agrees_with_the_kernel),
