@@ -52,7 +52,6 @@ static int count_sample(struct states *states, struct transitions *transitions, 
 			return result;
 		}
 		state->ended = false;
-		state->forecasts = state->fulls = 0;
 		alarm->horizon_ms = 0;
 		samples = 0;
 	}
