@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "fcgi/counters.h"
+#include "fcgi/write_pace.h"
 
 enum {
 	GROUP_MAX = 64,        /* batches in one write */
@@ -32,8 +33,7 @@ struct writer {
 	/* Nanoseconds: */
 	int64_t begun_ns; /* when the last write began */
 	int64_t moved_ns; /* when the last write ended that the store did not fail, or the queue was empty */
-	int64_t took_ns;  /* the longest of the last ones that succeeded */
-	int64_t pace_ns;  /* what they took on average */
+	struct write_pace pace;
 	bool works;       /* the last write that ended was not failed by the store */
 	bool stuck;       /* what waited was given back, and no write has ended since */
 	bool planned;     /* a thread waits for the time to write what waits */
@@ -123,9 +123,9 @@ static bool is_whole(const struct writer *writer)
 static int64_t due_ns(const struct writer *writer)
 {
 	if (writer->writes == writer->ops->appends)
-		return writer->moved_ns + writer->patience_ns + writer->took_ns;
+		return writer->moved_ns + writer->patience_ns + writer->pace.longest_ns;
 	bool at_once = !writer->writes || is_whole(writer) || writer->closing;
-	return at_once ? writer->begun_ns : writer->begun_ns + writer->took_ns / writer->ops->appends;
+	return at_once ? writer->begun_ns : writer->begun_ns + write_pace_apart(&writer->pace, writer->ops->appends);
 }
 
 /* Wakes a thread for what waits. The lock is held. */
@@ -140,14 +140,6 @@ static void tell_all(struct writing *const group[], size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		group[i]->done(group[i]);
-}
-
-/* An engine that flushes now and then ends writes together, whenever they began: the longest is what counts. */
-static void note_time(struct writer *writer, int64_t took_ns)
-{
-	int64_t shorter_ns = writer->took_ns - (writer->took_ns - took_ns) / 16;
-	writer->took_ns = took_ns > shorter_ns ? took_ns : shorter_ns;
-	writer->pace_ns = writer->pace_ns ? writer->pace_ns + (took_ns - writer->pace_ns) / 4 : took_ns;
 }
 
 /* Something waits, and a write is free. The lock is held, but for the time of the write. */
@@ -171,7 +163,7 @@ static void write_some(struct writer *writer)
 	if (writer->works)
 		writer->moved_ns = clock_monotonic_ns();
 	if (result == 0)
-		note_time(writer, writer->moved_ns - begun_ns);
+		write_pace_note(&writer->pace, writer->moved_ns - begun_ns);
 	pass_on(writer); /* the next write first */
 	pthread_mutex_unlock(&writer->lock);
 	tell_all(group, count);
@@ -202,7 +194,7 @@ static void *run(void *user)
 		if (!writer->first || writer->planned) {
 			pthread_cond_wait(&writer->arrived, &writer->lock);
 		} else if (until_ns > clock_monotonic_ns()) {
-			struct timespec until = { .tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000 };
+			struct timespec until = clock_timespec(until_ns);
 			writer->planned = true;
 			pthread_cond_timedwait(&writer->due, &writer->lock, &until);
 			writer->planned = false;
@@ -253,8 +245,8 @@ void writer_close(struct writer *writer)
 	pthread_cond_broadcast(&writer->arrived);
 	pthread_cond_signal(&writer->due);
 	pthread_mutex_unlock(&writer->lock);
-	for (unsigned i = 0; i < writer->count; i++)
-		pthread_join(writer->threads[i], NULL);
+	while (writer->count > 0)
+		pthread_join(writer->threads[--writer->count], NULL);
 	pthread_cond_destroy(&writer->arrived);
 	pthread_cond_destroy(&writer->due);
 	pthread_mutex_destroy(&writer->lock);
@@ -267,7 +259,7 @@ static bool is_late(const struct writer *writer, int64_t now_ns)
 	if (!writer->first)
 		return false;
 	size_t writes = writer->waiting / group_max(writer), of_samples = writer->samples / SLOW_SAMPLES;
-	int64_t wait_ns = (int64_t)(writes > of_samples ? writes : of_samples) * writer->pace_ns / writer->ops->appends;
+	int64_t wait_ns = write_pace_of(&writer->pace, writes > of_samples ? writes : of_samples, writer->ops->appends);
 	return now_ns - writer->first->sent_ns >= WRITER_WAIT_MS * MS_NS || wait_ns >= WRITER_WAIT_MS * MS_NS;
 }
 

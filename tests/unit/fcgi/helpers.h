@@ -18,6 +18,7 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "fcgi/counters.h"
 #include "fcgi/request.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -39,6 +40,21 @@ static inline struct config *config_in(const char *folder, const char *option)
 static inline unsigned seed_take(void)
 {
 	return (unsigned)seed_choose((uint64_t)time(NULL));
+}
+
+/* Of GET metrics: the value of the line that starts with `name` and a blank; -1: there is none. */
+static inline double metric_value(const char *name, const char *const route_names[], unsigned route_count)
+{
+	struct text text = TEXT_EMPTY;
+	double value = -1;
+	counters_append(&text, route_names, route_count);
+	size_t length = strlen(name);
+	for (char *line = strtok(text.data, "\n"); line; line = strtok(NULL, "\n")) {
+		if (strncmp(line, name, length) == 0 && line[length] == ' ')
+			value = strtod(line + length, NULL);
+	}
+	text_free(&text);
+	return value;
 }
 
 /* Waits until `condition`, at most `ms`. */

@@ -41,19 +41,9 @@ static size_t parse_sample(const char *line, double *ret_value)
 	return length;
 }
 
-/* The value of the line that starts with `name` and a blank; -1: there is none. */
 static double value_of(const char *name)
 {
-	struct text text = TEXT_EMPTY;
-	double value = -1;
-	counters_append(&text, names, COUNT_OF(names));
-	size_t length = strlen(name);
-	for (char *line = strtok(text.data, "\n"); line; line = strtok(NULL, "\n")) {
-		if (strncmp(line, name, length) == 0 && line[length] == ' ')
-			value = strtod(line + length, NULL);
-	}
-	text_free(&text);
-	return value;
+	return metric_value(name, names, COUNT_OF(names));
 }
 
 static void test_counters_append_every_line_parses(void **state)

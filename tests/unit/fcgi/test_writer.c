@@ -1,9 +1,12 @@
 /* fcgi/writer.h over a store that is slow and only counts */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
+#include "tests/unit/support/failing_malloc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "common/clock.h"
 #include "fcgi/writer.h"
@@ -36,7 +39,6 @@ static int fake_append(struct store *store, const struct batch *const batches[],
                        char ret_refusal[static STORE_REFUSAL_SIZE])
 {
 	int result = 0;
-	ret_refusal[0] = '\0';
 	pthread_mutex_lock(&store->lock);
 	if (store->inside >= store->limit || now.wall_ms < 1700000000000 || count == 0 || count > (store->group ? store->group : GROUP_MAX))
 		abort();
@@ -563,9 +565,384 @@ static void test_writer_append_store_whose_writes_time_out_is_given_nothing_more
 	writer_close(writer);
 }
 
+/* ---- without a thread for each ---- */
+
+enum { SENT_MAX = 600, SLOW_GROUP_MAX = 512, SLOW_SAMPLES = 100000 };
+
+/* Batches that one thread sends to a store which can be held. */
+struct burst {
+	struct store store;
+	struct writer *writer;
+	unsigned count; /* of those sent */
+	sem_t told;
+	struct sent {
+		struct writing writing; /* first: who is told casts back */
+		struct sample sample;
+		struct batch batch;
+		struct burst *burst;
+	} sent[SENT_MAX];
+};
+
+static void tell_burst(struct writing *writing)
+{
+	sem_post(&((struct sent *)writing)->burst->told);
+}
+
+static void burst_open(struct burst *burst, const struct store_ops *ops, long pause_ms)
+{
+	memset(burst, 0, sizeof(*burst));
+	burst->store = make_store(pause_ms % 1000);
+	burst->store.pause.tv_sec = pause_ms / 1000;
+	burst->store.limit = ops->appends;
+	burst->store.group = ops->slow ? SLOW_GROUP_MAX : GROUP_MAX;
+	sem_init(&burst->told, 0, 0);
+	burst->writer = writer_open(ops, &burst->store, SIZE_MAX);
+	assert_non_null(burst->writer);
+}
+
+/* Of so many samples, of which the store looks at the first alone. What is the writer's own may be anything before. */
+static void burst_send(struct burst *burst, size_t samples, enum wish wish)
+{
+	struct sent *sent = &burst->sent[burst->count++];
+	sent->sample = (struct sample){ .value = wish };
+	sent->batch = (struct batch){ .samples = &sent->sample, .count = samples };
+	sent->burst = burst;
+	sent->writing = (struct writing){ .batch = &sent->batch, .done = tell_burst, .result = 1, .next = &sent->writing };
+	assert_int_equal(writer_send(burst->writer, &sent->writing), 0);
+}
+
+static void burst_wait(struct burst *burst, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		while (sem_wait(&burst->told) != 0)
+			;
+	}
+}
+
+static void burst_hold(struct burst *burst, bool held)
+{
+	pthread_mutex_lock(&burst->store.lock);
+	burst->store.held = held;
+	pthread_cond_broadcast(&burst->store.released);
+	pthread_mutex_unlock(&burst->store.lock);
+}
+
+static unsigned burst_inside(struct burst *burst)
+{
+	pthread_mutex_lock(&burst->store.lock);
+	unsigned inside = burst->store.inside;
+	pthread_mutex_unlock(&burst->store.lock);
+	return inside;
+}
+
+/* A write of `pause_ms` has ended well, and another is held: the next is begun a part of that time after it. */
+static void burst_open_held(struct burst *burst, const struct store_ops *ops, long pause_ms)
+{
+	burst_open(burst, ops, pause_ms);
+	burst_send(burst, 1, WISH_OK);
+	burst_wait(burst, 1);
+	burst->store.pause = (struct timespec){ 0, 0 };
+	burst_hold(burst, true);
+	burst_send(burst, 1, WISH_OK);
+	WAIT_FOR(burst_inside(burst) == 1, 5000);
+}
+
+static void burst_close(struct burst *burst)
+{
+	writer_close(burst->writer);
+	sem_destroy(&burst->told);
+}
+
+static unsigned count_threads(void)
+{
+	unsigned count = 0;
+	DIR *folder = opendir("/proc/self/task");
+	assert_non_null(folder);
+	for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder))
+		count += entry->d_name[0] != '.';
+	closedir(folder);
+	return count;
+}
+
+static void test_writer_open_has_one_thread_more_than_writes(void **state)
+{
+	(void)state;
+	static struct burst burst;
+	unsigned before = count_threads();
+	burst_open(&burst, &broad_fake, 0);
+	assert_int_equal(count_threads(), before + APPENDS + 1);
+	burst_close(&burst);
+}
+
+static void test_writer_open_without_memory_or_threads_is_none(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct store store = make_store(0);
+	failing_start(1);
+	struct writer *writer = writer_open(&fake, &store, SIZE_MAX);
+	assert_true(failing_stop());
+	assert_null(writer);
+
+	/* No thread has room for a stack of 64 TiB. */
+	pthread_attr_t usual, huge;
+	assert_int_equal(pthread_getattr_default_np(&usual), 0);
+	assert_int_equal(pthread_getattr_default_np(&huge), 0);
+	assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 46), 0);
+	assert_int_equal(pthread_setattr_default_np(&huge), 0);
+	writer = writer_open(&fake, &store, SIZE_MAX);
+	assert_int_equal(pthread_setattr_default_np(&usual), 0);
+	assert_null(writer);
+	pthread_attr_destroy(&usual);
+	pthread_attr_destroy(&huge);
+}
+
+static void test_writer_send_is_counted(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		double expected;
+	} metrics[] = { { "vigie_commits_total", 2 }, { "vigie_batches_total", 3 }, { "vigie_points_total", 5 + 7 + 11 },
+		        { "vigie_append_failures_total", 1 }, { "vigie_store_append_seconds_count", 3 } };
+	static const char sum[] = "vigie_store_append_seconds_sum";
+	enum { PAUSE_MS = 20 };
+	static struct burst burst;
+	double before[COUNT_OF(metrics)], sum_before = metric_value(sum, NULL, 0);
+	for (size_t i = 0; i < COUNT_OF(metrics); i++)
+		before[i] = metric_value(metrics[i].name, NULL, 0);
+	int64_t start_ns = clock_monotonic_ns();
+	burst_open(&burst, &fake, PAUSE_MS);
+	burst_hold(&burst, true);
+	burst_send(&burst, 5, WISH_OK);
+	WAIT_FOR(burst_inside(&burst) == 1, 5000);
+	burst_send(&burst, 7, WISH_OK);
+	burst_send(&burst, 11, WISH_OK);
+	burst_hold(&burst, false);
+	burst_wait(&burst, 3);
+	burst_send(&burst, 1000, WISH_BROKEN);
+	burst_wait(&burst, 1);
+	burst_close(&burst);
+	for (size_t i = 0; i < COUNT_OF(metrics); i++) {
+		if (metric_value(metrics[i].name, NULL, 0) - before[i] != metrics[i].expected)
+			fail_msg("%s", metrics[i].name);
+	}
+	double took_s = metric_value(sum, NULL, 0) - sum_before;
+	assert_true(took_s >= 3 * PAUSE_MS / 1e3 - 1e-5);
+	assert_true(took_s <= (double)(clock_monotonic_ns() - start_ns) / 1e9 + 1e-5);
+}
+
+/* One that refused a batch of many works: the next write is not of one batch alone. */
+static void test_writer_send_after_a_guilty_batch_the_next_go_together(void **state)
+{
+	(void)state;
+	static struct burst burst;
+	burst_open(&burst, &fake, 0);
+	burst_hold(&burst, true);
+	burst_send(&burst, 1, WISH_OK);
+	WAIT_FOR(burst_inside(&burst) == 1, 5000);
+	for (unsigned i = 0; i < GROUP_MAX + 5; i++)
+		burst_send(&burst, 1, i == 0 ? WISH_REFUSED : WISH_OK);
+	burst_hold(&burst, false);
+	burst_wait(&burst, burst.count);
+	for (unsigned i = 0; i < burst.count; i++)
+		assert_int_equal(burst.sent[i].writing.result, i == 1 ? -EINVAL : 0);
+	assert_int_equal(burst.store.appends, 1 + (1 + 2 * 6) + 1);
+	burst_close(&burst);
+}
+
+/* What waits while one write goes on, and how many batches of it the next ones have. */
+static void test_writer_send_a_write_has_so_many_batches_or_samples(void **state)
+{
+	(void)state;
+	static const struct {
+		const struct store_ops *ops;
+		unsigned batches; /* that wait, */
+		size_t samples[6]; /* of these; 0: one */
+		unsigned sizes[2];
+	} cases[] = {
+		{ &fake, GROUP_MAX + 3, { 0 }, { GROUP_MAX, 3 } },
+		{ &slow_fake, SLOW_GROUP_MAX + 3, { 0 }, { SLOW_GROUP_MAX, 3 } },
+		{ &slow_fake, 5, { SLOW_SAMPLES - 40000, 40000, SLOW_SAMPLES - 40000, 39999, 7 }, { 2, 3 } },
+		{ &slow_fake, 2, { SLOW_SAMPLES * 3, 1 }, { 1, 1 } },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		static struct burst burst;
+		burst_open_held(&burst, cases[i].ops, 0);
+		for (unsigned j = 0; j < cases[i].batches; j++)
+			burst_send(&burst, j < COUNT_OF(cases[i].samples) && cases[i].samples[j] ? cases[i].samples[j] : 1, WISH_OK);
+		burst_hold(&burst, false);
+		burst_wait(&burst, burst.count - 1);
+		if (burst.store.appends != 4 || burst.store.sizes[2] != cases[i].sizes[0] || burst.store.sizes[3] != cases[i].sizes[1])
+			fail_msg("case %zu: %u, %u", i, burst.store.sizes[2], burst.store.sizes[3]);
+		burst_close(&burst);
+	}
+}
+
+/* What was written, however much, is no reason to turn others away. */
+static void test_writer_send_samples_that_are_written_wait_no_more(void **state)
+{
+	(void)state;
+	static struct burst burst;
+	burst_open(&burst, &slow_fake, 5);
+	burst_send(&burst, 1000000000, WISH_OK);
+	burst_wait(&burst, 1);
+	burst_hold(&burst, true);
+	burst_send(&burst, 1, WISH_OK);
+	WAIT_FOR(burst_inside(&burst) == 1, 5000);
+	burst_send(&burst, 1, WISH_OK);
+	assert_false(writer_is_late(burst.writer));
+	burst_hold(&burst, false);
+	burst_close(&burst);
+}
+
+/* As much as a write has does not wait for its time. That is seen once in a few rounds, however busy the machine is. */
+static void test_writer_send_a_whole_write_begins_at_once(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned batches;
+		size_t samples; /* of each */
+	} cases[] = { { SLOW_GROUP_MAX, 1 }, { 4, SLOW_SAMPLES / 4 } };
+	enum { TAKES_MS = 900 };
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		bool at_once = false;
+		for (int round = 0; round < 10 && !at_once; round++) {
+			static struct burst burst;
+			burst_open_held(&burst, &slow_broad_fake, TAKES_MS);
+			for (unsigned j = 0; j < cases[i].batches; j++) {
+				burst_send(&burst, cases[i].samples, WISH_OK);
+				if (j < APPENDS) /* each of its threads has seen that it is not time yet */
+					nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+			}
+			WAIT_FOR(burst_inside(&burst) == 2, 5000);
+			at_once = burst.store.begun_ns[2] - burst.store.begun_ns[1] < TAKES_MS / APPENDS / 2 * INT64_C(1000000);
+			burst_hold(&burst, false);
+			burst_close(&burst);
+		}
+		assert_true(at_once);
+	}
+}
+
+/* Nor does what comes while nothing is written, however slow the writes before were. */
+static void test_writer_send_while_nothing_is_written_begins_at_once(void **state)
+{
+	(void)state;
+	enum { TAKES_MS = 300 };
+	static struct burst burst;
+	bool at_once = false;
+	burst_open_held(&burst, &slow_fake, TAKES_MS);
+	burst_hold(&burst, false);
+	burst_wait(&burst, 1);
+	for (unsigned i = 0; i < 10 && !at_once; i++) {
+		burst_send(&burst, 1, WISH_OK);
+		burst_wait(&burst, 1);
+		at_once = burst.store.begun_ns[i + 2] - burst.store.begun_ns[i + 1] < TAKES_MS / 3 * INT64_C(1000000);
+	}
+	assert_true(at_once);
+	burst_close(&burst);
+}
+
+/* What one write leaves is begun by another thread in its time, though nothing more comes. */
+static void test_writer_send_what_a_write_leaves_is_not_left(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 5; round++) {
+		static struct burst burst;
+		burst_open_held(&burst, &slow_broad_fake, 150);
+		burst_send(&burst, 1, WISH_OK);
+		nanosleep(&(struct timespec){ 0, 10000000 }, NULL); /* a thread waits for its time */
+		burst_send(&burst, SLOW_SAMPLES, WISH_OK);
+		burst_send(&burst, SLOW_SAMPLES, WISH_OK);
+		WAIT_FOR(burst_inside(&burst) == 3, 5000);
+		burst_hold(&burst, false);
+		burst_close(&burst);
+	}
+}
+
+static int64_t used_ns(void)
+{
+	struct timespec used;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return used.tv_sec * INT64_C(1000000000) + used.tv_nsec;
+}
+
+/* It is waited for as long as the last write took, and longer; each that waited learns it, and nobody spins meanwhile. */
+static void test_writer_send_store_that_hangs_is_waited_for_in_peace(void **state)
+{
+	(void)state;
+	enum { TAKES_MS = 500, PATIENCE_MS = 2000 };
+	static struct burst burst;
+	burst_open_held(&burst, &slow_fake, TAKES_MS);
+	int64_t start_ns = clock_monotonic_ns(), used_before_ns = used_ns();
+	for (int i = 0; i < 3; i++)
+		burst_send(&burst, 1, WISH_OK);
+	burst_wait(&burst, 3);
+	assert_true(clock_monotonic_ns() - start_ns >= (TAKES_MS + PATIENCE_MS) * INT64_C(1000000));
+	for (int i = 2; i < 5; i++)
+		assert_int_equal(burst.sent[i].writing.result, -ENOTCONN);
+	assert_true(writer_is_stuck(burst.writer));
+	nanosleep(&(struct timespec){ 0, 500000000 }, NULL);
+	assert_true(used_ns() - used_before_ns < 10000000);
+	burst_hold(&burst, false);
+	burst_wait(&burst, 1);
+	assert_int_equal(burst.sent[1].writing.result, 0);
+	burst_close(&burst);
+}
+
+/* Whatever its threads are about. */
+static void test_writer_close_writes_what_waits(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 30; round++) {
+		static struct burst burst;
+		burst_open(&burst, &slow_broad_fake, 30);
+		burst_send(&burst, 1, WISH_OK);
+		burst_wait(&burst, 1);
+		for (int i = 0; i < 3; i++) {
+			burst_send(&burst, 1, WISH_OK);
+			nanosleep(&(struct timespec){ 0, round * 500000 }, NULL);
+		}
+		burst_close(&burst);
+		for (unsigned i = 0; i < burst.count; i++)
+			assert_int_equal(burst.sent[i].writing.result, 0);
+		assert_int_equal(burst.store.batches, burst.count);
+	}
+}
+
+static void *close_burst(void *user)
+{
+	struct burst *burst = user;
+	writer_close(burst->writer);
+	return NULL;
+}
+
+static void test_writer_close_begins_what_waits_at_once(void **state)
+{
+	(void)state;
+	enum { TAKES_MS = 600 };
+	bool at_once = false;
+	for (int round = 0; round < 10 && !at_once; round++) {
+		static struct burst burst;
+		pthread_t closer;
+		burst_open_held(&burst, &slow_broad_fake, TAKES_MS);
+		burst_send(&burst, 1, WISH_OK);
+		nanosleep(&(struct timespec){ 0, 20000000 }, NULL); /* a thread waits for its time */
+		pthread_create(&closer, NULL, close_burst, &burst);
+		WAIT_FOR(burst_inside(&burst) == 2, 5000);
+		at_once = burst.store.begun_ns[2] - burst.store.begun_ns[1] < TAKES_MS / APPENDS / 2 * INT64_C(1000000);
+		burst_hold(&burst, false);
+		pthread_join(closer, NULL);
+		sem_destroy(&burst.told);
+	}
+	assert_true(at_once);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_writer_open_has_one_thread_more_than_writes),
 		cmocka_unit_test(test_writer_append_alone_is_one_write),
 		cmocka_unit_test(test_writer_append_while_a_write_goes_on_batches_go_together),
 		cmocka_unit_test(test_writer_append_more_than_a_group_all_are_written),
@@ -583,6 +960,17 @@ int main(void)
 		cmocka_unit_test(test_writer_append_writes_are_spread_over_the_time_of_one),
 		cmocka_unit_test(test_writer_append_store_that_hangs_is_given_nothing_more),
 		cmocka_unit_test(test_writer_append_store_whose_writes_time_out_is_given_nothing_more),
+		cmocka_unit_test(test_writer_open_without_memory_or_threads_is_none),
+		cmocka_unit_test(test_writer_send_is_counted),
+		cmocka_unit_test(test_writer_send_after_a_guilty_batch_the_next_go_together),
+		cmocka_unit_test(test_writer_send_a_write_has_so_many_batches_or_samples),
+		cmocka_unit_test(test_writer_send_samples_that_are_written_wait_no_more),
+		cmocka_unit_test(test_writer_send_a_whole_write_begins_at_once),
+		cmocka_unit_test(test_writer_send_while_nothing_is_written_begins_at_once),
+		cmocka_unit_test(test_writer_send_what_a_write_leaves_is_not_left),
+		cmocka_unit_test(test_writer_send_store_that_hangs_is_waited_for_in_peace),
+		cmocka_unit_test(test_writer_close_writes_what_waits),
+		cmocka_unit_test(test_writer_close_begins_what_waits_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
