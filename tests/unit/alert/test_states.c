@@ -640,6 +640,21 @@ static void test_states_changed_by_a_muted_host_that_is_forgotten(void **state)
 	world_close(&world);
 }
 
+/* It is known again, and was left out of what is saved. */
+static void test_states_changed_by_a_forgotten_host_that_is_back(void **state)
+{
+	(void)state;
+	struct world world;
+	world_open(&world);
+	tick(&world, 1);
+	while (strcmp(evaluate(&world), "GONE 10.0.0.5 * 0 0") != 0)
+		assert_true(world.now_ms < START + 3 * 24 * HOUR);
+	states_saved(world.states);
+	assert_string_equal(tick(&world, 1), "");
+	assert_true(states_changed(world.states));
+	world_close(&world);
+}
+
 /* What was counted of a series before its host was forgotten, two days ago, is no part of a row. */
 static void test_states_evaluate_samples_do_not_outlive_a_forgotten_host(void **state)
 {
@@ -1003,6 +1018,7 @@ int main(void)
 		cmocka_unit_test(test_states_evaluate_recovery_is_rounded_up_to_intervals),
 		cmocka_unit_test(test_states_changed_by_each_hour_of_absence),
 		cmocka_unit_test(test_states_changed_by_a_muted_host_that_is_forgotten),
+		cmocka_unit_test(test_states_changed_by_a_forgotten_host_that_is_back),
 		cmocka_unit_test(test_states_evaluate_samples_do_not_outlive_a_forgotten_host),
 		cmocka_unit_test(test_states_evaluate_host_twice_in_an_answer_is_seen_once),
 		cmocka_unit_test(test_states_evaluate_late_by_an_interval_is_no_outage),
