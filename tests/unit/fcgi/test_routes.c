@@ -1125,9 +1125,7 @@ static void test_routes_admit_reload_bad_file_keeps_the_tokens(void **state)
 
 static void wait_for_wishes(struct fixture *f)
 {
-	for (int i = 0; i < 1000 && !keeper_knows(f->service->keeper); i++)
-		usleep(1000);
-	assert_true(keeper_knows(f->service->keeper));
+	WAIT_FOR(keeper_knows(f->service->keeper), 60000);
 }
 
 /* In a store that has room for one series, too. */

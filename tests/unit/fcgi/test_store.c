@@ -744,9 +744,7 @@ static struct keeping keep(struct fixture *f)
 	const struct keeper_table tables[] = { wishes_table(kept.wishes), silences_table(kept.silences) };
 	kept.keeper = keeper_open(f->ops, f->store, kept.writer, tables, 2);
 	assert_non_null(kept.keeper);
-	for (int i = 0; i < 1000 && !keeper_knows(kept.keeper); i++)
-		usleep(10000);
-	assert_true(keeper_knows(kept.keeper));
+	WAIT_FOR(keeper_knows(kept.keeper), 60000);
 	return kept;
 }
 
