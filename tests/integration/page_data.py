@@ -2,6 +2,7 @@
 process that ate the memory last night at 03:00, and is gone."""
 
 import datetime
+import functools
 import math
 import threading
 import time
@@ -29,8 +30,9 @@ FORECASTS = [  # (address, process, resource, probability, highest)
 ]
 
 
+@functools.cache
 def last_night():
-    """The newest 03:00 that is at least a quarter of an hour ago, in UTC."""
+    """The newest 03:00 that is at least a quarter of an hour ago, in UTC; the same one as long as the tests run."""
     now = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=15)
     night = now.replace(hour=3, minute=0, second=0, microsecond=0)
     return (night if night <= now else night - datetime.timedelta(days=1)).timestamp()
