@@ -92,8 +92,8 @@ static void test_mean_damaged_row_among_very_many_fails(void **state)
 {
 	struct fixture *f = *state;
 	struct store_rows rows;
-	const struct query query = { .metric = METRIC_USAGE, .from_ms = begin_ms - 1, .to_ms = begin_ms + 2 * BLOCK_MS };
 	begin_ms = store_step_start(f->now, BLOCK_MS) - 3 * BLOCK_MS;
+	const struct query query = { .metric = METRIC_USAGE, .from_ms = begin_ms - 1, .to_ms = begin_ms + 2 * BLOCK_MS };
 	put_all(f);
 	sqlite3 *connection = sealing_open(f->config->sqlite.path);
 	sealing_run(connection, "UPDATE sample SET data = x'ffffffffffffffffffffff' WHERE key = (SELECT max(key) FROM sample)");
