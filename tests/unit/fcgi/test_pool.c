@@ -643,11 +643,11 @@ static void stop_while_a_request_is_under_way(void)
 	pthread_create(&stopper, NULL, stop, NULL);
 	while (sem_wait(&being_stopped) != 0)
 		;
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += 200000000;
 	until.tv_sec += until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
-	CHECK(pthread_timedjoin_np(stopper, NULL, &until) == ETIMEDOUT);
+	CHECK(pthread_clockjoin_np(stopper, NULL, CLOCK_MONOTONIC, &until) == ETIMEDOUT);
 	CHECK(poll(&(struct pollfd){ .fd = busy, .events = POLLIN }, 1, 0) == 0);
 	sem_post(&go_on);
 	CHECK(client_receive(busy, &answer) && has(&answer, "PUT /hold ?a=1&b=2 5 hello"));
