@@ -150,10 +150,14 @@ static bool take_word(char **at, char *ret_word, size_t size)
 	return true;
 }
 
-static bool take_process(char **at, char ret_process[static WIRE_NAME_SIZE])
+/* 0, -EBADMSG or -ENOMEM. */
+static int take_process(char **at, char ret_process[static WIRE_NAME_SIZE])
 {
 	const char *end;
+	errno = 0; /* cJSON does not tell want of memory from what is no JSON; malloc() does */
 	cJSON *string = **at == '"' ? cJSON_ParseWithOpts(*at, &end, false) : NULL;
+	if (!string && errno == ENOMEM)
+		return -ENOMEM;
 	bool right = cJSON_IsString(string) && *end == ' ';
 	size_t length = right ? strlen(string->valuestring) : 0;
 	right = right && length > 0 && length <= WIRE_NAME_MAX &&
@@ -163,7 +167,7 @@ static bool take_process(char **at, char ret_process[static WIRE_NAME_SIZE])
 		*at += end + 1 - *at;
 	}
 	cJSON_Delete(string);
-	return right;
+	return right ? 0 : -EBADMSG;
 }
 
 static bool take_age(char **at, int64_t *ret_age)
@@ -184,11 +188,14 @@ static int parse_line(char *at, int version, struct learnt **learnt)
 	if (version > 1 && !take_age(&at, &age))
 		return -EBADMSG;
 	if (!take_word(&at, word, sizeof(word)) || !wire_ip_parse(word, ip) || !take_word(&at, word, sizeof(word)) ||
-	    !wire_limited_parse(word, &resource) || !take_process(&at, process) || !*at)
+	    !wire_limited_parse(word, &resource))
 		return -EBADMSG;
+	int result = take_process(&at, process);
+	if (result || !*at)
+		return result ? result : -EBADMSG;
 	if (find(*learnt, ip, process, resource))
 		return -EEXIST;
-	int result = learnt_put(learnt, ip, process, resource, at);
+	result = learnt_put(learnt, ip, process, resource, at);
 	if (!result)
 		find(*learnt, ip, process, resource)->age = age;
 	return result;

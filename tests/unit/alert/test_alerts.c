@@ -1,5 +1,6 @@
 /* alert/alerts.h and alert/hostnames.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -379,6 +380,37 @@ static void test_alerts_restore_gives_what_was_saved(void **state)
 	text_free(&error);
 }
 
+/* It says nothing of the file. */
+static void test_alerts_restore_each_failing_allocation_is_no_fault_of_the_file(void **state)
+{
+	struct world *world = *state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct text content = TEXT_EMPTY;
+	stand(world, "10.0.0.6", NULL, COLOR_UNKNOWN);
+	update(world, NOW);
+	stand(world, "10.0.0.5", "java", COLOR_ORANGE);
+	update(world, NOW + 1);
+	alerts_save(world->alerts, &content);
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		struct text error = TEXT_EMPTY, again = TEXT_EMPTY;
+		struct alerts *alerts = alerts_open();
+		failing_start(number);
+		int result = alerts_restore(alerts, content.data, content.length, &error);
+		failed = failing_stop();
+		assert_int_equal(result, failed ? -ENOMEM : 0);
+		assert_null(error.data);
+		if (!failed) {
+			alerts_save(alerts, &again);
+			assert_string_equal(again.data, content.data);
+		}
+		alerts_close(alerts);
+		text_free(&again);
+	}
+	text_free(&content);
+}
+
 static void test_alerts_restore_what_is_no_such_file_is_refused(void **state)
 {
 	(void)state;
@@ -434,6 +466,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_alerts_update_a_renamed_host_has_the_old_end_told_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_an_end_is_never_to_come, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_restore_gives_what_was_saved, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alerts_restore_each_failing_allocation_is_no_fault_of_the_file, set_up, tear_down),
 		cmocka_unit_test(test_alerts_restore_what_is_no_such_file_is_refused),
 		cmocka_unit_test(test_hostnames_parse_takes_what_is_right),
 	};

@@ -1,5 +1,6 @@
 /* alert/state_file.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
@@ -254,6 +255,35 @@ static void test_state_file_read_broken_file_is_moved_aside(void **state)
 	}
 }
 
+/* That there is no memory now says nothing of the file. */
+static void test_state_file_read_each_failing_allocation_leaves_the_file(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct states *written = make_states(), *read = NULL;
+	bool failed = true;
+	assert_int_equal(state_file_write(path, written), 0);
+	for (long number = 1; failed; number++) {
+		struct text error = TEXT_EMPTY;
+		long before = failing_unfreed();
+		failing_start(number);
+		int result = state_file_read(path, INTERVAL, &read, &error);
+		failed = failing_stop();
+		if (result && result != -ENOMEM)
+			fail_msg("allocation %ld: %d %s", number, result, error.data);
+		assert_null(error.data);
+		assert_int_equal(access(broken, F_OK), -1);
+		if (result)
+			assert_int_equal(failing_unfreed(), before);
+		else
+			assert_states_equal(read, written);
+		if (result == 0)
+			states_close(read);
+	}
+	states_close(written);
+}
+
 static void test_state_file_parse_version_1_is_read(void **state)
 {
 	(void)state;
@@ -353,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_state_file_read_no_file_starts_empty),
 		cmocka_unit_test_teardown(test_state_file_parse_two_ways_to_write_an_address_are_one_host, remove_files),
 		cmocka_unit_test_teardown(test_state_file_read_broken_file_is_moved_aside, remove_files),
+		cmocka_unit_test_teardown(test_state_file_read_each_failing_allocation_leaves_the_file, remove_files),
 		cmocka_unit_test(test_state_file_parse_version_1_is_read),
 		cmocka_unit_test(test_state_file_parse_lines_and_time_survive),
 		cmocka_unit_test(test_state_file_parse_every_truncation_is_refused),

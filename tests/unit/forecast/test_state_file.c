@@ -1,5 +1,6 @@
 /* forecast/state_file.h; how the file is replaced is tested in test_whole_file.c */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
@@ -66,6 +67,32 @@ static void test_state_file_parse_hostile_names_survive(void **state)
 	assert_items(&learnt);
 	text_free(&content);
 	text_free(&again);
+}
+
+/* It says nothing of the file. */
+static void test_state_file_parse_each_failing_allocation_is_no_fault_of_the_file(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct text content = TEXT_EMPTY;
+	bool failed = true;
+	format(&content);
+	for (long number = 1; failed; number++) {
+		struct text error = TEXT_EMPTY;
+		struct learnt *learnt = NULL;
+		long before = failing_unfreed();
+		failing_start(number);
+		int result = state_file_parse(&content, STEP, &learnt, &error);
+		failed = failing_stop();
+		assert_int_equal(result, failed ? -ENOMEM : 0);
+		assert_null(error.data);
+		if (failed)
+			assert_int_equal(failing_unfreed(), before);
+		else
+			assert_items(&learnt);
+	}
+	text_free(&content);
 }
 
 static void test_state_file_parse_every_truncation_is_refused(void **state)
@@ -259,6 +286,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_state_file_parse_hostile_names_survive),
+		cmocka_unit_test(test_state_file_parse_each_failing_allocation_is_no_fault_of_the_file),
 		cmocka_unit_test(test_state_file_parse_every_truncation_is_refused),
 		cmocka_unit_test(test_state_file_parse_table),
 		cmocka_unit_test(test_state_file_parse_two_ways_to_write_an_address_are_one_host),
