@@ -1,6 +1,7 @@
 /* alert/service.h, against a server in a thread, at simulated times */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/http_server.h"
 #include "tests/unit/support/temporary_folder.h"
 
@@ -81,6 +82,17 @@ static struct config *make_config(const char *more, const char *still_more)
 	if (config_load(NULL, all, still_more ? 5 : more ? 4 : 3, &config, &error) != 0)
 		fail_msg("%s", error.data);
 	return config;
+}
+
+static int empty_folder(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		unlink(paths[i]);
+	server.forecasts = "{}";
+	server.silences = "[]";
+	server.kills = "[]";
+	return 0;
 }
 
 /* The configuration is gone when it returns: nothing of it is borrowed. */
@@ -251,6 +263,60 @@ static void test_service_open_broken_state_is_moved_aside(void **state)
 	service_close(open_service(NULL));
 	assert_int_equal(count_in(paths[BROKEN_STATE], "nonsense"), 1);
 	assert_int_equal(count_in(paths[STATE], "\"vigie-alert\""), 1);
+}
+
+/* Once more after each: what stood stands, and nothing is said twice. */
+static void test_service_open_each_failing_allocation_keeps_the_state(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	char hook[TEMPORARY_FOLDER_SIZE + 32];
+	snprintf(hook, sizeof(hook), "alert.hook=%s/hook", folder);
+	struct config *config = make_config(hook, "alert.alertmanager=http://127.0.0.1:1/");
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 83.1);
+	service_close(service);
+	captured_stderr_begin(); /* what it can do without is logged */
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		struct text error = TEXT_EMPTY;
+		failing_start(number);
+		int result = service_open(config, NULL, &service, &error);
+		failed = failing_stop();
+		if (result == 0)
+			service_close(service);
+		if (result && !failed)
+			fail_msg("allocation %ld: %d %s", number, result, error.data);
+		if (count_in(paths[STATE], "\"color\": \"red\"") != 1 || access(paths[BROKEN_STATE], F_OK) == 0)
+			fail_msg("allocation %ld: the state is lost", number);
+		text_free(&error);
+	}
+	captured_stderr_end();
+	config_free(config);
+	assert_int_equal(count_in(paths[LOG], "\n"), 1);
+}
+
+/* A RED that comes when memory is short is said once, then or in the next round. Most of the allocations are those of requests. */
+static void test_service_evaluate_each_failing_allocation_a_red_is_said_once(void **state)
+{
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	captured_stderr_begin();
+	for (long number = 1; failed; number += 1 + number / 32) {
+		struct service *service = open_service(NULL);
+		failing_start(number);
+		evaluate(service, 0, 83.1);
+		failed = failing_stop();
+		evaluate(service, 1, 83.1);
+		if (count_in(paths[LOG], " RED ") != 1 || count_in(paths[STATE], "\"color\": \"red\"") != 1 ||
+		    !strstr(server.reported.data, "\"color\": \"red\""))
+			fail_msg("allocation %ld: %zu, %s", number, count_in(paths[LOG], " RED "), server.reported.data);
+		service_close(service);
+		empty_folder(state);
+	}
+	captured_stderr_end();
 }
 
 static void test_service_open_what_it_cannot_do_without(void **state)
@@ -471,17 +537,6 @@ static void test_service_check_table(void **state)
 	}
 }
 
-static int empty_folder(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		unlink(paths[i]);
-	server.forecasts = "{}";
-	server.silences = "[]";
-	server.kills = "[]";
-	return 0;
-}
-
 static int set_up(void **state)
 {
 	(void)state;
@@ -512,7 +567,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
-#define SERVICE_TEST(name) cmocka_unit_test_setup(name, empty_folder)
+static int end_capture(void **state)
+{
+	(void)state;
+	captured_stderr_abandon();
+	return 0;
+}
+
+#define SERVICE_TEST(name) cmocka_unit_test_setup_teardown(name, empty_folder, end_capture)
 
 int main(void)
 {
@@ -524,6 +586,8 @@ int main(void)
 		SERVICE_TEST(test_service_open_goes_on_from_the_log_where_the_state_is_older),
 		SERVICE_TEST(test_service_open_goes_on_from_the_log_of_a_first_run),
 		SERVICE_TEST(test_service_open_broken_state_is_moved_aside),
+		SERVICE_TEST(test_service_open_each_failing_allocation_keeps_the_state),
+		SERVICE_TEST(test_service_evaluate_each_failing_allocation_a_red_is_said_once),
 		SERVICE_TEST(test_service_open_what_it_cannot_do_without),
 		SERVICE_TEST(test_service_open_state_in_use_says_by_whom),
 		SERVICE_TEST(test_service_reload_takes_all_that_it_can),
