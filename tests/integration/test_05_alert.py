@@ -114,9 +114,8 @@ class AlertTest(unittest.TestCase):
         log = pathlib.Path(self.vigie.state / "alert.log")
         log.rename(self.vigie.state / "alert.log.1")
         os.kill(self.vigie.pid_of("vigie-collector"), signal.SIGSTOP)
-        wait_until(log.exists, 15, "a new alert.log")
-        os.kill(self.vigie.pid_of("vigie-collector"), signal.SIGCONT)
-        self.assertIn(" UNKNOWN ", log.read_text())
+        self.addCleanup(os.kill, self.vigie.pid_of("vigie-collector"), signal.SIGCONT)
+        wait_until(lambda: log.exists() and " UNKNOWN " in log.read_text(), 15, "the line in a new alert.log")
 
 
 class LateTest(unittest.TestCase):
