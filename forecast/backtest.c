@@ -54,6 +54,17 @@ static void print_row(struct forecaster *forecaster, const struct trace_row *row
 	putchar('\n');
 }
 
+/* 0 or a negative errno with a sentence. */
+static int read_model(struct prior **ret_prior, struct text *ret_error)
+{
+	struct text wrong = TEXT_EMPTY;
+	int result = prior_read(model, ret_prior, &wrong);
+	if (result)
+		text_printf(ret_error, "the model in %s: %s", model, wrong.data ? wrong.data : strerror(-result));
+	text_free(&wrong);
+	return result;
+}
+
 static bool backtest(void)
 {
 	double limit, steps, seconds, far = 0;
@@ -66,7 +77,7 @@ static bool backtest(void)
 	struct prior *prior = NULL;
 	struct forecaster *forecaster = NULL;
 	struct trace trace = { 0 };
-	int result = model ? prior_read(model, &prior, &error) : 0;
+	int result = model ? read_model(&prior, &error) : 0;
 	if (!result)
 		result = trace_read(stdin, (int64_t)seconds, &trace, &error);
 	if (!result) {

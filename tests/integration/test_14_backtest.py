@@ -142,6 +142,49 @@ class LeakTest(unittest.TestCase):
 
 
 class CommandTest(unittest.TestCase):
+    def run_command(self, *words, **more):
+        return subprocess.run([BUILD / "vigie-forecast", *words], capture_output=True, text=True, timeout=60, **more)
+
+    def test_what_cannot_be_is_refused_and_nothing_is_printed(self):
+        for option, value in (("threshold", "0"), ("threshold", "80%"), ("horizon", "0"), ("horizon", "x"), ("horizon", "1e9"),
+                              ("step", "0"), ("step", ""), ("long-horizon", "0"), ("long-horizon", "1e7"), ("model", "/nonexistent")):
+            with self.subTest(option, value=value):
+                done = self.run_command("backtest", f"--{option}", value, input="1,2\n")
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertIn("the model in /nonexistent: No such file or directory" if option == "model" else
+                              f"--{option}: '{value}' is not a number from ", done.stderr)
+
+    def test_days_ahead_have_a_column_of_their_own(self):
+        """A climb of 0.02 a step: 25 of 80 percent are 1,250 steps away at its end."""
+        trace = "".join(f"{START + STEP * i},{value:.6g}\n" for i, value in enumerate(25 + 0.02 * i for i in range(1500)))
+        done = self.run_command("backtest", "--long-horizon", "2016", input=trace)
+        rows = list(csv.reader(done.stdout.splitlines()))
+        self.assertEqual((rows[0], done.returncode), (["timestamp", "probability", "forecast", "full_in"], 0))
+        self.assertEqual(rows[1][3], "")
+        self.assertAlmostEqual(float(rows[-1][3]), 1250 * STEP, delta=100 * STEP)
+
+    def test_train_says_what_it_cannot_do_and_writes_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            traces, model = pathlib.Path(folder, "traces"), pathlib.Path(folder, "model")
+            traces.mkdir()
+
+            def refused(*words, output=model):
+                done = self.run_command("train", *(["--output", output] if output else []), *words)
+                self.assertEqual((done.returncode, done.stdout, model.exists()), (1, "", False), done.stderr)
+                return done.stderr
+            self.assertIn("--output is needed where [forecast] model is empty", refused("--traces", traces, "--set", "forecast.model=", output=None))
+            self.assertIn("cannot learn from 0 steps of 0 series", refused("--traces", traces))
+            (traces / "empty.csv").write_text("timestamp,value\n")
+            self.assertIn("cannot learn from 0 steps of 0 series", refused("--traces", traces))
+            (traces / "flat.csv").write_text("".join(f"{STEP * i},5\n" for i in range(100)))
+            self.assertIn("cannot learn from 100 steps of 1 series: none of them passes its limit", refused("--traces", traces))
+            (traces / "old.csv").write_text("1,2\nx\n")
+            self.assertIn(f"{traces}/old.csv: line 2 is not ", refused("--traces", traces))
+            (traces / "a.csv").mkdir()
+            self.assertIn(f"{traces}/a.csv: ", refused("--traces", traces))
+            self.assertIn("http://127.0.0.1:1/x/hosts", refused("--set", "forecast.url=http://127.0.0.1:1/x"))
+            self.assertIn("[forecast] url: 'nowhere'", refused("--set", "forecast.url=nowhere"))
+
     def test_broken_trace_names_the_line(self):
         done = subprocess.run([BUILD / "vigie-forecast", "backtest"], input="timestamp,value\n1,2\nx\n", capture_output=True,
                               text=True)
