@@ -160,6 +160,27 @@ class ForecastTest(unittest.TestCase):
         os.kill(self.vigie.pid_of("vigie-forecast"), signal.SIGHUP)
         self.wait_for_histories(read)
 
+    def test_what_cannot_be_explained_is_said(self):
+        asked = {"ip": IP, "process": LEAKER, "resource": "mem"}
+        for changed, words in (({"ip": None}, "--ip, --process and --resource are needed"), ({"process": None}, "are needed"),
+                               ({"resource": None}, "are needed"), ({"ip": "10.0.0"}, "--ip: '10.0.0' is no address"),
+                               ({"process": ""}, "--process: it is no process name"), ({"process": "x" * 256}, "--process: it is no"),
+                               ({"process": b"\xff"}, "--process: it is no"), ({"resource": "read"}, "'read' is neither cpu nor mem")):
+            with self.subTest(changed):
+                options = [word for name, value in {**asked, **changed}.items() if value is not None for word in (f"--{name}", value)]
+                run = subprocess.run([BUILD / "vigie-forecast", "explain", "--config", self.vigie.state / "vigie.conf", *options],
+                                     capture_output=True, text=True, timeout=60)
+                self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
+                self.assertIn(words, run.stderr)
+
+    def test_train_has_read_what_the_server_has(self):
+        """Nothing has passed its limit: how much there was is said. What is always below [forecast] above is not read."""
+        model = self.vigie.state / "model"
+        run = subprocess.run([BUILD / "vigie-forecast", "train", "--config", self.vigie.state / "vigie.conf", "--output", model],
+                             capture_output=True, text=True, timeout=60)
+        self.assertEqual((run.returncode, run.stdout, model.exists()), (1, "", False))
+        self.assertRegex(run.stderr, r"cannot learn from [1-9]\d* steps of 1 series: none of them passes its limit")
+
     def test_explain_says_why(self):
         made = self.wait_for_forecast()
         run = subprocess.run([BUILD / "vigie-forecast", "explain", "--config", self.vigie.state / "vigie.conf", "--ip", IP,

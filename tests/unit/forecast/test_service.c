@@ -2,6 +2,7 @@
  * simulated time */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
@@ -583,6 +584,63 @@ static void test_service_save_what_was_learnt_survives_a_restart(void **state)
 	assert_null(service->learnt);
 }
 
+static void test_service_read_state_each_failing_allocation_keeps_the_file(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	static const char content[] = "vigie-forecast 1 300000\n10.0.0.5 cpu \"busy\" fake 1 after start\nend 1\n";
+	temporary_file_write(state_path, content);
+	config = make_config(NULL);
+	captured_stderr_begin();
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		struct text error = TEXT_EMPTY, kept = TEXT_EMPTY;
+		failing_start(number);
+		bool opened = service_open(config, NULL, START, &service, &error) == 0;
+		bool read = opened && service_read_state(service);
+		failed = failing_stop();
+		if ((!read && !failed) || (read && !service->learnt))
+			fail_msg("allocation %ld: %d %d", number, opened, read);
+		service_close(service);
+		service = NULL;
+		assert_int_equal(whole_file_read(state_path, &kept), 0);
+		assert_string_equal(kept.data, content);
+		assert_int_equal(access(broken_path, F_OK), -1);
+		text_free(&error);
+		text_free(&kept);
+	}
+	captured_stderr_end();
+}
+
+/* Whatever a refresh lacks, those after it forecast from all that was sampled. Most of the allocations are those of requests. */
+static void test_service_refresh_each_failing_allocation_loses_no_step(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	enum { MINUTES = 1000 };
+	int64_t boundary_ms = START;
+	bool failed = true;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + MINUTES * MINUTE);
+	open_service(NULL, START + 8000);
+	read_all(START + 8000);
+	captured_stderr_begin();
+	for (long number = 1; failed; number += 1 + number / 32) {
+		assert_in_range(boundary_ms, START, START + (MINUTES - 4) * MINUTE);
+		failing_start(number);
+		refresh(boundary_ms += MINUTE);
+		failed = failing_stop();
+		refresh(boundary_ms += MINUTE);
+		refresh(boundary_ms += MINUTE);
+		if (!strstr(server.put.data, "\"busy\""))
+			fail_msg("allocation %ld: %s", number, server.put.data);
+	}
+	captured_stderr_end();
+	int64_t last = (boundary_ms - MINUTE) / STEP - 1;
+	assert_wave("busy", last - 10, find("busy")->forecaster->newest, 0, 0);
+}
+
 static void test_service_refresh_writes_the_state_every_ten_minutes(void **state)
 {
 	(void)state;
@@ -782,6 +840,35 @@ static void test_service_explain_one_series_and_writes_nothing(void **state)
 	text_free(&error);
 }
 
+static void test_service_explain_broken_state_is_left_and_done_without(void **state)
+{
+	(void)state;
+	struct text text = TEXT_EMPTY, error = TEXT_EMPTY, kept = TEXT_EMPTY;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 3 * MINUTE);
+	temporary_file_write(state_path, "nonsense\n");
+	open_service(NULL, START + 3 * MINUTE + 8000);
+	captured_stderr_begin();
+	assert_int_equal(service_explain(service, "10.0.0.5", "busy", RESOURCE_CPU, START + 3 * MINUTE + 8000, &text, &error), 0);
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), " warning: without what is learnt: "));
+	assert_non_null(strstr(text.data, "probability 0.6000\n"));
+	assert_string_equal(find("busy")->forecaster->learnt, "");
+	assert_int_equal(whole_file_read(state_path, &kept), 0);
+	assert_string_equal(kept.data, "nonsense\n");
+	text_free(&text);
+	text_free(&kept);
+}
+
+static void test_service_explain_what_nobody_has_seen_is_said(void **state)
+{
+	(void)state;
+	struct text text = TEXT_EMPTY, error = TEXT_EMPTY;
+	open_service(NULL, START + 8000);
+	assert_int_equal(service_explain(service, "10.0.0.5", "nobody", RESOURCE_CPU, START + 8000, &text, &error), 0);
+	assert_string_equal(text.data, "limit 80, horizon 6 steps of 300 s\ntoo little is known of it: no forecast\n");
+	text_free(&text);
+}
+
 static void test_service_describe_counts(void **state)
 {
 	(void)state;
@@ -843,6 +930,8 @@ int main(void)
 		SERVICE_TEST(test_service_read_next_series_that_is_refused_does_without_history),
 		SERVICE_TEST(test_service_read_next_failure_waits_for_the_next_refresh),
 		SERVICE_TEST(test_service_save_what_was_learnt_survives_a_restart),
+		SERVICE_TEST(test_service_read_state_each_failing_allocation_keeps_the_file),
+		SERVICE_TEST(test_service_refresh_each_failing_allocation_loses_no_step),
 		SERVICE_TEST(test_service_refresh_writes_the_state_every_ten_minutes),
 		SERVICE_TEST(test_service_read_state_broken_file_is_moved_aside),
 		SERVICE_TEST(test_service_read_state_in_use_says_by_whom),
@@ -851,6 +940,8 @@ int main(void)
 		SERVICE_TEST(test_service_check_table),
 		SERVICE_TEST(test_service_check_too_far_a_horizon_is_cut_at_run_with_a_warning),
 		SERVICE_TEST(test_service_explain_one_series_and_writes_nothing),
+		SERVICE_TEST(test_service_explain_broken_state_is_left_and_done_without),
+		SERVICE_TEST(test_service_explain_what_nobody_has_seen_is_said),
 		SERVICE_TEST(test_service_describe_counts),
 	};
 	return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
