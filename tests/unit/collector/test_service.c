@@ -1,5 +1,6 @@
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <poll.h>
 
@@ -110,6 +111,61 @@ static void test_service_flush_says_what_is_lost(void **state)
 	assert_non_null(strstr(captured_stderr_text(), "samples sent 0, "));
 }
 
+/* Ticks and sends until these words are logged. */
+static void tick_until(const char *words)
+{
+	for (int i = 0; i < TRIES && !strstr(captured_stderr_text(), words); i++) {
+		take_tick();
+		service_send(service);
+	}
+	assert_non_null(strstr(captured_stderr_text(), words));
+}
+
+static void test_service_send_stopped_measures_nothing_until_it_is_started(void **state)
+{
+	(void)state;
+	open_service("collector.interval=1s");
+	expect(200, "X-Vigie-State: stop\r\n");
+	captured_stderr_begin();
+	tick_until(" info: stopped by the server: nothing is measured until it says otherwise\n");
+	http_server_forget(server.http);
+	take_tick();
+	service_listen(service);
+	service_send(service);
+	const char *body = http_server_last(server.http, "PUT /x/save-all ")->body;
+	assert_non_null(strstr(body, "\"state\":\"stop\""));
+	assert_null(strstr(body, "\"process_name\""));
+	expect(200, NULL);
+	tick_until(" info: started by the server\n");
+	captured_stderr_end();
+	assert_non_null(strstr(send_tick(), "\"process_name\":\"test_service\",\"type_data\":\"mem\"}"));
+}
+
+/* It is said, and nothing is kept. Most of the allocations are those of reading /proc. */
+static void test_service_open_each_failing_allocation_is_said(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	open_service("collector.interval=1s");
+	service_close(service);
+	service = NULL;
+	captured_stderr_begin(); /* what it can do without is logged */
+	for (long number = 1; failed; number += 1 + number / 16) {
+		struct text error = TEXT_EMPTY;
+		failing_start(number);
+		int result = service_open(config, &service, &error);
+		failed = failing_stop();
+		assert_true(failed || result == 0);
+		assert_true(result == 0 || error.data || text_failed(&error));
+		service_close(service);
+		service = NULL;
+		text_free(&error);
+	}
+	captured_stderr_end();
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
@@ -118,6 +174,8 @@ int main(void)
 		TEST(test_service_tick_is_measured_filtered_and_sent),
 		TEST(test_service_reload_another_interval_is_another_timer),
 		TEST(test_service_flush_says_what_is_lost),
+		TEST(test_service_send_stopped_measures_nothing_until_it_is_started),
+		TEST(test_service_open_each_failing_allocation_is_said),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);
 }
