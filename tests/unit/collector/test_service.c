@@ -121,7 +121,7 @@ static void tick_until(const char *words)
 	assert_non_null(strstr(captured_stderr_text(), words));
 }
 
-static void test_service_send_stopped_measures_nothing_until_it_is_started(void **state)
+static void test_service_send_stopped_gives_signs_of_life_until_it_is_started(void **state)
 {
 	(void)state;
 	open_service("collector.interval=1s");
@@ -137,6 +137,7 @@ static void test_service_send_stopped_measures_nothing_until_it_is_started(void 
 	assert_null(strstr(body, "\"process_name\""));
 	expect(200, NULL);
 	tick_until(" info: started by the server\n");
+	assert_int_equal(captured_stderr_count("stopped by the server"), 1);
 	captured_stderr_end();
 	assert_non_null(strstr(send_tick(), "\"process_name\":\"test_service\",\"type_data\":\"mem\"}"));
 }
@@ -174,7 +175,7 @@ int main(void)
 		TEST(test_service_tick_is_measured_filtered_and_sent),
 		TEST(test_service_reload_another_interval_is_another_timer),
 		TEST(test_service_flush_says_what_is_lost),
-		TEST(test_service_send_stopped_measures_nothing_until_it_is_started),
+		TEST(test_service_send_stopped_gives_signs_of_life_until_it_is_started),
 		TEST(test_service_open_each_failing_allocation_is_said),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);
