@@ -87,7 +87,7 @@ analyze:                                ## install what is missing, and have gcc
 
 coverage:                               ## install what is missing, pass the unit tests and those of INTEGRATION, and print the branches taken
 	deploy/install-deps coverage
-	+$(MAKE) --no-print-directory coverage-run BUILD=$(BUILD)/coverage CFLAGS='-Og -g --coverage -fprofile-update=atomic'
+	+$(MAKE) --no-print-directory coverage-run BUILD=$(BUILD)/coverage CFLAGS='-O1 -g --coverage -fprofile-update=atomic'
 
 check-packages:                         ## install what is missing, and test the packages in clean roots of Debian 12 and 13 (as root)
 	deploy/install-deps packages
