@@ -90,7 +90,7 @@ static int read_lines(FILE *file, struct set *set, struct text *ret_error)
 	}
 	free(line);
 	if (result == 0 && !feof(file))
-		result = -EIO;
+		result = errno == ENOMEM ? -ENOMEM : -EIO;
 	return result;
 }
 
