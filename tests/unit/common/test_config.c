@@ -1,4 +1,5 @@
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
@@ -934,6 +935,41 @@ static void test_config_print_sections_stand_once(void **state)
 	config_free(config);
 }
 
+static void test_config_load_any_allocation_fails_is_out_of_memory(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	char file[4096], *overrides[] = { (char[]){ "server.max_points=7" }, (char[]){ "alert.rule=* mem 80" } };
+	/* A line that is longer than inih takes, and a path that is made absolute. */
+	snprintf(file, sizeof(file), "[sqlite]\npath = vigie.db\n[alert]\nrule = %0300d mem 50\nrule = b cpu 60\n[log]\nlevel = info\n", 0);
+	write_file(file, strlen(file));
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		struct text error = TEXT_EMPTY;
+		struct config *config = NULL;
+		long before = failing_unfreed();
+		failing_start(n);
+		int result = config_load(path, overrides, 2, &config, &error);
+		failed = failing_stop();
+		/* One that fails without need is done without. */
+		if (result != 0 && !(failed && result == -ENOMEM))
+			fail_msg("allocation %ld: %d: %s", n, result, error.data);
+		if (result) {
+			assert_null(config);
+		} else {
+			assert_int_equal(config->alert.rule.count, 3);
+			assert_string_equal(config->alert.rule.values[2], "* mem 80");
+			assert_int_equal(config->server.max_points, 7);
+			assert_memory_equal(config->sqlite.path, folder, strlen(folder));
+			assert_null(error.data);
+		}
+		config_free(config);
+		text_free(&error);
+		assert_int_equal(failing_unfreed(), before);
+	}
+}
+
 static void test_config_free_null_is_harmless(void **state)
 {
 	(void)state;
@@ -967,6 +1003,7 @@ int main(void)
 		cmocka_unit_test(test_config_print_other_values_read_back),
 		cmocka_unit_test(test_config_print_has_every_option),
 		cmocka_unit_test(test_config_print_sections_stand_once),
+		cmocka_unit_test(test_config_load_any_allocation_fails_is_out_of_memory),
 		cmocka_unit_test(test_config_free_null_is_harmless),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
