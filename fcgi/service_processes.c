@@ -74,6 +74,7 @@ static void append_line(struct text *body, enum column column, const struct host
 	double value = row->value[sample_half(resource)];
 	if (column == COLUMN_COLOR && transitions_color(value) == COLOR_GREEN)
 		return;
+	body->failed = body->failed || text_failed(&host->start);
 	text_append(body, host->start.data ? host->start.data : "", host->start.length);
 	exposition_append_value(body, row->key.process);
 	if (column == COLUMN_PROBABILITY || column == COLUMN_COLOR)
@@ -137,7 +138,6 @@ static void append_exposed(struct service *service, const struct parameters *par
 				append_line(&response->body, exposed->column, &host, row, resource);
 		}
 	}
-	response->body.failed = response->body.failed || text_failed(&host.start);
 	text_free(&host.start);
 }
 

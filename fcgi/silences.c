@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "common/text.h"
 
 /* With those that have ended and may still be read as they were, of an engine that shows late what it was given. */
 enum { ITEMS_MAX = 2 * SILENCES_MAX };
@@ -44,14 +43,21 @@ void silences_close(struct silences *silences)
 
 /* ---- names ---- */
 
-static void append_encoded(struct text *name, const char *string)
+/* Appends to what `name` holds; gives its length then. There is room for three bytes each and a NUL. */
+static size_t append_encoded(char *name, size_t length, const char *string)
 {
+	static const char digits[] = "0123456789ABCDEF";
 	for (const unsigned char *at = (const unsigned char *)string; *at; at++) {
-		if (*at >= 0x80 || isalnum(*at) || strchr("-._~*?[]!^:/@+", *at))
-			text_append_char(name, (char)*at);
-		else
-			text_printf(name, "%%%02X", *at);
+		if (*at >= 0x80 || isalnum(*at) || strchr("-._~*?[]!^:/@+", *at)) {
+			name[length++] = (char)*at;
+		} else {
+			name[length++] = '%';
+			name[length++] = digits[*at >> 4];
+			name[length++] = digits[*at & 0xf];
+		}
 	}
+	name[length] = '\0';
+	return length;
 }
 
 /* FNV-1a, as it is in the store. */
@@ -72,20 +78,18 @@ size_t silences_keep(const struct silence *silence, struct kept *ret_kept)
 {
 	const char *const texts[] = { silence->id, silence->process, silence->ip, silence->resource, silence->by,
 		                      silence->comment };
-	struct text name = TEXT_EMPTY;
+	char name[3 * sizeof(*silence)]; /* and so no memory is needed that may not be there */
+	size_t length = 0;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		text_append_string(&name, i ? " " : "");
-		append_encoded(&name, texts[i]);
+		if (i)
+			name[length++] = ' ';
+		length = append_encoded(name, length, texts[i]);
 	}
-	size_t over = name.length > WIRE_NAME_MAX ? name.length - WIRE_NAME_MAX : 0;
-	if (text_failed(&name))
-		over = WIRE_NAME_MAX; /* out of memory for so few bytes */
-	if (!over) {
-		memcpy(ret_kept->name, name.data, name.length + 1);
-		ret_kept->value = (double)silence->until_ms / 1000;
-	}
-	text_free(&name);
-	return over;
+	if (length > WIRE_NAME_MAX)
+		return length - WIRE_NAME_MAX;
+	memcpy(ret_kept->name, name, length + 1);
+	ret_kept->value = (double)silence->until_ms / 1000;
+	return 0;
 }
 
 /* Reads one text up to its blank, or the last up to the end, and goes on behind it. */

@@ -1,6 +1,7 @@
 /* fcgi/routes.h and the service behind it, with a real store in a folder of its own */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"
 
 #include <cjson/cJSON.h>
@@ -31,14 +32,12 @@ struct fixture {
 
 static int set_up_with(void **state, const char *option)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct fixture *f = malloc(sizeof(*f));
 	assert_non_null(f);
-	temporary_folder_make(f->folder);
+	*f = (struct fixture){ .authorization = "", .host = "", .accept = "" };
+	temporary_folder_make_in_memory(f->folder);
 	f->config = config_in(f->folder, option);
 	f->now_ms = clock_wall_ms() / 10000 * 10000;
-	f->authorization = "";
-	f->host = "";
-	f->accept = "";
 	assert_int_equal(service_open(f->config, 8, &f->service), 0);
 	*state = f;
 	return 0;
@@ -1920,6 +1919,192 @@ static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **st
 	f->service->ops = engine;
 }
 
+/* ---- no memory ---- */
+
+/* What every read has something to answer from, none of which grows old while allocations fail. */
+static void save_all_kinds(struct fixture *f)
+{
+	char body[512];
+	long long now_s = f->now_ms / 1000;
+	static const char why[] = ", \"limit\": 80, \"horizon_s\": 1800, \"why\": {\"climb\": null, \"parts\": [{\"name\": \"now\", "
+	                          "\"log_odds\": 1.5, \"value\": 0.75, \"meaning\": \"maximum\"}]}";
+	atomic_store(&f->service->interval_ms, 1800000);
+	atomic_store(&f->service->refresh_ms, 1800000);
+	f->service->started_ns -= 30000000000; /* alarms of hosts that have not reported are told, too */
+	save_three(f);
+	snprintf(body, sizeof(body), "{\"ipaddress\": \"10.0.0.6\", \"timestamp\": %lld, \"processes\": {\"java\": [1, 2]}, "
+	         "\"oom_kills\": {\"timestamp\": %lld, \"processes\": {\"java\": 1}}, "
+	         "\"collector\": {\"hostname\": \"slow\", \"interval_s\": 3600}}", now_s - 20, now_s - 40);
+	assert_int_equal(ask(f, "PUT", "save-all", "", body), 200);
+	save_alarm(f, "10.0.0.5", "java", "mem", "orange", 20, 20, "");
+	save_alarm(f, "10.0.0.5", "java", "mem", "red", 10, 10, "");
+	save_alarm(f, "10.0.0.6", "*", "cpu", "unknown", 10, 30, "");
+	save_forecast(f, "10.0.0.5", "java", "mem", 10, 0.75, 91.5, why);
+	close_doors(f);
+	f->authorization = "Bearer admin";
+	wait_for_wishes(f);
+	snprintf(body, sizeof(body), "{\"process\": \"java\", \"ip\": \"10.0.0.5\", \"until\": %lld}", now_s + 86400);
+	assert_int_equal(ask(f, "PUT", "silences", "", body), 200);
+	assert_int_equal(ask(f, "POST", "services/collector/stop", "ip=10.0.0.6", NULL), 200);
+	f->authorization = "Bearer both";
+}
+
+/* One request whose `number`th allocation fails. Whether one has; *ret_status is 503 where the pool makes it so, and 0 where
+ * there is no answer. */
+static bool ask_failing(struct fixture *f, long number, const char *method, const char *path, const char *query,
+                        const char *body, int *ret_status)
+{
+	char full[64], copy[512];
+	snprintf(full, sizeof(full), WIRE_PREFIX "%s", path);
+	snprintf(copy, sizeof(copy), "%s", body);
+	struct request request = { .method = method, .path = full, .query = query, .authorization = f->authorization,
+		                       .host = f->host, .accept = "", .body = copy, .body_length = strlen(copy) };
+	captured_stderr_begin();
+	failing_start(number);
+	int status = answer(f, &request);
+	bool failed = failing_stop();
+	captured_stderr_end();
+	*ret_status = text_failed(&f->response.body) ? 503 : status;
+	if (*ret_status != 200 && !(failed && *ret_status == 503))
+		fail_msg("%s %s?%s, allocation %ld: %d %s", method, path, query, number, status, f->response.body.data);
+	if (status == 503)
+		assert_true(f->response.retry_after_s > 0);
+	return failed;
+}
+
+static void test_routes_reads_any_allocation_fails_is_whole_or_503(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const reads[][2] = {
+		{ "get-all", "" }, { "get-all", "by=host&limit=1" }, { "get-all", "process=bash&process=zsh&format=csv&to=" },
+		{ "get-all-detailed", "by=host&timestamps=1" }, { "get-all-detailed", "limit=1&resource=mem" },
+		{ "get-all-detailed", "format=csv" }, { "latest", "" }, { "latest", "format=csv" }, { "query-alarm", "" },
+		{ "query-alarm", "explain=1" }, { "query-alarm", "format=csv" }, { "alarms", "" }, { "alarms", "standing=1&format=csv" },
+		{ "oom-kills", "" }, { "forecasts", "" }, { "forecasts", "explain=1" }, { "forecasts", "format=csv" }, { "hosts", "" },
+		{ "hosts", "format=csv" }, { "services", "" }, { "services", "format=csv" }, { "silences", "" }, { "silences", "format=csv" },
+		{ "metrics/processes", "" },
+	};
+	if (!FAILING_MALLOC)
+		skip();
+	save_all_kinds(f);
+	for (size_t i = 0; i < COUNT_OF(reads); i++) {
+		const char *path = reads[i][0];
+		char query[128];
+		/* The end of the span, which stands in the rows, stays where it is. */
+		bool is_open = reads[i][1][0] && reads[i][1][strlen(reads[i][1]) - 1] == '=';
+		snprintf(query, sizeof(query), is_open ? "%s%lld" : "%s", reads[i][1], (long long)f->now_ms / 1000);
+		if (ask(f, "GET", path, query, NULL) != 200)
+			fail_msg("%s?%s: %d %s", path, query, f->response.status, f->response.body.data);
+		char *wanted = strdup(f->response.body.data);
+		assert_true(strlen(wanted) > strlen("{}\n")); /* there is something to answer */
+		bool failed = true;
+		for (long n = 1; failed; n++) {
+			int status;
+			text_free(&f->response.body); /* so that it grows */
+			atomic_store(&f->service->intervals_known, false);
+			failed = ask_failing(f, n, "GET", path, query, "", &status);
+			if (status == 200)
+				assert_string_equal(f->response.body.data, wanted);
+			/* What failed leaves nothing behind. */
+			assert_int_equal(ask(f, "GET", path, query, NULL), 200);
+			assert_string_equal(f->response.body.data, wanted);
+		}
+		free(wanted);
+	}
+}
+
+static void test_routes_save_all_any_allocation_fails_is_stored_or_503(void **state)
+{
+	struct fixture *f = *state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		char body[512], host[32];
+		int status;
+		snprintf(host, sizeof(host), "ip=10.0.%ld.%ld", n / 250, n % 250);
+		snprintf(body, sizeof(body), "{\"ipaddress\": \"%s\", \"timestamp\": %lld, \"processes\": {\"java\": [1, 2]}, "
+		         "\"collector\": {\"hostname\": \"h\", \"interval_s\": 60}}", host + strlen("ip="), (long long)f->now_ms / 1000 - 20);
+		failed = ask_failing(f, n, "PUT", "save-all", "", body, &status);
+		assert_int_equal(ask(f, "GET", "get-all", host, NULL), 200);
+		assert_string_equal(f->response.body.data, status == 200 ? "{\"java\": [1, 2]}\n" : "{}\n");
+		assert_int_equal(ask(f, "PUT", "save-all", "", body), 200);
+		get(f, "get-all", host, "{\"java\": [1, 2]}");
+	}
+}
+
+static void test_routes_settings_any_allocation_fails_are_kept_or_503(void **state)
+{
+	struct fixture *f = *state;
+	char body[256], path[64];
+	int status;
+	if (!FAILING_MALLOC)
+		skip();
+	close_doors(f);
+	f->authorization = "Bearer admin";
+	wait_for_wishes(f);
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		snprintf(body, sizeof(body), "{\"process\": \"a b%ld\", \"until\": %lld, \"comment\": \"a deploy\"}", n,
+		         (long long)f->now_ms / 1000 + 86400);
+		failed = ask_failing(f, n, "PUT", "silences", "", body, &status);
+		size_t set = silences_count(f->service->silences, f->now_ms);
+		if (status == 200)
+			assert_int_equal(set, 1);
+		assert_int_equal(ask(f, "PUT", "silences", "", body), 200);
+		assert_int_equal(silences_count(f->service->silences, f->now_ms), 1);
+		snprintf(path, sizeof(path), "silences/%.16s", strstr(f->response.body.data, "\"id\": \"") + strlen("\"id\": \""));
+		bool ending_failed = ask_failing(f, n, "DELETE", path, "", "", &status);
+		assert_true(status == 503 || silences_count(f->service->silences, f->now_ms) == 0);
+		failed = failed || ending_failed;
+		int again = ask(f, "DELETE", path, "", NULL);
+		assert_true(again == 200 || again == 404);
+		assert_int_equal(silences_count(f->service->silences, f->now_ms), 0);
+	}
+	f->authorization = "Bearer both";
+	save(f, "10.0.0.5", "bash mem 20 1");
+	f->authorization = "Bearer admin";
+	failed = true;
+	for (long n = 1; failed; n++) {
+		failed = ask_failing(f, n, "POST", "services/collector/stop", "ip=10.0.0.5", "", &status);
+		assert_true(status == 503 || wishes_stop(f->service->wishes, WIRE_COLLECTOR, "10.0.0.5"));
+		/* One for all ends it. */
+		assert_int_equal(ask(f, "POST", "services/collector/run", "", NULL), 404);
+		assert_int_equal(ask(f, "POST", "services/collector/start", "", NULL), 200);
+		assert_false(wishes_stop(f->service->wishes, WIRE_COLLECTOR, "10.0.0.5"));
+	}
+}
+
+static void test_service_open_any_allocation_fails_is_out_of_memory(void **state)
+{
+	struct fixture *f = *state;
+	if (!FAILING_MALLOC)
+		skip();
+	close_doors(f);
+	f->authorization = "Bearer both";
+	save(f, "10.0.0.5", "bash mem 20 1");
+	bool failed = true;
+	/* The thousands of the store have their own test (test_store_sqlite.c): some of them are enough. */
+	for (long n = 1; failed; n += n < 50 ? 1 : 61) {
+		struct service *service = NULL;
+		service_close(f->service);
+		f->service = NULL;
+		captured_stderr_begin();
+		failing_start(n);
+		int result = service_open(f->config, 8, &service);
+		failed = failing_stop();
+		captured_stderr_end();
+		if (result != 0 && !(failed && result == -ENOMEM))
+			fail_msg("allocation %ld: %d: %s", n, result, captured_stderr_text());
+		if (result) {
+			assert_null(service);
+			assert_int_equal(service_open(f->config, 8, &service), 0);
+		}
+		f->service = service;
+		get(f, "get-all", "", "{\"bash\": [1, null]}");
+	}
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -1976,6 +2161,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_routes_failed_read_is_for_those_who_wait_and_not_kept, set_up_cached, tear_down),
 		cmocka_unit_test_setup_teardown(test_routes_put_with_samples_is_answered_once_they_are_stored, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_service_open_reads_are_bounded_however_many_threads_there_are, set_up, tear_down),
+		CASE(test_routes_reads_any_allocation_fails_is_whole_or_503),
+		CASE(test_routes_save_all_any_allocation_fails_is_stored_or_503),
+		CASE(test_routes_settings_any_allocation_fails_are_kept_or_503),
+		CASE(test_service_open_any_allocation_fails_is_out_of_memory),
 	};
 	log_set_level(LOG_LEVEL_ERROR);
 	body_init();
