@@ -1919,6 +1919,33 @@ static void test_routes_failed_read_is_for_those_who_wait_and_not_kept(void **st
 	f->service->ops = engine;
 }
 
+static void test_routes_read_that_the_store_fails_says_why(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		int result, status;
+		const char *words;
+	} cases[] = {
+		{ -EIO, 503, "\"the store failed\"" },
+		{ -ENOSPC, 503, "\"the store is full\"" },
+		{ -ENOBUFS, 503, "\"the requests under way hold as much memory as they may\"" },
+		{ -EINVAL, 400, "\"the store refuses to answer this\"" },
+		{ -E2BIG, 400, "\"the answer would have over " },
+	};
+	const struct store_ops *engine = f->service->ops;
+	struct store_ops ops = *engine;
+	ops.mean = slow_mean;
+	f->service->ops = &ops;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		set_slow(false, cases[i].result);
+		assert_int_equal(ask(f, "GET", "get-all", "", NULL), cases[i].status);
+		assert_non_null(strstr(f->response.body.data, cases[i].words));
+		assert_true((f->response.retry_after_s > 0) == (cases[i].status == 503));
+	}
+	set_slow(false, 0);
+	f->service->ops = engine;
+}
+
 /* ---- no memory ---- */
 
 /* What every read has something to answer from, none of which grows old while allocations fail. */
@@ -2161,6 +2188,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_routes_failed_read_is_for_those_who_wait_and_not_kept, set_up_cached, tear_down),
 		cmocka_unit_test_setup_teardown(test_routes_put_with_samples_is_answered_once_they_are_stored, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_service_open_reads_are_bounded_however_many_threads_there_are, set_up, tear_down),
+		CASE(test_routes_read_that_the_store_fails_says_why),
 		CASE(test_routes_reads_any_allocation_fails_is_whole_or_503),
 		CASE(test_routes_save_all_any_allocation_fails_is_stored_or_503),
 		CASE(test_routes_settings_any_allocation_fails_are_kept_or_503),
