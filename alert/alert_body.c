@@ -48,7 +48,7 @@ static void append_summary(const struct alarm *alarm, const char *hostname, stru
 		json_append_number(&sentence, alarm->threshold);
 		text_append_string(&sentence, " %");
 	}
-	append_string(body, "", "summary", sentence.data ? sentence.data : "");
+	append_string(body, "", "summary", text_or(&sentence, ""));
 	body->failed |= text_failed(&sentence);
 	text_free(&sentence);
 }
@@ -97,7 +97,7 @@ static void append_url(const struct alarm *alarm, const char *page, struct text 
 		text_append_string(&url, "&process=");
 		http_append_escaped(&url, alarm->process);
 	}
-	append_string(body, ", ", "generatorURL", url.data ? url.data : "");
+	append_string(body, ", ", "generatorURL", text_or(&url, ""));
 	body->failed |= text_failed(&url);
 	text_free(&url);
 }

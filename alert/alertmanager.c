@@ -163,7 +163,7 @@ static int restore(struct alertmanager *am)
 	const char *path = am->path.data;
 	int result = whole_file_read(path, &content);
 	if (result == 0)
-		result = alerts_restore(am->alerts, content.data ? content.data : "", content.length, &wrong);
+		result = alerts_restore(am->alerts, text_or(&content, ""), content.length, &wrong);
 	else if (result == -ENOENT)
 		result = 0;
 	if (result == -EBADMSG) {

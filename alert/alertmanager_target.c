@@ -57,7 +57,7 @@ static int request(struct alertmanager_target *target, const char *body, const a
 		text_append_string(ret_error, http_error(target->http));
 	} else if (target->answer.status != 200) {
 		char reason[WIRE_NAME_SIZE];
-		wire_clean_name(target->answer.body.data ? target->answer.body.data : "", target->answer.body.length, reason);
+		wire_clean_name(text_or(&target->answer.body, ""), target->answer.body.length, reason);
 		text_printf(ret_error, "the answer's status is %ld (%s)", target->answer.status, reason);
 		http_append_redirect(target->http, PATH, ret_error);
 		result = -EREMOTEIO;

@@ -253,7 +253,7 @@ void alerts_save(const struct alerts *alerts, struct text *text)
 		text_append_string(text, ", \"hostname\": ");
 		json_append_string(text, alert->hostname);
 		text_append_string(text, ", \"alarm\": ");
-		json_append_string(text, line.data ? line.data : "");
+		json_append_string(text, text_or(&line, ""));
 		text_append_char(text, '}');
 		separator = ",\n";
 	}

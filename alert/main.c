@@ -106,7 +106,7 @@ static bool serve(void)
 	struct service *service = NULL;
 	struct tick tick = { .timer_fd = -1 };
 	if (service_open(program.config, program.config_path, &service, &error) != 0)
-		log_error("%s", error.data ? error.data : "out of memory");
+		log_error("%s", text_or(&error, "out of memory"));
 	bool opened = service && open_tick(&tick, program.config);
 	if (opened) {
 		log_info("evaluating every %.15g s", (double)program.config->alert.interval_ms / 1000);

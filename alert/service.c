@@ -251,7 +251,7 @@ static void reload_rules_and_uplink(struct service *service, const struct config
 	struct rules *rules;
 	struct uplink *uplink;
 	if (open_rules_and_uplink(config, source, &rules, &uplink, &error) != 0) {
-		log_error("%s", error.data ? error.data : strerror(ENOMEM));
+		log_error("%s", text_or(&error, strerror(ENOMEM)));
 	} else {
 		rules_free(service->rules);
 		uplink_close(service->uplink);
@@ -265,7 +265,7 @@ static void reload_state_path(struct service *service, const char *path)
 {
 	struct text error = TEXT_EMPTY;
 	if (use_state_path(service, path, &error) != 0)
-		log_error("%s; going on with that in %s", error.data ? error.data : strerror(ENOMEM), service->state_path);
+		log_error("%s; going on with that in %s", text_or(&error, strerror(ENOMEM)), service->state_path);
 	text_free(&error);
 }
 

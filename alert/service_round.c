@@ -52,7 +52,7 @@ static bool ask_forecasts(struct service *service, struct forecasts *ret_forecas
 	void (*const log)(const char *format, ...) = service->had_forecasts || result != -ENODATA ? log_warning : log_info;
 	service->had_forecasts = service->had_forecasts || !result;
 	if (result && !service->without_forecasts)
-		log("no forecasts: %s; AMBER waits", error.data ? error.data : strerror(-result));
+		log("no forecasts: %s; AMBER waits", text_or(&error, strerror(-result)));
 	else if (!result && service->without_forecasts)
 		log_info("the forecasts are back");
 	service->without_forecasts = result != 0;

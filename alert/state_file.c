@@ -13,7 +13,7 @@ int state_file_read(const char *path, int64_t interval_ms, struct states **ret_s
 	if (result == -ENOENT)
 		result = 0;
 	else if (!result)
-		result = broken = state_file_parse(content.data ? content.data : "", content.length, states, ret_error);
+		result = broken = state_file_parse(text_or(&content, ""), content.length, states, ret_error);
 	text_free(&content);
 
 	if (broken == -EBADMSG) {

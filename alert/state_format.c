@@ -97,7 +97,7 @@ static void append_lines(struct text *text, const struct text *lines)
 		text_reset(&line);
 		text_append(&line, start, (size_t)((const char *)memchr(start, '\n', lines->length - at) - start));
 		text_append_string(text, separator);
-		json_append_string(text, line.data ? line.data : "");
+		json_append_string(text, text_or(&line, ""));
 		separator = ",\n";
 		if (text_failed(&line)) {
 			text->failed = true;

@@ -53,7 +53,7 @@ bool uplink_trust(struct uplink *uplink, const char *ca_file)
 static int blame(const struct client *client, int result, struct text *wrong, struct text *ret_error)
 {
 	if (result)
-		client_blame(client, wrong->data ? wrong->data : strerror(-result), ret_error);
+		client_blame(client, text_or(wrong, strerror(-result)), ret_error);
 	text_free(wrong);
 	return result;
 }

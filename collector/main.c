@@ -24,7 +24,7 @@ static bool reload(struct service *service)
 	struct text error = TEXT_EMPTY;
 	int result = service_reload(service, program.config, &error);
 	if (result)
-		log_error("%s", error.data ? error.data : "out of memory");
+		log_error("%s", text_or(&error, "out of memory"));
 	text_free(&error);
 	return result == 0;
 }
@@ -68,7 +68,7 @@ static bool serve(void)
 	struct service *service = NULL;
 	bool ended = false;
 	if (service_open(program.config, &service, &error) != 0) {
-		log_error("%s", error.data ? error.data : "out of memory");
+		log_error("%s", text_or(&error, "out of memory"));
 	} else {
 		/* analyzer: program_open() has read it */
 		log_info("started; every %lld ms to %s", (long long)program.config->collector.interval_ms,

@@ -333,7 +333,7 @@ void service_log_counters(struct service *service)
 {
 	struct text text = TEXT_EMPTY;
 	sender_describe(service->sender, &text);
-	log_info("%s", text.data ? text.data : "out of memory");
+	log_info("%s", text_or(&text, "out of memory"));
 	text_free(&text);
 	service->logged_ns = clock_monotonic_ns();
 }

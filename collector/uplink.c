@@ -340,7 +340,7 @@ const char *uplink_describe(struct uplink *uplink)
 {
 	struct text *text = &uplink->description;
 	text_reset(text);
-	text_printf(text, "%s %s: ", uplink->method, uplink->url.data ? uplink->url.data : uplink->base);
+	text_printf(text, "%s %s: ", uplink->method, text_or(&uplink->url, uplink->base));
 	if (uplink->memory_failed) {
 		text_append_string(text, "out of memory");
 	} else if (uplink->answer.status == 0) {

@@ -347,7 +347,7 @@ int http_send(struct http *http, const struct http_message *message, struct http
 	struct curl_slist *headers = headers_of(message);
 	int result = headers ? compress_body(message, &gzip) : -ENOMEM;
 	if (result == 0) {
-		set_message(http, message, gzip.data ? gzip.data : message->body, gzip.data ? gzip.length : message->body_length);
+		set_message(http, message, text_or(&gzip, message->body), gzip.data ? gzip.length : message->body_length);
 		curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
 		result = perform(http, ret_answer);
 		curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);

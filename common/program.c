@@ -64,7 +64,7 @@ static int load(const struct program *program, struct config **ret_config)
 			config_free(config);
 	}
 	if (result)
-		log_error("%s", error.data ? error.data : strerror(-result));
+		log_error("%s", text_or(&error, strerror(-result)));
 	else
 		*ret_config = config;
 	text_free(&error);

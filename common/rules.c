@@ -256,7 +256,7 @@ static void locate(struct text *ret_error, const char *source, int line, struct 
 		text_printf(ret_error, "line %d: rule: ", line);
 	else
 		text_append_string(ret_error, "command line: rule: ");
-	text_append_string(ret_error, wrong->data ? wrong->data : strerror(ENOMEM));
+	text_append_string(ret_error, text_or(wrong, strerror(ENOMEM)));
 }
 
 int rules_open(const struct config *config, const char *source, struct rules **ret_rules, struct text *ret_error)

@@ -37,4 +37,10 @@ static inline bool text_failed(const struct text *text)
 	return text->failed;
 }
 
+/* The text's bytes; `otherwise` while there are none, as of a reason that there was no memory for. */
+static inline const char *text_or(const struct text *text, const char *otherwise)
+{
+	return text->data ? text->data : otherwise;
+}
+
 #endif

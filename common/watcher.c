@@ -56,11 +56,11 @@ int watcher_lock_state(const char *path, int *ret_fd, struct text *ret_error)
 	struct text wrong = TEXT_EMPTY;
 	int fd = -1, result = lock_file_wait(path, "the state in", TAKEOVER_MS, &fd, &wrong);
 	if (result == -ENOSPC)
-		log_error("%s; going on without", wrong.data ? wrong.data : strerror(ENOMEM));
+		log_error("%s; going on without", text_or(&wrong, strerror(ENOMEM)));
 	if (result == -ENOSPC || result == -ENOENT || result == -ENOTDIR || result == -EISDIR)
 		result = 0;
 	if (result)
-		text_append_string(ret_error, wrong.data ? wrong.data : strerror(ENOMEM));
+		text_append_string(ret_error, text_or(&wrong, strerror(ENOMEM)));
 	else
 		*ret_fd = fd;
 	text_free(&wrong);

@@ -57,7 +57,7 @@ static int back_up(const struct config *config, const char *target)
 	else
 		text_printf(&error, "%s has means of its own", engine->name);
 	if (result)
-		log_error("no backup: %s", error.data ? error.data : strerror(-result));
+		log_error("no backup: %s", text_or(&error, strerror(-result)));
 	else
 		log_info("%s is a copy of %s", target, config->sqlite.path);
 	text_free(&error);

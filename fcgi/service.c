@@ -147,7 +147,7 @@ void service_reload(struct service *service, const struct config *config)
 	struct text error = TEXT_EMPTY;
 	int result = tokens_reload(service->tokens, config, &error);
 	if (result)
-		log_error("%s; the tokens stay as they were", error.data ? error.data : strerror(-result));
+		log_error("%s; the tokens stay as they were", text_or(&error, strerror(-result)));
 	text_free(&error);
 	take_limits(service, config);
 }

@@ -122,7 +122,7 @@ void service_hosts(struct service *service, const struct parameters *parameters,
 	struct csv csv;
 	bool first = true;
 	append_host_columns(&columns);
-	bool in_rows = service_begin_answer(parameters, '{', columns.data ? columns.data : "", &csv, response);
+	bool in_rows = service_begin_answer(parameters, '{', text_or(&columns, ""), &csv, response);
 	for (size_t i = 0; i < hosts.count; i++) {
 		const char *ip = hosts.items[i].ip;
 		if ((parameters->given & PARAMETER_IP) && strcmp(ip, parameters->ip) != 0)

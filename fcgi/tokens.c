@@ -133,8 +133,7 @@ static int read_sets(const struct config *config, struct set sets[static TOKENS_
 		sets[i].given = true;
 		result = read_file(path, &sets[i], &reason);
 		if (result)
-			text_printf(ret_error, "server.%s_tokens: %s: %s", rights[i].name, path,
-			            reason.data ? reason.data : strerror(-result));
+			text_printf(ret_error, "server.%s_tokens: %s: %s", rights[i].name, path, text_or(&reason, strerror(-result)));
 	}
 	text_free(&reason);
 	if (result)

@@ -60,7 +60,7 @@ static int read_model(struct prior **ret_prior, struct text *ret_error)
 	struct text wrong = TEXT_EMPTY;
 	int result = prior_read(model, ret_prior, &wrong);
 	if (result)
-		text_printf(ret_error, "the model in %s: %s", model, wrong.data ? wrong.data : strerror(-result));
+		text_printf(ret_error, "the model in %s: %s", model, text_or(&wrong, strerror(-result)));
 	text_free(&wrong);
 	return result;
 }
@@ -85,7 +85,7 @@ static bool backtest(void)
 		result = forecaster ? forecaster_set_step(forecaster, (int64_t)seconds) : -ENOMEM;
 	}
 	if (result) {
-		log_error("%s", error.data ? error.data : strerror(-result));
+		log_error("%s", text_or(&error, strerror(-result)));
 	} else {
 		forecaster_set_long_horizon(forecaster, far);
 		puts(long_horizon ? "timestamp,probability,forecast,full_in" : "timestamp,probability,forecast");

@@ -72,7 +72,7 @@ static int explain(const struct subject *subject)
 	if (!result && text_failed(&text))
 		result = -ENOMEM;
 	if (result)
-		log_error("%s", error.data ? error.data : strerror(-result));
+		log_error("%s", text_or(&error, strerror(-result)));
 	else
 		fputs(text.data, stdout);
 	service_close(service);

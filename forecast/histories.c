@@ -38,7 +38,7 @@ static int read_resource(struct histories *histories, const char *ip, const char
 		};
 		query.count = last >= query.first ? (size_t)(last - query.first + 1) : 1;
 		int result = uplink_history(setup->uplink, &query, now_ms, reader, ret_error);
-		if (!histories_refused(histories, result) || !shorten(histories, ret_error->data ? ret_error->data : ""))
+		if (!histories_refused(histories, result) || !shorten(histories, text_or(ret_error, "")))
 			return result;
 		text_reset(ret_error);
 	}

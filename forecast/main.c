@@ -43,7 +43,7 @@ static void log_counts(const struct service *service)
 {
 	struct text text = TEXT_EMPTY;
 	service_describe(service, &text);
-	log_info("%s", text.data ? text.data : "out of memory");
+	log_info("%s", text_or(&text, "out of memory"));
 	text_free(&text);
 }
 
@@ -60,7 +60,7 @@ static void reload(struct service *service, struct tick *tick)
 		return;
 	struct text error = TEXT_EMPTY;
 	if (service_reload(service, program.config, program.config_path, clock_wall_ms(), &error) != 0)
-		log_error("%s; going on as before", error.data ? error.data : "out of memory");
+		log_error("%s; going on as before", text_or(&error, "out of memory"));
 	else
 		(void)open_tick(tick, program.config);
 	text_free(&error);
@@ -101,7 +101,7 @@ static bool serve(void)
 	struct service *service = NULL;
 	struct tick tick = { .timer_fd = -1 };
 	if (service_open(program.config, program.config_path, clock_wall_ms(), &service, &error) != 0)
-		log_error("%s", error.data ? error.data : "out of memory");
+		log_error("%s", text_or(&error, "out of memory"));
 	else
 		/* analyzer: program_open() has read it */
 		service_read_model(service, program.config->forecast.model);

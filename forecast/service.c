@@ -27,7 +27,7 @@ static void warn_of_horizon(const struct config *config, const struct setup *set
 {
 	struct text wrong = TEXT_EMPTY;
 	if (watcher_check_horizon(config, setup->rules, &wrong) != 0)
-		log_warning("%s; that is as far as is looked ahead", wrong.data ? wrong.data : strerror(ENOMEM));
+		log_warning("%s; that is as far as is looked ahead", text_or(&wrong, strerror(ENOMEM)));
 	text_free(&wrong);
 }
 
@@ -98,7 +98,7 @@ void service_read_model(struct service *service, const char *path)
 	struct prior *prior = NULL;
 	int result = path[0] ? prior_read(path, &prior, &wrong) : 0;
 	if (result) {
-		log_error("cannot use the model in %s: %s; %s stays", path, wrong.data ? wrong.data : strerror(-result),
+		log_error("cannot use the model in %s: %s; %s stays", path, text_or(&wrong, strerror(-result)),
 		          service->prior ? "the present one" : "the one built in");
 	} else {
 		prior_free(service->prior);

@@ -17,7 +17,7 @@ static int read_learnt(struct service *service, struct text *ret_error)
 	if (result == -ENOMEM)
 		text_append_string(ret_error, strerror(ENOMEM));
 	else if (result)
-		log_warning("without what is learnt: %s: %s", path, wrong.data ? wrong.data : strerror(-result));
+		log_warning("without what is learnt: %s: %s", path, text_or(&wrong, strerror(-result)));
 	text_free(&wrong);
 	return result == -ENOMEM ? result : 0;
 }

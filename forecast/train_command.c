@@ -106,7 +106,7 @@ static int read_trace(struct training *training, const char *path, struct text *
 	FILE *file = fopen(path, "re");
 	int result = file ? trace_read(file, TRACES_STEP_S, &trace, &wrong) : -errno;
 	if (result)
-		text_printf(ret_error, "%s: %s", path, wrong.data ? wrong.data : strerror(-result));
+		text_printf(ret_error, "%s: %s", path, text_or(&wrong, strerror(-result)));
 	else if (trace.count)
 		result = add_trace(training, &trace);
 	if (file)
@@ -170,7 +170,7 @@ static int train(const char *path)
 	if (!result)
 		result = finish(&training, path, &error);
 	if (result)
-		log_error("%s", error.data ? error.data : strerror(-result));
+		log_error("%s", text_or(&error, strerror(-result)));
 	setup_close(&training.setup);
 	train_close(training.trainer);
 	text_free(&error);

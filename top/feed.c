@@ -47,7 +47,7 @@ int feed_ask(struct client *client, struct fleet **ret_fleet, struct text *ret_e
 			break;
 		result = answers[i].take(fleet, body, &wrong);
 		if (result)
-			client_blame(client, wrong.data ? wrong.data : strerror(-result), ret_error);
+			client_blame(client, text_or(&wrong, strerror(-result)), ret_error);
 	}
 	text_free(&wrong);
 	if (result)
@@ -62,7 +62,7 @@ static void hand_over(struct feed *feed, struct fleet *fleet, const struct text 
 	fleet_close(feed->fleet);
 	feed->fleet = fleet;
 	text_reset(&feed->error);
-	text_append_string(&feed->error, error->data ? error->data : "");
+	text_append_string(&feed->error, text_or(error, ""));
 	(void)eventfd_write(feed->fd, 1); /* it fails when it is readable anyway */
 }
 
@@ -157,7 +157,7 @@ struct fleet *feed_take(struct feed *feed, struct text *ret_error)
 	pthread_mutex_lock(&feed->lock);
 	struct fleet *fleet = feed->fleet;
 	feed->fleet = NULL;
-	text_append_string(ret_error, feed->error.data ? feed->error.data : "");
+	text_append_string(ret_error, text_or(&feed->error, ""));
 	pthread_mutex_unlock(&feed->lock);
 	return fleet;
 }

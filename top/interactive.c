@@ -55,8 +55,8 @@ static void put_lines(const struct picture *picture, size_t line, size_t lines, 
                       enum screen_style style)
 {
 	struct text cut = TEXT_EMPTY;
-	(void)label_append(text->data ? text->data : "", lines * picture->columns, &cut);
-	screen_put(line, cut.data ? cut.data : "", style);
+	(void)label_append(text_or(text, ""), lines * picture->columns, &cut);
+	screen_put(line, text_or(&cut, ""), style);
 	text_free(&cut);
 }
 

@@ -83,7 +83,7 @@ static struct client *open_client(void)
 			text_printf(&error, "%s: %s", path, result == -EINVAL ? "it holds no token" : strerror(-result));
 	}
 	if (result == 0) {
-		client = client_open(WIRE_NOBODY, url ? url : config->alert.url, token.data ? token.data : "", config->alert.proxy,
+		client = client_open(WIRE_NOBODY, url ? url : config->alert.url, text_or(&token, ""), config->alert.proxy,
 		                     config->alert.timeout_ms);
 		if (!client || !client_trust(client, ca_file ? ca_file : config->alert.ca_file)) {
 			client_close(client);
@@ -92,7 +92,7 @@ static struct client *open_client(void)
 		}
 	}
 	if (!client)
-		log_error("%s", error.data ? error.data : "out of memory");
+		log_error("%s", text_or(&error, "out of memory"));
 	text_free(&token);
 	text_free(&error);
 	return client;
@@ -122,7 +122,7 @@ static bool print_once(struct client *client, const struct session *session)
 	struct text error = TEXT_EMPTY;
 	int result = feed_ask(client, &fleet, &error);
 	if (result) {
-		log_error("%s", error.data ? error.data : strerror(-result));
+		log_error("%s", text_or(&error, strerror(-result)));
 	} else {
 		result = print(fleet, session);
 		if (result)

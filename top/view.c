@@ -26,7 +26,7 @@ static void append_cell(const char *cell, size_t columns, bool right, struct tex
 	struct text cut = TEXT_EMPTY;
 	size_t used = label_append(cell, columns, &cut);
 	pad(right ? columns - used : 0, text);
-	text_append_string(text, cut.data ? cut.data : "");
+	text_append_string(text, text_or(&cut, ""));
 	pad(right ? 0 : columns - used, text);
 	text->failed = text->failed || text_failed(&cut);
 	text_free(&cut);

@@ -209,7 +209,7 @@ static void connection_give_back(struct remote *remote, enum remote_purpose purp
 	struct text proxied = TEXT_EMPTY;
 	http_append_proxy(connection->http, &proxied);
 	pthread_mutex_lock(&remote->lock);
-	snprintf(remote->proxied[purpose], REMOTE_WORDS_SIZE, "%s", proxied.data ? proxied.data : "");
+	snprintf(remote->proxied[purpose], REMOTE_WORDS_SIZE, "%s", text_or(&proxied, ""));
 	connection->next = remote->connections;
 	remote->connections = connection;
 	pthread_mutex_unlock(&remote->lock);

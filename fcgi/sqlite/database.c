@@ -229,7 +229,7 @@ static int lock_file(struct database *database)
 	struct text error = TEXT_EMPTY;
 	int result = lock_file_wait(database->path, "store", TAKEOVER_MS, &database->lock_fd, &error);
 	if (result)
-		log_error("%s", error.data ? error.data : strerror(ENOMEM));
+		log_error("%s", text_or(&error, strerror(ENOMEM)));
 	text_free(&error);
 	return result;
 }

@@ -167,12 +167,13 @@ static void test_text_reset_keeps_the_memory(void **state)
 	struct text text = TEXT_EMPTY;
 	text_reset(&text);
 	assert_null(text.data);
+	assert_string_equal(text_or(&text, "out of memory"), "out of memory");
 	text_printf(&text, "%01000d", 1);
 	size_t capacity = text.capacity;
 	const char *data = text.data;
 	text_reset(&text);
 	assert_int_equal(text.length, 0);
-	assert_string_equal(text.data, "");
+	assert_string_equal(text_or(&text, "out of memory"), "");
 	assert_int_equal(text.capacity, capacity);
 	text_append_string(&text, "again");
 	assert_ptr_equal(text.data, data);
