@@ -16,19 +16,6 @@ static struct program program = {
 	.dumps = true,
 };
 
-/* False: the program cannot go on. A broken file is no reason. */
-static bool reload(struct service *service)
-{
-	if (!program_reload(&program))
-		return true;
-	struct text error = TEXT_EMPTY;
-	int result = service_reload(service, program.config, &error);
-	if (result)
-		log_error("%s", text_or(&error, "out of memory"));
-	text_free(&error);
-	return result == 0;
-}
-
 /* Until something is due; -1: nothing but the next tick. */
 static int64_t wait_ms(const struct service *service)
 {
@@ -36,16 +23,15 @@ static int64_t wait_ms(const struct service *service)
 	return listen_ms < 0 || (send_ms >= 0 && send_ms < listen_ms) ? send_ms : listen_ms;
 }
 
-/* True: it was told to end. */
-static bool run(struct service *service)
+static void run(struct service *service)
 {
 	for (;;) {
 		switch (program_wait_for(&program, service_timer_fd(service), wait_ms(service))) {
 		case PROGRAM_STOP:
-			return true;
+			return;
 		case PROGRAM_RELOAD:
-			if (!reload(service))
-				return false;
+			if (program_reload(&program))
+				service_reload(service, program.config);
 			break;
 		case PROGRAM_DUMP:
 			service_log_counters(service);
@@ -66,19 +52,19 @@ static bool serve(void)
 {
 	struct text error = TEXT_EMPTY;
 	struct service *service = NULL;
-	bool ended = false;
-	if (service_open(program.config, &service, &error) != 0) {
+	bool opened = service_open(program.config, &service, &error) == 0;
+	if (!opened) {
 		log_error("%s", text_or(&error, "out of memory"));
 	} else {
 		/* analyzer: program_open() has read it */
 		log_info("started; every %lld ms to %s", (long long)program.config->collector.interval_ms,
 		         program.config->collector.url);
-		ended = run(service);
+		run(service);
 		service_flush(service);
 	}
 	service_close(service);
 	text_free(&error);
-	return ended;
+	return opened;
 }
 
 int main(int argc, char *argv[])

@@ -118,14 +118,18 @@ static void open_exits(struct service *service)
 		         strerror(-result));
 }
 
-static int open_tick(struct service *service, struct text *ret_error)
+/* In the place of the one there is; it is as it was on failure. */
+static int open_tick(struct service *service)
 {
 	struct moment now = sender_judge(service->sender, clock_moment());
-	service->missed_before += service->tick.missed;
-	int result = tick_open(&service->tick, service->config->collector.interval_ms, 0, FIRST_TICK_MS, now);
+	struct tick opened;
+	int result = tick_open(&opened, service->config->collector.interval_ms, 0, FIRST_TICK_MS, now);
 	if (result)
-		text_printf(ret_error, "opening the timer: %s", strerror(-result));
-	return result;
+		return result;
+	service->missed_before += service->tick.missed;
+	tick_close(&service->tick);
+	service->tick = opened;
+	return 0;
 }
 
 static int identify(struct service *service)
@@ -166,7 +170,10 @@ static int open_members(struct service *service, struct text *ret_error)
 		            strerror(-result));
 		return result;
 	}
-	return open_tick(service, ret_error);
+	result = open_tick(service);
+	if (result)
+		text_printf(ret_error, "opening the timer: %s", strerror(-result));
+	return result;
 }
 
 int service_open(const struct config *config, struct service **ret_service, struct text *ret_error)
@@ -204,7 +211,7 @@ void service_close(struct service *service)
 	free(service);
 }
 
-int service_reload(struct service *service, const struct config *config, struct text *ret_error)
+void service_reload(struct service *service, const struct config *config)
 {
 	service->config = config;
 	sampler_set_kernel_threads(service->sampler, config->collector.kernel_threads);
@@ -215,10 +222,9 @@ int service_reload(struct service *service, const struct config *config, struct 
 	result = sender_configure(service->sender, config);
 	if (result)
 		log_error("preparing the connection to %s: %s; the old one stays", config->collector.url, strerror(-result));
-	if (service->tick.interval_ms == config->collector.interval_ms)
-		return 0;
-	tick_close(&service->tick);
-	return open_tick(service, ret_error);
+	result = service->tick.interval_ms == config->collector.interval_ms ? 0 : open_tick(service);
+	if (result)
+		log_error("opening the timer: %s; the old one goes on", strerror(-result));
 }
 
 int service_timer_fd(const struct service *service)

@@ -28,11 +28,9 @@ int service_open(const struct config *config, struct service **ret_service, stru
 	__attribute__((warn_unused_result));
 void service_close(struct service *service);
 
-/* Takes another configuration; what waits for the server goes on waiting. A connection that cannot
- * be prepared is logged, and the old one stays. A negative errno with a sentence: there is no timer
- * any more, and the service is to be ended. */
-int service_reload(struct service *service, const struct config *config, struct text *ret_error)
-	__attribute__((warn_unused_result));
+/* Takes another configuration; what waits for the server goes on waiting. What cannot be had of it
+ * is logged, and stays as it was. */
+void service_reload(struct service *service, const struct config *config);
 
 /* Readable when it is time for service_take_tick(); another one after a reload. */
 int service_timer_fd(const struct service *service);

@@ -3,6 +3,7 @@
 #include "tests/unit/support/failing_malloc.h"
 
 #include <poll.h>
+#include <sys/resource.h>
 
 #include "collector/service.h"
 #include "tests/unit/collector/fake_server.h"
@@ -74,7 +75,6 @@ static const char *send_tick(void)
 static void test_service_tick_is_measured_filtered_and_sent(void **state)
 {
 	(void)state;
-	struct text error = TEXT_EMPTY;
 	open_service("collector.interval=1s");
 	take_tick();
 	assert_int_equal(service_wait_ms(service), 0); /* the server is on this machine */
@@ -83,19 +83,34 @@ static void test_service_tick_is_measured_filtered_and_sent(void **state)
 	assert_int_equal(first_time_ms(body) % 1000, 0);
 
 	second = load("collector.interval=1s", "collector.exclude=*");
-	assert_int_equal(service_reload(service, second, &error), 0);
+	service_reload(service, second);
 	assert_non_null(strstr(send_tick(), "\"data\":[],"));
 }
 
 static void test_service_reload_another_interval_is_another_timer(void **state)
 {
 	(void)state;
-	struct text error = TEXT_EMPTY;
 	open_service("collector.interval=1h");
 	second = load("collector.interval=1s", "collector.exclude=nothing");
-	assert_int_equal(service_reload(service, second, &error), 0);
+	service_reload(service, second);
 	take_tick();
-	assert_null(error.data);
+}
+
+static void test_service_reload_without_descriptors_keeps_the_timer(void **state)
+{
+	(void)state;
+	open_service("collector.interval=1s");
+	second = load("collector.interval=1h", "collector.exclude=nothing");
+	struct rlimit limit, none;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = limit.rlim_max };
+	captured_stderr_begin();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	service_reload(service, second);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	captured_stderr_end();
+	assert_non_null(strstr(captured_stderr_text(), " error: opening the timer: Too many open files; the old one goes on\n"));
+	take_tick();
 }
 
 static void test_service_flush_says_what_is_lost(void **state)
@@ -174,6 +189,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_service_tick_is_measured_filtered_and_sent),
 		TEST(test_service_reload_another_interval_is_another_timer),
+		TEST(test_service_reload_without_descriptors_keeps_the_timer),
 		TEST(test_service_flush_says_what_is_lost),
 		TEST(test_service_send_stopped_gives_signs_of_life_until_it_is_started),
 		TEST(test_service_open_each_failing_allocation_is_said),
