@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/whole_file.h"
+#include "fcgi/sqlite/database.h"
 #include "fcgi/sqlite/schema.h"
 
 enum { PATIENCE_MS = 5000 }; /* another connection that opens holds a lock for a moment */
@@ -23,7 +24,9 @@ static int fail(struct text *error, const char *what, const char *path, const ch
 static int fail_sqlite(struct text *error, const char *what, const char *path, sqlite3 *connection)
 {
 	int code = sqlite3_errcode(connection) & 0xff;
-	return fail(error, what, path, sqlite3_errmsg(connection),
+	char reason[DATABASE_REASON_SIZE];
+	database_reason(connection, reason);
+	return fail(error, what, path, reason,
 	            code == SQLITE_FULL ? -ENOSPC : code == SQLITE_NOMEM ? -ENOMEM : -EIO);
 }
 

@@ -85,31 +85,41 @@ static enum database_use use_of(const struct database *database, const struct sq
 	return connection == database->appending ? DATABASE_APPENDING : DATABASE_READING;
 }
 
+void database_reason(struct sqlite3 *connection, char ret_words[static DATABASE_REASON_SIZE])
+{
+	int code = sqlite3_errcode(connection) & 0xff; /* of others, the system's is an older one */
+	int number = code == SQLITE_CANTOPEN || code == SQLITE_IOERR ? sqlite3_system_errno(connection) : 0;
+	snprintf(ret_words, DATABASE_REASON_SIZE, "%s%s%s", sqlite3_errmsg(connection), number ? ": " : "", number ? strerror(number) : "");
+}
+
 int database_result(struct database *database, int code, struct sqlite3 *connection, const char *operation)
 {
 	if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW)
 		return 0;
 	enum database_use use = use_of(database, connection);
+	int number = errno; /* of the file, for now */
+	char reason[DATABASE_REASON_SIZE];
+	database_reason(connection, reason);
 	switch (code & 0xff) {
 	case SQLITE_NOMEM:
 		database_fail(database, use, "%s: out of memory", operation);
 		return -ENOMEM;
 	case SQLITE_FULL:
-		database_fail(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
+		database_fail(database, use, "%s: %s", operation, reason);
 		return -ENOSPC;
 	case SQLITE_CORRUPT:
 		/* So it also calls a file that could not be read just now (os_unix.c, SQLITE_IOERR_CORRUPTFS), which is not to be
 		 * moved away for that. */
-		if (errno == EIO || errno == ENXIO) {
-			database_fail(database, use, "%s: its disk cannot be read: %s", operation, strerror(errno));
+		if (number == EIO || number == ENXIO) {
+			database_fail(database, use, "%s: its disk cannot be read: %s", operation, strerror(number));
 			return -EIO;
 		}
-		return database_damaged(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
+		return database_damaged(database, use, "%s: %s", operation, reason);
 	case SQLITE_NOTADB:
-		return database_damaged(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
+		return database_damaged(database, use, "%s: %s", operation, reason);
 	default:
 		if (database_is_in_place(database, use))
-			database_fail(database, use, "%s: %s", operation, sqlite3_errmsg(connection));
+			database_fail(database, use, "%s: %s", operation, reason);
 		return -EIO;
 	}
 }

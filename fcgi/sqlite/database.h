@@ -98,6 +98,11 @@ bool database_cut_log(struct sqlite3 *connection) __attribute__((warn_unused_res
 int database_find_newest(struct database *database, struct sqlite3_stmt *find, int64_t key, uint32_t *ret_offset_ms,
                          size_t *ret_entries) __attribute__((warn_unused_result));
 
+/* What SQLite says of a connection's last failure, and the system beside it where a file is why: "unable to open database
+ * file: Too many open files". */
+enum { DATABASE_REASON_SIZE = 512 };
+void database_reason(struct sqlite3 *connection, char ret_words[static DATABASE_REASON_SIZE]);
+
 /* The errno of a SQLite result: 0, -ENOMEM, -ENOSPC or -EIO. The log says what failed. */
 int database_result(struct database *database, int code, struct sqlite3 *connection, const char *operation)
 	__attribute__((warn_unused_result));
