@@ -123,6 +123,5 @@ int main(int argc, char *argv[])
 	int exit_status;
 	if (program_start(&program, argc, argv, &exit_status))
 		exit_status = serve() ? EXIT_SUCCESS : EXIT_FAILURE;
-	program_end(&program);
-	return exit_status;
+	return program_end(&program, exit_status);
 }

@@ -77,6 +77,5 @@ int main(int argc, char *argv[])
 		mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 		exit_status = serve() ? EXIT_SUCCESS : EXIT_FAILURE;
 	}
-	program_end(&program);
-	return exit_status;
+	return program_end(&program, exit_status);
 }

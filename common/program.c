@@ -210,9 +210,8 @@ bool program_start(struct program *program, int argc, char *argv[], int *ret_exi
 			config_print(config, &text);
 		else
 			text_printf(&text, "%s: the configuration is right\n", program->name);
-		fputs(text.data, stdout);
+		*ret_exit_status = program_print(&text);
 		text_free(&text);
-		*ret_exit_status = EXIT_SUCCESS;
 		return false;
 	}
 	return true;
@@ -284,7 +283,25 @@ enum program_event program_wait(struct program *program, int timer_fd)
 	return program_wait_for(program, timer_fd, -1);
 }
 
-void program_end(struct program *program)
+int program_print(const struct text *text)
+{
+	if (text_failed(text)) {
+		log_error("out of memory");
+		return EXIT_FAILURE;
+	}
+	fputs(text_or(text, ""), stdout);
+	return EXIT_SUCCESS;
+}
+
+int program_flush(int exit_status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return exit_status;
+	log_error("not all of it could be printed");
+	return EXIT_FAILURE;
+}
+
+int program_end(struct program *program, int exit_status)
 {
 	config_free(program->config);
 	program->config = NULL;
@@ -293,4 +310,5 @@ void program_end(struct program *program)
 	if (program->signal_fd >= 0)
 		close(program->signal_fd);
 	program->signal_fd = -1;
+	return program_flush(exit_status);
 }

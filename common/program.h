@@ -66,7 +66,14 @@ enum program_event program_wait(struct program *program, int timer_fd);
 /* The same for at most `wait_ms` (negative: for ever), then PROGRAM_TIMEOUT. */
 enum program_event program_wait_for(struct program *program, int timer_fd, int64_t wait_ms);
 
-/* Frees the configuration and closes the descriptor. */
-void program_end(struct program *program);
+/* Prints a text. EXIT_SUCCESS; EXIT_FAILURE, and it is logged, when there was no memory for all of it. That what is printed
+ * arrives is for program_flush(). */
+int program_print(const struct text *text) __attribute__((warn_unused_result));
+
+/* Of what a program has printed. `exit_status`; or EXIT_FAILURE, and it is logged, when it cannot be written. */
+int program_flush(int exit_status) __attribute__((warn_unused_result));
+
+/* Frees the configuration and closes the descriptor; then program_flush(). */
+int program_end(struct program *program, int exit_status) __attribute__((warn_unused_result));
 
 #endif

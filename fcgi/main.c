@@ -69,9 +69,9 @@ static int print_routes(void)
 {
 	struct text table = TEXT_EMPTY;
 	routes_append_table(&table);
-	bool printed = !text_failed(&table) && fputs(table.data, stdout) >= 0;
+	int exit_status = program_print(&table);
 	text_free(&table);
-	return printed ? EXIT_SUCCESS : EXIT_FAILURE;
+	return exit_status;
 }
 
 static const struct pool_handler handler = { .admit = routes_admit, .handle = routes_handle, .late = routes_late, .sent = routes_sent };
@@ -141,6 +141,5 @@ int main(int argc, char *argv[])
 out:
 	pool_stop(pool);
 	service_close(service);
-	program_end(&program);
-	return exit_status;
+	return program_end(&program, exit_status);
 }

@@ -104,6 +104,5 @@ int backtest_main(int argc, char *argv[])
 	int exit_status;
 	if (program_start(&program, argc, argv, &exit_status))
 		exit_status = backtest() ? EXIT_SUCCESS : EXIT_FAILURE;
-	program_end(&program);
-	return exit_status;
+	return program_end(&program, exit_status);
 }

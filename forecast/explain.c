@@ -93,6 +93,5 @@ int explain_main(int argc, char *argv[])
 			exit_status = explain(&subject);
 		}
 	}
-	program_end(&program);
-	return exit_status;
+	return program_end(&program, exit_status);
 }

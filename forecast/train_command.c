@@ -188,6 +188,5 @@ int train_main(int argc, char *argv[])
 		else
 			log_error("--output is needed where [forecast] model is empty");
 	}
-	program_end(&program);
-	return exit_status;
+	return program_end(&program, exit_status);
 }

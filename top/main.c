@@ -109,8 +109,8 @@ static int print(struct fleet *fleet, const struct session *session)
 		view_append_all(rows, count, &text);
 		result = text_failed(&text) ? -ENOMEM : 0;
 	}
-	if (result == 0 && (fputs(text.data, stdout) == EOF || fflush(stdout) == EOF))
-		result = -errno;
+	if (result == 0)
+		fputs(text.data, stdout);
 	text_free(&text);
 	return result;
 }
@@ -126,7 +126,7 @@ static bool print_once(struct client *client, const struct session *session)
 	} else {
 		result = print(fleet, session);
 		if (result)
-			log_error("writing what was asked for: %s", strerror(-result));
+			log_error("%s", strerror(-result));
 	}
 	fleet_close(fleet);
 	text_free(&error);
@@ -169,8 +169,7 @@ static int top_main(int argc, char *argv[])
 	setlocale(LC_CTYPE, "");
 	if (program_start(&program, argc, argv, &exit_status))
 		exit_status = run() ? EXIT_SUCCESS : EXIT_FAILURE;
-	program_end(&program);
-	return exit_status;
+	return program_end(&program, exit_status);
 }
 
 int main(int argc, char *argv[])
@@ -179,9 +178,9 @@ int main(int argc, char *argv[])
 		return top_main(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
 		puts("vigie " VIGIE_VERSION);
-		return EXIT_SUCCESS;
+		return program_flush(EXIT_SUCCESS);
 	}
 	bool asked = argc > 1 && strcmp(argv[1], "--help") == 0;
 	fputs("vigie top: the processes of all hosts by what they use; vigie top --help says more\n", asked ? stdout : stderr);
-	return asked ? EXIT_SUCCESS : EXIT_FAILURE;
+	return program_flush(asked ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -91,8 +91,8 @@ static void child_start(struct child *child, const char *const *arguments, run_f
 		int status;
 		if (program_start(&program, argc, argv, &status))
 			status = run ? run(&program) : RAN;
-		program_end(&program);
-		program_end(&program); /* twice is harmless */
+		status = program_end(&program, status);
+		status = program_end(&program, status); /* twice is harmless */
 		for (int i = 0; i < argc; i++)
 			free(argv[i]);
 		exit(status); /* not _exit(): LeakSanitizer looks then */
