@@ -170,12 +170,20 @@ static void *keep(void *user)
 	return NULL;
 }
 
-struct keeper *keeper_open(const struct store_ops *ops, struct store *store, struct writer *writer,
-                           const struct keeper_table tables[], size_t count)
+static void destroy(struct keeper *keeper)
+{
+	pthread_cond_destroy(&keeper->wake);
+	pthread_mutex_destroy(&keeper->lock);
+	pthread_mutex_destroy(&keeper->writing);
+	free(keeper);
+}
+
+int keeper_open(const struct store_ops *ops, struct store *store, struct writer *writer, const struct keeper_table tables[],
+                size_t count, struct keeper **ret_keeper)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper) + count * sizeof(tables[0]));
 	if (!keeper)
-		return NULL;
+		return -ENOMEM;
 	keeper->ops = ops;
 	keeper->store = store;
 	keeper->writer = writer;
@@ -188,10 +196,12 @@ struct keeper *keeper_open(const struct store_ops *ops, struct store *store, str
 	pthread_mutex_init(&keeper->lock, NULL);
 	pthread_cond_init(&keeper->wake, &attributes);
 	pthread_condattr_destroy(&attributes);
-	if (pthread_create(&keeper->thread, NULL, keep, keeper) == 0)
-		return keeper;
-	free(keeper);
-	return NULL;
+	int result = -pthread_create(&keeper->thread, NULL, keep, keeper);
+	if (result)
+		destroy(keeper);
+	else
+		*ret_keeper = keeper;
+	return result;
 }
 
 void keeper_close(struct keeper *keeper)
@@ -203,10 +213,7 @@ void keeper_close(struct keeper *keeper)
 	pthread_cond_signal(&keeper->wake);
 	pthread_mutex_unlock(&keeper->lock);
 	pthread_join(keeper->thread, NULL);
-	pthread_cond_destroy(&keeper->wake);
-	pthread_mutex_destroy(&keeper->lock);
-	pthread_mutex_destroy(&keeper->writing);
-	free(keeper);
+	destroy(keeper);
 }
 
 bool keeper_knows(const struct keeper *keeper)

@@ -42,10 +42,10 @@ struct keeper_table {
 
 struct keeper;
 
-/* Borrows all of it but the tables[count], of which it has a copy, until keeper_close(), and starts the thread. NULL: out of
- * memory or threads. */
-struct keeper *keeper_open(const struct store_ops *ops, struct store *store, struct writer *writer,
-                           const struct keeper_table tables[], size_t count);
+/* Borrows all of it but the tables[count], of which it has a copy, until keeper_close(), and starts the thread. 0; -ENOMEM;
+ * or -EAGAIN: no thread can be had. */
+int keeper_open(const struct store_ops *ops, struct store *store, struct writer *writer, const struct keeper_table tables[],
+                size_t count, struct keeper **ret_keeper) __attribute__((warn_unused_result));
 
 /* No other call may be under way. Accepts NULL. */
 void keeper_close(struct keeper *keeper);

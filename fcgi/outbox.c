@@ -271,24 +271,33 @@ static void *run(void *user)
 	}
 }
 
-struct outbox *outbox_open(void)
+static void destroy(struct outbox *outbox)
+{
+	if (outbox->wake >= 0)
+		close(outbox->wake);
+	pthread_cond_destroy(&outbox->left);
+	pthread_mutex_destroy(&outbox->lock);
+	free(outbox);
+}
+
+int outbox_open(struct outbox **ret_outbox)
 {
 	struct outbox *outbox = calloc(1, sizeof(*outbox));
 	if (!outbox)
-		return NULL;
-	outbox->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		return -ENOMEM;
 	pthread_condattr_t attributes;
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_mutex_init(&outbox->lock, NULL);
 	pthread_cond_init(&outbox->left, &attributes);
 	pthread_condattr_destroy(&attributes);
-	if (outbox->wake >= 0 && pthread_create(&outbox->thread, NULL, run, outbox) == 0)
-		return outbox;
-	if (outbox->wake >= 0)
-		close(outbox->wake);
-	free(outbox);
-	return NULL;
+	outbox->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int result = outbox->wake < 0 ? -errno : -pthread_create(&outbox->thread, NULL, run, outbox);
+	if (result)
+		destroy(outbox);
+	else
+		*ret_outbox = outbox;
+	return result;
 }
 
 void outbox_close(struct outbox *outbox)
@@ -301,8 +310,5 @@ void outbox_close(struct outbox *outbox)
 	wake(outbox);
 	pthread_join(outbox->thread, NULL);
 	free_items(outbox->items);
-	close(outbox->wake);
-	pthread_cond_destroy(&outbox->left);
-	pthread_mutex_destroy(&outbox->lock);
-	free(outbox);
+	destroy(outbox);
 }

@@ -24,8 +24,8 @@ enum {
 struct outbox;
 struct outbox_item; /* the place of one answer */
 
-/* Starts its thread. NULL: out of memory, or of threads or descriptors. */
-struct outbox *outbox_open(void) __attribute__((warn_unused_result));
+/* Starts its thread. 0; -ENOMEM; -EMFILE or -ENFILE: no descriptor can be had; or -EAGAIN: no thread. */
+int outbox_open(struct outbox **ret_outbox) __attribute__((warn_unused_result));
 
 /* Sends what is on its way for up to two seconds more, and cuts the rest off. Nobody may put
  * anything in any more. Accepts NULL. */

@@ -221,10 +221,8 @@ int pool_start(unsigned threads, size_t max_body, const struct pool_handler *han
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->left, NULL);
 	int result = arrivals_open(&pool->arrivals);
-	if (result == 0) {
-		pool->outbox = outbox_open();
-		result = pool->outbox ? 0 : -ENOMEM;
-	}
+	if (result == 0)
+		result = outbox_open(&pool->outbox);
 	for (; result == 0 && pool->count < threads; pool->count += result == 0)
 		result = -pthread_create(&pool->threads[pool->count], NULL, run, pool);
 	if (result)

@@ -105,14 +105,11 @@ int service_open(const struct config *config, unsigned threads, struct service *
 	int result = made ? open_tokens(config, &service->tokens) : -ENOMEM;
 	if (result == 0)
 		result = ops->open(config, &service->store);
-	if (result == 0) {
-		service->writer = writer_open(ops, service->store, (size_t)config->server.store_queue);
-		result = service->writer ? 0 : -ENOMEM;
-	}
+	if (result == 0)
+		result = writer_open(ops, service->store, (size_t)config->server.store_queue, &service->writer);
 	if (result == 0) {
 		const struct keeper_table tables[] = { wishes_table(service->wishes), silences_table(service->silences) };
-		service->keeper = keeper_open(ops, service->store, service->writer, tables, sizeof(tables) / sizeof(tables[0]));
-		result = service->keeper ? 0 : -ENOMEM;
+		result = keeper_open(ops, service->store, service->writer, tables, sizeof(tables) / sizeof(tables[0]), &service->keeper);
 	}
 	if (result) {
 		service_close(service);

@@ -209,13 +209,13 @@ static void *run(void *user)
 	return NULL;
 }
 
-struct writer *writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes)
+int writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes, struct writer **ret_writer)
 {
 	unsigned threads = ops->appends + 1;
 	pthread_condattr_t attributes;
 	struct writer *writer = calloc(1, sizeof(*writer) + threads * sizeof(writer->threads[0]));
 	if (!writer)
-		return NULL;
+		return -ENOMEM;
 	writer->ops = ops;
 	writer->store = store;
 	writer->max_bytes = max_bytes;
@@ -227,13 +227,14 @@ struct writer *writer_open(const struct store_ops *ops, struct store *store, siz
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&writer->due, &attributes);
 	pthread_condattr_destroy(&attributes);
-	for (; writer->count < threads; writer->count++) {
-		if (pthread_create(&writer->threads[writer->count], NULL, run, writer) != 0) {
-			writer_close(writer);
-			return NULL;
-		}
-	}
-	return writer;
+	int result = 0;
+	for (; result == 0 && writer->count < threads; writer->count += result == 0)
+		result = -pthread_create(&writer->threads[writer->count], NULL, run, writer);
+	if (result)
+		writer_close(writer);
+	else
+		*ret_writer = writer;
+	return result;
 }
 
 void writer_close(struct writer *writer)

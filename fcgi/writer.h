@@ -34,8 +34,9 @@ struct writing {
 };
 
 /* Borrows the store until writer_close(), and starts the threads. Batches that wait hold `max_bytes` at most,
- * but for one. NULL: out of memory or threads. */
-struct writer *writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes);
+ * but for one. 0; -ENOMEM; or -EAGAIN: no thread can be had. */
+int writer_open(const struct store_ops *ops, struct store *store, size_t max_bytes, struct writer **ret_writer)
+	__attribute__((warn_unused_result));
 
 /* Writes what still waits; nobody may send any more. Accepts NULL. */
 void writer_close(struct writer *writer);

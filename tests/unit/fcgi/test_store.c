@@ -736,14 +736,13 @@ struct keeping {
 
 static struct keeping keep(struct fixture *f)
 {
-	struct keeping kept = { .silences = silences_open(), .wishes = wishes_open(), .writer = writer_open(f->ops, f->store, 1 << 20) };
+	struct keeping kept = { .silences = silences_open(), .wishes = wishes_open() };
+	assert_int_equal(writer_open(f->ops, f->store, 1 << 20, &kept.writer), 0);
 	assert_non_null(kept.wishes);
 	assert_non_null(kept.silences);
-	assert_non_null(kept.writer);
 	settle(f);
 	const struct keeper_table tables[] = { wishes_table(kept.wishes), silences_table(kept.silences) };
-	kept.keeper = keeper_open(f->ops, f->store, kept.writer, tables, 2);
-	assert_non_null(kept.keeper);
+	assert_int_equal(keeper_open(f->ops, f->store, kept.writer, tables, 2, &kept.keeper), 0);
 	WAIT_FOR(keeper_knows(kept.keeper), 60000);
 	return kept;
 }

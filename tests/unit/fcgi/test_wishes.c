@@ -179,13 +179,14 @@ static void test_keeper_reads_until_the_store_answers_and_writes_again(void **st
 		.health = health,
 	};
 	struct wishes *wishes = wishes_open();
-	struct writer *writer = writer_open(&ops, &store, 1 << 20);
+	struct writer *writer;
+	assert_int_equal(writer_open(&ops, &store, 1 << 20, &writer), 0);
 	atomic_store(&store.ill, 1);
 	atomic_store(&store.failures, 1);
 	int64_t begun_ms = clock_wall_ms();
 	const struct keeper_table table = wishes_table(wishes);
-	struct keeper *keeper = keeper_open(&ops, &store, writer, &table, 1);
-	assert_non_null(keeper);
+	struct keeper *keeper;
+	assert_int_equal(keeper_open(&ops, &store, writer, &table, 1, &keeper), 0);
 	assert_false(keeper_knows(keeper));
 	wait_for_writes(3);
 	assert_true(keeper_knows(keeper));

@@ -119,8 +119,8 @@ static void run(struct store *store, struct client clients[], unsigned count, un
 {
 	pthread_t threads[THREADS * 4];
 	pthread_barrier_t start;
-	struct writer *writer = writer_open(store->limit > 1 ? &broad_fake : &fake, store, SIZE_MAX);
-	assert_non_null(writer);
+	struct writer *writer;
+	assert_int_equal(writer_open(store->limit > 1 ? &broad_fake : &fake, store, SIZE_MAX, &writer), 0);
 	pthread_barrier_init(&start, NULL, count);
 	for (unsigned i = 0; i < count; i++) {
 		clients[i] = (struct client){ .writer = writer, .start = &start, .number = i, .batches = batches,
@@ -292,8 +292,7 @@ static void queue_open_on(struct queue *queue, const struct store_ops *ops, size
 	*queue = (struct queue){ .store = make_store(0) };
 	queue->store.held = true;
 	queue->store.limit = ops->appends;
-	queue->writer = writer_open(ops, &queue->store, max_bytes);
-	assert_non_null(queue->writer);
+	assert_int_equal(writer_open(ops, &queue->store, max_bytes, &queue->writer), 0);
 }
 
 static void queue_open(struct queue *queue, size_t max_bytes)
@@ -507,8 +506,8 @@ static void test_writer_append_writes_are_spread_over_the_time_of_one(void **sta
 	pthread_t threads[THREADS];
 	store.limit = APPENDS;
 	store.group = THREADS;
-	struct writer *writer = writer_open(&slow_broad_fake, &store, SIZE_MAX);
-	assert_non_null(writer);
+	struct writer *writer;
+	assert_int_equal(writer_open(&slow_broad_fake, &store, SIZE_MAX, &writer), 0);
 	clients[0] = (struct client){ .writer = writer, .batches = 1 };
 	send(&clients[0]); /* how long one takes is known then */
 	for (unsigned i = 0; i < THREADS; i++) {
@@ -560,8 +559,8 @@ static void test_writer_append_store_whose_writes_time_out_is_given_nothing_more
 	struct client clients[SENT];
 	pthread_t threads[SENT];
 	unsigned given_back = 0;
-	struct writer *writer = writer_open(&slow_fake, &store, SIZE_MAX);
-	assert_non_null(writer);
+	struct writer *writer;
+	assert_int_equal(writer_open(&slow_fake, &store, SIZE_MAX, &writer), 0);
 	for (unsigned i = 0; i < SENT; i++) {
 		clients[i] = (struct client){ .writer = writer, .number = i, .batches = 1, .wish = WISH_BROKEN };
 		pthread_create(&threads[i], NULL, send, &clients[i]);
@@ -607,8 +606,7 @@ static void burst_open(struct burst *burst, const struct store_ops *ops, long pa
 	burst->store.limit = ops->appends;
 	burst->store.group = ops->slow ? SLOW_GROUP_MAX : GROUP_MAX;
 	sem_init(&burst->told, 0, 0);
-	burst->writer = writer_open(ops, &burst->store, SIZE_MAX);
-	assert_non_null(burst->writer);
+	assert_int_equal(writer_open(ops, &burst->store, SIZE_MAX, &burst->writer), 0);
 }
 
 /* Of so many samples, of which the store looks at the first alone. What is the writer's own may be anything before. */
@@ -694,9 +692,10 @@ static void test_writer_open_without_memory_or_threads_is_none(void **state)
 		skip();
 	struct store store = make_store(0);
 	failing_start(1);
-	struct writer *writer = writer_open(&fake, &store, SIZE_MAX);
+	struct writer *writer = NULL;
+	int result = writer_open(&fake, &store, SIZE_MAX, &writer);
 	assert_true(failing_stop());
-	assert_null(writer);
+	assert_int_equal(result, -ENOMEM);
 
 	/* No thread has room for a stack of 64 TiB. */
 	pthread_attr_t usual, huge;
@@ -704,8 +703,9 @@ static void test_writer_open_without_memory_or_threads_is_none(void **state)
 	assert_int_equal(pthread_getattr_default_np(&huge), 0);
 	assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 46), 0);
 	assert_int_equal(pthread_setattr_default_np(&huge), 0);
-	writer = writer_open(&fake, &store, SIZE_MAX);
+	result = writer_open(&fake, &store, SIZE_MAX, &writer);
 	assert_int_equal(pthread_setattr_default_np(&usual), 0);
+	assert_int_equal(result, -EAGAIN);
 	assert_null(writer);
 	pthread_attr_destroy(&usual);
 	pthread_attr_destroy(&huge);
