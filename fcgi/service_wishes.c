@@ -1,6 +1,7 @@
 /* GET services and POST services/<service>/<start|stop>. */
 #include "fcgi/service_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,10 +88,8 @@ void service_command(struct service *service, const struct parameters *parameter
                      struct response *response)
 {
 	struct wish wish;
-	if (!read_command(request->route_rest, &wish)) {
-		response_error(response, 404, NULL, "there is no such address");
-		return;
-	}
+	bool is_command = read_command(request->route_rest, &wish);
+	assert(is_command); /* what is none has no route */
 	if (parameters->given & PARAMETER_IP) {
 		if (wish.service != WIRE_COLLECTOR) {
 			response_error(response, 400, "ip", "only collectors have a host of their own");
