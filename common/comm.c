@@ -82,12 +82,11 @@ int comm_warn(struct config *config, const char *source)
 		result = warn_globs(config, source, &config->collector.exclude, "exclude: ");
 	const struct config_list *rules = &config->alert.rule;
 	for (size_t i = 0; i < rules->count && !result; i++) {
-		char *glob;
+		char *glob = NULL;
 		result = rules_read_process(rules->values[i], &glob);
-		if (!result && glob)
+		if (glob)
 			result = warn_glob(config, source, rules->lines[i], "rule: process=", glob);
-		if (!result)
-			free(glob);
+		free(glob);
 	}
 	return result;
 }

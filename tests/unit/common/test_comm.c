@@ -1,5 +1,7 @@
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,6 +79,31 @@ static void test_comm_warn_where_names_may_be_longer_says_nothing(void **state)
 	}
 }
 
+static void test_comm_warn_any_allocation_fails_is_out_of_memory(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	char include[] = "collector.include=victoria-metrics-1", exclude[] = "collector.exclude=victoria-metrics-2",
+	     other[] = "collector.exclude=victoria-metrics-3", rule[] = "alert.rule=process=victoria-metrics-4 threshold=90";
+	char *const settings[] = { include, exclude, other, rule };
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		struct config *config = NULL;
+		struct text error = TEXT_EMPTY;
+		long before = failing_unfreed();
+		assert_int_equal(config_load(NULL, settings, 4, &config, &error), 0);
+		failing_start(n);
+		int result = comm_warn(config, NULL);
+		failed = failing_stop();
+		assert_int_equal(result, failed ? -ENOMEM : 0);
+		if (!failed)
+			assert_int_equal(config->warnings.count, 4);
+		config_free(config);
+		assert_int_equal(failing_unfreed(), before);
+	}
+}
+
 static void test_comm_cut_is_what_the_kernel_keeps(void **state)
 {
 	(void)state;
@@ -101,6 +128,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_comm_warn_of_each_glob_says_what_would_match),
 		cmocka_unit_test(test_comm_warn_where_names_may_be_longer_says_nothing),
+		cmocka_unit_test(test_comm_warn_any_allocation_fails_is_out_of_memory),
 		cmocka_unit_test(test_comm_cut_is_what_the_kernel_keeps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
