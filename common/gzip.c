@@ -1,6 +1,7 @@
 #define ZLIB_CONST
 #include "common/gzip.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <zlib.h>
@@ -26,5 +27,6 @@ int gzip_append(struct text *text, const char *bytes, size_t length)
 		text_append(text, piece, PIECE - stream.avail_out);
 	}
 	deflateEnd(&stream);
-	return status != Z_STREAM_END || text_failed(text) ? -ENOMEM : 0;
+	assert(status == Z_STREAM_END);
+	return text_failed(text) ? -ENOMEM : 0;
 }

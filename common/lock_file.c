@@ -40,9 +40,11 @@ int lock_file_take(int folder_fd, const char *path, int *ret_fd, char ret_holder
 		*ret_fd = fd;
 		return 0;
 	}
-	int result = errno == EWOULDBLOCK ? -EBUSY : -errno;
-	if (result == -EBUSY)
+	int result = -errno;
+	if (result == -EWOULDBLOCK) {
+		result = -EBUSY;
 		read_holder(fd, ret_holder);
+	}
 	close(fd);
 	return result;
 }

@@ -1,6 +1,8 @@
 #define ZLIB_CONST
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,12 +74,32 @@ static void test_gzip_append_samples_become_a_tenth(void **state)
 	text_free(&text);
 }
 
+static void test_gzip_append_any_allocation_fails_is_out_of_memory(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		struct text text = TEXT_EMPTY;
+		long before = failing_unfreed();
+		failing_start(n);
+		int result = gzip_append(&text, "some bytes", 10);
+		failed = failing_stop();
+		assert_int_equal(result, failed ? -ENOMEM : 0);
+		text_free(&text);
+		assert_int_equal(failing_unfreed(), before);
+		assert_true(failed || n > 2);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gzip_append_any_length_inflates_to_the_same),
 		cmocka_unit_test(test_gzip_append_goes_behind_what_is_there),
 		cmocka_unit_test(test_gzip_append_samples_become_a_tenth),
+		cmocka_unit_test(test_gzip_append_any_allocation_fails_is_out_of_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,6 +78,22 @@ static void test_lock_file_take_held_says_by_whom(void **state)
 	temporary_file_write(lock_path, "nonsense");
 	assert_int_equal(lock_file_take(AT_FDCWD, lock_path, &other, holder), -EBUSY);
 	assert_string_equal(holder, "another process");
+	temporary_file_write(lock_path, "");
+	assert_int_equal(lock_file_take(AT_FDCWD, lock_path, &other, holder), -EBUSY);
+	assert_string_equal(holder, "another process");
+	close(fd);
+}
+
+/* As on a disk that is full: a FIFO holds no number. */
+static void test_lock_file_take_where_nothing_can_be_written_is_taken_all_the_same(void **state)
+{
+	(void)state;
+	char holder[LOCK_FILE_HOLDER_SIZE] = "";
+	int fd, other;
+	assert_int_equal(mkfifo(lock_path, 0600), 0);
+	assert_int_equal(lock_file_take(AT_FDCWD, lock_path, &fd, holder), 0);
+	assert_int_equal(lock_file_take(AT_FDCWD, lock_path, &other, holder), -EBUSY);
+	assert_string_equal(holder, "another process");
 	close(fd);
 }
 
@@ -130,12 +147,23 @@ static void test_lock_file_wait_without_a_place_says_why(void **state)
 	assert_int_equal(lock_file_wait("/nonexistent/x", "store", 1000, &fd, &error), -ENOENT);
 	assert_string_equal(error.data, "store /nonexistent/x: cannot lock /nonexistent/x.lock: No such file or directory");
 	text_free(&error);
+	/* The lock of a folder would be a file in it. */
+	static const char *const folders[] = { "", "/tmp/" };
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		char expected[128];
+		snprintf(expected, sizeof(expected), "store %s: cannot lock %s.lock: Is a directory", folders[i], folders[i]);
+		assert_int_equal(lock_file_wait(folders[i], "store", 1000, &fd, &error), -EISDIR);
+		assert_string_equal(error.data, expected);
+		text_free(&error);
+	}
+	assert_int_equal(access("/tmp/.lock", F_OK), -1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lock_file_take_held_says_by_whom, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_lock_file_take_where_nothing_can_be_written_is_taken_all_the_same, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lock_file_take_is_relative_to_the_folder_and_follows_no_link, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lock_file_wait_takes_over_and_says_whom_it_waits_for, set_up, tear_down),
 		cmocka_unit_test(test_lock_file_wait_without_a_place_says_why),

@@ -56,14 +56,40 @@ static void test_log_before_init_is_info_and_has_a_name(void **state)
 static void test_log_init_journal_of_another_stream_is_not_ours(void **state)
 {
 	(void)state;
-	setenv("JOURNAL_STREAM", "8:123", 1);
+	struct stat stream;
+	captured_stderr_begin();
+	assert_int_equal(fstat(STDERR_FILENO, &stream), 0);
+	const unsigned long long device = stream.st_dev, inode = stream.st_ino;
+	char texts[][64] = { "8:123", "", "journal", "", "", "" };
+	snprintf(texts[3], sizeof(texts[3]), "%llu", device);
+	snprintf(texts[4], sizeof(texts[4]), "%llu:%llu", device, inode + 1);
+	snprintf(texts[5], sizeof(texts[5]), "%llu:%llu", device + 1, inode);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		setenv("JOURNAL_STREAM", texts[i], 1);
+		log_init("vigie-test");
+		log_error("e");
+	}
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count(" vigie-test error: e\n"), sizeof(texts) / sizeof(texts[0]));
+	assert_int_equal(captured_stderr_count("<"), 0);
+	unsetenv("JOURNAL_STREAM");
 	log_init("vigie-test");
+}
+
+/* Nor is it where there is no standard error. */
+static void test_log_init_without_standard_error_is_no_journal(void **state)
+{
+	(void)state;
+	setenv("JOURNAL_STREAM", "0:0", 1);
+	int kept = dup(STDERR_FILENO);
+	close(STDERR_FILENO);
+	log_init("vigie-test");
+	assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+	close(kept);
 	captured_stderr_begin();
 	log_error("e");
 	captured_stderr_end();
-	const char *written = captured_stderr_text();
-	assert_non_null(strstr(written, " vigie-test error: e\n"));
-	assert_null(strchr(written, '<'));
+	assert_int_equal(captured_stderr_count(" vigie-test error: e\n"), 1);
 	unsetenv("JOURNAL_STREAM");
 	log_init("vigie-test");
 }
@@ -214,6 +240,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_log_before_init_is_info_and_has_a_name),
 		cmocka_unit_test(test_log_init_journal_of_another_stream_is_not_ours),
+		cmocka_unit_test(test_log_init_without_standard_error_is_no_journal),
 		cmocka_unit_test(test_log_set_level_filters_what_is_under_it),
 		cmocka_unit_test(test_log_without_journal_has_time_program_and_level),
 		cmocka_unit_test(test_log_error_long_line_ends_with_newline),

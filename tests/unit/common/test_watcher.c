@@ -1,10 +1,15 @@
 /* common/watcher.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include "common/watcher.h"
 
@@ -73,6 +78,79 @@ static void test_watcher_read_wrong_section_says_what_and_gives_nothing(void **s
 	}
 }
 
+/* A file system of this process alone that has room for its own folder and nothing else. */
+static void test_watcher_lock_state_without_room_goes_on_and_says_so(void **state)
+{
+	(void)state;
+	char path[TEMPORARY_FOLDER_SIZE + 8], expected[2 * TEMPORARY_FOLDER_SIZE + 128];
+	struct text error = TEXT_EMPTY;
+	int fd = 7;
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("vigie-test", folder, "tmpfs", 0, "nr_inodes=1") != 0) {
+		print_message("no file system may be mounted here\n");
+		skip();
+	}
+	snprintf(path, sizeof(path), "%s/state", folder);
+	captured_stderr_begin();
+	int result = watcher_lock_state(path, &fd, &error);
+	captured_stderr_end();
+	umount2(folder, MNT_DETACH);
+	assert_int_equal(result, 0);
+	assert_int_equal(fd, -1);
+	assert_null(error.data);
+	snprintf(expected, sizeof(expected), "error: the state in %s: cannot lock %s.lock: No space left on device; going on without\n",
+	         path, path);
+	assert_int_equal(captured_stderr_count(expected), 1);
+}
+
+static void test_watcher_lock_state_place_that_is_none_goes_on(void **state)
+{
+	(void)state;
+	struct text error = TEXT_EMPTY;
+	char within[TEMPORARY_FOLDER_SIZE + 16];
+	snprintf(within, sizeof(within), "%s/state", token_path);
+	const char *const paths[] = { "/nonexistent/state", within, "" };
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		int fd = 7;
+		assert_int_equal(watcher_lock_state(paths[i], &fd, &error), 0);
+		assert_int_equal(fd, -1);
+		assert_null(error.data);
+	}
+}
+
+/* A link is not followed. What there is no memory to say is that there is none. */
+static void test_watcher_lock_state_refused_says_why_as_far_as_memory_goes(void **state)
+{
+	(void)state;
+	char path[TEMPORARY_FOLDER_SIZE + 8], lock[TEMPORARY_FOLDER_SIZE + 16], expected[2][2 * TEMPORARY_FOLDER_SIZE + 128];
+	snprintf(path, sizeof(path), "%s/state", folder);
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	assert_int_equal(symlink("elsewhere", lock), 0);
+	for (int i = 0; i < 2; i++)
+		snprintf(expected[i], sizeof(expected[i]), "the state in %s: cannot lock %s: %s", path, lock, strerror(i ? ELOOP : ENOMEM));
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		struct text error = TEXT_EMPTY;
+		int fd = 7;
+		failing_start(FAILING_MALLOC ? n : 0);
+		int result = watcher_lock_state(path, &fd, &error);
+		failed = failing_stop();
+		assert_int_equal(fd, 7);
+		if (n == 1 && failed) {
+			assert_int_equal(result, -ENOMEM);
+			assert_string_equal(error.data, expected[0]);
+		} else if (n == 2 && failed) {
+			assert_int_equal(result, -ELOOP);
+			assert_string_equal(error.data, strerror(ENOMEM));
+		} else {
+			assert_int_equal(result, -ELOOP);
+			assert_true(text_failed(&error) || strcmp(error.data, expected[1]) == 0);
+		}
+		text_free(&error);
+	}
+	unlink(lock);
+}
+
 static int make_token(void **state)
 {
 	(void)state;
@@ -94,6 +172,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_watcher_read_right_section_gives_rules_and_token),
 		cmocka_unit_test(test_watcher_read_wrong_section_says_what_and_gives_nothing),
+		cmocka_unit_test(test_watcher_lock_state_place_that_is_none_goes_on),
+		cmocka_unit_test(test_watcher_lock_state_refused_says_why_as_far_as_memory_goes),
+		cmocka_unit_test(test_watcher_lock_state_without_room_goes_on_and_says_so),
 	};
 	return cmocka_run_group_tests(tests, make_token, remove_token);
 }

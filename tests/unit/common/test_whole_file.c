@@ -1,8 +1,10 @@
 /* common/whole_file.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +118,63 @@ static void test_whole_file_replace_unwritable_place_says_why(void **state)
 	text_free(&content);
 }
 
+/* A FIFO takes the bytes, and cannot be synced. */
+static void test_whole_file_replace_content_that_is_not_synced_leaves_the_old(void **state)
+{
+	(void)state;
+	replace_with("old", 0);
+	assert_int_equal(mkfifo(temporary, 0600), 0);
+	int reader = open(temporary, O_RDONLY | O_NONBLOCK);
+	assert_true(reader >= 0);
+	replace_with("new", -EINVAL);
+	close(reader);
+	assert_content(path, "old");
+	assert_int_equal(access(temporary, F_OK), -1);
+}
+
+static void test_whole_file_sync_folder_says_why_it_cannot(void **state)
+{
+	(void)state;
+	assert_int_equal(whole_file_sync_folder(path), 0);
+	assert_int_equal(whole_file_sync_folder("/nonexistent/state"), -ENOENT);
+	assert_int_equal(whole_file_sync_folder("/proc/state"), -EINVAL); /* which has no disk */
+}
+
+static void test_whole_file_any_allocation_fails_leaves_the_old(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct text content = TEXT_EMPTY, read = TEXT_EMPTY;
+	text_append_string(&content, "new");
+	replace_with("old", 0);
+	failing_start(1);
+	assert_int_equal(whole_file_replace(path, &content), -ENOMEM);
+	assert_true(failing_stop());
+	assert_content(path, "old");
+	failing_start(1);
+	assert_int_equal(whole_file_move_aside(path), -ENOMEM);
+	assert_true(failing_stop());
+	assert_content(path, "old");
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		failing_start(n);
+		int result = whole_file_read(path, &read);
+		failed = failing_stop();
+		/* stdio does without a buffer. */
+		if (result || !failed)
+			assert_int_equal(result, failed ? -ENOMEM : 0);
+		else
+			assert_string_equal(read.data, "old");
+		text_free(&read);
+	}
+	failing_start(2); /* to sync the folder: the new one is there, maybe not for good */
+	assert_int_equal(whole_file_replace(path, &content), -ENOMEM);
+	assert_true(failing_stop());
+	assert_content(path, "new");
+	text_free(&content);
+}
+
 static void test_whole_file_move_aside_renames(void **state)
 {
 	(void)state;
@@ -135,6 +194,9 @@ int main(void)
 		cmocka_unit_test_teardown(test_whole_file_replace_content_that_failed_leaves_the_old, remove_files),
 		cmocka_unit_test_teardown(test_whole_file_replace_full_disk_leaves_the_old, remove_files),
 		cmocka_unit_test_teardown(test_whole_file_replace_unwritable_place_says_why, remove_files),
+		cmocka_unit_test_teardown(test_whole_file_replace_content_that_is_not_synced_leaves_the_old, remove_files),
+		cmocka_unit_test(test_whole_file_sync_folder_says_why_it_cannot),
+		cmocka_unit_test_teardown(test_whole_file_any_allocation_fails_leaves_the_old, remove_files),
 		cmocka_unit_test_teardown(test_whole_file_move_aside_renames, remove_files),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
