@@ -970,6 +970,50 @@ static void test_config_load_any_allocation_fails_is_out_of_memory(void **state)
 	}
 }
 
+static void test_config_describe_says_what_each_option_takes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *section, *key, *fallback, *values;
+	} cases[] = {
+		{ "log", "level", "info", "one of error, warning, info, debug" },
+		{ "server", "store", "sqlite", "" },
+		{ "server", "threads", "0", "a whole number from 0 to 1024" },
+		{ "server", "max_body", "4MiB", "a size from 1KiB to 256MiB" },
+		{ "server", "hosts", NULL, "" },
+		{ "server", "retention", "2d", "a duration from 1m to 3660d" },
+		{ "server", "manage_retention", "no", "yes or no" },
+		{ "sqlite", "path", "vigie.db", "a path" },
+		{ "collector", "min_mem", "0", "a number from 0 to 100" },
+		{ "alert", "phase", "4s", "a duration from 0 to 1h" },
+		{ "alert", "amber_clear", "0.12", "a number from 0 to 1" },
+	};
+	struct config *config = NULL;
+	struct text printed = TEXT_EMPTY, values = TEXT_EMPTY, error = TEXT_EMPTY;
+	struct config_option option;
+	size_t found = 0;
+	assert_int_equal(config_load(NULL, NULL, 0, &config, &error), 0);
+	config_print(config, &printed);
+	const char *at = printed.data;
+	for (size_t i = 0; config_describe(i, &option, &values); i++, text_reset(&values)) {
+		at = strstr(at, option.help); /* in the same order */
+		assert_non_null(at);
+		if (found == sizeof(cases) / sizeof(cases[0]) || strcmp(option.section, cases[found].section) != 0 ||
+		    strcmp(option.key, cases[found].key) != 0)
+			continue;
+		assert_string_equal(values.data, cases[found].values);
+		assert_int_equal(option.fallback != NULL, cases[found].fallback != NULL);
+		if (option.fallback)
+			assert_string_equal(option.fallback, cases[found].fallback);
+		found++;
+	}
+	assert_int_equal(found, sizeof(cases) / sizeof(cases[0]));
+	assert_null(strstr(at, "\n# "));
+	config_free(config);
+	text_free(&printed);
+	text_free(&values);
+}
+
 static void test_config_free_null_is_harmless(void **state)
 {
 	(void)state;
@@ -1004,6 +1048,7 @@ int main(void)
 		cmocka_unit_test(test_config_print_has_every_option),
 		cmocka_unit_test(test_config_print_sections_stand_once),
 		cmocka_unit_test(test_config_load_any_allocation_fails_is_out_of_memory),
+		cmocka_unit_test(test_config_describe_says_what_each_option_takes),
 		cmocka_unit_test(test_config_free_null_is_harmless),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
