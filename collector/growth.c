@@ -1,5 +1,6 @@
 #include "collector/growth.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +17,10 @@ struct counted {
 	bool lives;                         /* of the last reading: it is in the present one */
 };
 
-static bool reserve(struct growth *growth, size_t count)
+int growth_reserve(struct growth *growth, size_t count)
 {
 	if (count <= growth->capacity)
-		return true;
+		return 0;
 	size_t capacity = count + count / 4;
 	struct counted *before = realloc(growth->before, capacity * sizeof(*before));
 	if (before)
@@ -31,9 +32,9 @@ static bool reserve(struct growth *growth, size_t count)
 	if (values)
 		growth->values = values;
 	if (!before || !now || !values)
-		return false;
+		return -ENOMEM;
 	growth->capacity = capacity;
-	return true;
+	return 0;
 }
 
 static int compare_pids(const void *left, const void *right)
@@ -138,15 +139,14 @@ static void settle_ended(struct growth *growth)
 	}
 }
 
-int growth_take(struct growth *growth, const struct reading *reading)
+void growth_take(struct growth *growth, const struct reading *reading)
 {
 	if (!reading->further) {
 		growth->count = growth->before_count = 0;
 		growth->begun = false;
-		return 0;
+		return;
 	}
-	if (!reserve(growth, reading->count))
-		return -ENOMEM;
+	assert(reading->count <= growth->capacity);
 	struct counted *oldest = growth->before;
 	growth->before = growth->now;
 	growth->before_count = growth->count;
@@ -157,7 +157,6 @@ int growth_take(struct growth *growth, const struct reading *reading)
 	settle_ended(growth);
 	growth->boot_ticks = reading->boot_ticks;
 	growth->begun = true;
-	return 0;
 }
 
 void growth_free(struct growth *growth)

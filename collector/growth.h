@@ -32,9 +32,12 @@ struct growth {
 	bool begun;          /* there was one, with further resources in it */
 };
 
-/* Takes the next reading: `values` is then of it. A reading without further resources has none. 0, or -ENOMEM: it counts
- * as not taken. */
-int growth_take(struct growth *growth, const struct reading *reading) __attribute__((warn_unused_result));
+/* Makes room for a reading of so many processes. 0 or -ENOMEM. */
+int growth_reserve(struct growth *growth, size_t count) __attribute__((warn_unused_result));
+
+/* Takes the next reading, for which there is room: `values` is then of it. One without further resources has none, and
+ * needs none. */
+void growth_take(struct growth *growth, const struct reading *reading);
 
 void growth_free(struct growth *growth);
 

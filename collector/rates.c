@@ -87,13 +87,14 @@ static float further_of(const struct rates *rates, const struct reading *reading
 
 int rates_begin(struct rates *rates, const struct reading *reading)
 {
-	if (!reserve(rates, reading->count + ACCOUNTS_NAMES))
+	/* What may fail comes before anything is taken. */
+	if (!reserve(rates, reading->count + ACCOUNTS_NAMES) ||
+	    growth_reserve(&rates->growth, reading->further ? reading->count : 0) != 0 ||
+	    accounts_take_reading(&rates->accounts, reading) != 0)
 		return -ENOMEM;
-	int result = growth_take(&rates->growth, reading);
-	if (result == 0)
-		result = accounts_take_reading(&rates->accounts, reading);
-	rates->begun = result == 0;
-	return result;
+	growth_take(&rates->growth, reading);
+	rates->begun = true;
+	return 0;
 }
 
 void rates_take_exit(struct rates *rates, const struct exit_record *record, int64_t now_ns)

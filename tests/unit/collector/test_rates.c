@@ -1,7 +1,10 @@
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "collector/rates.h"
@@ -285,6 +288,80 @@ static void test_rates_update_ten_thousand_ticks_stays_in_bounds(void **state)
 	reading_free(&reading);
 }
 
+/* Of two readings at once nothing can be told, and the next one counts from the second. */
+static void test_rates_update_no_time_has_passed_gives_no_values(void **state)
+{
+	(void)state;
+	struct rates rates = { 0 };
+	struct reading reading = { 0 };
+	struct rate *values;
+	size_t count = 99;
+	char text[256];
+	static const uint64_t cpu_ticks[] = { 300, 400, 450 };
+	static const double at_s[] = { 1000, 1000, 1010 };
+	for (int i = 0; i < 3; i++) {
+		fill(&reading, (struct seen[]){ { 7, "a", 50, cpu_ticks[i], 0, 0 }, { 0 } }, at_s[i]);
+		assert_int_equal(rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count), 0);
+		assert_int_equal(count, i == 2);
+	}
+	describe(values, count, text, sizeof(text));
+	assert_string_equal(text, "a 5000 0;");
+	rates_free(&rates);
+	reading_free(&reading);
+}
+
+/* A reading of one process that has used 100 ticks and read 1,000 bytes each second, and of many others. */
+static void fill_busy(struct reading *reading, int others, int64_t at_s)
+{
+	struct seen *seen = calloc((size_t)others + 2, sizeof(*seen));
+	assert_non_null(seen);
+	seen[0] = (struct seen){ 7, "a", 50, (uint64_t)at_s * SECOND_TICKS, 500, 0 };
+	for (int i = 1; i <= others; i++)
+		seen[i] = (struct seen){ 100 + i, "b", 50, 0, 0, 0 };
+	fill(reading, seen, (double)at_s);
+	free(seen);
+	reading->further = true;
+	reading->processes[0].further[RESOURCE_READ - RESOURCE_LIMITED] = 1000 * at_s;
+}
+
+/* The next one tells what was used since the last that was taken. */
+static void test_rates_update_any_allocation_fails_counts_as_not_taken(void **state)
+{
+	(void)state;
+	enum { OTHERS = 2 * ACCOUNTS_NAMES };
+	if (!FAILING_MALLOC)
+		skip();
+	struct reading reading = { 0 };
+	long number = 0, refused = 0;
+	fill_busy(&reading, OTHERS, 1); /* what the loop uses again */
+	for (bool failed = true; failed; number++) {
+		struct rates rates = { 0 };
+		struct rate *values;
+		size_t count;
+		long live = failing_unfreed();
+		fill_busy(&reading, 0, 1000);
+		assert_int_equal(rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count), 0);
+		assert_int_equal(count, 0);
+		fill_busy(&reading, OTHERS, 1010);
+		failing_start(number + 1);
+		int result = rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count);
+		failed = failing_stop();
+		assert_true(result == 0 || (failed && result == -ENOMEM)); /* qsort() can do without */
+		refused += result != 0;
+		fill_busy(&reading, OTHERS, 1020);
+		assert_int_equal(rates_update(&rates, &reading, CPU_SCALE_CORE, &values, &count), 0);
+		assert_int_equal(count, 2);
+		assert_string_equal(values[0].name, "a");
+		assert_int_equal(values[0].thousandths[RESOURCE_CPU], 100000);
+		assert_int_equal(values[0].thousandths[RESOURCE_MEM], 500);
+		assert_true(values[0].further[RESOURCE_READ - RESOURCE_LIMITED] == 1000);
+		rates_free(&rates);
+		assert_int_equal(failing_unfreed(), live);
+	}
+	assert_in_range(refused, 8, number - 1); /* the values, the names, and three arrays each for bytes and CPU */
+	reading_free(&reading);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +371,8 @@ int main(void)
 		cmocka_unit_test(test_rates_update_clocks_that_leap_leave_the_values_right),
 		cmocka_unit_test(test_rates_update_what_ended_has_its_name),
 		cmocka_unit_test(test_rates_update_ten_thousand_ticks_stays_in_bounds),
+		cmocka_unit_test(test_rates_update_no_time_has_passed_gives_no_values),
+		cmocka_unit_test(test_rates_update_any_allocation_fails_counts_as_not_taken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
