@@ -68,19 +68,21 @@ static void number_behind(struct spool *spool, const struct batch_file *files, s
 		spool->next_number = files[count - 1].number + 1;
 }
 
-/* A file that was set aside is not to be written over. */
-static void number_behind_aside(struct spool *spool)
+/* A file that was set aside is not to be written over. 0; or it could not be looked at for want of memory or descriptors. */
+static int number_behind_aside(struct spool *spool)
 {
 	struct batch_file *files;
 	size_t count;
 	int aside_fd = open_aside(spool);
-	if (aside_fd < 0)
-		return;
-	if (batch_file_list(aside_fd, &files, &count) == 0) {
+	int result = aside_fd < 0 ? aside_fd : batch_file_list(aside_fd, &files, &count);
+	if (result == 0) {
 		number_behind(spool, files, count);
 		free(files);
 	}
-	close(aside_fd);
+	if (aside_fd >= 0)
+		close(aside_fd);
+	/* Where it is not there, or no folder of ours, nothing is set aside. */
+	return result == -ENOMEM || result == -EMFILE || result == -ENFILE ? result : 0;
 }
 
 int spool_open(const char *folder, int64_t bytes_max, struct spool **ret_spool)
@@ -90,17 +92,18 @@ int spool_open(const char *folder, int64_t bytes_max, struct spool **ret_spool)
 		return -ENOMEM;
 	spool->folder_fd = spool->lock_fd = -1;
 	spool->bytes_max = bytes_max;
+	spool->next_number = 1;
 	int result = enter(spool, folder);
+	if (result == 0)
+		result = number_behind_aside(spool);
 	if (result) {
 		spool_close(spool);
 		return result;
 	}
+	number_behind(spool, spool->files, spool->count);
 	spool->capacity = spool->count;
 	for (size_t i = 0; i < spool->count; i++)
 		spool->blocks += spool->files[i].blocks;
-	spool->next_number = 1;
-	number_behind(spool, spool->files, spool->count);
-	number_behind_aside(spool);
 	/* A run that was killed may not have had its last ones synced. */
 	for (size_t i = spool->count > SYNCER_WAITING_MAX ? spool->count - SYNCER_WAITING_MAX : 0; i < spool->count; i++)
 		syncer_add(spool->syncer, &spool->files[i]);

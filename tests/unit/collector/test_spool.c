@@ -1,8 +1,11 @@
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "collector/spool.h"
@@ -12,6 +15,18 @@
 #define MIB (1 << 20)
 
 static struct spool *spool;
+static int close_error; /* what the next close(2) says; 0: nothing */
+
+/* In the place of the C library's. */
+int close(int fd)
+{
+	int result = (int)syscall(SYS_close, fd);
+	if (!close_error)
+		return result;
+	errno = close_error;
+	close_error = 0;
+	return -1;
+}
 
 static void open_spool(int64_t bytes_max)
 {
@@ -553,6 +568,248 @@ static void test_spool_open_folder_that_cannot_be_used_is_told(void **state)
 	}
 }
 
+/* The limit that there was. */
+static rlim_t limit(int resource, rlim_t most)
+{
+	struct rlimit limits;
+	assert_int_equal(getrlimit((__rlimit_resource_t)resource, &limits), 0);
+	rlim_t before = limits.rlim_cur;
+	limits.rlim_cur = most;
+	assert_int_equal(setrlimit((__rlimit_resource_t)resource, &limits), 0);
+	return before;
+}
+
+/* A spool of one file, and of one with a higher number that was set aside; closed. */
+static void leave_spool(void)
+{
+	struct batch_file file;
+	open_spool(MIB);
+	put(1, NAMES);
+	put(2, NAMES);
+	assert_true(spool_find(spool, 2, &file));
+	spool_set_aside(spool, &file);
+	spool_close(spool);
+}
+
+/* It is as it was left, and what comes next has a number behind all that is there. */
+static void check_spool(void)
+{
+	struct batch_file file;
+	assert_int_equal(spool_count(spool), 1);
+	assert_int_equal(time_at(0), 1);
+	put(3, NAMES);
+	assert_true(spool_find(spool, 2, &file));
+	assert_int_equal(file.number, 3);
+	spool_remove(spool, &file);
+}
+
+/* The lowest that is free: one that stays open somewhere moves it. */
+static int next_fd(void)
+{
+	int fd = dup(STDIN_FILENO);
+	close(fd);
+	return fd;
+}
+
+static void test_spool_open_any_allocation_fails_is_told_and_nothing_stays(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	leave_spool();
+	int free_fd = next_fd();
+	long number = 0, refused = 0;
+	for (bool failed = true; failed; number++) {
+		long live = failing_unfreed();
+		failing_start(number + 1);
+		int result = spool_open(folder, MIB, &spool);
+		failed = failing_stop();
+		refused += result != 0;
+		if (result == 0) {
+			check_spool();
+			spool_close(spool);
+		} else {
+			assert_true(failed);
+			assert_int_equal(result, -ENOMEM);
+			assert_int_equal(failing_unfreed(), live);
+		}
+		assert_int_equal(next_fd(), free_fd);
+	}
+	assert_int_equal(refused, 6); /* the spool, its syncer, two streams and their lists; who holds the lock need not be in it */
+}
+
+static void test_spool_open_too_few_descriptors_is_told_and_none_stays(void **state)
+{
+	(void)state;
+	leave_spool();
+	int free_fd = next_fd(), result = -1;
+	for (int most = 0; result != 0; most++) {
+		assert_in_range(most, 0, 10);
+		rlim_t before = limit(RLIMIT_NOFILE, (rlim_t)(free_fd + most));
+		result = spool_open(folder, MIB, &spool);
+		limit(RLIMIT_NOFILE, before);
+		if (result == 0)
+			break;
+		assert_int_equal(result, -EMFILE);
+		assert_int_equal(next_fd(), free_fd);
+	}
+	check_spool();
+	spool_close(spool);
+}
+
+static void test_spool_any_allocation_fails_leaves_what_there_was(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct batch *batch = make_batch(2, NAMES), *read = NULL;
+	struct batch_file file;
+	size_t dropped = 42;
+	open_spool(2 * BATCH_FILE_BLOCK);
+	failing_start(1);
+	assert_int_equal(spool_put(spool, batch, &dropped), -ENOMEM);
+	assert_true(failing_stop());
+	assert_int_equal(dropped, 0);
+	assert_int_equal(spool_count(spool), 0);
+	put(1, NAMES);
+	assert_true(spool_find(spool, 0, &file));
+	failing_start(1);
+	assert_int_equal(spool_read(spool, &file, &read), -ENOMEM);
+	assert_true(failing_stop());
+	assert_null(read);
+	assert_int_equal(take(), 1);
+	/* What is set aside is there, though the others cannot be looked at; as many as may be, once they can. */
+	for (int i = 0; i < SPOOL_REJECTED_MAX; i++)
+		assert_int_equal(spool_put_aside(spool, batch), 0);
+	long live = failing_unfreed();
+	failing_start(3); /* of the stream, the list, and the list as it grows */
+	assert_int_equal(spool_put_aside(spool, batch), 0);
+	assert_true(failing_stop());
+	assert_int_equal(failing_unfreed(), live);
+	char aside[PATH_SIZE];
+	strcpy(aside, path_of("rejected"));
+	assert_int_equal(count_files(aside, ".batch", NULL), SPOOL_REJECTED_MAX + 1);
+	assert_int_equal(spool_put_aside(spool, batch), 0);
+	assert_int_equal(count_files(aside, ".batch", NULL), SPOOL_REJECTED_MAX);
+	free(batch);
+	spool_close(spool);
+}
+
+/* A file system that says so as late as when it is closed (EDQUOT), one that takes a part, and a name that is taken. */
+static void test_spool_put_failing_write_is_told_and_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	struct batch *batch = make_batch(1, NAMES);
+	size_t dropped;
+	open_spool(MIB);
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	for (int i = 0; i < 4; i++) {
+		static const int expected[] = { -EDQUOT, -EFBIG, -ENOSPC, -EISDIR };
+		rlim_t before = i == 1 ? limit(RLIMIT_FSIZE, 0) : i == 2 ? limit(RLIMIT_FSIZE, 20) : 0;
+		if (i == 0)
+			close_error = EDQUOT;
+		if (i == 3)
+			assert_int_equal(mkdir(path_of("0000000000000001-5.batch"), 0700), 0);
+		int result = spool_put(spool, batch, &dropped), aside = 0;
+		if (i == 1)
+			aside = spool_put_aside(spool, batch);
+		if (before)
+			limit(RLIMIT_FSIZE, before);
+		assert_int_equal(result, expected[i]);
+		assert_int_equal(aside, i == 1 ? -EFBIG : 0);
+		assert_int_equal(access(path_of(BATCH_FILE_NEW), F_OK), -1);
+		assert_int_equal(access(path_of("rejected/" BATCH_FILE_NEW), F_OK), -1);
+		assert_int_equal(spool_count(spool), 0);
+		assert_int_equal(spool_bytes(spool), 0);
+	}
+	assert_int_equal(rmdir(path_of("0000000000000001-5.batch")), 0);
+	assert_true(signal(SIGXFSZ, SIG_DFL) != SIG_ERR);
+	assert_int_equal(spool_put(spool, batch, &dropped), 0);
+	assert_int_equal(take(), 1);
+	free(batch);
+	spool_close(spool);
+}
+
+/* It is lost, and does not stand in the way. */
+static void test_spool_set_aside_where_there_is_no_place_takes_it_out(void **state)
+{
+	(void)state;
+	struct batch *batch = make_batch(1, NAMES);
+	struct batch_file file;
+	open_spool(MIB);
+	put(1, NAMES);
+	write_file(path_of("rejected"), "notes", 5);
+	assert_true(spool_find(spool, 0, &file));
+	spool_set_aside(spool, &file);
+	assert_int_equal(spool_count(spool), 0);
+	assert_int_equal(spool_put_aside(spool, batch), -ENOTDIR);
+	reopen_spool(MIB);
+	assert_int_equal(spool_count(spool), 0);
+	assert_int_equal(access(path_of("rejected"), F_OK), 0);
+	assert_int_equal(unlink(path_of("rejected")), 0);
+	/* Somebody has removed the file already, then the folder. */
+	put(2, NAMES);
+	assert_true(spool_find(spool, 0, &file));
+	assert_int_equal(unlink(path_of("0000000000000001-5.batch")), 0);
+	spool_set_aside(spool, &file);
+	assert_int_equal(spool_count(spool), 0);
+	temporary_folder_remove(folder);
+	assert_int_equal(spool_put_aside(spool, batch), -ENOENT);
+	free(batch);
+	spool_close(spool);
+}
+
+static void test_spool_remove_what_is_not_there_is_harmless(void **state)
+{
+	(void)state;
+	struct batch_file first, second, last;
+	open_spool(MIB);
+	for (int i = 1; i <= 3; i++)
+		put(i, NAMES);
+	assert_true(spool_find(spool, 1, &first) && spool_find(spool, 2, &second) && spool_find(spool, 3, &last));
+	for (int i = 0; i < 2; i++) {
+		spool_remove(spool, &second);
+		assert_int_equal(spool_count(spool), 2);
+		assert_int_equal(spool_bytes(spool), 2 * BATCH_FILE_BLOCK);
+	}
+	for (int i = 0; i < 2; i++)
+		spool_remove(spool, &last);
+	assert_int_equal(spool_count(spool), 1);
+	assert_int_equal(take(), 1);
+	spool_close(spool);
+}
+
+/* No descriptor, a symbolic link in its place, a folder. */
+static void test_batch_file_what_cannot_be_opened_is_told(void **state)
+{
+	(void)state;
+	struct batch_file file;
+	struct batch *batch = make_batch(2, NAMES);
+	size_t dropped;
+	open_spool(MIB);
+	put(1, NAMES);
+	assert_true(spool_find(spool, 0, &file));
+	int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(folder_fd >= 0);
+	assert_int_equal(batch_file_sync(folder_fd, &file), 0);
+	rlim_t before = limit(RLIMIT_NOFILE, 0);
+	int result = spool_put(spool, batch, &dropped);
+	limit(RLIMIT_NOFILE, before);
+	assert_int_equal(result, -EMFILE);
+	free(batch);
+	assert_int_equal(unlink(path_of("0000000000000001-5.batch")), 0);
+	assert_int_equal(batch_file_sync(folder_fd, &file), 0);
+	assert_int_equal(batch_file_move(folder_fd, folder_fd, &file), -ENOENT);
+	assert_int_equal(symlink("notes", path_of("0000000000000001-5.batch")), 0);
+	assert_int_equal(batch_file_sync(folder_fd, &file), -ELOOP);
+	assert_int_equal(spool_read(spool, &file, &batch), -ELOOP);
+	assert_int_equal(unlink(path_of("0000000000000001-5.batch")), 0);
+	assert_int_equal(mkdir(path_of("0000000000000001-5.batch"), 0700), 0);
+	assert_int_equal(spool_read(spool, &file, &batch), -EISDIR);
+	close(folder_fd);
+	spool_close(spool);
+}
+
 static void test_spool_close_null_is_harmless(void **state)
 {
 	(void)state;
@@ -579,6 +836,13 @@ int main(void)
 		TEST(test_spool_put_killed_at_any_moment_leaves_whole_batches),
 		TEST(test_spool_put_full_disk_is_told_and_leaves_nothing_behind),
 		TEST(test_spool_open_folder_that_cannot_be_used_is_told),
+		TEST(test_spool_open_any_allocation_fails_is_told_and_nothing_stays),
+		TEST(test_spool_open_too_few_descriptors_is_told_and_none_stays),
+		TEST(test_spool_any_allocation_fails_leaves_what_there_was),
+		TEST(test_spool_put_failing_write_is_told_and_leaves_nothing_behind),
+		TEST(test_spool_set_aside_where_there_is_no_place_takes_it_out),
+		TEST(test_spool_remove_what_is_not_there_is_harmless),
+		TEST(test_batch_file_what_cannot_be_opened_is_told),
 		TEST(test_spool_close_null_is_harmless),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
