@@ -1,9 +1,11 @@
 /* collector/syncer.h, and that a spool uses it; with a disk that syncs when the test lets it */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -16,6 +18,7 @@ static struct {
 	bool hanging; /* each sync waits for `go` */
 	sem_t begun, go;
 	atomic_int error; /* 0: syncs work */
+	atomic_int folder_error; /* likewise, those of folders alone */
 	atomic_int files, folders; /* that were synced */
 } disk;
 
@@ -27,11 +30,11 @@ int fsync(int fd)
 		sem_post(&disk.begun);
 		sem_wait(&disk.go);
 	}
-	errno = disk.error;
-	if (disk.error)
-		return -1;
 	if (fstat(fd, &status) != 0)
 		abort();
+	errno = disk.error ? disk.error : S_ISDIR(status.st_mode) ? disk.folder_error : 0;
+	if (errno)
+		return -1;
 	atomic_fetch_add(S_ISDIR(status.st_mode) ? &disk.folders : &disk.files, 1);
 	return 0;
 }
@@ -39,7 +42,7 @@ int fsync(int fd)
 static int make_disk(void **state)
 {
 	disk.hanging = false;
-	disk.error = disk.files = disk.folders = 0;
+	disk.error = disk.folder_error = disk.files = disk.folders = 0;
 	sem_init(&disk.begun, 0, 0);
 	sem_init(&disk.go, 0, 0);
 	return make_folder(state);
@@ -154,6 +157,62 @@ static void test_syncer_failing_disk_is_told_once(void **state)
 	close(folder_fd);
 }
 
+/* The file is on the disk then, and its name may not be. */
+static void test_syncer_failing_folder_is_told(void **state)
+{
+	(void)state;
+	struct syncer *syncer;
+	int folder_fd = open_folder();
+	captured_stderr_begin();
+	assert_int_equal(syncer_open(folder_fd, &syncer), 0);
+	disk.folder_error = ENOSPC;
+	struct batch_file file = write_file(folder_fd, 1);
+	syncer_add(syncer, &file);
+	syncer_close(syncer);
+	captured_stderr_end();
+	assert_int_equal(disk.files, 1);
+	assert_int_equal(captured_stderr_count("syncing the spool fails: No space left on device"), 1);
+	close(folder_fd);
+}
+
+static void set_stack_size(size_t size)
+{
+	pthread_attr_t attributes;
+	assert_int_equal(pthread_attr_init(&attributes), 0);
+	assert_int_equal(pthread_attr_setstacksize(&attributes, size), 0);
+	assert_int_equal(pthread_setattr_default_np(&attributes), 0);
+	pthread_attr_destroy(&attributes);
+}
+
+static void test_syncer_add_without_a_thread_is_told_and_made_up_for(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip(); /* the sanitizers give threads stacks of their own */
+	struct syncer *syncer;
+	int folder_fd = open_folder();
+	captured_stderr_begin();
+	assert_int_equal(syncer_open(folder_fd, &syncer), 0);
+	pthread_attr_t attributes;
+	size_t size;
+	assert_int_equal(pthread_getattr_default_np(&attributes), 0);
+	assert_int_equal(pthread_attr_getstacksize(&attributes, &size), 0);
+	pthread_attr_destroy(&attributes);
+	set_stack_size((size_t)1 << 48); /* more than there are addresses */
+	for (uint64_t number = 1; number <= 3; number++) {
+		if (number == 3)
+			set_stack_size(size);
+		struct batch_file file = write_file(folder_fd, number);
+		syncer_add(syncer, &file);
+	}
+	syncer_close(syncer);
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count("syncing the spool fails: "), 1);
+	assert_int_equal(captured_stderr_count("syncing the spool works again"), 1);
+	assert_int_equal(disk.files, 3);
+	close(folder_fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_disk, remove_folder)
 
 int main(void)
@@ -163,6 +222,8 @@ int main(void)
 		TEST(test_syncer_add_many_while_the_disk_hangs_leaves_out_the_oldest),
 		TEST(test_syncer_add_what_is_taken_out_is_no_failure),
 		TEST(test_syncer_failing_disk_is_told_once),
+		TEST(test_syncer_failing_folder_is_told),
+		TEST(test_syncer_add_without_a_thread_is_told_and_made_up_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
