@@ -15,13 +15,14 @@
 struct token {
 	char *path;
 	struct stat seen;   /* the file when it was read last */
-	struct text header; /* the value of Authorization; "" or no data: none */
+	struct text header; /* the value of Authorization; no data: none */
 };
 
 /* `path` is copied; "": no token. 0 or -ENOMEM; a file that cannot be read gives no token. */
 int token_open(struct token *token, const char *path) __attribute__((warn_unused_result));
 
-/* Reads the file again when it is not the one that was read. True: the token is another one. */
+/* Reads the file again when it is not the one that was read, or could not be read for want of memory or descriptors. True:
+ * the token is another one. */
 bool token_refresh(struct token *token);
 
 void token_free(struct token *token);
