@@ -27,20 +27,17 @@ static int set_actions(posix_spawn_file_actions_t *actions, int input_fd)
 	return error;
 }
 
-static int set_attributes(posix_spawnattr_t *attributes)
+/* None of these can fail: they fill our own memory with what is right. */
+static void set_attributes(posix_spawnattr_t *attributes)
 {
 	sigset_t none, all;
 	sigemptyset(&none);
 	sigfillset(&all);
-	int error = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-	                                                         POSIX_SPAWN_SETSIGDEF);
-	if (!error)
-		error = posix_spawnattr_setpgroup(attributes, 0);
-	if (!error)
-		error = posix_spawnattr_setsigmask(attributes, &none);
-	if (!error)
-		error = posix_spawnattr_setsigdefault(attributes, &all);
-	return error;
+	posix_spawnattr_init(attributes);
+	posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setpgroup(attributes, 0);
+	posix_spawnattr_setsigmask(attributes, &none);
+	posix_spawnattr_setsigdefault(attributes, &all);
 }
 
 /* 0 with a child, or a negative errno. */
@@ -48,18 +45,12 @@ static int spawn(const char *path, char *const argv[], int input_fd, pid_t *ret_
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	int error = posix_spawn_file_actions_init(&actions);
-	if (error)
-		return -error;
-	error = posix_spawnattr_init(&attributes);
-	if (!error) {
-		error = set_actions(&actions, input_fd);
-		if (!error)
-			error = set_attributes(&attributes);
-		if (!error)
-			error = posix_spawn(ret_pid, path, &actions, &attributes, argv, environ);
-		posix_spawnattr_destroy(&attributes);
-	}
+	posix_spawn_file_actions_init(&actions); /* cannot fail either */
+	set_attributes(&attributes);
+	int error = set_actions(&actions, input_fd);
+	if (!error)
+		error = posix_spawn(ret_pid, path, &actions, &attributes, argv, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return -error;
 }
@@ -87,19 +78,20 @@ static int open_input(const struct text *input, int *ret_fd)
 	if (!input)
 		return 0;
 	int fd = memfd_create("input", MFD_CLOEXEC);
-	int result = fd < 0 ? -errno : 0;
-	for (size_t done = 0; !result && done < input->length;) {
-		ssize_t written = write(fd, input->data + done, input->length - done);
-		result = written < 0 ? -errno : 0;
-		done += written < 0 ? 0 : (size_t)written;
+	if (fd < 0)
+		return -errno;
+	/* Not by write(): what runs reads from its beginning. */
+	for (size_t done = 0; done < input->length;) {
+		ssize_t written = pwrite(fd, input->data + done, input->length - done, (off_t)done);
+		if (written < 0) {
+			int result = -errno;
+			close(fd);
+			return result;
+		}
+		done += (size_t)written;
 	}
-	if (!result && lseek(fd, 0, SEEK_SET) < 0)
-		result = -errno;
-	if (result && fd >= 0)
-		close(fd);
-	if (!result)
-		*ret_fd = fd;
-	return result;
+	*ret_fd = fd;
+	return 0;
 }
 
 static int start(const char *path, const struct text *arguments, const struct text *input, pid_t *ret_pid)
@@ -129,9 +121,9 @@ static bool wait_for(int process_fd, int wake_fd, hook_deadline *deadline, void 
 		if (ready > 0 && fds[0].revents)
 			return true;
 		uint64_t woken;
-		if (ready > 0 && fds[1].revents && read(wake_fd, &woken, sizeof(woken)) < 0)
-			continue; /* somebody else has emptied it */
-		if (ready == 0 && clock_monotonic_ns() >= end_ns)
+		if (ready > 0)
+			(void)!read(wake_fd, &woken, sizeof(woken)); /* or somebody else has emptied it */
+		else if (clock_monotonic_ns() >= end_ns)
 			return false;
 	}
 }
