@@ -86,17 +86,17 @@ int states_evaluate_kills(struct states *states, const struct rules *rules, cons
 	for (size_t i = kills->count; i-- > 0;) { /* the oldest first */
 		const struct kill *kill = &kills->items[i];
 		char key[KILLED_KEY_SIZE];
+		size_t said = transitions->count;
 		if (kill->time_ms < now_ms - 2 * STATES_KILLS_MS || find(states, kill->ip, kill->process, kill->time_ms, key))
 			continue;
 		int result = rules_find(rules, kill->ip, kill->process, RESOURCE_MEM)->mute ? 0 : say(states, kill, now_ms, transitions);
-		if (!result) {
+		if (!result)
 			result = states_restore_killed(states, kill->ip, kill->process, kill->time_ms);
-			/* analyzer: the states have what it has made */
-			if (result && transitions->count)
-				transitions->count--; /* it is said when it can be remembered */
-		}
-		if (result)
+		/* analyzer: the states have what it has made */
+		if (result) {
+			transitions->count = said; /* it is said when it can be remembered */
 			return result;
+		}
 	}
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* alert/kills.h, and what states.h makes of it */
 #include "tests/unit/alert/world.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
 
@@ -110,6 +111,7 @@ static void test_states_evaluate_what_was_killed_is_gone_by_that(void **state)
 		{ "java", 9, "GONE 10.0.0.5 java 90 0" }, /* another PID of that name */
 		{ "*", 30, "GONE 10.0.0.5 java 90 0" },
 		{ "perl", 30, "GONE 10.0.0.5 java 90 0" },
+		{ "java of another host", 30, "GONE 10.0.0.5 java 90 0" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct world world;
@@ -118,11 +120,42 @@ static void test_states_evaluate_what_was_killed_is_gone_by_that(void **state)
 			give(&world, "10.0.0.5", "bash", 1);
 			tick(&world, 90);
 		}
-		answer(&world, cases[i].process, (const int[]){ cases[i].killed, 0 });
+		if (strcmp(cases[i].process, "java of another host") == 0)
+			assert_int_equal(states_restore_killed(world.states, "10.0.0.6", "java", START + cases[i].killed * 1000), 0);
+		else
+			answer(&world, cases[i].process, (const int[]){ cases[i].killed, 0 });
 		give(&world, "10.0.0.5", "bash", 1);
 		if (strcmp(evaluate(&world), cases[i].said) != 0)
 			fail_msg("%s %d: %s", cases[i].process, cases[i].killed, world.said);
 		world_close(&world);
+	}
+}
+
+/* What there was no memory to say, or to remember, is said in the next round; what was said before it in the same answer is not
+ * said again, nor lost where the other is muted. */
+static void test_states_evaluate_kills_each_failing_allocation_delays_what_is_said(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	for (int muted = 0; muted < 2; muted++) {
+		bool failed = true;
+		for (long number = 1; failed; number++) {
+			struct world world;
+			struct kill items[] = { { "10.0.0.5", "java", START + 20000, 1 }, { "10.0.0.5", "perl", START + 10000, 1 } };
+			const struct kills kills = { .items = items, .count = 2 };
+			world_open(&world);
+			world_set_rule(&world, 80, 75, 1, 3, muted ? "process=java mute=yes" : NULL);
+			failing_start(number);
+			int result = states_evaluate_kills(world.states, world.rules, &kills, world.now_ms + PHASE, &world.transitions);
+			failed = failing_stop();
+			assert_int_equal(result, failed ? -ENOMEM : 0);
+			note_transitions(&world);
+			assert_int_equal(states_evaluate_kills(world.states, world.rules, &kills, world.now_ms + PHASE, &world.transitions), 0);
+			note_transitions(&world);
+			assert_string_equal(world.said, muted ? "OOM 10.0.0.5 perl 1 10" : "OOM 10.0.0.5 perl 1 10; OOM 10.0.0.5 java 1 20");
+			world_close(&world);
+		}
 	}
 }
 
@@ -134,6 +167,7 @@ int main(void)
 		cmocka_unit_test(test_states_replay_kill_of_a_line_is_not_said_again),
 		cmocka_unit_test(test_states_evaluate_kills_a_silence_of_memory_covers_them),
 		cmocka_unit_test(test_states_evaluate_what_was_killed_is_gone_by_that),
+		cmocka_unit_test(test_states_evaluate_kills_each_failing_allocation_delays_what_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
