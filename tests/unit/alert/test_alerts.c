@@ -451,6 +451,42 @@ static void test_hostnames_parse_takes_what_is_right(void **state)
 	text_free(&error);
 }
 
+static void test_hostnames_parse_two_ways_to_write_an_address_the_first_counts(void **state)
+{
+	(void)state;
+	struct hostnames names;
+	struct text error = TEXT_EMPTY;
+	const char *hosts = "{\"::ffff:10.0.0.5\": {\"hostname\": \"db1\"}, \"10.0.0.5\": {\"hostname\": \"db2\"}}";
+	assert_int_equal(hostnames_parse(hosts, strlen(hosts), &names, &error), 0);
+	assert_string_equal(hostnames_find(&names, "10.0.0.5"), "db1");
+	hostnames_free(&names);
+}
+
+/* Of want of memory within cJSON nobody can tell that it is that. */
+static void test_hostnames_parse_each_failing_allocation_is_refused_whole(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	const char *hosts = "{\"10.0.0.5\": {\"hostname\": \"db1\"}, \"10.0.0.6\": {\"hostname\": \"db2\"}}";
+	bool failed = true, told = false;
+	for (long number = 1; failed; number++) {
+		struct hostnames names = { 0 };
+		struct text error = TEXT_EMPTY;
+		long before = failing_unfreed();
+		failing_start(number);
+		int result = hostnames_parse(hosts, strlen(hosts), &names, &error);
+		failed = failing_stop();
+		assert_true(failed ? result == -ENOMEM || result == -EBADMSG : result == 0);
+		told = told || result == -ENOMEM;
+		assert_string_equal(hostnames_find(&names, "10.0.0.6"), failed ? "" : "db2");
+		hostnames_free(&names);
+		text_free(&error);
+		assert_int_equal(failing_unfreed(), before);
+	}
+	assert_true(told);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +505,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_alerts_restore_each_failing_allocation_is_no_fault_of_the_file, set_up, tear_down),
 		cmocka_unit_test(test_alerts_restore_what_is_no_such_file_is_refused),
 		cmocka_unit_test(test_hostnames_parse_takes_what_is_right),
+		cmocka_unit_test(test_hostnames_parse_two_ways_to_write_an_address_the_first_counts),
+		cmocka_unit_test(test_hostnames_parse_each_failing_allocation_is_refused_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

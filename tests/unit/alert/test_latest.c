@@ -1,5 +1,6 @@
 /* alert/latest.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
 #include <string.h>
@@ -85,12 +86,53 @@ static void test_latest_parse_no_object_is_refused(void **state)
 	}
 }
 
+/* Only a host that is there by its address, with nothing. */
+static void test_latest_parse_what_is_no_host_is_not_stopped(void **state)
+{
+	(void)state;
+	static const char body[] = "{\"here\": {}, \"10.0.0.6\": 7, \"10.0.0.7\": {}, \"10.0.0.8\": {\"sh\": {}}}";
+	struct latest latest;
+	struct text error = TEXT_EMPTY;
+	assert_int_equal(latest_parse(body, strlen(body), &latest, &error), 0);
+	assert_int_equal(latest.stopped_count, 1);
+	assert_string_equal(latest.stopped[0], "10.0.0.7");
+	latest_free(&latest);
+}
+
+/* Of want of memory within cJSON nobody can tell that it is that. */
+static void test_latest_parse_each_failing_allocation_is_refused_whole(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	static const char body[] = "{\"0::1\": {\"bash\": {\"mem\": [1, 2]}}, \"10.0.0.6\": {}}";
+	bool failed = true, told = false;
+	for (long number = 1; failed; number++) {
+		struct latest latest = { 0 };
+		struct text error = TEXT_EMPTY;
+		long before = failing_unfreed();
+		failing_start(number);
+		int result = latest_parse(body, strlen(body), &latest, &error);
+		failed = failing_stop();
+		assert_true(failed ? result == -ENOMEM || result == -EBADMSG : result == 0);
+		told = told || result == -ENOMEM;
+		assert_int_equal(latest.count, !failed);
+		assert_int_equal(latest.stopped_count, !failed);
+		latest_free(&latest);
+		text_free(&error);
+		assert_int_equal(failing_unfreed(), before);
+	}
+	assert_true(told);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_latest_parse_answer_gives_samples),
 		cmocka_unit_test(test_latest_parse_bad_items_are_left_out_and_counted),
 		cmocka_unit_test(test_latest_parse_no_object_is_refused),
+		cmocka_unit_test(test_latest_parse_what_is_no_host_is_not_stopped),
+		cmocka_unit_test(test_latest_parse_each_failing_allocation_is_refused_whole),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

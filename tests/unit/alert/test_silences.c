@@ -1,5 +1,6 @@
 /* alert/silences.h, and what alert/states.h makes of them */
 #include "tests/unit/alert/world.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
 
@@ -11,13 +12,15 @@ static void test_silences_parse_what_is_not_of_its_shape_is_left_out(void **stat
 		" {\"id\": \"2\", \"process\": \"java\", \"ip\": \"*\", \"until\": 1795356000},"
 		" {\"id\": \"3\", \"process\": \"\", \"ip\": \"*\", \"resource\": \"*\", \"until\": 1795356000},"
 		" {\"id\": \"4\", \"process\": \"*\", \"ip\": \"*\", \"resource\": \"*\", \"until\": null}, 5,"
+		" {\"process\": \"java\", \"ip\": \"*\", \"resource\": \"*\", \"until\": 1795356000},"
+		" {\"id\": \"12345678901234567\", \"process\": \"*\", \"ip\": \"*\", \"resource\": \"*\", \"until\": 1795356000},"
 		" {\"id\": \"6\", \"process\": \"*\", \"ip\": \"10.0.0.5\", \"resource\": \"cpu\", \"until\": 1795357000}]";
 	static const char *const bad[] = { "", "{}", "[", "null" };
 	struct silences silences;
 	struct text error = TEXT_EMPTY;
 	assert_int_equal(silences_parse(body, strlen(body), &silences, &error), 0);
 	assert_int_equal(silences.count, 2);
-	assert_int_equal(silences.skipped, 4);
+	assert_int_equal(silences.skipped, 6);
 	assert_string_equal(silences.items[0].process, "java");
 	assert_int_equal(silences.items[0].until_ms, 1795356000500);
 	assert_string_equal(silences_find(&silences, "6")->ip, "10.0.0.5");
@@ -32,6 +35,31 @@ static void test_silences_parse_what_is_not_of_its_shape_is_left_out(void **stat
 	assert_int_equal(silences.count, 0);
 	silences_free(&silences);
 	text_free(&error);
+}
+
+/* Of want of memory within cJSON nobody can tell that it is that. */
+static void test_silences_parse_each_failing_allocation_is_refused_whole(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	static const char body[] = "[{\"id\": \"1\", \"process\": \"java\", \"ip\": \"*\", \"resource\": \"*\", \"until\": 1795356000}]";
+	bool failed = true, told = false;
+	for (long number = 1; failed; number++) {
+		struct silences silences = { 0 };
+		struct text error = TEXT_EMPTY;
+		long before = failing_unfreed();
+		failing_start(number);
+		int result = silences_parse(body, strlen(body), &silences, &error);
+		failed = failing_stop();
+		assert_true(failed ? result == -ENOMEM || result == -EBADMSG : result == 0);
+		told = told || result == -ENOMEM;
+		assert_int_equal(silences.count, !failed);
+		silences_free(&silences);
+		text_free(&error);
+		assert_int_equal(failing_unfreed(), before);
+	}
+	assert_true(told);
 }
 
 static void test_states_silenced_alarm_is_said_again_when_its_silence_ends(void **state)
@@ -106,6 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silences_parse_what_is_not_of_its_shape_is_left_out),
+		cmocka_unit_test(test_silences_parse_each_failing_allocation_is_refused_whole),
 		cmocka_unit_test(test_states_silenced_alarm_is_said_again_when_its_silence_ends),
 		cmocka_unit_test(test_states_silenced_amber_host_and_reminder),
 		cmocka_unit_test(test_states_silence_goes_on_over_a_restart),

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "alert/state_file.h"
+#include "common/whole_file.h"
 
 enum { INTERVAL = 10000 };
 
@@ -284,6 +285,163 @@ static void test_state_file_read_each_failing_allocation_leaves_the_file(void **
 	states_close(written);
 }
 
+/* One of everything that it may have. */
+static struct states *make_full_states(void)
+{
+	struct states *states = states_open(INTERVAL);
+	struct text lines = TEXT_EMPTY;
+	const struct host_state host = { .alarm = { .ip = "10.0.0.5", .process = "*", .resource = RESOURCE_COUNT, .color = COLOR_UNKNOWN,
+		                         .since_ms = 1000, .said_ms = 2000, .silenced_ms = 3000 }, .last_seen_ms = 4000, .absent = 5 };
+	const struct series_state amber = {
+		.alarm = { .ip = "10.0.0.5", .process = "java", .resource = RESOURCE_MEM, .color = COLOR_ORANGE, .value = 61, .threshold = 80,
+		           .since_ms = 1000, .said_ms = 2000, .silenced_ms = 3000, .forecast = 91, .probability = 0.8, .expected_ms = 4000,
+		           .horizon_ms = 5000 },
+		.sample_ms = 1000, .samples = 1, .over_ms = 1000, .forecasts = 2, .likely_ms = 3000, .fulls = 4 };
+	const struct series_state missing = {
+		.alarm = { .ip = "10.0.0.5", .process = "nginx", .resource = RESOURCE_COUNT, .color = COLOR_RED, .since_ms = 1000 },
+		.sample_ms = 1000 };
+	assert_int_equal(states_restore_host(states, &host), 0);
+	assert_int_equal(states_restore_series(states, &amber), 0);
+	assert_int_equal(states_restore_series(states, &missing), 0);
+	assert_int_equal(states_restore_killed(states, "10.0.0.5", "perl", 1000), 0);
+	text_append_string(&lines, "a line\n");
+	assert_int_equal(states_set_unwritten(states, &lines, 1), 0);
+	states_restore_time(states, 6000);
+	text_free(&lines);
+	return states;
+}
+
+/* Whether a content with `with` in the place of what stands from `at` to `end` is refused, with a sentence. */
+static bool is_refused(const struct text *content, const char *at, const char *end, const char *with)
+{
+	struct text changed = TEXT_EMPTY, error = TEXT_EMPTY;
+	struct states *states = states_open(INTERVAL);
+	text_printf(&changed, "%.*s%s%s", (int)(at - content->data), content->data, with, end);
+	int result = state_file_parse(changed.data, changed.length, states, &error);
+	bool refused = result == -EBADMSG && error.length > 0;
+	assert_true(refused || (result == 0 && error.length == 0));
+	states_close(states);
+	text_free(&changed);
+	text_free(&error);
+	return refused;
+}
+
+static bool is_one_of(const char *key, const char *const keys[])
+{
+	while (*keys && strncmp(key, *keys, strlen(*keys)) != 0)
+		keys++;
+	return *keys;
+}
+
+static void test_state_file_parse_any_member_of_a_wrong_kind_is_refused(void **state)
+{
+	(void)state;
+	static const char *const any_number[] = { "value\"", "threshold\"", "forecast\"", "probability\"", NULL };
+	static const char *const any_text[] = { "process\"", NULL };
+	char long_text[WIRE_NAME_SIZE + 3] = "\"";
+	struct states *states = make_full_states();
+	struct text content = TEXT_EMPTY;
+	size_t members = 0;
+	state_file_format(states, &content);
+	memset(long_text + 1, 'x', WIRE_NAME_SIZE);
+	long_text[WIRE_NAME_SIZE + 1] = '"';
+	for (const char *key = strchr(content.data, '"'); (key = strstr(key, "\": ")) != NULL; key += 3) {
+		const char *at = key + 3, *end = at + strcspn(at, *at == '"' ? "}\n" : ",}\n");
+		const char *name = key;
+		while (name[-1] != '"')
+			name--;
+		if (*at == '"')
+			end = strchr(at + 1, '"') + 1;
+		const struct {
+			const char *with;
+			bool refused;
+		} cases[] = {
+			{ "{}", true }, { "1e999", true }, { "\"\"", true }, { long_text, true },
+			{ *at == '"' ? "\"mauve\"" : "-1e13", *at != '[' && !is_one_of(name, *at == '"' ? any_text : any_number) },
+			{ *at == '"' ? "7" : "1e13", *at == '"' || (*at != '[' && !is_one_of(name, any_number)) },
+		};
+		for (size_t i = 0; *at != '[' && i < sizeof(cases) / sizeof(cases[0]); i++) {
+			if (is_refused(&content, at, end, cases[i].with) != cases[i].refused)
+				fail_msg("%.*s: %s", (int)(end - name), name, cases[i].with);
+		}
+		if (*at == '[')
+			assert_true(is_refused(&content, at, at + 1, "{}, \"more\": ["));
+		members++;
+	}
+	assert_in_range(members, 50, 60);
+	text_free(&content);
+	states_close(states);
+}
+
+/* Of nothing that is missing there is a forecast. */
+static void test_state_file_parse_missing_and_amber_is_refused(void **state)
+{
+	(void)state;
+	struct states *states = make_full_states();
+	struct text content = TEXT_EMPTY;
+	state_file_format(states, &content);
+	const char *color = strstr(strstr(content.data, "\"missing\""), "\"red\"");
+	assert_false(is_refused(&content, color, color + 5, "\"green\""));
+	assert_true(is_refused(&content, color, color + 5, "\"orange\", \"forecast\": 1, \"probability\": 1, \"expected\": 1"));
+	text_free(&content);
+	states_close(states);
+}
+
+/* The place of the file has what was there, or the whole of what is to be. */
+static void test_state_file_write_each_failing_allocation_leaves_the_file(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct states *states = make_full_states();
+	struct text content = TEXT_EMPTY;
+	state_file_format(states, &content);
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		temporary_file_write(path, "before");
+		long before = failing_unfreed();
+		failing_start(number);
+		int result = state_file_write(path, states);
+		failed = failing_stop();
+		assert_int_equal(result, failed ? -ENOMEM : 0);
+		assert_int_equal(access(temporary, F_OK), -1);
+		assert_int_equal(failing_unfreed(), before);
+		struct text found = TEXT_EMPTY;
+		assert_int_equal(whole_file_read(path, &found), 0);
+		/* The last one is for the sync of its folder. */
+		if (strcmp(found.data, content.data) != 0 && (!failed || strcmp(found.data, "before") != 0))
+			fail_msg("allocation %ld: %s", number, found.data);
+		text_free(&found);
+	}
+	text_free(&content);
+	states_close(states);
+}
+
+/* It is there, or aside. */
+static void test_state_file_read_broken_each_failing_allocation_loses_nothing(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		struct states *read = NULL;
+		struct text error = TEXT_EMPTY;
+		temporary_file_write(path, "{\"format\": \"another\"}");
+		unlink(broken);
+		long before = failing_unfreed();
+		failing_start(number);
+		int result = state_file_read(path, INTERVAL, &read, &error);
+		failed = failing_stop();
+		assert_true(result == -EBADMSG || (failed && result == -ENOMEM)); /* the sentence it can do without */
+		assert_file_content(result == -ENOMEM ? path : broken, "{\"format\": \"another\"}");
+		assert_int_equal(read != NULL, result == -EBADMSG);
+		states_close(read);
+		text_free(&error);
+		assert_int_equal(failing_unfreed(), before);
+	}
+}
+
 static void test_state_file_parse_version_1_is_read(void **state)
 {
 	(void)state;
@@ -317,6 +475,19 @@ static void test_state_file_parse_lines_and_time_survive(void **state)
 	assert_int_equal(states_time(read), 1795356000123);
 	state_file_format(read, &again);
 	assert_string_equal(again.data, content.data);
+	/* Either of them alone, too. */
+	for (int lost = 0; lost < 2; lost++) {
+		text_reset(&again);
+		if (lost)
+			text_reset(&lines);
+		assert_int_equal(states_set_unwritten(written, &lines, lost ? 7 : 0), 0);
+		state_file_format(written, &again);
+		states_close(read);
+		read = states_open(INTERVAL);
+		assert_int_equal(state_file_parse(again.data, again.length, read, &error), 0);
+		assert_int_equal(states_unwritten(read)->lines.length, lines.length);
+		assert_int_equal(states_unwritten(read)->lost, lost ? 7 : 0);
+	}
 	text_free(&lines);
 	text_free(&content);
 	text_free(&again);
@@ -384,6 +555,10 @@ int main(void)
 		cmocka_unit_test_teardown(test_state_file_parse_two_ways_to_write_an_address_are_one_host, remove_files),
 		cmocka_unit_test_teardown(test_state_file_read_broken_file_is_moved_aside, remove_files),
 		cmocka_unit_test_teardown(test_state_file_read_each_failing_allocation_leaves_the_file, remove_files),
+		cmocka_unit_test(test_state_file_parse_any_member_of_a_wrong_kind_is_refused),
+		cmocka_unit_test(test_state_file_parse_missing_and_amber_is_refused),
+		cmocka_unit_test_teardown(test_state_file_write_each_failing_allocation_leaves_the_file, remove_files),
+		cmocka_unit_test_teardown(test_state_file_read_broken_each_failing_allocation_loses_nothing, remove_files),
 		cmocka_unit_test(test_state_file_parse_version_1_is_read),
 		cmocka_unit_test(test_state_file_parse_lines_and_time_survive),
 		cmocka_unit_test(test_state_file_parse_every_truncation_is_refused),

@@ -437,6 +437,10 @@ static void test_states_replay_goes_on_from_the_lines(void **state)
 		/* Another series, another host: they are none of this one's. */
 		{ { "RED ip=10.0.0.5 process=\"java\" resource=cpu value=90.00 threshold=80 since=2026-11-22T14:00:20Z" },
 		  "RED 10.0.0.5 java 90 30" },
+		/* Ends of what is not known. */
+		{ { "CLEAR ip=10.0.0.5 process=\"java\" resource=mem value=10.00 threshold=80 since=2026-11-22T14:00:20Z" },
+		  "RED 10.0.0.5 java 90 30" },
+		{ { "CLEAR ip=10.0.0.9 process=\"*\" since=2026-11-22T14:00:20Z" }, "RED 10.0.0.5 java 90 30" },
 		/* A process that is called as the host itself. */
 		{ { "RED ip=10.0.0.5 process=\"*\" resource=mem value=90.00 threshold=80 since=2026-11-22T14:00:20Z" },
 		  "RED 10.0.0.5 java 90 30" },
@@ -459,9 +463,97 @@ static void test_states_replay_goes_on_from_the_lines(void **state)
 			}
 			for (const struct host_state *host = NULL; (host = states_next_host(world.states, host)) != NULL;)
 				assert_true(host->alarm.color == COLOR_GREEN || host->alarm.color == COLOR_UNKNOWN);
+			assert_int_equal(count_hosts(&world), 1);
 			advance(&world, 20000);
 			if (strcmp(tick(&world, 90), cases[i].next) != 0)
 				fail_msg("case %zu: %s", i, world.said);
+			world_close(&world);
+		}
+	}
+}
+
+static struct transition transition_of(const char *line)
+{
+	struct transition transition;
+	if (!fields_parse(line, strlen(line), &transition))
+		fail_msg("%s", line);
+	return transition;
+}
+
+/* Without a saved evaluation nothing tells which lines are of later ones. */
+static void test_states_replay_without_a_saved_time_takes_no_line(void **state)
+{
+	(void)state;
+	struct transition red = transition_of("RED ip=10.0.0.5 process=\"java\" resource=mem value=90.00 threshold=80 since=2026-11-22T14:00:20Z");
+	struct world world;
+	world_open(&world);
+	assert_int_equal(states_replay(world.states, &red, START + 25000), 0);
+	assert_int_equal(count_hosts(&world), 0);
+	world_close(&world);
+}
+
+/* The line of an end that the state knows already: what has been counted since it stays. */
+static void test_states_replay_an_end_leaves_a_count_that_has_begun(void **state)
+{
+	(void)state;
+	struct transition clear = transition_of("CLEAR ip=10.0.0.5 process=\"java\" resource=mem value=10.00 threshold=80 since=2026-11-22T13:00:00Z");
+	struct world world;
+	world_open(&world);
+	world_set_rules(&world, 80, 75, 2, 3);
+	assert_string_equal(tick(&world, 90), "");
+	restart(&world);
+	assert_int_equal(states_replay(world.states, &clear, START + PHASE), 0);
+	assert_string_equal(tick(&world, 91), "RED 10.0.0.5 java 91 0");
+	world_close(&world);
+}
+
+static void test_states_replay_an_alarm_that_has_begun_anew_is_since_then(void **state)
+{
+	(void)state;
+	struct transition red = transition_of("RED ip=10.0.0.5 process=\"java\" resource=mem value=95.00 threshold=80 since=2026-11-22T14:00:20Z");
+	struct world world;
+	world_open(&world);
+	assert_string_equal(tick(&world, 90), "RED 10.0.0.5 java 90 0");
+	restart(&world);
+	assert_int_equal(states_replay(world.states, &red, START + 25000), 0);
+	advance(&world, 2 * INTERVAL);
+	assert_quiet(&world, 2, give(&world, "10.0.0.5", "java", 10));
+	assert_string_equal(tick(&world, 10), "CLEAR 10.0.0.5 java 10 20");
+	world_close(&world);
+}
+
+static void test_states_replay_each_failing_allocation_is_told_and_the_line_taken_again(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	static const char *const lines[] = {
+		"RED ip=10.0.0.5 process=\"java\" resource=mem value=90.00 threshold=80 since=2026-11-22T14:00:20Z",
+		"RED ip=10.0.0.6 process=\"java\" resource=mem value=90.00 threshold=80 since=2026-11-22T14:00:20Z",
+		"UNKNOWN ip=10.0.0.6 process=\"*\" since=2026-11-22T14:00:20Z",
+		"OOM ip=10.0.0.5 process=\"java\" kills=1 since=2026-11-22T14:00:20Z",
+	};
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct transition transition = transition_of(lines[i]);
+		bool failed = true;
+		for (long number = 1; failed; number++) {
+			struct world world;
+			struct text once = TEXT_EMPTY, twice = TEXT_EMPTY;
+			world_open(&world);
+			tick(&world, 50);
+			restart(&world);
+			failing_start(number);
+			int result = states_replay(world.states, &transition, START + 25000);
+			failed = failing_stop();
+			assert_int_equal(result, failed ? -ENOMEM : 0);
+			assert_int_equal(states_replay(world.states, &transition, START + 25000), 0);
+			state_file_format(world.states, &once);
+			assert_non_null(strstr(once.data, "1795356020")); /* the line's time */
+			assert_int_equal(states_replay(world.states, &transition, START + 25000), 0);
+			state_file_format(world.states, &twice);
+			assert_string_equal(twice.data, once.data);
+			text_free(&once);
+			text_free(&twice);
 			world_close(&world);
 		}
 	}
@@ -1011,6 +1103,10 @@ int main(void)
 		cmocka_unit_test(test_states_evaluate_forgotten_host_comes_back_as_a_new_one),
 		cmocka_unit_test(test_states_evaluate_a_clock_that_jumped_ends_nothing),
 		cmocka_unit_test(test_states_replay_goes_on_from_the_lines),
+		cmocka_unit_test(test_states_replay_without_a_saved_time_takes_no_line),
+		cmocka_unit_test(test_states_replay_an_end_leaves_a_count_that_has_begun),
+		cmocka_unit_test(test_states_replay_an_alarm_that_has_begun_anew_is_since_then),
+		cmocka_unit_test(test_states_replay_each_failing_allocation_is_told_and_the_line_taken_again),
 		cmocka_unit_test(test_states_evaluate_restart_repeats_nothing),
 		cmocka_unit_test(test_states_evaluate_process_named_like_the_host_is_a_series),
 		cmocka_unit_test(test_states_changed_only_when_a_restart_needs_it),
