@@ -199,17 +199,22 @@ static const char *given(const char *string)
 	return string && string[0] ? string : NULL;
 }
 
-/* "" is no proxy, whatever the environment has. */
-static void set_proxy(struct http *http, const char *proxy)
-{
-	curl_easy_setopt(http->curl, CURLOPT_PROXY, proxy);
-	text_reset(&http->proxy);
-	proxy_append_masked(&http->proxy, proxy);
-}
-
-static void set_message(struct http *http, const struct http_message *message, const char *body, size_t body_length)
+/* libcurl copies strings: without memory for one it would ask for another URL, or without who we are. */
+static CURLcode set_message(struct http *http, const struct http_message *message, const char *body, size_t body_length)
 {
 	CURL *curl = http->curl;
+	CURLcode code = CURLE_OK;
+	const char *proxy = proxy_choose(message->proxy, message->url);
+	const struct {
+		CURLoption option;
+		const char *string;
+	} strings[] = {
+		{ CURLOPT_CUSTOMREQUEST, message->method },
+		{ CURLOPT_URL, message->url },
+		{ CURLOPT_PROXY, proxy }, /* "" is no proxy, whatever the environment has */
+		{ CURLOPT_USERNAME, given(message->user) },
+		{ CURLOPT_PASSWORD, given(message->password) },
+	};
 	if (message->source) {
 		curl_easy_setopt(curl, CURLOPT_POST, 1L);
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, NULL);
@@ -220,15 +225,15 @@ static void set_message(struct http *http, const struct http_message *message, c
 	} else {
 		curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
 	}
-	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, message->method);
-	curl_easy_setopt(curl, CURLOPT_URL, message->url);
-	set_proxy(http, proxy_choose(message->proxy, message->url));
-	curl_easy_setopt(curl, CURLOPT_USERNAME, given(message->user));
-	curl_easy_setopt(curl, CURLOPT_PASSWORD, given(message->password));
-	if (given(message->ca_file))
-		curl_easy_setopt(curl, CURLOPT_CAINFO, message->ca_file);
+	text_reset(&http->proxy);
+	proxy_append_masked(&http->proxy, proxy);
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]) && code == CURLE_OK; i++)
+		code = curl_easy_setopt(curl, strings[i].option, strings[i].string);
+	if (code == CURLE_OK && given(message->ca_file))
+		code = curl_easy_setopt(curl, CURLOPT_CAINFO, message->ca_file);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, message->stoppable || message->cancel ? 0L : 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(message->timeout_ms ? message->timeout_ms : http->timeout_ms));
+	return code;
 }
 
 /* Our own address and whose the other end is. */
@@ -281,11 +286,13 @@ static enum http_state read_state(CURL *curl)
 	return state && strcmp(state, WIRE_RUN) == 0 ? HTTP_STATE_RUN : HTTP_STATE_UNSAID;
 }
 
-static int perform(struct http *http, struct http_answer *ret_answer)
+/* Sends what is set, unless setting it failed. */
+static int perform(struct http *http, CURLcode code, struct http_answer *ret_answer)
 {
 	CURL *curl = http->curl;
 	http->headers_ended = false;
-	CURLcode code = curl_easy_perform(curl);
+	if (code == CURLE_OK)
+		code = curl_easy_perform(curl);
 	if (http->is_elsewhere) {
 		strcpy(http->error, "this machine's address on the connection is another one");
 		return -EADDRNOTAVAIL;
@@ -347,9 +354,9 @@ int http_send(struct http *http, const struct http_message *message, struct http
 	struct curl_slist *headers = headers_of(message);
 	int result = headers ? compress_body(message, &gzip) : -ENOMEM;
 	if (result == 0) {
-		set_message(http, message, text_or(&gzip, message->body), gzip.data ? gzip.length : message->body_length);
+		CURLcode code = set_message(http, message, text_or(&gzip, message->body), gzip.data ? gzip.length : message->body_length);
 		curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, headers);
-		result = perform(http, ret_answer);
+		result = perform(http, code, ret_answer);
 		curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
 	}
 	curl_slist_free_all(headers);

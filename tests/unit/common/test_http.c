@@ -1,4 +1,5 @@
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/http_server.h"
 
 #include <errno.h>
@@ -671,6 +672,41 @@ static void test_http_send_user_and_password_are_basic_authentication(void **sta
 	text_free(&answer.body);
 }
 
+/* What is asked for, and by whom, is never left out. */
+static void test_http_send_any_allocation_fails_the_request_is_whole_or_none(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	OPEN(server, OK("", "0", ""));
+	char url[128];
+	snprintf(url, sizeof(url), "%s/path", http_server_url(server.http));
+	const struct http_message message = {
+		.method = "PUT", .url = url, .body = "body", .body_length = 4, .user = "user", .password = "password",
+	};
+	long n = 0;
+	for (bool failed = true; failed;) {
+		struct http *http = http_open(5000);
+		struct http_answer answer = { 0 };
+		size_t before = http_server_count(server.http, "");
+		failing_start(++n);
+		int result = http_send(http, &message, &answer);
+		failed = failing_stop();
+		assert_true(result == 0 || failed);
+		if (http_server_count(server.http, "") > before) {
+			assert_memory_equal(asked(&server)->head, "PUT /path HTTP/1.1\r\n", 20);
+			assert_non_null(strstr(asked(&server)->head, "\r\nAuthorization: Basic dXNlcjpwYXNzd29yZA==\r\n"));
+		}
+		/* The next one is not the worse for it. */
+		assert_int_equal(http_send(http, &message, &answer), 0);
+		assert_int_equal(answer.status, 200);
+		text_free(&answer.body);
+		http_close(http);
+	}
+	assert_true(n > 20);
+	server_close(&server);
+}
+
 /* A file of certificates is read when it is needed: its absence is the request's failure. */
 static void test_http_send_certificates_that_are_absent_are_told(void **state)
 {
@@ -1032,6 +1068,7 @@ int main(void)
 		cmocka_unit_test(test_http_request_chunked_answer_is_joined),
 		cmocka_unit_test(test_http_send_message_is_in_the_headers),
 		cmocka_unit_test(test_http_send_user_and_password_are_basic_authentication),
+		cmocka_unit_test(test_http_send_any_allocation_fails_the_request_is_whole_or_none),
 		cmocka_unit_test(test_http_send_certificates_that_are_absent_are_told),
 		cmocka_unit_test(test_http_send_sink_takes_a_good_answer_in_pieces),
 		cmocka_unit_test(test_http_send_sink_gets_nothing_of_an_error),
