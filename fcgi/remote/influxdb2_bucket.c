@@ -38,10 +38,8 @@ static int call(const struct influxdb2_bucket *bucket, struct remote *remote, co
 	int result = url && !(body && text_failed(body)) ? 0 : -ENOMEM;
 	if (result == 0)
 		result = remote_send(remote, REMOTE_SET_UP, &message, &answer, words);
-	if (result == 0) {
-		*ret_answer = cJSON_Parse(answer.length ? answer.data : "");
-		result = *ret_answer ? 0 : -EBADMSG;
-	}
+	if (result == 0)
+		result = remote_parse(&answer, ret_answer);
 	text_free(&answer);
 	free(url);
 	return result;

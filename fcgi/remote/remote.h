@@ -13,6 +13,7 @@
 #include "common/http.h"
 #include "fcgi/store.h"
 
+struct cJSON;
 struct remote;
 
 /* Who we are to the engine. "" or NULL: not used. */
@@ -79,6 +80,9 @@ int remote_send(struct remote *remote, enum remote_purpose purpose, const struct
  * remote_send(). */
 int remote_look(struct remote *remote, const struct http_message *message, struct text *ret_body)
 	__attribute__((warn_unused_result));
+
+/* Reads the JSON of an answer, to be deleted. 0, -ENOMEM, or -EBADMSG for what is none. */
+int remote_parse(const struct text *body, struct cJSON **ret_tree) __attribute__((warn_unused_result));
 
 /* An answer of status 200 brought an error, in the engine's words, or, with "", is not
  * understood: logged like a failure of remote_send(). Returns -EIO. */

@@ -129,9 +129,11 @@ static int influxdb3_set_up(struct store *store)
 	const struct text question = { .data = (char *)(uintptr_t)DATABASES, .length = sizeof(DATABASES) - 1 };
 	struct text answer = TEXT_EMPTY;
 	int result = call(store, "POST", store->sql_url, &question, &answer);
-	cJSON *databases = result == 0 ? cJSON_Parse(answer.length ? answer.data : "") : NULL;
+	cJSON *databases = NULL;
+	if (result == 0)
+		result = remote_parse(&answer, &databases);
 	const cJSON *database = find_database(store, databases);
-	if (result == 0 && !cJSON_IsArray(databases))
+	if (result == -EBADMSG || (result == 0 && !cJSON_IsArray(databases)))
 		result = remote_answer_failed(store->remote, REMOTE_SET_UP, "");
 	else if (result == 0)
 		result = database ? check_retention(store, database) : create_database(store);

@@ -88,11 +88,15 @@ static int ask_missing(const struct victoriametrics_api *api, const struct assem
 	victoriametrics_form_add_time(&form, "end", to_ms);
 	const struct http_message message = remote_form(api->labels_url, &form);
 	int result = text_failed(&form) ? -ENOMEM : remote_send(api->remote, REMOTE_READ, &message, &body, words);
-	if (result == 0) {
-		cJSON *tree = cJSON_ParseWithLength(body.data, body.length);
-		result = find_missing(answer, cJSON_GetObjectItemCaseSensitive(tree, "data"), missing);
-		cJSON_Delete(tree);
-	}
+	cJSON *tree = NULL;
+	if (result == 0)
+		result = remote_parse(&body, &tree);
+	const cJSON *data = cJSON_GetObjectItemCaseSensitive(tree, "data");
+	if (result == -EBADMSG || (result == 0 && !cJSON_IsArray(data)))
+		result = remote_answer_failed(api->remote, REMOTE_READ, "");
+	else if (result == 0)
+		result = find_missing(answer, data, missing);
+	cJSON_Delete(tree);
 	text_free(&form);
 	text_free(&body);
 	return result;
