@@ -4,8 +4,9 @@
  *
  * docs.victoriametrics.com. Over the last 30 seconds of a range whose step is under a
  * minute it repeats older points (adjustLastPoints, -search.latencyOffset), unless the
- * range goes on after now. Samples of one series and time are all kept, unless
- * -dedup.minScrapeInterval is set.
+ * range goes on after now. A range that ends with a midnight of UTC lacks the series that
+ * begin then (1.79.5, victoriametrics_end()). Samples of one series and time are all kept,
+ * unless -dedup.minScrapeInterval is set.
  */
 #include <errno.h>
 #include <stdlib.h>

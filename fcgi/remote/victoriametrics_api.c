@@ -14,6 +14,7 @@ enum {
 	RESULT_DEPTH = 4, /* of a series in the answer to a query */
 	EXPORT_DEPTH = 1, /* of one in an export, a document a line */
 	DAY_MS = 86400000,
+	STEP_MS = 60000, /* the least with which the newest points of a range are as they are, see store_victoriametrics.c */
 };
 
 int victoriametrics_api_init(struct victoriametrics_api *api, const char *select_url)
@@ -100,13 +101,13 @@ int victoriametrics_ask_instant(const struct victoriametrics_api *api, const str
 {
 	struct text form = TEXT_EMPTY;
 	int64_t end_ms = victoriametrics_end(time_ms);
-	bool alone = end_ms == time_ms; /* else it is the first of a range's two points */
+	bool alone = end_ms == time_ms; /* else it is the one point of a range */
 	victoriametrics_form_begin(&form);
 	victoriametrics_form_add(&form, "query", expression);
 	victoriametrics_form_add_time(&form, alone ? "time" : "start", time_ms);
 	if (!alone) {
 		victoriametrics_form_add_time(&form, "end", end_ms);
-		victoriametrics_form_add_time(&form, "step", end_ms - time_ms);
+		victoriametrics_form_add_time(&form, "step", STEP_MS);
 	}
 	taker->end_ms = time_ms + 1;
 	int result = victoriametrics_ask(api, alone ? api->query_url : api->range_url, &form, taker);
