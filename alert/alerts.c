@@ -255,9 +255,9 @@ void alerts_save(const struct alerts *alerts, struct text *text)
 		text_append_string(text, ", \"alarm\": ");
 		json_append_string(text, text_or(&line, ""));
 		text_append_char(text, '}');
+		text->failed |= text_failed(&line);
 		separator = ",\n";
 	}
-	text->failed |= text_failed(&line);
 	text_free(&line);
 	text_append_string(text, "]}\n");
 }

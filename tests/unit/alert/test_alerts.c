@@ -380,6 +380,34 @@ static void test_alerts_restore_gives_what_was_saved(void **state)
 	text_free(&error);
 }
 
+/* A file that lacks a line, or has one that is cut, would not be read again. */
+static void test_alerts_save_each_failing_allocation_is_told(void **state)
+{
+	struct world *world = *state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct text whole = TEXT_EMPTY;
+	static char name[WIRE_NAME_MAX];
+	memset(name, 'j', sizeof(name) - 1);
+	stand(world, "10.0.0.5", name, COLOR_ORANGE);
+	update(world, NOW);
+	stand(world, "10.0.0.6", NULL, COLOR_UNKNOWN);
+	update(world, NOW + 1);
+	alerts_save(world->alerts, &whole);
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		struct text content = TEXT_EMPTY;
+		failing_start(number);
+		alerts_save(world->alerts, &content);
+		failed = failing_stop();
+		assert_int_equal(text_failed(&content), failed);
+		if (!failed)
+			assert_string_equal(content.data, whole.data);
+		text_free(&content);
+	}
+	text_free(&whole);
+}
+
 /* It says nothing of the file. */
 static void test_alerts_restore_each_failing_allocation_is_no_fault_of_the_file(void **state)
 {
@@ -502,6 +530,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_alerts_update_a_renamed_host_has_the_old_end_told_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_format_an_end_is_never_to_come, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_restore_gives_what_was_saved, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alerts_save_each_failing_allocation_is_told, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alerts_restore_each_failing_allocation_is_no_fault_of_the_file, set_up, tear_down),
 		cmocka_unit_test(test_alerts_restore_what_is_no_such_file_is_refused),
 		cmocka_unit_test(test_hostnames_parse_takes_what_is_right),
