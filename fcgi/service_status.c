@@ -95,6 +95,7 @@ static void append_host_row(struct csv *csv, struct service *service, const stru
 	for (int i = 0; i < COLLECTOR_COUNTERS; i++)
 		csv_append_number(csv, report->counters[i] >= 0, report->counters[i]);
 	csv_end_row(csv);
+	csv->text->failed |= text_failed(&sharers);
 	text_free(&sharers);
 }
 

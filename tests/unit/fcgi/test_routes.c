@@ -1819,6 +1819,12 @@ static void save_all_kinds(struct fixture *f)
 	         "\"oom_kills\": {\"timestamp\": %lld, \"processes\": {\"java\": 1}}, "
 	         "\"collector\": {\"hostname\": \"slow\", \"interval_s\": 3600}}", now_s - 20, now_s - 40);
 	assert_int_equal(ask(f, "PUT", "save-all", "", body), 200);
+	static const char *const sharers[] = { "other", "slow" };
+	for (size_t i = 0; i < COUNT_OF(sharers); i++) {
+		snprintf(body, sizeof(body), "{\"ipaddress\": \"10.0.0.6\", \"data\": [], \"collector\": {\"hostname\": \"%s\", "
+		         "\"interval_s\": 3600}}", sharers[i]);
+		assert_int_equal(ask(f, "PUT", "save-all", "", body), 200);
+	}
 	save_alarm(f, "10.0.0.5", "java", "mem", "orange", 20, 20, "");
 	save_alarm(f, "10.0.0.5", "java", "mem", "red", 10, 10, "");
 	save_alarm(f, "10.0.0.6", "*", "cpu", "unknown", 10, 30, "");
