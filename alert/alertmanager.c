@@ -167,7 +167,8 @@ static int restore(struct alertmanager *am)
 	else if (result == -ENOENT)
 		result = 0;
 	if (result == -EBADMSG) {
-		log_error("%s is no file of vigie-alert: %s; moved to %s.broken, starting without", path, wrong.data, path);
+		log_error("%s is no file of vigie-alert: %s; moved to %s.broken, starting without", path,
+		          text_or(&wrong, strerror(ENOMEM)), path);
 		alerts_close(am->alerts);
 		am->alerts = alerts_open();
 		result = am->alerts ? whole_file_move_aside(path) : -ENOMEM;

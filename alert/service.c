@@ -141,8 +141,8 @@ static int open_states(struct service *service, const struct config *config, str
 		return result;
 	result = state_file_read(path, config->alert.interval_ms, &service->states, &wrong);
 	if (result == -EBADMSG) {
-		log_error("%s is not a state of vigie-alert: %s; moved to %s.broken, starting without", path, wrong.data,
-		          path);
+		log_error("%s is not a state of vigie-alert: %s; moved to %s.broken, starting without", path,
+		          text_or(&wrong, strerror(ENOMEM)), path);
 		result = 0;
 	}
 	text_free(&wrong);

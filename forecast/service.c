@@ -112,7 +112,7 @@ bool service_read_state(struct service *service)
 	const char *path = service->setup.state;
 	struct text error = TEXT_EMPTY;
 	if (service->lock_fd < 0 && watcher_lock_state(path, &service->lock_fd, &error) != 0) {
-		log_error("%s", error.data);
+		log_error("%s", text_or(&error, strerror(ENOMEM)));
 		text_free(&error);
 		return false;
 	}
@@ -121,9 +121,9 @@ bool service_read_state(struct service *service)
 		result = whole_file_move_aside(path);
 		if (!result)
 			log_error("%s is not a state of vigie-forecast: %s; moved to %s.broken, starting without", path,
-			          error.data, path);
+			          text_or(&error, strerror(ENOMEM)), path);
 	} else if (result == -ESTALE) {
-		log_warning("the state in %s is not used: %s; starting without", path, error.data);
+		log_warning("the state in %s is not used: %s; starting without", path, text_or(&error, strerror(ENOMEM)));
 		result = 0;
 	}
 	if (result)
