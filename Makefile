@@ -32,7 +32,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*/
 # Those in which threads run, in the program's code or around it.
 TSAN_TESTS = $(filter $(addprefix %/alert/test_,alertmanager hook service uplink) \
 	$(addprefix %/collector/test_,sender service syncer uplink) $(addprefix %/common/test_,http log) \
-	$(addprefix %/fcgi/test_,budget collectors gate outbox pool reasons routes service shared_reads silences store tokens wishes writer) \
+	$(addprefix %/fcgi/test_,budget collectors gate keeper outbox pool reasons routes service shared_reads silences store tokens writer) \
 	$(addprefix %/remote/test_,remote store_influxdb2) $(addprefix %/sqlite/test_,read_sealed scan_helper seal store_sqlite) \
 	$(addprefix %/forecast/test_,boost service uplink),$(UNIT_TESTS))
 

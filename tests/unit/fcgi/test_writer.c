@@ -697,18 +697,11 @@ static void test_writer_open_without_memory_or_threads_is_none(void **state)
 	assert_true(failing_stop());
 	assert_int_equal(result, -ENOMEM);
 
-	/* No thread has room for a stack of 64 TiB. */
-	pthread_attr_t usual, huge;
-	assert_int_equal(pthread_getattr_default_np(&usual), 0);
-	assert_int_equal(pthread_getattr_default_np(&huge), 0);
-	assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 46), 0);
-	assert_int_equal(pthread_setattr_default_np(&huge), 0);
+	threads_forbid(true);
 	result = writer_open(&fake, &store, SIZE_MAX, &writer);
-	assert_int_equal(pthread_setattr_default_np(&usual), 0);
+	threads_forbid(false);
 	assert_int_equal(result, -EAGAIN);
 	assert_null(writer);
-	pthread_attr_destroy(&usual);
-	pthread_attr_destroy(&huge);
 }
 
 static void test_writer_send_is_counted(void **state)
