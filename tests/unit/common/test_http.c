@@ -2,6 +2,7 @@
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/http_server.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -263,7 +264,7 @@ static void test_http_request_date_is_told(void **state)
 
 /* Gives so many times "0123456789", then fails with `result`. */
 struct given {
-	size_t left, rewound;
+	size_t left, whole, rewound;
 	int result;
 };
 
@@ -281,7 +282,9 @@ static long give(void *user, char *buffer, size_t size)
 
 static void give_again(void *user)
 {
-	((struct given *)user)->rewound++;
+	struct given *given = user;
+	given->rewound++;
+	given->left = given->whole;
 }
 
 static void test_http_send_source_is_the_body(void **state)
@@ -310,6 +313,42 @@ static void test_http_send_source_is_the_body(void **state)
 	/* One that fails ends the request. */
 	given = (struct given){ .left = 5, .result = -ENOBUFS };
 	assert_int_equal(http_send(http, &message, &answer), -ENOBUFS);
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+}
+
+/* Ends the connection with the second request, which it does not answer. */
+static bool hang_up_at_the_second(void *user, const struct http_server_request *request, struct text *answer)
+{
+	unsigned *requests = user;
+	(void)request;
+	if (++*requests == 2)
+		return false;
+	http_server_format(200, NULL, "", answer);
+	return true;
+}
+
+static void test_http_send_source_begins_again_where_a_kept_connection_has_ended(void **state)
+{
+	(void)state;
+	enum { LENGTH = 1007 };
+	OPEN(server, OK("", "0", ""));
+	unsigned requests = 0;
+	http_server_answer_by(server.http, hang_up_at_the_second, &requests);
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	struct given given = { .left = LENGTH, .whole = LENGTH };
+	struct http_message message = { .method = "POST", .url = server.url, .body_length = LENGTH, .source = give,
+		                            .source_rewind = give_again, .source_user = &given };
+	assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+	assert_int_equal(http_send(http, &message, &answer), 0);
+	assert_int_equal(answer.status, 200);
+	assert_int_equal(given.rewound, 1);
+	assert_int_equal(requests, 3);
+	assert_int_equal(asked(&server)->body_length, LENGTH);
+	for (size_t i = 0; i < LENGTH; i++)
+		assert_int_equal(asked(&server)->body[i], '0' + (LENGTH - i) % 10);
 	http_close(http);
 	server_close(&server);
 	text_free(&answer.body);
@@ -998,6 +1037,111 @@ static void test_http_send_from_another_address_is_not_sent(void **state)
 	text_free(&answer.body);
 }
 
+/* What a newer server, or another one, says in them is nothing. */
+static void test_http_send_what_headers_say_of_us_is_told(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *answer;
+		enum http_state told;
+		int resources;
+		bool offers_processes;
+	} cases[] = {
+		{ OK("", "0", ""), HTTP_STATE_UNSAID, 0, false },
+		{ OK(WIRE_STATE ": run\r\n" WIRE_RESOURCES ": 4\r\n", "0", ""), HTTP_STATE_RUN, 4, false },
+		{ OK(WIRE_STATE ": stop\r\n" WIRE_RESOURCES ": 1234\r\n", "0", ""), HTTP_STATE_STOP, 1234, false },
+		{ OK(WIRE_STATE ": rest\r\n" WIRE_RESOURCES ": 12345\r\n", "0", ""), HTTP_STATE_UNSAID, 0, false },
+		{ OK(WIRE_ACCEPT ": " WIRE_ACCEPT_PROCESSES "\r\n" WIRE_RESOURCES ": all\r\n", "0", ""), HTTP_STATE_UNSAID, 0, true },
+		{ OK(WIRE_ACCEPT ": threads\r\n", "0", ""), HTTP_STATE_UNSAID, 0, false },
+	};
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct server server;
+		server_open(&server, &cases[i].answer, 1);
+		assert_int_equal(http_request(http, "GET", server.url, NULL, 0, &answer), 0);
+		assert_int_equal(answer.state, cases[i].told);
+		assert_int_equal(answer.resources, cases[i].resources);
+		assert_int_equal(answer.offers_processes, cases[i].offers_processes);
+		server_close(&server);
+	}
+	http_close(http);
+	text_free(&answer.body);
+}
+
+static void test_http_is_to_stop_where_nothing_is_said_is_as_before(void **state)
+{
+	(void)state;
+	static const struct {
+		long status;
+		enum http_state told;
+		bool stopped, expected;
+	} cases[] = {
+		{ 200, HTTP_STATE_UNSAID, true, false }, { 503, HTTP_STATE_UNSAID, true, true }, { 0, HTTP_STATE_UNSAID, false, false },
+		{ 503, HTTP_STATE_RUN, true, false },    { 503, HTTP_STATE_STOP, false, true },  { 200, HTTP_STATE_STOP, false, true },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct http_answer answer = { .status = cases[i].status, .state = cases[i].told };
+		assert_int_equal(http_is_to_stop(&answer, cases[i].stopped), cases[i].expected);
+	}
+}
+
+/* libcurl has other words for some of what it lacks memory for. */
+static void test_http_send_any_allocation_fails_is_an_error_or_done_without(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	OPEN(server, "HTTP/1.1 301 X\r\nContent-Length: 5\r\nLocation: https://vigie.example/path\r\n\r\nmoved");
+	struct http_message message = { .method = "PUT", .url = server.url, .body = "{}", .body_length = 2, .gzip = true,
+		                            .authorization = "Bearer x", .service = WIRE_ALERT };
+	curl_global_init(CURL_GLOBAL_DEFAULT); /* what is the process's own is not what is looked for */
+	bool failed = true, out_of_memory = false;
+	for (long n = 1; failed; n++) {
+		struct http_answer answer = { 0 };
+		long before = failing_unfreed();
+		failing_start(n);
+		struct http *http = http_open(5000);
+		int result = http ? http_send(http, &message, &answer) : -ENOMEM;
+		failed = failing_stop();
+		out_of_memory = out_of_memory || result == -ENOMEM;
+		if (result == 0) {
+			assert_int_equal(answer.status, 301);
+			assert_string_equal(answer.body.data, "moved");
+		} else if (!failed || result > 0 || (http && result != -ENOMEM && !http_error(http)[0])) {
+			fail_msg("allocation %ld: %d", n, result);
+		}
+		if (http) {
+			assert_int_equal(http_send(http, &message, &answer), 0);
+			assert_string_equal(answer.body.data, "moved");
+			assert_said(http, "path", ", to https://vigie.example/path, which is not followed: the URL would be https://vigie.example/");
+		}
+		http_close(http);
+		text_free(&answer.body);
+		assert_int_equal(failing_unfreed(), before);
+	}
+	assert_true(out_of_memory);
+	server_close(&server);
+}
+
+static void test_http_append_escaped_without_memory_is_a_failed_text(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		struct text text = TEXT_EMPTY;
+		failing_start(n);
+		http_append_escaped(&text, "a b");
+		failed = failing_stop();
+		assert_int_equal(text_failed(&text), failed);
+		if (!failed)
+			assert_string_equal(text.data, "a%20b");
+		text_free(&text);
+	}
+}
+
 static void test_http_append_escaped_all_but_the_unreserved(void **state)
 {
 	(void)state;
@@ -1055,6 +1199,7 @@ int main(void)
 		cmocka_unit_test(test_http_peer_is_local_on_loopback),
 		cmocka_unit_test(test_http_request_date_is_told),
 		cmocka_unit_test(test_http_send_source_is_the_body),
+		cmocka_unit_test(test_http_send_source_begins_again_where_a_kept_connection_has_ended),
 		cmocka_unit_test(test_http_send_gzip_compresses_the_body_and_says_so),
 		cmocka_unit_test(test_http_send_timeout_of_one_request_is_its_own),
 		cmocka_unit_test(test_http_request_keeps_its_connection),
@@ -1078,6 +1223,10 @@ int main(void)
 		cmocka_unit_test(test_http_send_proxy_that_is_none_is_told_without_its_password),
 		cmocka_unit_test(test_http_send_redirect_is_told_and_not_followed),
 		cmocka_unit_test(test_http_send_from_another_address_is_not_sent),
+		cmocka_unit_test(test_http_send_what_headers_say_of_us_is_told),
+		cmocka_unit_test(test_http_is_to_stop_where_nothing_is_said_is_as_before),
+		cmocka_unit_test(test_http_send_any_allocation_fails_is_an_error_or_done_without),
+		cmocka_unit_test(test_http_append_escaped_without_memory_is_a_failed_text),
 		cmocka_unit_test(test_http_append_escaped_all_but_the_unreserved),
 		cmocka_unit_test(test_http_close_null_is_harmless),
 	};

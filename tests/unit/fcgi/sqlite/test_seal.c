@@ -3,6 +3,7 @@
 #include "tests/unit/support/captured_stderr.h"
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"
+#include "tests/unit/fcgi/sqlite/failing_statement.h"
 
 #include <errno.h>
 #include <math.h>
@@ -252,6 +253,17 @@ static void check_summaries(struct found *found, int64_t key, sqlite3_stmt *stat
 	}
 }
 
+/* Of an hour that has its summaries alone, what the model has is taken to be there, and then told by them. */
+static void take_from_model(struct found *found, int64_t key)
+{
+	int host = found->host_of[key & PLACEMENT_HOST_MAX];
+	int64_t first = (placement_hour_ms(key) - found->w->base) / GRID_MS;
+	for (int i = 0; i < PROCESSES; i++) {
+		for (int j = 0; j < HALF_COUNT; j++)
+			memcpy(&found->values[host][i][j][first], &found->w->model[host][i][j][first], HOUR / GRID_MS * sizeof(float));
+	}
+}
+
 /* What always holds; and that what is there is what the model has. */
 /* Rows that lie over sealed hours. */
 #define LATE_ROWS "SELECT count(*) FROM sample WHERE key < 1 << 56 AND ((key >> 24) / 360 << 24 | (key & 0xffffff)) IN (SELECT key FROM hour)"
@@ -268,9 +280,12 @@ static void check(const struct world *w)
 		((float *)found->values)[i] = NAN;
 	assert_int_equal(sqlite3_exec(connection, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
 	find_numbers(found, connection);
-	assert_int_equal(sqlite3_prepare_v2(connection, "SELECT key, data, summary FROM hour WHERE data NOT NULL", -1, &statement, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(connection, "SELECT key, data, summary FROM hour", -1, &statement, NULL), SQLITE_OK);
 	while (sqlite3_step(statement) == SQLITE_ROW) {
-		read_block(found, sqlite3_column_int64(statement, 0), statement, 1);
+		if (sqlite3_column_type(statement, 1) == SQLITE_NULL)
+			take_from_model(found, sqlite3_column_int64(statement, 0));
+		else
+			read_block(found, sqlite3_column_int64(statement, 0), statement, 1);
 		check_summaries(found, sqlite3_column_int64(statement, 0), statement, 2);
 	}
 	sqlite3_finalize(statement);
@@ -788,6 +803,101 @@ static void test_seal_killed_at_each_sync_loses_nothing_and_doubles_nothing(void
 	tear_down(w);
 }
 
+/* ---- statements that fail ---- */
+
+/* Does `work`, each time with another statement that fails, on a disk that fails or is full. Each time what was told to be
+ * there is, and sealing goes on. */
+static void fail_each_statement(struct world *w, void (*work)(struct world *w))
+{
+	static const int codes[] = { SQLITE_IOERR, SQLITE_FULL };
+	char kept[TEMPORARY_FOLDER_SIZE], command[3 * TEMPORARY_FOLDER_SIZE];
+	struct world *before = malloc(sizeof(*before));
+	assert_non_null(before);
+	temporary_folder_make_in_memory(kept);
+	close_parts(w, false);
+	*before = *w;
+	snprintf(command, sizeof(command), "cp %s/vigie.db* %s/", w->folder, kept);
+	assert_int_equal(system(command), 0);
+	for (size_t i = 0; i < COUNT_OF(codes); i++) {
+		bool failed = true;
+		int number;
+		for (number = 1; failed; number++) {
+			*w = *before;
+			copy_database(w, kept);
+			assert_int_equal(open_parts(w), 0);
+			captured_stderr_begin();
+			failing_statement_start(number, codes[i]);
+			work(w);
+			failed = failing_statement_stop();
+			captured_stderr_end();
+			check(w);
+			seal_all(w);
+			check(w);
+			close_parts(w, true);
+		}
+		print_message("%d statements\n", number - 2);
+		assert_true(number > 5);
+	}
+	temporary_folder_remove(kept);
+	free(before);
+	assert_int_equal(open_parts(w), 0);
+}
+
+/* Goes on where a step has failed. */
+static void seal_in_spite(struct world *w)
+{
+	w->now += 11 * MINUTE;
+	int failures = 0;
+	for (int ends = 0; ends < 2;) {
+		int result = seal_step(w->sealer, moment_of(w));
+		assert_true(result >= 0 || result == -EIO || result == -ENOSPC);
+		failures += result < 0;
+		ends += result == 0;
+	}
+	assert_true(failures <= 1);
+}
+
+static void test_seal_any_statement_fails_is_made_good_by_the_next(void **state)
+{
+	(void)state;
+	struct world *w = set_up("sqlite.detail=2h", 3);
+	put_minutes(w, 0, 60);
+	put_minutes(w, 120, 121);
+	w->now += 11 * MINUTE;
+	seal_all(w);
+	/* An hour to be sealed, another to be merged; and pages that are free then. */
+	put_minutes(w, 60, 120);
+	assert_int_equal(put(w, 1, 3 * HOUR / GRID_MS - 5, 0x0f, 7), 0);
+	check(w);
+	fail_each_statement(w, seal_in_spite);
+	tear_down(w);
+}
+
+/* To hours that are sealed and to one that is not, for hosts and names that are new, and over what is there; then again. */
+static void put_some(struct world *w)
+{
+	for (int i = 0; i < 2; i++) {
+		for (int host = 0; host < HOSTS; host++) {
+			for (int tick = 0; tick < 2 * HOUR / GRID_MS; tick += 15 * MINUTE / GRID_MS) {
+				int result = put(w, host, tick, 0xff, tick + host);
+				assert_true(result == 0 || (i == 0 && (result == -EIO || result == -ENOSPC)));
+			}
+		}
+	}
+}
+
+static void test_append_any_statement_fails_is_whole_or_nothing(void **state)
+{
+	(void)state;
+	struct world *w = set_up(NULL, 1);
+	for (int tick = 0; tick < 2 * HOUR / GRID_MS; tick += 5 * MINUTE / GRID_MS)
+		assert_int_equal(put(w, 1, tick, 0x0f, tick), 0);
+	w->now += 11 * MINUTE;
+	seal_all(w);
+	fail_each_statement(w, put_some);
+	tear_down(w);
+}
+
 /* ---- a database of an older version ---- */
 
 /* A copy of the one that tests/data/sqlite-1/README.md tells of, not opened yet, which `w->model` has. */
@@ -885,6 +995,8 @@ int main(void)
 		cmocka_unit_test(test_seal_damage_is_said_and_costs_that_hour_of_that_host),
 		cmocka_unit_test(test_seal_host_whose_newest_sample_is_sealed_keeps_its_last_seen),
 		cmocka_unit_test(test_seal_killed_at_each_sync_loses_nothing_and_doubles_nothing),
+		cmocka_unit_test(test_seal_any_statement_fails_is_made_good_by_the_next),
+		cmocka_unit_test(test_append_any_statement_fails_is_whole_or_nothing),
 		cmocka_unit_test(test_seal_database_of_version_1_is_taken_over),
 		cmocka_unit_test(test_seal_taking_over_killed_at_each_sync_loses_nothing_and_doubles_nothing),
 		cmocka_unit_test(test_seal_database_of_a_newer_version_is_refused),
