@@ -1,5 +1,6 @@
 #include "fcgi/sqlite/database.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -266,9 +267,11 @@ static bool is_same_file(const char *path, const struct stat *file)
 	return stat(path, &named) == 0 && named.st_dev == file->st_dev && named.st_ino == file->st_ino;
 }
 
-static int log_path(const struct database *database, char ret_path[static PATH_SIZE])
+/* The lock has a longer name, and there is one. */
+static void log_path(const struct database *database, char ret_path[static PATH_SIZE])
 {
-	return snprintf(ret_path, PATH_SIZE, "%s-wal", database->path) < PATH_SIZE ? 0 : -ENAMETOOLONG;
+	int length = snprintf(ret_path, PATH_SIZE, "%s-wal", database->path);
+	assert(length < PATH_SIZE);
 }
 
 /* What a file that was there tells of samples that are elsewhere. */
@@ -290,8 +293,7 @@ static int open_file(struct database *database)
 	struct stat file = { 0 };
 	struct schema_found found = { 0 };
 	bool wal = false;
-	if (log_path(database, log))
-		return -ENAMETOOLONG;
+	log_path(database, log);
 	bool has_file = stat(database->path, &file) == 0 && file.st_size > 0;
 	bool has_log = stat(log, &file) == 0; /* maybe an empty one: database_cut_log() */
 	int code = open_connection(database->path, SQLITE_OPEN_CREATE, &database->appending);
@@ -368,7 +370,8 @@ bool database_is_in_place(struct database *database, enum database_use use)
 		database_fail(database, use, "the file was moved or removed; put it back, or start again");
 		return false;
 	}
-	if (log_path(database, log) == 0 && is_same_file(log, &database->log))
+	log_path(database, log);
+	if (is_same_file(log, &database->log))
 		return true;
 	/* What was acknowledged is brought to where it stays. */
 	if (use == DATABASE_APPENDING)
