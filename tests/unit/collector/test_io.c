@@ -1,6 +1,9 @@
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,11 +55,30 @@ static void test_io_read_errors_tell_who_has_ended_from_who_is_hidden(void **sta
 	assert_int_equal(WEXITSTATUS(status), EACCES);
 }
 
+static void test_io_read_file_that_is_none_is_told(void **state)
+{
+	(void)state;
+	char folder[TEMPORARY_FOLDER_SIZE], path[TEMPORARY_FOLDER_SIZE + 16];
+	struct io io;
+	temporary_folder_make(folder);
+	snprintf(path, sizeof(path), "%s/7", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/7/io", folder);
+	temporary_file_write(path, "read_bytes: 4096\n");
+	assert_int_equal(io_read(folder, 7, &io), -EBADMSG);
+	temporary_file_write(path, "read_bytes: 4096\nwrite_bytes: 1\n");
+	assert_int_equal(io_read(folder, 7, &io), 0);
+	assert_int_equal(io.read_bytes, 4096);
+	assert_int_equal(io.write_bytes, 1);
+	temporary_folder_remove(folder);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_io_parse_texts_are_read_or_refused),
 		cmocka_unit_test(test_io_read_errors_tell_who_has_ended_from_who_is_hidden),
+		cmocka_unit_test(test_io_read_file_that_is_none_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,23 @@
 #include "tests/unit/support/cmocka.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "collector/stagger.h"
+#include "tests/unit/support/temporary_folder.h"
 
 enum { HOSTS = 10000, PARTS = 10 };
+
+static const char *machine_id; /* is read in the place of /etc/machine-id; NULL: that is */
+
+/* In the place of the C library's. */
+FILE *fopen(const char *path, const char *mode)
+{
+	int fd = open(machine_id && strcmp(path, "/etc/machine-id") == 0 ? machine_id : path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 ? fdopen(fd, mode) : NULL;
+}
 
 static void test_stagger_ms_hosts_are_spread_evenly(void **state)
 {
@@ -37,11 +50,29 @@ static void test_stagger_ms_is_the_same_for_ever(void **state)
 	assert_int_equal(stagger_ms("b08dfa6083e7567a1921a643000001fb\n", "web-1", 3000), 1531);
 }
 
+static void test_stagger_own_ms_is_of_the_machine_id_where_there_is_one(void **state)
+{
+	(void)state;
+	char folder[TEMPORARY_FOLDER_SIZE], path[TEMPORARY_FOLDER_SIZE + 16], hostname[256] = "";
+	temporary_folder_make(folder);
+	snprintf(path, sizeof(path), "%s/machine-id", folder);
+	machine_id = path;
+	assert_int_equal(gethostname(hostname, sizeof(hostname) - 1), 0);
+	assert_int_equal(stagger_own_ms(1000000), stagger_ms("", hostname, 1000000));
+	temporary_file_write(path, ""); /* of an image, before its first start */
+	assert_int_equal(stagger_own_ms(1000000), stagger_ms("", hostname, 1000000));
+	temporary_file_write(path, "b08dfa6083e7567a1921a643000001fb\n");
+	assert_int_equal(stagger_own_ms(1000000), stagger_ms("b08dfa6083e7567a1921a643000001fb\n", hostname, 1000000));
+	machine_id = NULL;
+	temporary_folder_remove(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stagger_ms_hosts_are_spread_evenly),
 		cmocka_unit_test(test_stagger_ms_is_the_same_for_ever),
+		cmocka_unit_test(test_stagger_own_ms_is_of_the_machine_id_where_there_is_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
