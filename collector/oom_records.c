@@ -109,7 +109,7 @@ static int open_fd(void)
 	if ((size_t)length != sizeof(space) - 1 || memcmp(space, FIRST_PID_NAMESPACE, sizeof(space) - 1) != 0)
 		return -EINVAL;
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0 && lseek(fd, 0, SEEK_END) == 0)
+	if (fd >= 0 && lseek(fd, 0, SEEK_END) >= 0)
 		return fd;
 	int result = -errno;
 	if (fd >= 0)
