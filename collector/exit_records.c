@@ -114,7 +114,7 @@ static int listen_to_family(struct exit_records *records)
 
 struct found {
 	struct taskstats thread, group;
-	bool has_thread, has_group;
+	bool has_group;
 };
 
 /* Of a kernel that knows fewer members, or more. */
@@ -133,7 +133,6 @@ static int take_aggregate(const struct nlattr *attribute, void *user)
 	struct found *found = user;
 	switch (mnl_attr_get_type(attribute)) {
 	case TASKSTATS_TYPE_AGGR_PID:
-		found->has_thread = true;
 		return mnl_attr_parse_nested(attribute, take_statistics, &found->thread);
 	case TASKSTATS_TYPE_AGGR_TGID:
 		found->has_group = true;
@@ -199,7 +198,7 @@ static void find_missing(const struct exit_records *records, const struct taskst
 static bool read_end(struct exit_records *records, const struct found *found, struct exit_record *ret_record)
 {
 	const struct taskstats *thread = &found->thread, *whole = found->has_group ? &found->group : thread;
-	if (!found->has_thread || thread->version < VERSION_MIN)
+	if (thread->version < VERSION_MIN) /* 0: it is of no thread */
 		return false;
 	struct exit_record record = { .pid = (int)thread->ac_tgid };
 	find_missing(records, thread, &record.run_us, &record.run_max_us);

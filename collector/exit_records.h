@@ -44,8 +44,8 @@ struct exit_records;
 
 /*
  * Begins to listen, on all CPUs, and gives CAP_NET_ADMIN up for good whatever comes of it. It forks a child that ends at
- * once. -EPERM, -EINVAL, -ENOENT (no such family): the kernel has none for us; -EPROTONOSUPPORT: it is too old; -ENOMSG:
- * they do not arrive.
+ * once. -EPERM, -EINVAL, -ENOENT (no such family): the kernel has none for us; -ENOMSG: they do not arrive, or it is too old
+ * for what is needed of them.
  */
 int exit_records_open(struct exit_records **ret_records) __attribute__((warn_unused_result));
 

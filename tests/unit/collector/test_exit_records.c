@@ -1,8 +1,15 @@
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/acct.h>
+#include <linux/genetlink.h>
+#include <linux/taskstats.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -11,6 +18,124 @@
 #include <unistd.h>
 
 #include "collector/exit_records.h"
+
+/* What is in the place of the kernel. */
+static struct {
+	const char *failing; /* the call that fails, once; NULL: none */
+	int error, after;    /* how, and after so many that do not */
+	char bytes[4096];    /* a message that is received before any other */
+	size_t length;       /* 0: there is none */
+} kernel;
+
+static bool fails(const char *call)
+{
+	if (!kernel.failing || strcmp(call, kernel.failing) != 0 || kernel.after-- > 0)
+		return false;
+	kernel.failing = NULL;
+	errno = kernel.error;
+	return true;
+}
+
+/* In the place of the libraries'. */
+#define REAL(function) ((__typeof__(&(function)))dlsym(RTLD_NEXT, #function))
+
+pid_t fork(void)
+{
+	return fails("fork") ? -1 : REAL(fork)();
+}
+
+pid_t waitpid(pid_t pid, int *ret_status, int options)
+{
+	return fails("waitpid") ? -1 : REAL(waitpid)(pid, ret_status, options);
+}
+
+struct mnl_socket *mnl_socket_open2(int bus, int flags)
+{
+	return fails("open2") ? NULL : REAL(mnl_socket_open2)(bus, flags);
+}
+
+int mnl_socket_bind(struct mnl_socket *socket, unsigned groups, pid_t pid)
+{
+	return fails("bind") ? -1 : REAL(mnl_socket_bind)(socket, groups, pid);
+}
+
+int mnl_socket_setsockopt(const struct mnl_socket *socket, int type, void *value, socklen_t length)
+{
+	return fails("setsockopt") ? -1 : REAL(mnl_socket_setsockopt)(socket, type, value, length);
+}
+
+ssize_t mnl_socket_sendto(const struct mnl_socket *socket, const void *bytes, size_t length)
+{
+	return fails("sendto") ? -1 : REAL(mnl_socket_sendto)(socket, bytes, length);
+}
+
+ssize_t mnl_socket_recvfrom(const struct mnl_socket *socket, void *bytes, size_t size)
+{
+	size_t length = kernel.length;
+	if (fails("recvfrom"))
+		return -1;
+	if (!length)
+		return REAL(mnl_socket_recvfrom)(socket, bytes, size);
+	memcpy(bytes, kernel.bytes, length);
+	kernel.length = 0;
+	return (ssize_t)length;
+}
+
+/* What a child gets that opens them, as a positive errno: the right to is gone then, whatever comes of it. */
+static int open_in_child(const char *failing, int error, int after)
+{
+	int status = -1;
+	fflush(stdout);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct exit_records *first = NULL, *second = NULL;
+		kernel.failing = failing;
+		kernel.error = error;
+		kernel.after = after;
+		int result = exit_records_open(&first);
+		(void)failing_stop();
+		int again = exit_records_open(&second);
+		exit_records_close(first);
+		exit(again != -EPERM || (result == 0) != (first != NULL) ? 255 : -result);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_exit_records_open_whatever_fails_is_told_and_the_right_given_up(void **state)
+{
+	(void)state;
+	if (open_in_child(NULL, 0, 0) != 0)
+		skip();
+	assert_int_equal(open_in_child("waitpid", EINTR, 0), 0);
+	assert_int_equal(open_in_child("fork", EAGAIN, 0), EAGAIN);
+	assert_int_equal(open_in_child("open2", EMFILE, 0), EMFILE);
+	assert_int_equal(open_in_child("setsockopt", ENOPROTOOPT, 0), ENOPROTOOPT);
+	assert_int_equal(open_in_child("bind", EADDRINUSE, 0), EADDRINUSE);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(open_in_child("sendto", ECONNREFUSED, i), ECONNREFUSED);
+	/* Without an answer to what was asked, and without the record of the child that it is tried with. */
+	int after = 0, result = ENOBUFS;
+	for (; result == ENOBUFS && after < 100; after++)
+		result = open_in_child("recvfrom", ENOBUFS, after);
+	assert_int_equal(result, ENOMSG);
+	assert_in_range(after, 3, 100);
+	/* A kernel that has no such family. */
+	struct nlmsghdr *header = mnl_nlmsg_put_header(kernel.bytes);
+	header->nlmsg_type = NLMSG_ERROR;
+	struct nlmsgerr *error = mnl_nlmsg_put_extra_header(header, sizeof(*error));
+	error->error = -ENOENT;
+	kernel.length = header->nlmsg_len;
+	assert_int_equal(open_in_child(NULL, 0, 0), ENOENT);
+	kernel.length = 0;
+	if (FAILING_MALLOC) {
+		failing_start(1);
+		assert_int_equal(open_in_child(NULL, 0, 0), ENOMEM);
+		(void)failing_stop();
+	}
+}
 
 /* Opened once: the right to open it is gone then. NULL: the kernel has none for us. */
 static struct exit_records *records;
@@ -204,6 +329,82 @@ static void test_exit_records_lost_counts_what_did_not_fit(void **state)
 	assert_true(found);
 }
 
+enum { MADE_UP = 987654321 }; /* no PID */
+
+static void put(struct nlmsghdr *header, uint16_t type, const struct taskstats *statistics)
+{
+	struct nlattr *nest = mnl_attr_nest_start(header, type);
+	mnl_attr_put(header, TASKSTATS_TYPE_STATS, sizeof(*statistics), statistics);
+	mnl_attr_nest_end(header, nest);
+}
+
+/* The record as the next that is received; false: it tells no end of a process. */
+static bool receive(const struct taskstats *thread, const struct taskstats *group, struct exit_record *ret_record)
+{
+	struct nlmsghdr *header = mnl_nlmsg_put_header(kernel.bytes);
+	header->nlmsg_type = NLMSG_MIN_TYPE;
+	mnl_nlmsg_put_extra_header(header, sizeof(struct genlmsghdr));
+	mnl_attr_put_u32(header, TASKSTATS_TYPE_NULL, 0); /* of what is not known nothing is taken */
+	if (thread)
+		put(header, TASKSTATS_TYPE_AGGR_PID, thread);
+	if (group)
+		put(header, TASKSTATS_TYPE_AGGR_TGID, group);
+	kernel.length = header->nlmsg_len;
+	while (exit_records_next(records, ret_record)) {
+		if (ret_record->pid == MADE_UP)
+			return true;
+	}
+	return false;
+}
+
+static void test_exit_records_next_is_read_as_the_kernel_means_it(void **state)
+{
+	(void)state;
+	if (!records)
+		skip();
+	static const struct {
+		const char *what;
+		uint16_t version;
+		uint32_t parent;
+		uint64_t highest_kib, waits, lived_us, ran_us, queued_us;
+		bool ended, kernel_thread;
+		uint64_t run_us, run_max_us;
+	} cases[] = {
+		{ "who never waited has had its core all its life", 12, 7, 5, 0, 1000, 800, 100, true, false, 900, 900 },
+		{ "who waited lacks no more than that", 12, 7, 5, 1, 1000, 800, 100, true, false, 800, 900 },
+		{ "its clocks do not agree", 12, 7, 5, 0, 850, 800, 100, true, false, 800, 800 },
+		{ "an older kernel, which does not know what is needed", 11, 7, 5, 0, 1000, 800, 100, false, false, 0, 0 },
+		{ "a kernel thread", 12, 2, 0, 0, 1000, 800, 100, true, true, 900, 900 },
+		{ "a program that one has started", 13, 2, 5, 0, 1000, 800, 100, true, false, 900, 900 },
+		{ "a process that has given its memory back", 12, 7, 0, 0, 1000, 800, 100, true, false, 900, 900 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct taskstats thread = {
+			.version = cases[i].version, .ac_flag = AGROUP, .ac_pid = MADE_UP, .ac_tgid = MADE_UP, .ac_ppid = cases[i].parent,
+			.hiwater_vm = cases[i].highest_kib, .nvcsw = cases[i].waits, .ac_etime = cases[i].lived_us,
+			.ac_tgetime = cases[i].lived_us, .cpu_run_virtual_total = cases[i].ran_us * 1000,
+			.cpu_delay_total = cases[i].queued_us * 1000, .ac_comm = "sh",
+		};
+		struct exit_record record = { .pid = 0 };
+		if (i == 0) {
+			kernel.failing = "recvfrom"; /* a signal */
+			kernel.error = EINTR;
+			kernel.after = 0;
+		}
+		if (receive(&thread, NULL, &record) != cases[i].ended)
+			fail_msg("%s", cases[i].what);
+		if (!cases[i].ended)
+			continue;
+		assert_string_equal(record.name, "sh");
+		assert_int_equal(record.parent, cases[i].parent);
+		assert_int_equal(record.kernel_thread, cases[i].kernel_thread);
+		assert_int_equal(record.lived_us, cases[i].lived_us);
+		if (record.run_us != cases[i].run_us || record.run_max_us != cases[i].run_max_us)
+			fail_msg("%s: %llu, %llu", cases[i].what, (unsigned long long)record.run_us, (unsigned long long)record.run_max_us);
+		assert_false(receive(NULL, &thread, &record)); /* of no thread */
+	}
+}
+
 static void test_exit_records_open_has_given_the_right_up(void **state)
 {
 	(void)state;
@@ -213,11 +414,16 @@ static void test_exit_records_open_has_given_the_right_up(void **state)
 
 int main(void)
 {
+	const struct CMUnitTest opening[] = {
+		cmocka_unit_test(test_exit_records_open_whatever_fails_is_told_and_the_right_given_up),
+	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_exit_records_next_tells_each_process_once),
 		cmocka_unit_test(test_exit_records_next_knows_lives_shorter_than_a_tick),
 		cmocka_unit_test(test_exit_records_lost_counts_what_did_not_fit),
+		cmocka_unit_test(test_exit_records_next_is_read_as_the_kernel_means_it),
 		cmocka_unit_test(test_exit_records_open_has_given_the_right_up),
 	};
-	return cmocka_run_group_tests(tests, open_records, close_records);
+	int failed = cmocka_run_group_tests(opening, NULL, NULL); /* while there still is a right to */
+	return failed + cmocka_run_group_tests(tests, open_records, close_records);
 }
