@@ -101,7 +101,9 @@ int keeper_put(struct keeper *keeper, enum metric metric, const struct kept *kep
 	assert(table < keeper->tables + keeper->count);
 	pthread_mutex_lock(&keeper->writing);
 	int64_t time_ms = keeper_time(&keeper->newest_ms, clock_wall_ms());
-	int result = write_kept(keeper, metric, kept, 1, time_ms, ret_refusal);
+	int result = table->reserve(table->user, kept);
+	if (result == 0)
+		result = write_kept(keeper, metric, kept, 1, time_ms, ret_refusal);
 	if (result == 0)
 		result = table->take(table->user, kept, time_ms);
 	pthread_mutex_unlock(&keeper->writing);

@@ -36,6 +36,9 @@ struct keeper_table {
 	 * alone. 0 or a negative errno. */
 	int (*take)(void *user, const struct kept *kept, int64_t time_ms);
 
+	/* Makes room for what is about to be stored, so that it is taken then. 0; or -ENOMEM or -EDQUOT: it is not stored. */
+	int (*reserve)(void *user, const struct kept *kept);
+
 	/* What is to be written again, ret_kept[ret_count], to be freed with free(). 0 or -ENOMEM. */
 	int (*list)(void *user, struct kept **ret_kept, size_t *ret_count);
 };
@@ -53,8 +56,8 @@ void keeper_close(struct keeper *keeper);
 /* Whether the store has told all of it: until then nobody knows. */
 bool keeper_knows(const struct keeper *keeper);
 
-/* Has something new stored in the table of a metric, and then taken, as of a time after all that there was. 0; the errors of
- * writer_append() and of the table's take(). */
+/* Has something new stored, and then taken by the table of a metric, as of a time after all that there was. 0; or, and it is
+ * neither, the errors of the table's reserve() and of writer_append(). */
 int keeper_put(struct keeper *keeper, enum metric metric, const struct kept *kept,
                char ret_refusal[static STORE_REFUSAL_SIZE]) __attribute__((warn_unused_result));
 

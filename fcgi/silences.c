@@ -170,13 +170,21 @@ static int make_room(struct silences *silences, int64_t now_ms)
 	return 0;
 }
 
+/* The one of a name; NULL: there is none. The lock is held. */
+static struct item *find_item(struct silences *silences, const char *name)
+{
+	for (size_t i = 0; i < silences->count; i++) {
+		if (strcmp(silences->items[i].kept.name, name) == 0)
+			return &silences->items[i];
+	}
+	return NULL;
+}
+
 /* The lock is held. */
 static int take_item(struct silences *silences, const struct item *taken, int64_t now_ms)
 {
-	for (size_t i = 0; i < silences->count; i++) {
-		struct item *item = &silences->items[i];
-		if (strcmp(item->kept.name, taken->kept.name) != 0)
-			continue;
+	struct item *item = find_item(silences, taken->kept.name);
+	if (item) {
 		if (taken->time_ms >= item->time_ms)
 			*item = *taken;
 		return 0;
@@ -202,6 +210,15 @@ static int take_kept(void *user, const struct kept *kept, int64_t time_ms)
 	return result;
 }
 
+static int reserve_kept(void *user, const struct kept *kept)
+{
+	struct silences *silences = user;
+	pthread_mutex_lock(&silences->lock);
+	int result = find_item(silences, kept->name) ? 0 : make_room(silences, clock_wall_ms());
+	pthread_mutex_unlock(&silences->lock);
+	return result;
+}
+
 static int list_kept(void *user, struct kept **ret_kept, size_t *ret_count)
 {
 	struct silences *silences = user;
@@ -223,7 +240,8 @@ static int list_kept(void *user, struct kept **ret_kept, size_t *ret_count)
 
 struct keeper_table silences_table(struct silences *silences)
 {
-	return (struct keeper_table){ .metric = METRIC_SILENCE, .user = silences, .take = take_kept, .list = list_kept };
+	return (struct keeper_table){ .metric = METRIC_SILENCE, .user = silences, .take = take_kept, .reserve = reserve_kept,
+	                              .list = list_kept };
 }
 
 static int compare_ends(const void *left, const void *right)

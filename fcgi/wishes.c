@@ -16,7 +16,7 @@ struct item {
 struct wishes {
 	pthread_mutex_t lock;
 	struct wish all[WIRE_SERVICES]; /* time_ms is 0: there is none */
-	struct item *hosts;             /* of collectors, by address; none is older than the one for all */
+	struct item *hosts;             /* of collectors, by address; none is older than the one for all, or its time is 0: a place */
 };
 
 struct wishes *wishes_open(void)
@@ -71,34 +71,45 @@ bool wishes_read_name(const char *name, struct wish *ret_wish)
 	return true;
 }
 
-static struct item *find(struct wishes *wishes, const char *ip)
+/* A host's wish or, without `wished`, its place. NULL: there is none. The lock is held. */
+static struct item *find(struct wishes *wishes, const char *ip, bool wished)
 {
 	struct item *item;
 	HASH_FIND_STR(wishes->hosts, ip, item);
-	return item;
+	return item && wished && !item->wish.time_ms ? NULL : item;
 }
 
-/* A wish for one host's collector. The lock is held. */
-static int take_own(struct wishes *wishes, const struct wish *wish)
+/* The place of a host's wish, made where there is none. The lock is held. 0, -ENOMEM or -EDQUOT. */
+static int find_place(struct wishes *wishes, const char *ip, struct item **ret_item)
 {
-	struct item *item = find(wishes, wish->ip);
-	if (wish->time_ms < wishes->all[wish->service].time_ms || (item && wish->time_ms < item->wish.time_ms))
-		return 0;
+	struct item *item = find(wishes, ip, false);
 	if (!item) {
 		if (HASH_COUNT(wishes->hosts) >= WISHES_MAX)
 			return -EDQUOT;
 		item = calloc(1, sizeof(*item));
 		if (!item)
 			return -ENOMEM;
-		memcpy(item->wish.ip, wish->ip, sizeof(wish->ip));
+		strcpy(item->wish.ip, ip);
 		HASH_ADD_STR(wishes->hosts, wish.ip, item);
 		if (!item->hh.tbl) {
 			free(item);
 			return -ENOMEM;
 		}
 	}
-	item->wish = *wish;
+	*ret_item = item;
 	return 0;
+}
+
+/* A wish for one host's collector. The lock is held. */
+static int take_own(struct wishes *wishes, const struct wish *wish)
+{
+	struct item *item = find(wishes, wish->ip, true);
+	if (wish->time_ms < wishes->all[wish->service].time_ms || (item && wish->time_ms < item->wish.time_ms))
+		return 0;
+	int result = find_place(wishes, wish->ip, &item);
+	if (result == 0)
+		item->wish = *wish;
+	return result;
 }
 
 int wishes_take(struct wishes *wishes, const struct wish *wish)
@@ -119,7 +130,7 @@ int wishes_take(struct wishes *wishes, const struct wish *wish)
 bool wishes_stop(struct wishes *wishes, enum wire_service service, const char *ip)
 {
 	pthread_mutex_lock(&wishes->lock);
-	const struct item *item = service == WIRE_COLLECTOR ? find(wishes, ip) : NULL;
+	const struct item *item = service == WIRE_COLLECTOR ? find(wishes, ip, true) : NULL;
 	bool stop = item ? item->wish.stop : wishes->all[service].stop;
 	pthread_mutex_unlock(&wishes->lock);
 	return stop;
@@ -138,7 +149,7 @@ bool wishes_stop_any(struct wishes *wishes, enum wire_service service)
 bool wishes_have(struct wishes *wishes, const char *ip)
 {
 	pthread_mutex_lock(&wishes->lock);
-	bool have = find(wishes, ip);
+	bool have = find(wishes, ip, true);
 	pthread_mutex_unlock(&wishes->lock);
 	return have;
 }
@@ -152,8 +163,10 @@ int wishes_list(struct wishes *wishes, struct wish **ret_wishes, size_t *ret_cou
 		if (wishes->all[i].time_ms)
 			list[count++] = wishes->all[i];
 	}
-	for (const struct item *item = wishes->hosts; item && list; item = item->hh.next)
-		list[count++] = item->wish;
+	for (const struct item *item = wishes->hosts; item && list; item = item->hh.next) {
+		if (item->wish.time_ms)
+			list[count++] = item->wish;
+	}
 	pthread_mutex_unlock(&wishes->lock);
 	if (!list)
 		return -ENOMEM;
@@ -170,6 +183,19 @@ static int take_kept(void *user, const struct kept *kept, int64_t time_ms)
 	wish.stop = kept->value < 0.5;
 	wish.time_ms = time_ms;
 	return wishes_take(user, &wish);
+}
+
+static int reserve_kept(void *user, const struct kept *kept)
+{
+	struct wishes *wishes = user;
+	struct wish wish;
+	struct item *item;
+	if (!wishes_read_name(kept->name, &wish) || !wish.ip[0])
+		return 0;
+	pthread_mutex_lock(&wishes->lock);
+	int result = find_place(wishes, wish.ip, &item);
+	pthread_mutex_unlock(&wishes->lock);
+	return result;
 }
 
 static int list_kept(void *user, struct kept **ret_kept, size_t *ret_count)
@@ -192,5 +218,6 @@ static int list_kept(void *user, struct kept **ret_kept, size_t *ret_count)
 
 struct keeper_table wishes_table(struct wishes *wishes)
 {
-	return (struct keeper_table){ .metric = METRIC_WISH, .user = wishes, .take = take_kept, .list = list_kept };
+	return (struct keeper_table){ .metric = METRIC_WISH, .user = wishes, .take = take_kept, .reserve = reserve_kept,
+	                              .list = list_kept };
 }

@@ -93,6 +93,7 @@ struct table {
 	int64_t times_ms[16];
 	size_t count;
 	int results[16]; /* of take(), one after the other; 0: the rest */
+	int reserve;     /* the result of reserve() */
 	atomic_int list; /* the result of list(): of what was taken last */
 	atomic_uint lists;
 };
@@ -111,6 +112,12 @@ static int take(void *user, const struct kept *kept, int64_t time_ms)
 	int result = table->results[n];
 	pthread_mutex_unlock(&table->lock);
 	return result;
+}
+
+static int reserve(void *user, const struct kept *kept)
+{
+	(void)kept;
+	return ((struct table *)user)->reserve;
 }
 
 static size_t taken(struct table *table)
@@ -140,8 +147,8 @@ static int list(void *user, struct kept **ret_kept, size_t *ret_count)
 static int open_tables(struct writer *writer, struct keeper **ret_keeper)
 {
 	const struct keeper_table both[] = {
-		{ .metric = METRIC_WISH, .user = &tables[0], .take = take, .list = list },
-		{ .metric = METRIC_SILENCE, .user = &tables[1], .take = take, .list = list },
+		{ .metric = METRIC_WISH, .user = &tables[0], .take = take, .reserve = reserve, .list = list },
+		{ .metric = METRIC_SILENCE, .user = &tables[1], .take = take, .reserve = reserve, .list = list },
 	};
 	return keeper_open(&ops, NULL, writer, both, COUNT_OF(both), ret_keeper);
 }
@@ -163,6 +170,7 @@ static int set_up(void **state)
 	for (size_t i = 0; i < COUNT_OF(tables); i++) {
 		memset(tables[i].results, 0, sizeof(tables[i].results));
 		tables[i].count = 0;
+		tables[i].reserve = 0;
 		atomic_store(&tables[i].list, 0);
 		atomic_store(&tables[i].lists, 0);
 	}
@@ -374,10 +382,20 @@ static void test_keeper_put_what_is_not_stored_is_not_taken(void **state)
 		assert_int_equal(atomic_load(&store.writes), writes);
 	}
 	assert_int_equal(taken(&tables[1]), 0);
+}
 
-	/* And who finds no place there is told. */
-	tables[1].results[0] = -EDQUOT;
+/* It would be refused, and be in force with the next start. */
+static void test_keeper_put_what_finds_no_place_is_not_stored(void **state)
+{
+	(void)state;
+	const struct kept kept = { .name = "mine", .value = 5 };
+	char refusal[STORE_REFUSAL_SIZE] = "";
+	assert_int_equal(open_tables(writer, &keeper), 0);
+	WAIT_FOR(keeper_knows(keeper), 10000);
+	tables[1].reserve = -EDQUOT;
 	assert_int_equal(keeper_put(keeper, METRIC_SILENCE, &kept, refusal), -EDQUOT);
+	assert_int_equal(atomic_load(&store.writes), 0);
+	assert_int_equal(taken(&tables[1]), 0);
 }
 
 static void test_keeper_open_without_memory_or_threads_is_none(void **state)
@@ -412,6 +430,7 @@ int main(void)
 		CASE(test_keeper_write_that_fails_is_said_and_done_again),
 		CASE(test_keeper_put_is_stored_and_then_taken),
 		CASE(test_keeper_put_what_is_not_stored_is_not_taken),
+		CASE(test_keeper_put_what_finds_no_place_is_not_stored),
 		CASE(test_keeper_open_without_memory_or_threads_is_none),
 	};
 	log_set_level(LOG_LEVEL_ERROR);

@@ -167,6 +167,16 @@ static void test_silences_take_what_has_ended_takes_no_place(void **state)
 			assert_int_equal(take(silences, &silence, 0, now_ms + 2), 0);
 	}
 	assert_int_equal(taken, 2 * SILENCES_MAX + 1);
+
+	/* A place is found for the same again, and for no further one. */
+	const struct keeper_table table = silences_table(silences);
+	struct kept kept;
+	snprintf(id, sizeof(id), "%016x", 1);
+	const struct silence known = silence_of(id, "java", "", now_ms + 3600000), further = silence_of("f", "java", "", now_ms + 3600000);
+	assert_int_equal(silences_keep(&known, &kept), 0);
+	assert_int_equal(table.reserve(table.user, &kept), 0);
+	assert_int_equal(silences_keep(&further, &kept), 0);
+	assert_int_equal(table.reserve(table.user, &kept), -EDQUOT);
 	silences_close(silences);
 }
 

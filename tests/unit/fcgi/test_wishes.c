@@ -1,6 +1,9 @@
 /* fcgi/wishes.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,11 +88,71 @@ static void test_wishes_take_the_newest_that_is_about_a_host_counts(void **state
 	wishes_close(wishes);
 }
 
+static int reserve(struct wishes *wishes, const char *ip)
+{
+	const struct wish wish = wish_of(WIRE_COLLECTOR, ip, true, 0);
+	const struct kept kept = wishes_kept(&wish);
+	const struct keeper_table table = wishes_table(wishes);
+	return table.reserve(table.user, &kept);
+}
+
+static size_t count_of(struct wishes *wishes)
+{
+	struct wish *list;
+	size_t count;
+	assert_int_equal(wishes_list(wishes, &list, &count), 0);
+	free(list);
+	return count;
+}
+
+/* What has a place is no wish yet, and needs no memory to become one. */
+static void test_wishes_place_is_one_for_the_wish_that_follows(void **state)
+{
+	(void)state;
+	struct wishes *wishes = wishes_open();
+	if (FAILING_MALLOC) {
+		failing_start(1);
+		assert_int_equal(reserve(wishes, "10.0.0.1"), -ENOMEM);
+		assert_true(failing_stop());
+	}
+	assert_int_equal(reserve(wishes, "10.0.0.1"), 0);
+	assert_int_equal(reserve(wishes, ""), 0); /* has its place */
+	assert_false(wishes_have(wishes, "10.0.0.1"));
+	assert_false(wishes_stop(wishes, WIRE_COLLECTOR, "10.0.0.1"));
+	assert_int_equal(count_of(wishes), 0);
+	take(wishes, WIRE_COLLECTOR, "", true, 5);
+	assert_true(wishes_stop(wishes, WIRE_COLLECTOR, "10.0.0.1")); /* as that for all says, which empties the places */
+
+	assert_int_equal(reserve(wishes, "10.0.0.1"), 0);
+	failing_start(1);
+	take(wishes, WIRE_COLLECTOR, "10.0.0.1", false, 6);
+	failing_stop();
+	assert_true(wishes_have(wishes, "10.0.0.1"));
+	assert_int_equal(count_of(wishes), 2);
+	wishes_close(wishes);
+}
+
+static void test_wishes_one_too_many_has_no_place(void **state)
+{
+	(void)state;
+	struct wishes *wishes = wishes_open();
+	for (int i = 0; i < WISHES_MAX; i++) {
+		char ip[WIRE_IP_SIZE];
+		snprintf(ip, sizeof(ip), "10.%d.%d.%d", i >> 16, i >> 8 & 255, i & 255);
+		take(wishes, WIRE_COLLECTOR, ip, true, 1);
+	}
+	assert_int_equal(reserve(wishes, "11.0.0.1"), -EDQUOT);
+	assert_int_equal(reserve(wishes, "10.0.0.1"), 0);
+	wishes_close(wishes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wishes_name_comes_back_and_others_are_none),
 		cmocka_unit_test(test_wishes_take_the_newest_that_is_about_a_host_counts),
+		cmocka_unit_test(test_wishes_place_is_one_for_the_wish_that_follows),
+		cmocka_unit_test(test_wishes_one_too_many_has_no_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
