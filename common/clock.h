@@ -18,7 +18,7 @@ int64_t clock_wall_ms(void);
  * (CLOCK_MONOTONIC). */
 int64_t clock_monotonic_ns(void);
 
-/* The same as waits take it. */
+/* A time of that clock, as pthread_cond_timedwait(3) takes it. */
 struct timespec clock_timespec(int64_t time_ns);
 
 /* How long poll(2) is to wait until `end_ns` on that clock; 0 when that is past. Rounded up: a wait that

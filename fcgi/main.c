@@ -74,7 +74,32 @@ static int print_routes(void)
 	return exit_status;
 }
 
-static const struct pool_handler handler = { .admit = routes_admit, .handle = routes_handle, .late = routes_late, .sent = routes_sent };
+static const struct pool_handler handler = {
+	.admit = routes_admit, .handle = routes_handle, .late = routes_late, .sent = routes_sent,
+};
+
+/* Until it is told to end. */
+static void run(struct program *program, struct service *service, struct pool *pool)
+{
+	for (;;) {
+		switch (program_wait_for(program, -1, TRIM_MS)) {
+		case PROGRAM_STOP:
+			return;
+		case PROGRAM_RELOAD:
+			if (!program_reload(program))
+				break;
+			service_reload(service, program->config);
+			budget_set_limit((size_t)program->config->server.memory);
+			pool_set_max_body(pool, (size_t)program->config->server.max_body);
+			break;
+		case PROGRAM_TIMEOUT:
+			malloc_trim(0);
+			break;
+		default: /* it asked for no timer and no dump */
+			break;
+		}
+	}
+}
 
 int main(int argc, char *argv[])
 {
@@ -127,15 +152,7 @@ int main(int argc, char *argv[])
 	}
 	log_info("answering with %u threads from %s", threads, program.config->server.store);
 
-	for (enum program_event event; (event = program_wait_for(&program, -1, TRIM_MS)) != PROGRAM_STOP;) {
-		if (event == PROGRAM_TIMEOUT)
-			malloc_trim(0);
-		if (event == PROGRAM_RELOAD && program_reload(&program)) {
-			service_reload(service, program.config);
-			budget_set_limit((size_t)program.config->server.memory);
-			pool_set_max_body(pool, (size_t)program.config->server.max_body);
-		}
-	}
+	run(&program, service, pool);
 	log_info("ending");
 	exit_status = EXIT_SUCCESS;
 out:

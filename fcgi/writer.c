@@ -30,13 +30,12 @@ struct writer {
 	struct writing *first, **last;
 	size_t waiting, samples, bytes, max_bytes; /* in the queue */
 	unsigned writes; /* under way */
-	/* Nanoseconds: */
 	int64_t begun_ns; /* when the last write began */
 	int64_t moved_ns; /* when the last write ended that the store did not fail, or the queue was empty */
 	struct write_pace pace;
-	bool works;       /* the last write that ended was not failed by the store */
-	bool stuck;       /* what waited was given back, and no write has ended since */
-	bool planned;     /* a thread waits for the time to write what waits */
+	bool works;   /* the last write that ended was not failed by the store */
+	bool stuck;   /* what waited was given back, and no write has ended since */
+	bool planned; /* a thread waits for the time to write what waits */
 	bool closing;
 	unsigned count;
 	pthread_t threads[];

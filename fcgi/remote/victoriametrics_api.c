@@ -132,7 +132,8 @@ bool victoriametrics_next_point(const struct victoriametrics_taker *taker, const
                                 struct victoriametrics_point *point)
 {
 	const cJSON *values = cJSON_GetObjectItemCaseSensitive(series, "values");
-	const cJSON *pair = point->pair ? point->pair->next : values ? values->child : cJSON_GetObjectItemCaseSensitive(series, "value");
+	const cJSON *first = values ? values->child : cJSON_GetObjectItemCaseSensitive(series, "value");
+	const cJSON *pair = point->pair ? point->pair->next : first;
 	for (; pair; pair = pair->next) {
 		const cJSON *time = cJSON_GetArrayItem(pair, 0);
 		const char *value = cJSON_GetStringValue(cJSON_GetArrayItem(pair, 1));

@@ -90,7 +90,8 @@ void database_reason(struct sqlite3 *connection, char ret_words[static DATABASE_
 {
 	int code = sqlite3_errcode(connection) & 0xff; /* of others, the system's is an older one */
 	int number = code == SQLITE_CANTOPEN || code == SQLITE_IOERR ? sqlite3_system_errno(connection) : 0;
-	snprintf(ret_words, DATABASE_REASON_SIZE, "%s%s%s", sqlite3_errmsg(connection), number ? ": " : "", number ? strerror(number) : "");
+	snprintf(ret_words, DATABASE_REASON_SIZE, "%s%s%s", sqlite3_errmsg(connection), number ? ": " : "",
+	         number ? strerror(number) : "");
 }
 
 int database_result(struct database *database, int code, struct sqlite3 *connection, const char *operation)
