@@ -359,6 +359,11 @@ int http_send(struct http *http, const struct http_message *message, struct http
 		result = perform(http, code, ret_answer);
 		curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, NULL);
 	}
+	if (result == 0 && message->sink_end && ret_answer->status >= 200 && ret_answer->status < 300) {
+		result = message->sink_end(message->sink_user);
+		if (result)
+			strcpy(http->error, "the answer is not whole");
+	}
 	curl_slist_free_all(headers);
 	text_free(&gzip);
 	return result;

@@ -37,6 +37,9 @@ struct http_answer {
 /* Takes the next bytes of a body. 0, or a negative errno that ends the request. */
 typedef int http_sink(void *user, const char *bytes, size_t length);
 
+/* After the last bytes: 0, or a negative errno where something is missing. */
+typedef int http_sink_end(const void *user);
+
 /* Gives the next bytes of a body that is sent, as many as there are up to `size`; or a negative errno that ends the request. */
 typedef long http_source(void *user, char *buffer, size_t size);
 
@@ -59,6 +62,7 @@ struct http_message {
 	const char *proxy;   /* as in proxy_choose() */
 	const char *own_ip;  /* it is sent from this address of ours alone; "": it is not known yet; NULL: from any */
 	http_sink *sink;     /* takes the body of an answer of status 200 to 299 in the place of `body` */
+	http_sink_end *sink_end; /* NULL: any end is one */
 	void *sink_user;
 	int64_t timeout_ms; /* of this request alone; 0: the handle's */
 	const atomic_bool *cancel; /* another thread sets it: the request ends within a second or so */

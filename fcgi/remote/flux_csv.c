@@ -159,7 +159,8 @@ int flux_csv_feed(void *user, const char *bytes, size_t length)
 	return 0;
 }
 
-int flux_csv_end(const struct flux_csv *csv)
+int flux_csv_end(const void *user)
 {
+	const struct flux_csv *csv = user;
 	return csv->any ? -EBADMSG : 0;
 }

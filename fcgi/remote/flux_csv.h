@@ -43,8 +43,8 @@ void flux_csv_open(struct flux_csv *csv, const char *const wanted[], flux_csv_ro
  * what take_row returned. */
 int flux_csv_feed(void *csv, const char *bytes, size_t length) __attribute__((warn_unused_result));
 
-/* After the last bytes: 0, or -EBADMSG when a record is not at its end. */
-int flux_csv_end(const struct flux_csv *csv) __attribute__((warn_unused_result));
+/* After the last bytes, an http_sink_end: 0, or -EBADMSG when a record is not at its end. */
+int flux_csv_end(const void *csv) __attribute__((warn_unused_result));
 
 void flux_csv_close(struct flux_csv *csv);
 

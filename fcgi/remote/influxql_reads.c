@@ -56,12 +56,11 @@ int influxql_ask(struct influxql_reads *reads, enum remote_purpose purpose, cons
 	struct http_message message = remote_form(reads->query_url, &form);
 	message.accept = "application/json";
 	message.sink = pieces_feed;
+	message.sink_end = pieces_end;
 	message.sink_user = &pieces;
 	int result = text_failed(&form) || text_failed(statement) ? -ENOMEM : 0;
 	if (result == 0)
 		result = remote_send(reads->remote, purpose, &message, NULL, ret_error);
-	if (result == 0)
-		result = pieces_end(&pieces);
 	if (result == -EREMOTEIO || result == -EBADMSG) {
 		snprintf(ret_error, REMOTE_WORDS_SIZE, "%s", reader.error);
 		if (result == -EREMOTEIO && purpose == REMOTE_READ)

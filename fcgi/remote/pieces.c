@@ -111,8 +111,9 @@ int pieces_feed(void *user, const char *bytes, size_t length)
 	return text_failed(&pieces->piece) || text_failed(&pieces->frame) ? -ENOMEM : 0;
 }
 
-int pieces_end(const struct pieces *pieces)
+int pieces_end(const void *user)
 {
+	const struct pieces *pieces = user;
 	return pieces->level == 0 ? 0 : -EBADMSG;
 }
 

@@ -31,8 +31,8 @@ struct pieces {
  * a callback returned. */
 int pieces_feed(void *pieces, const char *bytes, size_t length) __attribute__((warn_unused_result));
 
-/* After the last bytes: 0, or -EBADMSG when a document is not at its end. */
-int pieces_end(const struct pieces *pieces) __attribute__((warn_unused_result));
+/* After the last bytes, an http_sink_end: 0, or -EBADMSG when a document is not at its end. */
+int pieces_end(const void *pieces) __attribute__((warn_unused_result));
 
 void pieces_free(struct pieces *pieces);
 

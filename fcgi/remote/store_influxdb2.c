@@ -99,13 +99,12 @@ static int ask(struct store *store, struct taker *taker)
 		.body_length = body.length,
 		.accept = "application/csv",
 		.sink = flux_csv_feed,
+		.sink_end = flux_csv_end,
 		.sink_user = &csv,
 	};
 	int result = text_failed(&body) || text_failed(&taker->query) ? -ENOMEM : 0;
 	if (result == 0)
 		result = remote_send(store->remote, REMOTE_READ, &message, NULL, words);
-	if (result == 0)
-		result = flux_csv_end(&csv);
 	if (result == -EREMOTEIO || result == -EBADMSG)
 		result = remote_answer_failed(store->remote, REMOTE_READ, csv.error);
 	else if (result == -EINVAL)

@@ -77,14 +77,13 @@ int victoriametrics_ask(const struct victoriametrics_api *api, const char *url, 
 	};
 	struct http_message message = remote_form(url, form);
 	message.sink = pieces_feed;
+	message.sink_end = pieces_end;
 	message.sink_user = &pieces;
 	int result = text_failed(form) ? -ENOMEM : remote_send(api->remote, REMOTE_READ, &message, NULL, words);
 	if (result == -EINVAL && strstr(words, "exceed"))
 		result = -E2BIG;
 	else if (result == -EINVAL)
 		result = assembly_refused(&taker->answer, words);
-	if (result == 0)
-		result = pieces_end(&pieces);
 	if (result == -EBADMSG)
 		result = remote_answer_failed(api->remote, REMOTE_READ, "");
 	pieces_free(&pieces);

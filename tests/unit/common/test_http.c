@@ -889,6 +889,38 @@ static void test_http_send_sink_fails_its_error_is_returned_and_the_next_request
 	text_free(&big);
 }
 
+/* Whether what a sink took is all of it. */
+static int is_even(const void *user)
+{
+	const struct sink *sink = user;
+	return sink->text.length % 2 ? -EBADMSG : 0;
+}
+
+static void test_http_send_sink_says_at_the_end_whether_it_has_all(void **state)
+{
+	(void)state;
+	OPEN(server, OK("", "4", "four"), OK("", "3", "odd"), "HTTP/1.1 204 No Content\r\n\r\n",
+	     "HTTP/1.1 500 Some\r\nContent-Length: 3\r\n\r\nwhy", OK("", "1", "!"));
+	static const struct {
+		int wanted;
+		long status;
+	} cases[] = { { 0, 200 }, { -EBADMSG, 200 }, { -EBADMSG, 204 }, { 0, 500 }, { 0, 200 } };
+	struct http *http = http_open(5000);
+	struct http_answer answer = { 0 };
+	struct sink sink = { 0 };
+	const struct http_message message = { .method = "GET", .url = server.url, .sink = take_bytes, .sink_end = is_even,
+		                                  .sink_user = &sink };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(http_send(http, &message, &answer), cases[i].wanted);
+		assert_int_equal(answer.status, cases[i].status);
+		assert_string_equal(http_error(http), cases[i].wanted ? "the answer is not whole" : "");
+	}
+	http_close(http);
+	server_close(&server);
+	text_free(&answer.body);
+	text_free(&sink.text);
+}
+
 /* What came before the end is with the sink, but the request has failed. */
 static void test_http_send_cut_answer_is_told_beside_the_sink(void **state)
 {
@@ -1218,6 +1250,7 @@ int main(void)
 		cmocka_unit_test(test_http_send_sink_takes_a_good_answer_in_pieces),
 		cmocka_unit_test(test_http_send_sink_gets_nothing_of_an_error),
 		cmocka_unit_test(test_http_send_sink_fails_its_error_is_returned_and_the_next_request_works),
+		cmocka_unit_test(test_http_send_sink_says_at_the_end_whether_it_has_all),
 		cmocka_unit_test(test_http_send_cut_answer_is_told_beside_the_sink),
 		cmocka_unit_test(test_http_send_proxy_is_asked_and_told_without_its_password),
 		cmocka_unit_test(test_http_send_proxy_that_is_none_is_told_without_its_password),
