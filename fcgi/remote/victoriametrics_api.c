@@ -62,7 +62,7 @@ void victoriametrics_form_add_time(struct text *form, const char *name, int64_t 
 static int take_piece(void *user, const cJSON *object)
 {
 	struct victoriametrics_taker *taker = user;
-	return cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(object, "metric")) ? taker->take(taker, object) : 0;
+	return taker->take(taker, object);
 }
 
 int victoriametrics_ask(const struct victoriametrics_api *api, const char *url, const struct text *form,

@@ -177,6 +177,7 @@ static void test_influxql_open_durations_are_read(void **state)
 		/* The longest that Go knows is as good as for ever; the rest InfluxDB does not have. */
 		{ AUTOGEN("2562047h47m16.854775807s"), "keeps samples for 0 s ", 2 * DAY },
 		{ AUTOGEN("-3h0m0s"), "keeps samples for 0 s ", 2 * DAY },
+		{ AUTOGEN("30m0s"), "keeps samples for 0 s ", 2 * DAY },
 		{ AUTOGEN("INF"), "keeps samples for 0 s ", 2 * DAY },
 		{ AUTOGEN("a while"), "keeps samples for 0 s ", 2 * DAY },
 		/* The default counts, which is the last column. */
