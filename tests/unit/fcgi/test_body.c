@@ -565,6 +565,10 @@ static void test_body_parse_samples_bad_kills_are_named(void **state)
 		snprintf(json, sizeof(json), "{\"ipaddress\": \"10.0.0.5\", \"data\": [], %s}", cases[i].member);
 		refuse(body_parse_samples, json, cases[i].status, cases[i].field);
 	}
+	char json[512], field[64];
+	snprintf(json, sizeof(json), "{\"ipaddress\": \"10.0.0.5\", \"data\": [], " KILLS("\"%0256d\": 1") "}", 0);
+	snprintf(field, sizeof(field), "oom_kills.processes.%032d", 0);
+	refuse(body_parse_samples, json, 400, field);
 }
 
 static void test_body_parse_samples_first_bad_item_counts_before_what_follows(void **state)
@@ -1256,6 +1260,18 @@ static void test_body_parse_any_allocation_fails_is_out_of_memory(void **state)
 		for (int i = 0; i < 4000; i++)
 			text_printf(&json, "%s\"p%d\": [1, 2]", i ? "," : "", 10000 + order * i);
 		text_append_string(&json, "}}");
+		fail_allocations(body_parse_samples, json.data, json.length);
+	}
+	/* Behind so many samples that with some of them it is the kills that find the memory full. */
+	for (int samples = 0; samples < 600; samples += 7) {
+		text_reset(&json);
+		text_append_string(&json, TICK_HEAD "{");
+		for (int i = 0; i < samples; i++)
+			text_printf(&json, "%s\"%0100d\": [1, 2]", i ? "," : "", i);
+		text_append_string(&json, "}, \"oom_kills\": {\"timestamp\": 1795356000, \"processes\": {");
+		for (int i = 0; i < 60; i++)
+			text_printf(&json, "%s\"p%d\": 1", i ? "," : "", i);
+		text_append_string(&json, "}}}");
 		fail_allocations(body_parse_samples, json.data, json.length);
 	}
 	text_free(&json);

@@ -2,6 +2,7 @@
  * fcgi/store.h: one contract, the same cases on every engine that is there (engines.h).
  */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/captured_stderr.h"
 #include "tests/unit/fcgi/engines.h"
 
 #include <errno.h>
@@ -676,6 +677,59 @@ static void test_store_find_names_of_engines(void **state)
 		assert_ptr_equal(store_find(engines[i].ops->name), engines[i].ops);
 	assert_null(store_find(""));
 	assert_null(store_find("SQLite"));
+	struct text names = TEXT_EMPTY;
+	store_append_names(&names);
+	assert_string_equal(names.data, "sqlite, influxdb3, influxdb2, influxql, victoriametrics");
+	text_free(&names);
+}
+
+static void test_store_step_start_is_before_the_time_or_at_it(void **state)
+{
+	(void)state;
+	static const int64_t cases[][3] = { /* a time, a step, its start */
+		{ 0, 10, 0 }, { 9, 10, 0 }, { 10, 10, 10 }, { 25, 7, 21 }, { -1, 10, -10 }, { -10, 10, -10 }, { -11, 10, -20 }, { 5, 1, 5 },
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		assert_int_equal(store_step_start(cases[i][0], cases[i][1]), cases[i][2]);
+}
+
+static void test_store_wants_what_is_asked_for_and_there_is(void **state)
+{
+	(void)state;
+	const struct query one = { .metric = METRIC_USAGE, .unwanted = { [HALF_SECOND] = true } },
+	                   none = { .metric = METRIC_COUNT };
+	assert_true(store_wants(&one, HALF_FIRST));
+	assert_false(store_wants(&one, HALF_SECOND));
+	assert_false(store_wants(&none, HALF_FIRST));
+}
+
+static void test_store_compare_keys_is_by_host_and_then_by_process(void **state)
+{
+	(void)state;
+	/* In order; without a host it is of all of them. */
+	static const struct series_key keys[] = { { "10.0.0.1", "b" }, { "10.0.0.2", "a" }, { "10.0.0.2", "b" } }, a = { NULL, "a" };
+	for (int i = 0; i < 3; i++) {
+		for (int j = 0; j < 3; j++) {
+			int order = store_compare_keys(&keys[i], &keys[j]);
+			assert_int_equal((order > 0) - (order < 0), (i > j) - (i < j));
+		}
+	}
+	assert_int_equal(store_compare_keys(&a, &keys[1]), 0);
+	assert_true(store_compare_keys(&a, &keys[2]) < 0 && store_compare_keys(&keys[2], &a) > 0);
+}
+
+static void test_store_leave_out_is_counted_and_said_once(void **state)
+{
+	(void)state;
+	static const char name[] = "vigie_unusable_values_total";
+	double before = metric_value(name, NULL, 0);
+	captured_stderr_begin();
+	store_leave_out("first", 0);
+	store_leave_out("second", 3);
+	store_leave_out("third", 4);
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_non_null(strstr(captured_stderr_text(), "store second: it holds values that cannot be right"));
+	assert_true(metric_value(name, NULL, 0) == before + 7);
 }
 
 /* Of its own section alone, and by the option's name. */
@@ -870,6 +924,10 @@ int main(void)
 	};
 	static const struct CMUnitTest tables[] = {
 		cmocka_unit_test(test_store_find_names_of_engines),
+		cmocka_unit_test(test_store_step_start_is_before_the_time_or_at_it),
+		cmocka_unit_test(test_store_wants_what_is_asked_for_and_there_is),
+		cmocka_unit_test(test_store_compare_keys_is_by_host_and_then_by_process),
+		cmocka_unit_test(test_store_leave_out_is_counted_and_said_once),
 		cmocka_unit_test(test_store_check_config_table),
 	};
 	const char *alone = getenv("ENGINE"); /* its index: that one alone */
