@@ -85,13 +85,18 @@ static int make_file(const char *beside, mode_t mode)
 	return result;
 }
 
-/* In its place, unless another has taken that meanwhile. */
+/* In its place, unless another has taken that meanwhile, and there for good. */
 static int put_in_place(const char *beside, const char *target)
 {
 	int result = renameat2(AT_FDCWD, beside, AT_FDCWD, target, RENAME_NOREPLACE) == 0 ? 0 : -errno;
 	if (result == -EINVAL) /* not every file system can tell */
 		result = rename(beside, target) == 0 ? 0 : -errno;
-	return result ? result : whole_file_sync_folder(target);
+	if (result)
+		return result;
+	result = whole_file_sync_folder(target);
+	if (result)
+		unlink(target);
+	return result;
 }
 
 int backup_write(const char *path, const char *target, struct text *ret_error)

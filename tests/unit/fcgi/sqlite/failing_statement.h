@@ -1,6 +1,7 @@
 /*
  * Makes a statement of this thread fail as on a disk that fails or is full: its first step does nothing, and gives a code. To
- * be included by one file of a test: it defines sqlite3_step() for the whole program, SQLite included.
+ * be included by one file of a test: it defines sqlite3_step() for the whole program, SQLite included, and sqlite3_exec(), which
+ * goes by what SQLite itself knows of a statement.
  *
  * What ends a read and what undoes a write do not fail: SQLite does nothing for them that can.
  */
@@ -61,6 +62,28 @@ int sqlite3_step(sqlite3_stmt *statement)
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "sqlite3_step");
 	return failing_statement_now(statement) ? failing_statement.code : real(statement);
+}
+
+int sqlite3_exec(sqlite3 *connection, const char *sql, int (*callback)(void *, int, char **, char **), void *user, char **error)
+{
+	static int (*real)(sqlite3 *, const char *, int (*)(void *, int, char **, char **), void *, char **);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "sqlite3_exec");
+	if (callback || failing_statement.number == 0)
+		return real(connection, sql, callback, user, error);
+	int code = SQLITE_OK;
+	while (code == SQLITE_OK && *sql) {
+		sqlite3_stmt *statement = NULL;
+		code = sqlite3_prepare_v2(connection, sql, -1, &statement, &sql);
+		if (code == SQLITE_OK && statement) {
+			do
+				code = sqlite3_step(statement);
+			while (code == SQLITE_ROW);
+			code = code == SQLITE_DONE ? SQLITE_OK : code;
+		}
+		sqlite3_finalize(statement);
+	}
+	return code;
 }
 
 #endif
