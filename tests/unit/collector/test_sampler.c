@@ -1,5 +1,9 @@
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
+#include "tests/unit/support/temporary_folder.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,6 +296,94 @@ static void test_sampler_read_while_processes_end_stays_in_bounds(void **state)
 	end(forker);
 }
 
+static void test_sampler_open_without_proc_is_told(void **state)
+{
+	(void)state;
+	char folder[TEMPORARY_FOLDER_SIZE];
+	struct sampler *other = NULL;
+	temporary_folder_make(folder);
+	int root_fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(root_fd >= 0);
+	bool entered = chroot(folder) == 0;
+	int result = entered ? sampler_open(false, &other) : -ENOENT;
+	if (entered && (fchdir(root_fd) != 0 || chroot(".") != 0))
+		abort();
+	close(root_fd);
+	temporary_folder_remove(folder);
+	assert_int_equal(result, -ENOENT);
+	assert_null(other);
+	if (!entered)
+		skip();
+}
+
+/* The reading is empty then, or whole, and the next one whole. */
+static void test_sampler_read_any_allocation_fails_is_told(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	long refused = 0;
+	for (long number = 1; failed; number++) {
+		struct sampler *other;
+		reading_free(&reading);
+		assert_int_equal(sampler_open(false, &other), 0);
+		assert_int_equal(sampler_identify(other, NAME_EXE, MEM_SCALE_LIMIT), 0);
+		failing_start(number);
+		int result = sampler_read(other, &reading);
+		failed = failing_stop();
+		assert_true(result == 0 || (failed && result == -ENOMEM));
+		assert_int_equal(result == 0, reading.count > 0);
+		refused += result != 0;
+		sampler_close(other);
+	}
+	assert_true(refused > 3); /* of libproc2, of the reading, of the names */
+	assert_non_null(find(getpid()));
+}
+
+static void test_sampler_identify_without_memory_leaves_the_names(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	pid_t pid = start("vt-comm", NULL);
+	failing_start(1);
+	assert_int_equal(sampler_identify(sampler, NAME_EXE, MEM_SCALE_MACHINE), -ENOMEM);
+	assert_true(failing_stop());
+	assert_int_equal(sampler_read(sampler, &reading), 0);
+	assert_string_equal(find(pid)->name, "vt-comm");
+	assert_int_equal(sampler_identify(sampler, NAME_EXE, MEM_SCALE_MACHINE), 0);
+	assert_int_equal(sampler_read(sampler, &reading), 0);
+	assert_string_equal(find(pid)->name, "test_sampler");
+	assert_int_equal(sampler_identify(sampler, NAME_COMM, MEM_SCALE_MACHINE), 0);
+	end(pid);
+}
+
+/* What is not to be read of others' processes is not taken for their end. */
+static void test_sampler_read_others_io_is_unreadable_and_not_gone(void **state)
+{
+	(void)state;
+	if (geteuid() != 0 || sampler_set_io(sampler, true) != 0)
+		skip();
+	pid_t pid = start("vt-others", NULL);
+	assert_int_equal(sampler_read(sampler, &reading), 0);
+	size_t unreadable = reading.unreadable; /* in a container root may not read all either */
+	assert_true(find(pid)->further[0] >= 0);
+	assert_int_equal(setresuid(65534, 65534, 0), 0);
+	int result = sampler_read(sampler, &reading);
+	bool gone = sampler_is_gone(pid);
+	assert_int_equal(setresuid(0, 0, 0), 0);
+	assert_int_equal(result, 0);
+	assert_false(gone);
+	assert_true(reading.unreadable > unreadable);
+	assert_false(find(pid)->gone);
+	assert_int_equal(find(pid)->further[0], READING_UNKNOWN);
+	assert_int_equal(sampler_set_io(sampler, false), 0);
+	assert_false(sampler_is_gone(pid));
+	end(pid);
+	assert_true(sampler_is_gone(pid));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +396,10 @@ int main(void)
 		cmocka_unit_test(test_sampler_read_is_sorted_and_whole),
 		cmocka_unit_test(test_sampler_read_kernel_threads_come_when_asked_for),
 		cmocka_unit_test(test_sampler_read_while_processes_end_stays_in_bounds),
+		cmocka_unit_test(test_sampler_open_without_proc_is_told),
+		cmocka_unit_test(test_sampler_read_any_allocation_fails_is_told),
+		cmocka_unit_test(test_sampler_identify_without_memory_leaves_the_names),
+		cmocka_unit_test(test_sampler_read_others_io_is_unreadable_and_not_gone),
 	};
 	return cmocka_run_group_tests(tests, open_sampler, close_sampler);
 }
