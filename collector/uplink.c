@@ -258,7 +258,7 @@ static long put(struct uplink *uplink, const struct text *body, int64_t timeout_
 			log_info("%s takes no compressed bodies", uplink->base);
 	}
 	if (status == 401 && token_refresh(&uplink->token))
-		status = request(uplink, "PUT", "save-all", body, gzip && !uplink->plain_only, timeout_ms);
+		status = request(uplink, "PUT", "save-all", body, gzip, timeout_ms);
 	return status;
 }
 

@@ -1,12 +1,15 @@
 #include "tests/unit/support/captured_stderr.h"
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/temporary_folder.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <math.h>
 #include <zlib.h>
 
 #include "collector/uplink.h"
+#include "common/http.h"
 #include "tests/unit/collector/fake_server.h"
 #include "tests/unit/collector/further_values.h"
 
@@ -19,19 +22,24 @@ static struct batch *batch;
 static const struct counters none;
 static const struct uplink_report report = { .counters = &none };
 
-static void open_uplink(const char *option)
+static void open_uplink_with(const char *option, const char *more)
 {
 	static const struct rate values[] = { { .name = "bash", .thousandths = { 1250, 12500 } } };
 	const struct stamp stamp = { .time_ms = 1795356010000 };
 	char url[96];
 	struct text error = TEXT_EMPTY;
 	snprintf(url, sizeof(url), "collector.url=%s/x", http_server_url(server.http));
-	char *overrides[] = { url, (char *)(uintptr_t)option };
-	assert_int_equal(config_load(NULL, overrides, option ? 2 : 1, &config, &error), 0);
+	char *overrides[] = { url, (char *)(uintptr_t)option, (char *)(uintptr_t)more };
+	assert_int_equal(config_load(NULL, overrides, more ? 3 : option ? 2 : 1, &config, &error), 0);
 	server_clock = (struct server_clock){ 0 };
 	assert_int_equal(uplink_open(config, &server_clock, &uplink), 0);
 	batch = batch_pack(&stamp, values, 1, NULL);
 	assert_non_null(batch);
+}
+
+static void open_uplink(const char *option)
+{
+	open_uplink_with(option, NULL);
 }
 
 static int tear_down(void **state)
@@ -160,6 +168,23 @@ static void test_uplink_put_refused_time_tells_the_servers_clock(void **state)
 	assert_true(llabs(offset_ms - HOUR_MS) <= 100); /* to the millisecond, but for the way */
 }
 
+/* No clock is set by what is no time. */
+static void test_uplink_put_refused_time_without_the_servers_tells_nothing(void **state)
+{
+	(void)state;
+	static const char *const bodies[] = {
+		"{}", "{", "{\"server_time\": \"1795356010\"}", "{\"server_time\": 0}", "{\"server_time\": -1795356010}", "{\"server_time\": 1e11}",
+	};
+	open_uplink(NULL);
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		expect(409, NULL);
+		server.body = bodies[i];
+		assert_int_equal(put(), 409);
+		if (server_clock.known)
+			fail_msg("%s", bodies[i]);
+	}
+}
+
 /* A portal that wants a sign-in, a proxy: what they say is not what vigie says. */
 static void test_uplink_put_answer_that_is_not_vigies_is_none(void **state)
 {
@@ -168,9 +193,11 @@ static void test_uplink_put_answer_that_is_not_vigies_is_none(void **state)
 		int status;
 		long expected;
 	} cases[] = { { 200, 0 }, { 400, 0 }, { 409, 0 }, { 302, 302 }, { 413, 413 }, { 502, 502 } };
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	enum { CASES = sizeof(cases) / sizeof(cases[0]) };
+	for (size_t j = 0; j < 2 * CASES; j++) {
+		size_t i = j % CASES;
 		expect(cases[i].status, "Location: http://elsewhere/\r\n");
-		server.body = "<html>sign in</html>";
+		server.body = j < CASES ? "<html>sign in</html>" : "";
 		server.dated = true;
 		server.ahead_ms = HOUR_MS;
 		open_uplink(NULL);
@@ -498,6 +525,110 @@ static void test_uplink_put_token_is_shown_and_read_again_when_it_is_refused(voi
 	temporary_folder_remove(folder);
 }
 
+static void test_uplink_put_compressed_body_is_so_with_another_token_too(void **state)
+{
+	(void)state;
+	char folder[TEMPORARY_FOLDER_SIZE], path[TEMPORARY_FOLDER_SIZE + 16], option[TEMPORARY_FOLDER_SIZE + 64];
+	temporary_folder_make(folder);
+	snprintf(path, sizeof(path), "%s/token", folder);
+	snprintf(option, sizeof(option), "collector.token_file=%s", path);
+	/* Where it is taken compressed, and where it was refused so. */
+	for (int i = 0; i < 2; i++) {
+		temporary_file_write(path, "first\n");
+		expect(200, NULL);
+		server.token = "first";
+		server.gzip_status = i == 0 ? 0 : 415;
+		open_uplink_with(option, "collector.gzip=yes");
+		assert_int_equal(put(), 200);
+		temporary_file_write(path, "the second\n");
+		expect(200, NULL);
+		server.token = "the second";
+		assert_int_equal(put(), 200);
+		assert_int_equal(requests(), 2);
+		assert_int_equal(was_compressed(0), i == 0);
+		assert_int_equal(was_compressed(1), i == 0);
+		assert_int_equal(tear_down(state), 0);
+	}
+	temporary_folder_remove(folder);
+}
+
+/* How many of the allocations of a connection it cannot do without, which is libcurl's matter. */
+static long count_refused_connections(void)
+{
+	long refused = 0;
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		failing_start(number);
+		struct http *http = http_open(1000);
+		failed = failing_stop();
+		refused += http == NULL;
+		http_close(http);
+	}
+	return refused;
+}
+
+static void test_uplink_open_any_allocation_fails_is_told_and_nothing_stays(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	open_uplink("collector.token_file=/nowhere/token");
+	long refused = 0;
+	bool failed = true;
+	captured_stderr_begin(); /* of the token */
+	for (long number = 1; failed; number++) {
+		struct uplink *other = NULL;
+		long live = failing_unfreed();
+		failing_start(number);
+		int result = uplink_open(config, &server_clock, &other);
+		failed = failing_stop();
+		assert_true(result == 0 || (failed && result == -ENOMEM));
+		assert_int_equal(result == 0, other != NULL);
+		uplink_close(other);
+		refused += result != 0;
+		if (result)
+			assert_int_equal(failing_unfreed(), live);
+	}
+	captured_stderr_end();
+	/* Itself, the connection, the URL, the certificates, the proxy, the token's path. */
+	assert_int_equal(refused, 1 + count_refused_connections() + 4);
+}
+
+/* Nothing is taken for sent that was not, and the next is. */
+static void test_uplink_put_any_allocation_fails_is_told(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	size_t unsent = 0;
+	bool failed = true;
+	expect(200, NULL);
+	open_uplink("collector.ip=10.0.0.5");
+	for (long number = 1; failed; number += 1 + number / 8) {
+		http_server_forget(server.http);
+		failing_start(number);
+		long status = put();
+		const char *described = uplink_describe(uplink);
+		failed = failing_stop();
+		assert_true(status == 200 || (failed && status == 0));
+		assert_true(status == 0 || requests() > 0);
+		assert_true(strlen(described) > 0);
+		unsent += status == 0 && strstr(described, "out of memory") != NULL;
+		http_server_forget(server.http);
+		assert_int_equal(put(), 200);
+		assert_non_null(strstr(asked(0)->body, "\"process_name\":\"bash\""));
+	}
+	assert_true(unsent > 0);
+	/* What it says of the last one, too. */
+	assert_int_equal(tear_down(state), 0);
+	open_uplink("collector.url=http://127.0.0.1:1/x");
+	assert_int_equal(put(), 0);
+	failing_start(1);
+	assert_string_equal(uplink_describe(uplink), "out of memory");
+	assert_true(failing_stop());
+	assert_non_null(strstr(uplink_describe(uplink), "Failed to connect"));
+}
+
 static void test_uplink_is_local_before_the_first_answer_as_the_url_says(void **state)
 {
 	(void)state;
@@ -526,6 +657,7 @@ int main(void)
 		TEST(test_uplink_greet_is_asked_once),
 		TEST(test_uplink_put_answers_tell_the_servers_clock),
 		TEST(test_uplink_put_refused_time_tells_the_servers_clock),
+		TEST(test_uplink_put_refused_time_without_the_servers_tells_nothing),
 		TEST(test_uplink_put_answer_that_is_not_vigies_is_none),
 		TEST(test_uplink_put_redirect_is_told_with_the_url_to_use),
 		TEST(test_uplink_put_body_has_the_address_of_its_connection),
@@ -536,6 +668,9 @@ int main(void)
 		TEST(test_uplink_put_further_resources_go_to_who_takes_them),
 		TEST(test_uplink_put_further_resources_as_data),
 		TEST(test_uplink_put_token_is_shown_and_read_again_when_it_is_refused),
+		TEST(test_uplink_put_compressed_body_is_so_with_another_token_too),
+		TEST(test_uplink_open_any_allocation_fails_is_told_and_nothing_stays),
+		TEST(test_uplink_put_any_allocation_fails_is_told),
 		TEST(test_uplink_is_local_before_the_first_answer_as_the_url_says),
 	};
 	return cmocka_run_group_tests(tests, start_server, stop_server);
