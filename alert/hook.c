@@ -231,7 +231,7 @@ void hook_set_wait(struct hook *hook, int64_t wait_ms)
 void hook_add(struct hook *hook, const struct transition *transition)
 {
 	pthread_mutex_lock(&hook->mutex);
-	if (hook->started && hook->path && hook->path[0]) {
+	if (hook->started && hook->path[0]) {
 		if (hook->count == HOOK_QUEUE_MAX) {
 			(void)next(hook);
 			hook->dropped++;

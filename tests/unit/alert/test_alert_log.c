@@ -1,5 +1,6 @@
 /* alert/alert_log.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/temporary_folder.h"
 
 #include <cjson/cJSON.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "alert/alert_log.h"
@@ -58,6 +60,15 @@ int fdatasync(int fd)
 	assert_int_equal(fstat(fd, &file), 0);
 	synced = file.st_size;
 	return 0;
+}
+
+/* Likewise. */
+static int read_error;
+
+ssize_t pread(int fd, void *bytes, size_t size, off_t offset)
+{
+	errno = read_error;
+	return read_error ? -1 : pread64(fd, bytes, size, offset);
 }
 
 static struct transition red(const char *process)
@@ -246,8 +257,11 @@ static void test_alert_log_flush_failed_sync_is_told_and_tried_again(void **stat
 	assert_int_equal(alert_log_flush(&log), -EIO);
 	sync_error = EINVAL; /* of a pipe */
 	assert_int_equal(alert_log_flush(&log), 0);
+	add(&log, "b");
+	sync_error = EROFS; /* of some special files */
+	assert_int_equal(alert_log_flush(&log), 0);
 	sync_error = 0;
-	assert_string_equal(names(path), "a");
+	assert_string_equal(names(path), "ab");
 	alert_log_close(&log);
 }
 
@@ -346,6 +360,63 @@ static void tear(struct alert_log *log)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(result, -EFBIG);
 	assert_string_equal(names(path), "a?");
+}
+
+/* A file that was cut has no room for the end of that line. */
+static void test_alert_log_flush_full_disk_within_a_line_loses_no_line(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	struct rlimit before, small;
+	temporary_file_write(path, "2026-11-22T14:00:10.000Z RED ip=10.0.0.5 proc");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = strlen("2026-11-22T14:00:10.000Z RED ip=10.0.0.5 proc");
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(alert_log_open(&log, path), 0);
+	add(&log, "a");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	int result = alert_log_flush(&log);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(result, -EFBIG);
+	assert_int_equal(alert_log_flush(&log), 0);
+	assert_string_equal(names(path), "?a");
+	alert_log_close(&log);
+}
+
+static int pipe_fd;
+static char piped[65536];
+
+static void empty_pipe(int number)
+{
+	(void)number;
+	while (read(pipe_fd, piped, sizeof(piped)) > 0)
+		continue;
+}
+
+/* Whoever reads it is slow, and a signal comes meanwhile. */
+static void test_alert_log_flush_interrupted_goes_on(void **state)
+{
+	(void)state;
+	const struct sigaction action = { .sa_handler = empty_pipe }; /* what it interrupts is not gone on with */
+	const struct itimerval soon = { { 0, 0 }, { 0, 50000 } };
+	struct alert_log log;
+	char line[512] = "";
+	assert_int_equal(mkfifo(path, 0600), 0);
+	pipe_fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_true(pipe_fd >= 0);
+	assert_int_equal(alert_log_open(&log, path), 0);
+	while (write(pipe_fd, piped, sizeof(piped)) > 0)
+		continue; /* until it is full */
+	add(&log, "a");
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	int result = alert_log_flush(&log);
+	assert_int_equal(result, 0);
+	assert_true(read(pipe_fd, line, sizeof(line) - 1) > 0);
+	assert_memory_equal(line, "2026-11-22T14:00:15.000Z RED ", 29);
+	close(pipe_fd);
+	alert_log_close(&log);
 }
 
 static void test_alert_log_flush_torn_line_is_completed(void **state)
@@ -489,6 +560,64 @@ static void test_alert_log_read_tail_gives_whole_lines(void **state)
 	text_free(&tail);
 }
 
+static void test_alert_log_read_tail_what_cannot_be_read_says_why(void **state)
+{
+	(void)state;
+	struct alert_log log;
+	struct text tail = TEXT_EMPTY;
+	temporary_file_write(path, "a line\n");
+	assert_int_equal(alert_log_open(&log, path), 0);
+	read_error = EIO;
+	int result = alert_log_read_tail(&log, &tail);
+	read_error = 0;
+	assert_int_equal(result, -EIO);
+	assert_int_equal(tail.length, 0);
+	bool failed = FAILING_MALLOC;
+	for (long number = 1; failed; number++) {
+		failing_start(number);
+		result = alert_log_read_tail(&log, &tail);
+		failed = failing_stop();
+		assert_int_equal(result, failed ? -ENOMEM : 0);
+		if (failed)
+			text_free(&tail);
+	}
+	if (FAILING_MALLOC)
+		assert_string_equal(tail.data, "a line\n");
+	text_free(&tail);
+	alert_log_close(&log);
+}
+
+/* The line that there is no memory for is lost, and counted; those before and after it are whole. */
+static void test_alert_log_add_without_memory_is_counted(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct alert_log log;
+	assert_int_equal(alert_log_open(&log, path), 0);
+	failing_start(1);
+	int result = alert_log_reopen(&log, moved);
+	assert_true(failing_stop());
+	assert_int_equal(result, -ENOMEM);
+	failing_start(1);
+	add(&log, "a");
+	assert_true(failing_stop());
+	assert_int_equal(log.dropped, 1);
+	add(&log, "b");
+	while (log.dropped == 1) {
+		failing_start(1);
+		add(&log, "c");
+		(void)failing_stop();
+	}
+	add(&log, "d");
+	assert_int_equal(log.dropped, 2);
+	assert_int_equal(alert_log_flush(&log), 0);
+	const char *found = names(path);
+	assert_int_equal(found[0], 'b');
+	assert_int_equal(found[1 + strspn(found + 1, "c")], 'd');
+	alert_log_close(&log);
+}
+
 static void test_alert_log_add_too_many_waiting_are_counted(void **state)
 {
 	(void)state;
@@ -533,6 +662,8 @@ int main(void)
 		cmocka_unit_test(test_alert_log_open_unwritable_place_says_why),
 		cmocka_unit_test_teardown(test_alert_log_flush_place_lost_for_a_while_loses_no_line, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_flush_full_disk_loses_no_line, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_flush_full_disk_within_a_line_loses_no_line, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_flush_interrupted_goes_on, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_flush_torn_line_is_completed, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_flush_torn_line_is_whole_in_a_new_file, remove_files),
 		cmocka_unit_test(test_alert_log_parse_what_is_no_line_is_refused),
@@ -540,6 +671,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_alert_log_add_as_many_as_there_are_where_they_can_be_written, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_restore_what_stands_there_is_not_written_again, remove_files),
 		cmocka_unit_test_teardown(test_alert_log_read_tail_gives_whole_lines, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_read_tail_what_cannot_be_read_says_why, remove_files),
+		cmocka_unit_test_teardown(test_alert_log_add_without_memory_is_counted, remove_files),
 		cmocka_unit_test(test_alert_log_add_too_many_waiting_are_counted),
 	};
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -1,9 +1,12 @@
 /* alert/alertmanager.h, against a server in a thread */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/http_server.h"
+#include "tests/unit/support/no_threads.h"
 #include "tests/unit/support/temporary_folder.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +49,8 @@ static int tear_down(void **state)
 	return rmdir(folder);
 }
 
-/* `url`: a second Alertmanager's; NULL: there is none. */
-static struct alertmanager *open_alertmanager(const char *second)
+/* `second`: another Alertmanager's URL; NULL: there is none. */
+static int try_to_open(const char *second, struct alertmanager **ret_alertmanager)
 {
 	char url[128];
 	snprintf(url, sizeof(url), "%s/am/", http_server_url(server));
@@ -55,8 +58,13 @@ static struct alertmanager *open_alertmanager(const char *second)
 	char page[] = "http://user:secret@vigie:8000/x", nothing[] = "", proxy[] = "environment";
 	const struct config config = { .alert = { .url = page, .interval_ms = 100, .timeout_ms = 10000, .ca_file = nothing, .proxy = proxy,
 		                                  .alertmanager = { .values = urls, .count = second ? 2 : 1 } } };
+	return alertmanager_open(&config, file, ret_alertmanager);
+}
+
+static struct alertmanager *open_alertmanager(const char *second)
+{
 	struct alertmanager *alertmanager;
-	assert_int_equal(alertmanager_open(&config, file, &alertmanager), 0);
+	assert_int_equal(try_to_open(second, &alertmanager), 0);
 	assert_non_null(alertmanager);
 	return alertmanager;
 }
@@ -208,11 +216,86 @@ static void test_alertmanager_close_does_not_wait_for_a_silent_one(void **state)
 	assert_int_equal(captured_stderr_end(), 0);
 }
 
+/* What was posted is in the file, or aside, where that is broken. */
+static void test_alertmanager_open_each_failing_allocation_keeps_the_file(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	http_server_answer(server, POST, TAKEN);
+	struct alertmanager *alertmanager = open_alertmanager(NULL);
+	stand(alertmanager, COLOR_UNKNOWN);
+	wait_for_post("10.0.0.5", true);
+	alertmanager_close(alertmanager);
+	for (int is_broken = 0; is_broken < 2; is_broken++) {
+		bool failed = true;
+		for (long number = 1; failed; number++) {
+			struct text content = TEXT_EMPTY;
+			if (is_broken)
+				temporary_file_write(file, "{}");
+			unlink(broken);
+			long before = failing_unfreed();
+			failing_start(number);
+			int result = try_to_open(NULL, &alertmanager);
+			failed = failing_stop();
+			if (result) {
+				assert_int_equal(result, -ENOMEM);
+				assert_int_equal(failing_unfreed(), before);
+			} else {
+				alertmanager_close(alertmanager);
+			}
+			/* One that it went on from has a new one, of nothing. */
+			assert_int_equal(whole_file_read(is_broken && result == 0 ? broken : file, &content), 0);
+			if (!strstr(content.data, is_broken ? "{}" : "UNKNOWN ip=10.0.0.5"))
+				fail_msg("allocation %ld: %s", number, content.data);
+			text_free(&content);
+		}
+	}
+	captured_stderr_end();
+}
+
+static void test_alertmanager_open_what_it_cannot_do_without(void **state)
+{
+	(void)state;
+	struct alertmanager *alertmanager;
+	no_threads(true);
+	int result = try_to_open(NULL, &alertmanager);
+	no_threads(false);
+	assert_int_equal(result, -EAGAIN);
+	assert_int_equal(mkdir(file, 0700), 0);
+	assert_int_equal(try_to_open(NULL, &alertmanager), -EISDIR);
+	assert_int_equal(rmdir(file), 0);
+	assert_int_equal(captured_stderr_end(), 0);
+}
+
+/* What there is no memory for is told with the next update. */
+static void test_alertmanager_update_without_memory_is_said_and_made_up_for(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	http_server_answer(server, POST, TAKEN);
+	struct alertmanager *alertmanager = open_alertmanager(NULL);
+	struct host_state host = { .alarm = { .ip = "10.0.0.5", .process = WIRE_HOST_ITSELF, .resource = RESOURCE_COUNT,
+		                              .color = COLOR_UNKNOWN, .since_ms = 1795356010000 } };
+	states = states_open(10000);
+	assert_int_equal(states_restore_host(states, &host), 0);
+	failing_start(1);
+	alertmanager_update(alertmanager, states, &names, clock_wall_ms());
+	assert_true(failing_stop());
+	assert_int_equal(captured_stderr_count("not all alarms are told the Alertmanagers now: Cannot allocate memory"), 1);
+	assert_true(alertmanager_lacks(alertmanager, states));
+	alertmanager_update(alertmanager, states, &names, clock_wall_ms());
+	wait_for_post("10.0.0.5", true);
+	alertmanager_close(alertmanager);
+	assert_int_equal(captured_stderr_end(), 1);
+}
+
 static void test_alertmanager_check_says_what_is_no_url(void **state)
 {
 	(void)state;
-	char *urls[] = { (char *)(uintptr_t)"http://a:9093", (char *)(uintptr_t)"a:9093" };
-	const struct config config = { .alert = { .alertmanager = { .values = urls, .count = 2 } } };
+	char *urls[] = { (char *)(uintptr_t)"http://a:9093", (char *)(uintptr_t)"a:9093", (char *)(uintptr_t)"http://b:9093" };
+	const struct config config = { .alert = { .alertmanager = { .values = urls, .count = 3 } } };
 	struct text error = TEXT_EMPTY;
 	assert_int_not_equal(alertmanager_check(&config, &error), 0);
 	assert_non_null(strstr(error.data, "[alert] alertmanager"));
@@ -232,6 +315,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_alertmanager_one_that_is_away_delays_no_other, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alertmanager_open_tells_what_has_ended_meanwhile, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alertmanager_open_moves_what_is_broken_aside, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alertmanager_open_each_failing_allocation_keeps_the_file, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alertmanager_open_what_it_cannot_do_without, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_alertmanager_update_without_memory_is_said_and_made_up_for, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alertmanager_close_does_not_wait_for_a_silent_one, set_up, tear_down),
 		cmocka_unit_test(test_alertmanager_check_says_what_is_no_url),
 	};

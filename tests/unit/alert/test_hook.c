@@ -1,6 +1,8 @@
 /* alert/hook.h, with real programs */
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/captured_stderr.h"
+#include "tests/unit/support/failing_malloc.h"
+#include "tests/unit/support/no_threads.h"
 #include "tests/unit/support/temporary_folder.h"
 
 #include <errno.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -298,6 +301,57 @@ static void test_hook_configure_unusable_program_says_why(void **state)
 	hook_close(hook);
 }
 
+/* Without what wakes its thread it has none, for good; without a thread it may have one later. */
+static void test_hook_configure_without_a_descriptor_or_a_thread_runs_nothing(void **state)
+{
+	(void)state;
+	struct rlimit limit, none;
+	write_program("echo \"$3\" >> $D/output");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	struct hook *hook = hook_open();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_non_null(hook);
+	assert_int_equal(hook_configure(hook, program, 10000), -EAGAIN);
+	add(hook, "a");
+	hook_close(hook);
+
+	hook = hook_open();
+	no_threads(true);
+	int result = hook_configure(hook, program, 10000);
+	no_threads(false);
+	assert_int_equal(result, -EAGAIN);
+	add(hook, "b");
+	assert_int_equal(hook_configure(hook, program, 10000), 0);
+	add(hook, "c");
+	hook_close(hook);
+	assert_string_equal(content(output), "process=c\n");
+	assert_string_equal(content(LOG), "");
+}
+
+static void test_hook_configure_without_memory_leaves_it_as_it_was(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	write_program("echo \"$3\" >> $D/output");
+	failing_start(1);
+	struct hook *hook = hook_open();
+	assert_true(failing_stop());
+	assert_null(hook);
+	hook = open_hook(10000);
+	failing_start(1);
+	int result = hook_configure(hook, "/nonexistent", 10000);
+	assert_true(failing_stop());
+	assert_int_equal(result, -ENOMEM);
+	add(hook, "a");
+	hook_close(hook);
+	assert_string_equal(content(output), "process=a\n");
+	assert_string_equal(content(LOG), "");
+}
+
 static void test_hook_configure_none_runs_nothing(void **state)
 {
 	(void)state;
@@ -452,6 +506,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_hook_time_limit_kills_the_group_and_is_said_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_failures_are_said_once_a_kind_and_their_end_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_configure_unusable_program_says_why, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hook_configure_without_a_descriptor_or_a_thread_runs_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_hook_configure_without_memory_leaves_it_as_it_was, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_configure_none_runs_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_add_too_many_drop_the_oldest_and_count, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_hook_close_does_not_wait_for_a_slow_program, set_up, tear_down),

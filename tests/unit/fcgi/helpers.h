@@ -8,8 +8,6 @@
 #include "tests/unit/support/seed.h"
 #include "tests/unit/support/temporary_folder.h"
 
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,23 +65,6 @@ static inline double metric_value(const char *name, const char *const route_name
 			usleep(5000);                                                                \
 		assert_true(condition);                                                          \
 	} while (0)
-
-/* From now on no thread can be started, or they can again: no thread has room for a stack of 64 TiB. */
-static inline void threads_forbid(bool forbid)
-{
-	static pthread_attr_t usual;
-	pthread_attr_t huge;
-	if (!forbid) {
-		assert_int_equal(pthread_setattr_default_np(&usual), 0);
-		pthread_attr_destroy(&usual);
-		return;
-	}
-	assert_int_equal(pthread_getattr_default_np(&usual), 0);
-	assert_int_equal(pthread_getattr_default_np(&huge), 0);
-	assert_int_equal(pthread_attr_setstacksize(&huge, (size_t)1 << 46), 0);
-	assert_int_equal(pthread_setattr_default_np(&huge), 0);
-	pthread_attr_destroy(&huge);
-}
 
 /* Puts a copy of what is lent to a response in the place of its own body. */
 static inline void copy_lent_body(struct response *response)

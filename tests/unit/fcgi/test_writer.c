@@ -2,6 +2,7 @@
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/fcgi/helpers.h"
 #include "tests/unit/support/failing_malloc.h"
+#include "tests/unit/support/no_threads.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -697,9 +698,9 @@ static void test_writer_open_without_memory_or_threads_is_none(void **state)
 	assert_true(failing_stop());
 	assert_int_equal(result, -ENOMEM);
 
-	threads_forbid(true);
+	no_threads(true);
 	result = writer_open(&fake, &store, SIZE_MAX, &writer);
-	threads_forbid(false);
+	no_threads(false);
 	assert_int_equal(result, -EAGAIN);
 	assert_null(writer);
 }
