@@ -1,7 +1,7 @@
 /*
- * Makes a statement of this thread fail as on a disk that fails or is full: its first step does nothing, and gives a code. To
- * be included by one file of a test: it defines sqlite3_step() for the whole program, SQLite included, and sqlite3_exec(), which
- * goes by what SQLite itself knows of a statement.
+ * Makes a statement of this thread fail as on a disk that fails or is full: its first step does nothing, and gives a code, as
+ * does its end. To be included by one file of a test: it defines sqlite3_step(), sqlite3_finalize() and sqlite3_exec() for the
+ * whole program, SQLite included.
  *
  * What ends a read and what undoes a write do not fail: SQLite does nothing for them that can.
  */
@@ -18,6 +18,7 @@ enum { FAILING_SQL_MAX = 128, FAILING_SQL_SIZE = 160 };
 static _Thread_local struct {
 	int number, code;
 	bool done;
+	sqlite3_stmt *failed; /* until its end */
 	size_t count; /* statements that were met */
 	char sql[FAILING_SQL_MAX][FAILING_SQL_SIZE]; /* how they begin */
 } failing_statement;
@@ -53,6 +54,7 @@ static bool failing_statement_now(sqlite3_stmt *statement)
 	if (failing_statement.count != (size_t)failing_statement.number)
 		return false;
 	failing_statement.number = 0;
+	failing_statement.failed = statement;
 	return failing_statement.done = true;
 }
 
@@ -62,6 +64,18 @@ int sqlite3_step(sqlite3_stmt *statement)
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "sqlite3_step");
 	return failing_statement_now(statement) ? failing_statement.code : real(statement);
+}
+
+int sqlite3_finalize(sqlite3_stmt *statement)
+{
+	static int (*real)(sqlite3_stmt *);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "sqlite3_finalize");
+	bool failed = statement && statement == failing_statement.failed;
+	if (failed)
+		failing_statement.failed = NULL;
+	int code = real(statement);
+	return failed ? failing_statement.code : code;
 }
 
 int sqlite3_exec(sqlite3 *connection, const char *sql, int (*callback)(void *, int, char **, char **), void *user, char **error)

@@ -4,6 +4,7 @@
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"
 #include "tests/unit/fcgi/sqlite/failing_statement.h"
+#include "tests/unit/fcgi/sqlite/sealing.h"
 
 #include <errno.h>
 #include <math.h>
@@ -698,6 +699,76 @@ static void test_seal_damage_is_said_and_costs_that_hour_of_that_host(void **sta
 	tear_down(w);
 }
 
+/* Bits of the file have flipped, and it is whole all the same. */
+static void test_seal_values_that_cannot_be_right_are_left_out(void **state)
+{
+	(void)state;
+	struct world *w = set_up(NULL, 2);
+	const struct packing_entry entries[] = {
+		{ .offset_ms = 1, .series = 1, .present = { true, true }, .value = { 2, -1 } },
+		{ .offset_ms = 5001, .series = 1, .present = { true, true }, .value = { INFINITY, NAN } },
+		{ .offset_ms = PLACEMENT_ROW_MS, .series = 1, .present = { true, false }, .value = { 3, 0 } },
+		{ .offset_ms = PLACEMENT_ROW_MS, .series = 2, .present = { false, true }, .value = { 0, 3 } },
+	};
+	struct text row = TEXT_EMPTY;
+	assert_int_equal(put(w, 1, 0, 1, 2), 0); /* what stays */
+	assert_int_equal(put(w, 1, 12, 2, 5), 0);
+	packing_encode(entries, COUNT_OF(entries), &row);
+	sqlite3 *connection = sealing_open(w->config->sqlite.path);
+	int64_t key = ask(w, "SELECT min(key) FROM sample");
+	sealing_put(connection, "UPDATE sample SET data = ?2 WHERE key = ?1", key, &row);
+	sqlite3_close(connection);
+	w->now += 11 * MINUTE;
+	captured_stderr_begin();
+	seal_all(w);
+	captured_stderr_end();
+	assert_int_equal(ask(w, "SELECT count(*) FROM sample"), 0);
+	assert_int_equal(ask(w, "SELECT count(*) FROM hour"), 1);
+	check(w);
+	text_free(&row);
+	tear_down(w);
+}
+
+/* What is written to a file that is gone is gone with it. */
+static void test_seal_file_that_was_moved_is_left_alone_until_it_is_back(void **state)
+{
+	(void)state;
+	struct world *w = set_up("sqlite.detail=2h", 3);
+	char away[TEMPORARY_FOLDER_SIZE + 16];
+	snprintf(away, sizeof(away), "%s/away", w->folder);
+	put_minutes(w, 0, 60);
+	put_minutes(w, 120, 170);
+	w->now += 11 * MINUTE;
+	/* Before it is sealed, before it loses its samples, and before pages are given back. */
+	unsigned steps = 0, refused = 0;
+	for (int ends = 0; ends < 2; steps++) {
+		assert_int_equal(rename(w->config->sqlite.path, away), 0);
+		captured_stderr_begin();
+		int result = seal_step(w->sealer, moment_of(w));
+		captured_stderr_end();
+		assert_int_equal(rename(away, w->config->sqlite.path), 0);
+		refused += result < 0;
+		assert_true(result >= 0 || result == -EIO);
+		check(w);
+		result = seal_step(w->sealer, moment_of(w));
+		assert_true(result >= 0 && steps < 1000);
+		ends += result == 0;
+	}
+	assert_true(refused > 2);
+	assert_int_equal(ask(w, "SELECT count(*) FROM sample"), 0);
+	check(w);
+	/* Nor is it told that it was closed well. */
+	assert_int_equal(rename(w->config->sqlite.path, away), 0);
+	captured_stderr_begin();
+	names_keep(w->names);
+	captured_stderr_end();
+	assert_int_equal(rename(away, w->config->sqlite.path), 0);
+	assert_int_equal(ask(w, "SELECT count(*) FROM state WHERE name = 'closed'"), 0);
+	names_keep(w->names);
+	assert_int_equal(ask(w, "SELECT count(*) FROM state WHERE name = 'closed'"), 1);
+	tear_down(w);
+}
+
 /* ---- starts ---- */
 
 static int64_t last_seen(struct world *w, const char *ip)
@@ -843,6 +914,13 @@ static void fail_each_statement(struct world *w, void (*work)(struct world *w))
 	assert_int_equal(open_parts(w), 0);
 }
 
+static int end_capture(void **state)
+{
+	(void)state;
+	captured_stderr_abandon();
+	return 0;
+}
+
 /* Goes on where a step has failed. */
 static void seal_in_spite(struct world *w)
 {
@@ -895,6 +973,37 @@ static void test_append_any_statement_fails_is_whole_or_nothing(void **state)
 	w->now += 11 * MINUTE;
 	seal_all(w);
 	fail_each_statement(w, put_some);
+	tear_down(w);
+}
+
+static void end_and_begin(struct world *w)
+{
+	close_parts(w, true);
+	int result = open_parts(w);
+	if (result) {
+		assert_true(result == -EIO || result == -ENOSPC);
+		close_parts(w, false);
+		assert_int_equal(open_parts(w), 0);
+	}
+	/* The newest of each host; 10.0.0.2 has been silent for long, and one of 10.0.0.3's came late. */
+	assert_int_equal(last_seen(w, "10.0.0.1"), w->base + 70 * MINUTE - 10000 + 1);
+	assert_int_equal(last_seen(w, "10.0.0.2"), w->base + 7 * MINUTE + 2);
+	assert_int_equal(last_seen(w, "10.0.0.3"), w->base + 58 * MINUTE + 3);
+}
+
+static void test_open_any_statement_fails_is_refused_or_whole(void **state)
+{
+	(void)state;
+	struct world *w = set_up(NULL, 1);
+	assert_int_equal(put(w, 2, 7 * MINUTE / GRID_MS, 0x0f, 1), 0);
+	for (int tick = 0; tick < 59 * MINUTE / GRID_MS; tick += MINUTE / GRID_MS)
+		assert_int_equal(put(w, 3, tick, 0x0f, tick), 0);
+	w->now += 11 * MINUTE;
+	seal_all(w);
+	assert_int_equal(put(w, 3, 1, 0x0f, 1), 0);
+	for (int tick = HOUR / GRID_MS; tick < 70 * MINUTE / GRID_MS; tick += 2)
+		assert_int_equal(put(w, 1, tick, 0x03, tick), 0);
+	fail_each_statement(w, end_and_begin);
 	tear_down(w);
 }
 
@@ -993,10 +1102,13 @@ int main(void)
 		cmocka_unit_test(test_seal_log_is_cut_when_all_is_sealed_and_nobody_reads_it),
 		cmocka_unit_test(test_seal_killed_with_an_empty_log_has_lost_nothing_and_says_nothing),
 		cmocka_unit_test(test_seal_damage_is_said_and_costs_that_hour_of_that_host),
+		cmocka_unit_test(test_seal_values_that_cannot_be_right_are_left_out),
+		cmocka_unit_test(test_seal_file_that_was_moved_is_left_alone_until_it_is_back),
 		cmocka_unit_test(test_seal_host_whose_newest_sample_is_sealed_keeps_its_last_seen),
 		cmocka_unit_test(test_seal_killed_at_each_sync_loses_nothing_and_doubles_nothing),
-		cmocka_unit_test(test_seal_any_statement_fails_is_made_good_by_the_next),
-		cmocka_unit_test(test_append_any_statement_fails_is_whole_or_nothing),
+		cmocka_unit_test_teardown(test_seal_any_statement_fails_is_made_good_by_the_next, end_capture),
+		cmocka_unit_test_teardown(test_append_any_statement_fails_is_whole_or_nothing, end_capture),
+		cmocka_unit_test_teardown(test_open_any_statement_fails_is_refused_or_whole, end_capture),
 		cmocka_unit_test(test_seal_database_of_version_1_is_taken_over),
 		cmocka_unit_test(test_seal_taking_over_killed_at_each_sync_loses_nothing_and_doubles_nothing),
 		cmocka_unit_test(test_seal_database_of_a_newer_version_is_refused),
