@@ -226,6 +226,46 @@ static void test_pieces_feed_what_a_callback_returns_ends_it(void **state)
 	}
 }
 
+/* Numbers alone: what stands in a string is not touched. */
+static void test_pieces_feed_what_is_no_number_is_minus_one(void **state)
+{
+	(void)state;
+	static const struct {
+		unsigned depth;
+		const char *json, *wanted; /* NULL: it is none */
+	} cases[] = {
+		{ 1, "{\"v\":[+Inf,-Inf,NaN,1,-2.5]}", "P{\"v\":[-1,-1,-1,1,-2.5]}\n" },
+		{ 1, "{\"NaN\":NaN,\"+Inf\":\"-Inf\"}", "P{\"NaN\":-1,\"+Inf\":\"-Inf\"}\n" },
+		{ 1, "{\"\\\"NaN\":NaN,\"\\\\\":+Inf,\"b\":\"\\\\\\\"-Inf\"}", "P{\"\\\"NaN\":-1,\"\\\\\":-1,\"b\":\"\\\\\\\"-Inf\"}\n" },
+		{ 2, "[[NaN],[1]]", "P[-1]\nP[1]\nF[null,null]\n" },
+		{ 1, "{\"v\":1}{\"v\":NaN}", "P{\"v\":1}\nP{\"v\":-1}\n" },
+		{ 1, "{\"v\":nan}", NULL },
+		{ 1, "{\"v\":+Infinity}", NULL },
+		{ 1, "{\"v\":\\NaN}", NULL },
+		{ 1, "{\"v\":NaN,}", NULL },
+		{ 2, "[NaN,[1]]", NULL }, /* of the frame */
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct outcome outcome = { 0 };
+		struct pieces pieces = {
+			.depth = cases[i].depth, .take_piece = take_piece, .take_frame = take_frame, .user = &outcome, .non_finite = true,
+		};
+		int result = pieces_feed(&pieces, cases[i].json, strlen(cases[i].json));
+		assert_int_equal(result, cases[i].wanted ? 0 : -EBADMSG);
+		if (cases[i].wanted)
+			assert_string_equal(outcome.told.data, cases[i].wanted);
+		text_free(&outcome.told);
+		pieces_free(&pieces);
+	}
+	/* Behind a NUL, which is none of JSON either, nothing is looked at. */
+	static const char with_nul[] = "{\"a\":\"\\\0NaN\",\"v\":NaN}";
+	struct pieces pieces = { .depth = 1, .take_piece = take_piece, .non_finite = true };
+	assert_int_equal(pieces_feed(&pieces, with_nul, sizeof(with_nul) - 1), -EBADMSG);
+	pieces_free(&pieces);
+	/* It is to be wanted. */
+	check("{\"v\":NaN}", 1, -EBADMSG, "");
+}
+
 static int count_only(void *user, const cJSON *object)
 {
 	(void)object;
@@ -310,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_pieces_feed_no_json_is_told),
 		cmocka_unit_test(test_pieces_feed_frame_that_nobody_takes_is_still_checked),
 		cmocka_unit_test(test_pieces_feed_what_a_callback_returns_ends_it),
+		cmocka_unit_test(test_pieces_feed_what_is_no_number_is_minus_one),
 		cmocka_unit_test(test_pieces_feed_long_answer_takes_the_memory_of_a_piece),
 		cmocka_unit_test(test_pieces_feed_any_allocation_fails_is_out_of_memory),
 	};
