@@ -284,9 +284,8 @@ static int restore_one(struct alerts *alerts, const cJSON *item)
 
 int alerts_restore(struct alerts *alerts, const char *content, size_t length, struct text *ret_error)
 {
-	errno = 0; /* cJSON does not tell want of memory from what is no JSON; malloc() does */
-	cJSON *document = cJSON_ParseWithLength(content, length);
-	if (!document && errno == ENOMEM)
+	cJSON *document = NULL;
+	if (json_parse(content, length, &document) == -ENOMEM)
 		return -ENOMEM;
 	const cJSON *format = cJSON_GetObjectItemCaseSensitive(document, "format");
 	const cJSON *version = cJSON_GetObjectItemCaseSensitive(document, "version");

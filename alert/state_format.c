@@ -342,10 +342,10 @@ int state_file_parse(const char *content, size_t length, struct states *states, 
 	int result = -EBADMSG;
 	/* Earlier versions took two ways to write one address for two hosts: the first of them counts. */
 	bool twice = memmem(content, length, WIRE_IP_MAPPED, strlen(WIRE_IP_MAPPED));
-	errno = 0; /* cJSON does not tell want of memory from what is no JSON; malloc() does */
-	cJSON *document = cJSON_ParseWithLength(content, length);
-	if (!document && errno == ENOMEM)
-		result = -ENOMEM;
+	cJSON *document = NULL;
+	int parsed = json_parse(content, length, &document);
+	if (parsed == -ENOMEM)
+		result = parsed;
 	else if (!cJSON_IsObject(document))
 		text_append_string(ret_error, "it is no JSON object");
 	else if (!read_text(document, "format", format, sizeof(format)) || strcmp(format, FORMAT) != 0)

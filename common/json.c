@@ -1,6 +1,8 @@
 #include "common/json.h"
 
 #include <assert.h>
+#include <cjson/cJSON.h>
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -118,4 +120,14 @@ const char *json_read_plain_number(const char *at, double *ret_number)
 	/* Both are exact: the quotient is rounded once, as strtod(3) rounds. */
 	*ret_number = (double)digits / powers[whole ? count - whole : 0];
 	return at;
+}
+
+int json_parse(const char *bytes, size_t length, struct cJSON **ret_document)
+{
+	errno = 0; /* malloc() sets it */
+	cJSON *document = cJSON_ParseWithLength(bytes, length);
+	if (!document)
+		return errno == ENOMEM ? -ENOMEM : -EBADMSG;
+	*ret_document = document;
+	return 0;
 }

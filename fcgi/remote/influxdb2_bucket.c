@@ -39,7 +39,7 @@ static int call(const struct influxdb2_bucket *bucket, struct remote *remote, co
 	if (result == 0)
 		result = remote_send(remote, REMOTE_SET_UP, &message, &answer, words);
 	if (result == 0)
-		result = remote_parse(&answer, ret_answer);
+		result = json_parse(answer.data, answer.length, ret_answer);
 	text_free(&answer);
 	free(url);
 	return result;

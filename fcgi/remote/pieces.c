@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/json.h"
+
 /* Writes -1 in the place of what is no JSON number, outside strings. */
 static void replace_non_finite(struct text *text)
 {
@@ -24,18 +26,15 @@ static void replace_non_finite(struct text *text)
 /* Parses what is in `text` and hands it on. */
 static int finish(struct text *text, bool non_finite, pieces_take *take, void *user)
 {
-	int result = 0;
+	cJSON *object = NULL;
 	if (text_failed(text))
 		return -ENOMEM;
-	errno = 0; /* cJSON does not tell want of memory from what is no JSON; malloc() does */
-	cJSON *object = cJSON_ParseWithLength(text->data, text->length);
-	if (!object && non_finite && errno != ENOMEM) {
+	int result = json_parse(text->data, text->length, &object);
+	if (result == -EBADMSG && non_finite) {
 		replace_non_finite(text);
-		object = cJSON_ParseWithLength(text->data, text->length);
+		result = json_parse(text->data, text->length, &object);
 	}
-	if (!object)
-		result = errno == ENOMEM ? -ENOMEM : -EBADMSG;
-	else if (take)
+	if (result == 0 && take)
 		result = take(user, object);
 	cJSON_Delete(object);
 	text_reset(text);

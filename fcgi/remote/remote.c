@@ -357,16 +357,6 @@ int remote_look(struct remote *remote, const struct http_message *message, struc
 	return send_message(remote, REMOTE_READ, message, ret_body, words);
 }
 
-int remote_parse(const struct text *body, cJSON **ret_tree)
-{
-	errno = 0; /* cJSON does not tell want of memory from what is no JSON; malloc() does */
-	cJSON *tree = cJSON_ParseWithLength(body->data, body->length);
-	if (!tree)
-		return errno == ENOMEM ? -ENOMEM : -EBADMSG;
-	*ret_tree = tree;
-	return 0;
-}
-
 /* Whether the engine answers a read of which nothing can be wrong. */
 static bool answers_probe(struct remote *remote)
 {

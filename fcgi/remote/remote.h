@@ -81,9 +81,6 @@ int remote_send(struct remote *remote, enum remote_purpose purpose, const struct
 int remote_look(struct remote *remote, const struct http_message *message, struct text *ret_body)
 	__attribute__((warn_unused_result));
 
-/* Reads the JSON of an answer, to be deleted. 0, -ENOMEM, or -EBADMSG for what is none. */
-int remote_parse(const struct text *body, struct cJSON **ret_tree) __attribute__((warn_unused_result));
-
 /* An answer of status 200 brought an error, in the engine's words, or, with "", is not
  * understood: logged like a failure of remote_send(). Returns -EIO. */
 int remote_answer_failed(struct remote *remote, enum remote_purpose purpose, const char *words);

@@ -131,7 +131,7 @@ static int influxdb3_set_up(struct store *store)
 	int result = call(store, "POST", store->sql_url, &question, &answer);
 	cJSON *databases = NULL;
 	if (result == 0)
-		result = remote_parse(&answer, &databases);
+		result = json_parse(answer.data, answer.length, &databases);
 	const cJSON *database = find_database(store, databases);
 	if (result == -EBADMSG || (result == 0 && !cJSON_IsArray(databases)))
 		result = remote_answer_failed(store->remote, REMOTE_SET_UP, "");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "fcgi/remote/metricsql.h"
 
 enum { RECENT_MS = 300000 }; /* where hosts are looked for first */
@@ -90,7 +91,7 @@ static int ask_missing(const struct victoriametrics_api *api, const struct assem
 	int result = text_failed(&form) ? -ENOMEM : remote_send(api->remote, REMOTE_READ, &message, &body, words);
 	cJSON *tree = NULL;
 	if (result == 0)
-		result = remote_parse(&body, &tree);
+		result = json_parse(body.data, body.length, &tree);
 	const cJSON *data = cJSON_GetObjectItemCaseSensitive(tree, "data");
 	if (result == -EBADMSG || (result == 0 && !cJSON_IsArray(data)))
 		result = remote_answer_failed(api->remote, REMOTE_READ, "");

@@ -1,7 +1,9 @@
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/seed.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <float.h>
 #include <locale.h>
 #include <math.h>
@@ -323,6 +325,36 @@ static void test_json_append_seconds_has_up_to_three_decimals(void **state)
 	}
 }
 
+static void test_json_parse_tells_want_of_memory_from_what_is_none(void **state)
+{
+	(void)state;
+	static const char document[] = "{\"a\": [1, \"two\"]} and more";
+	cJSON *read = NULL;
+	assert_int_equal(json_parse(document, strlen(document), &read), 0);
+	assert_string_equal(cJSON_GetArrayItem(cJSON_GetObjectItem(read, "a"), 1)->valuestring, "two");
+	cJSON_Delete(read);
+	read = NULL;
+	assert_int_equal(json_parse(document, 5, &read), -EBADMSG);
+	assert_int_equal(json_parse("", 0, &read), -EBADMSG);
+	assert_int_equal(json_parse(NULL, 0, &read), -EBADMSG);
+	if (!FAILING_MALLOC)
+		skip();
+	long unfreed = failing_unfreed();
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		failing_start(number);
+		int result = json_parse(document, strlen(document), &read);
+		failed = failing_stop();
+		assert_int_equal(result, failed ? -ENOMEM : 0);
+		assert_true(failed == !read);
+		cJSON_Delete(read);
+		read = NULL;
+		assert_int_equal(failing_unfreed(), unfreed);
+	}
+	errno = ENOMEM; /* of something before */
+	assert_int_equal(json_parse("[", 1, &read), -EBADMSG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_json_append_number_millionths_are_as_printf_has_them),
 		cmocka_unit_test(test_json_append_number_locale_with_a_comma_writes_a_point),
 		cmocka_unit_test(test_json_append_seconds_has_up_to_three_decimals),
+		cmocka_unit_test(test_json_parse_tells_want_of_memory_from_what_is_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
