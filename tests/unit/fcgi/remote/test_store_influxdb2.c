@@ -188,13 +188,20 @@ static void test_influxdb2_open_other_retention_is_warned_of(void **state)
 }
 
 /* A bucket without a rule keeps samples for ever. */
-static void test_influxdb2_open_bucket_without_a_rule_is_for_ever(void **state)
+static void test_influxdb2_open_bucket_without_a_usable_rule_is_for_ever(void **state)
 {
+	static const char *const rules[] = { "", "5", "{}", "{\"everySeconds\": \"86400\"}", "{\"everySeconds\": -86400}",
+		                                 "{\"everySeconds\": 1e300}", "{\"everySeconds\": 7258118401}" };
 	struct stage *stage = *state;
-	answer_with(stage, FIND, 200, "{\"buckets\": [{\"id\": \"69\", \"retentionRules\": []}]}");
-	open_wire(stage);
-	assert_int_equal(captured_stderr_count("keeps samples for 0 s"), 1);
-	assert_int_equal(stage->f.ops->retention(stage->f.store), 2 * DAY);
+	for (size_t i = 0; i < COUNT_OF(rules); i++) {
+		char body[128];
+		snprintf(body, sizeof(body), "{\"buckets\": [{\"id\": \"69\", \"retentionRules\": [%s]}]}", rules[i]);
+		answer_with(stage, FIND, 200, body);
+		open_wire(stage);
+		assert_int_equal(captured_stderr_count("keeps samples for 0 s"), i + 1);
+		assert_int_equal(stage->f.ops->retention(stage->f.store), 2 * DAY);
+		stage_close_store(stage);
+	}
 }
 
 static void test_influxdb2_open_managed_retention_is_changed(void **state)
@@ -550,6 +557,27 @@ static void test_influxdb2_reads_recorded_failure_is_told(void **state)
 	}
 }
 
+/* One that the engine refuses is its asker's where the engine answers another one. */
+static void test_influxdb2_reads_refused_query_is_its_askers(void **state)
+{
+	struct stage *stage = *state;
+	struct fixture *f = &stage->f;
+	char words[STORE_REFUSAL_SIZE] = "";
+	struct store_rows rows;
+	struct text probe = TEXT_EMPTY;
+	open_wire(stage);
+	play(stage, QUERY_, "query-runtime-error");
+	http_server_format(200, NULL, "", &probe);
+	http_server_answer_to(stage->server, QUERY_, "\r\nContent-Length: 53\r\n", probe.data); /* of "buckets() |> limit(n: 1)" */
+	text_free(&probe);
+	assert_int_equal(f->ops->mean(f->store, QUERY(f, 0, LATER, .ret_refusal = words), &rows), -EINVAL);
+	assert_string_equal(words, "400 runtime error @1:46-1:88: map: failed to evaluate map function: cannot convert string \"10.0.0.1\" to "
+	                           "int due to invalid syntax");
+	assert_reads_fail(stage, LATER, -EINVAL);
+	assert_int_equal(health(stage), 0);
+	assert_int_equal(captured_stderr_count("store influxdb2"), 0);
+}
+
 #define CSV "HTTP/1.1 200 OK\r\nContent-Type: text/csv; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 /* Others may write to the bucket, too; two values of 1.7e308 have the mean +Inf. */
@@ -567,6 +595,19 @@ static void test_influxdb2_reads_what_cannot_be_right_is_left_out(void **state)
 	assert_string_equal(history(&stage->f, QUERY(&stage->f, 0, LATER, .half = CPU)), "good 5000=5");
 	assert_int_equal(captured_stderr_count("cannot be right"), 1);
 	assert_int_equal(health(stage), 0);
+}
+
+static void test_influxdb2_reads_rows_without_a_process_or_a_value_are_none(void **state)
+{
+	struct stage *stage = *state;
+	struct fixture *f = &stage->f;
+	open_wire(stage);
+	recorded_serve(stage->server, QUERY_,
+	               CSV ",result,table,_measurement,process,_value,_time\r\n,value,0,cpu_usage_percent,,7,1970-01-01T00:00:05Z\r\n"
+	                   ",value,1,cpu_usage_percent,empty,,1970-01-01T00:00:05Z\r\n,value,2,cpu_usage_percent,good,5,1970-01-01T00:00:05Z\r\n\r\n");
+	assert_string_equal(means(f, QUERY(f, 0, LATER)), "good mem=- cpu=5^0");
+	assert_string_equal(history(f, QUERY(f, 0, LATER, .half = CPU)), "good 5000=5");
+	assert_int_equal(captured_stderr_count("store influxdb2"), 0);
 }
 
 /* What is wrong in an answer of status 200: nothing of it is taken for the whole. */
@@ -704,7 +745,7 @@ static void test_influxdb2_reads_queries_ask_for_what_is_wanted(void **state)
 	assert_non_null(strstr(flux(stage), "range(start: 1970-01-01T00:00:10.001Z, stop: 2200-01-01T00:00:00.001Z)"));
 }
 
-static void test_influxdb2_reads_empty_window_is_not_asked_for(void **state)
+static void test_influxdb2_reads_of_nothing_are_not_asked_for(void **state)
 {
 	struct stage *stage = *state;
 	struct fixture *f = &stage->f;
@@ -712,6 +753,8 @@ static void test_influxdb2_reads_empty_window_is_not_asked_for(void **state)
 	assert_string_equal(means(f, QUERY(f, 20000, 20000)), "");
 	assert_string_equal(latest(f, QUERY(f, 20000, 10000)), "");
 	assert_string_equal(history(f, QUERY(f, -20000, -10000)), "");
+	/* No process has such a name. */
+	assert_string_equal(means(f, QUERY(f, 10000, 20000, .process = "a\nb")), "");
 	assert_int_equal(http_server_count(stage->server, QUERY_), 0);
 }
 
@@ -797,7 +840,7 @@ int main(void)
 		STAGED(test_influxdb2_open_answer_that_is_none_is_told),
 		STAGED(test_influxdb2_open_bucket_is_made_meanwhile_it_is_found_later),
 		STAGED(test_influxdb2_open_other_retention_is_warned_of),
-		STAGED(test_influxdb2_open_bucket_without_a_rule_is_for_ever),
+		STAGED(test_influxdb2_open_bucket_without_a_usable_rule_is_for_ever),
 		STAGED(test_influxdb2_open_managed_retention_is_changed),
 		STAGED(test_influxdb2_open_managed_retention_that_is_right_stays),
 		STAGED(test_influxdb2_open_managed_retention_is_refused_the_engines_counts),
@@ -815,11 +858,13 @@ int main(void)
 		STAGED(test_influxdb2_history_of_several_hosts_is_by_time_and_address),
 		STAGED(test_influxdb2_reads_empty_answer_is_empty),
 		STAGED(test_influxdb2_reads_recorded_failure_is_told),
+		STAGED(test_influxdb2_reads_refused_query_is_its_askers),
+		STAGED(test_influxdb2_reads_rows_without_a_process_or_a_value_are_none),
 		STAGED(test_influxdb2_reads_what_cannot_be_right_is_left_out),
 		STAGED(test_influxdb2_reads_answer_that_is_wrong_is_told_once),
 		STAGED(test_influxdb2_reads_answer_that_is_cut_is_told),
 		STAGED(test_influxdb2_reads_queries_ask_for_what_is_wanted),
-		STAGED(test_influxdb2_reads_empty_window_is_not_asked_for),
+		STAGED(test_influxdb2_reads_of_nothing_are_not_asked_for),
 		STAGED(test_influxdb2_reads_hostile_names_are_escaped),
 		STAGED(test_influxdb2_history_listed_series_are_asked_for_in_parts),
 	};

@@ -147,6 +147,30 @@ static void test_influxdb3_open_other_retention_is_warned_of(void **state)
 	assert_int_equal(http_server_count(stage->server, CREATE), 0);
 }
 
+/* What is no period is none, and what is no database is not ours. */
+static void test_influxdb3_open_database_without_a_usable_period_is_for_ever(void **state)
+{
+	static const char *const bodies[] = {
+		DATABASE("wire", ""),
+		DATABASE("wire", ", \"retention_period_ns\": null"),
+		DATABASE("wire", ", \"retention_period_ns\": \"86400000000000\""),
+		DATABASE("wire", ", \"retention_period_ns\": -86400000000000"),
+		DATABASE("wire", ", \"retention_period_ns\": 1e300"),
+		"[5, {}, {\"database_name\": 7}, {\"database_name\": \"other\" " TWO_DAYS "}, {\"database_name\": \"wire\"}]",
+	};
+	struct stage *stage = *state;
+	for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+		answer_with(stage, FIND, 200, bodies[i]);
+		open_wire(stage);
+		assert_int_equal(health(stage), 0);
+		assert_int_equal(captured_stderr_count("keeps samples for 0 s (0: for ever), not for 172800 s"), i + 1);
+		assert_int_equal(stage->f.ops->retention(stage->f.store), 2 * DAY);
+		stage_close_store(stage);
+	}
+	assert_int_equal(http_server_count(stage->server, CREATE), 0);
+	assert_int_equal(http_server_count(stage->server, CHANGE), 0);
+}
+
 static void test_influxdb3_open_managed_retention_is_changed(void **state)
 {
 	static const char *const databases[] = { "wire", "absent3" };
@@ -320,6 +344,25 @@ static void test_influxdb3_set_up_database_that_a_write_has_made_gets_its_retent
 	WAIT_FOR(http_server_count(stage->server, CHANGE) == 1, 5000);
 	assert_same_json(http_server_last(stage->server, CHANGE)->body, "{\"db\": \"wire\", \"retention_period\": \"172800s\"}");
 	WAIT_FOR(health(stage) == 0, 5000);
+}
+
+/* One that still has its own is left as it is: another, which we do not manage, too. */
+static void test_influxdb3_set_up_again_changes_nothing(void **state)
+{
+	static const char *const databases[] = { DATABASE("wire", TWO_DAYS), DATABASE("wire", ", \"retention_period_ns\": 86400000000000") };
+	struct stage *stage = *state;
+	char words[STORE_REFUSAL_SIZE];
+	open_wire(stage);
+	for (size_t i = 0; i < COUNT_OF(databases); i++) {
+		answer_with(stage, FIND, 200, databases[i]);
+		play(stage, WRITE, "write-v3-too-large");
+		assert_int_equal(append_one(stage, words), -EIO);
+		play(stage, WRITE, "write-v3-accept-partial-false-good");
+		WAIT_FOR(append_one(stage, words) == 0, 5000);
+		assert_int_equal(stage->f.ops->retention(stage->f.store), i == 0 ? 2 * DAY : DAY);
+	}
+	assert_true(http_server_count(stage->server, FIND) >= 3);
+	assert_int_equal(http_server_count(stage->server, CHANGE), 0);
 }
 
 /* Also where it cannot be given at first. */
@@ -697,6 +740,7 @@ int main(void)
 		STAGED(test_influxdb3_open_database_is_absent_it_is_made_with_its_retention),
 		STAGED(test_influxdb3_open_database_is_made_meanwhile_it_is_found_later),
 		STAGED(test_influxdb3_open_other_retention_is_warned_of),
+		STAGED(test_influxdb3_open_database_without_a_usable_period_is_for_ever),
 		STAGED(test_influxdb3_open_managed_retention_is_changed),
 		STAGED(test_influxdb3_open_answer_that_is_none_is_told),
 		STAGED(test_influxdb3_append_samples_are_the_recorded_lines),
@@ -705,6 +749,7 @@ int main(void)
 		STAGED(test_influxdb3_append_failure_of_the_engine_is_not_its_senders),
 		STAGED(test_influxdb3_append_after_the_engine_was_away_waits_for_a_set_up),
 		STAGED(test_influxdb3_set_up_database_that_a_write_has_made_gets_its_retention),
+		STAGED(test_influxdb3_set_up_again_changes_nothing),
 		STAGED(test_influxdb3_set_up_retention_that_fails_is_given_later),
 		STAGED(test_influxdb3_bad_token_nothing_is_written),
 		STAGED(test_influxdb3_mean_recorded_answer_is_rows),
