@@ -321,15 +321,18 @@ static void append_head(const struct response *response, struct text *header)
 	text_append_string(header, "\r\n");
 }
 
-/* Sends the head of an answer. A body that was not read is thrown away. */
-static void send_head(struct connection *connection, const struct response *response)
+/* Sends the head of an answer. A body that was not read is thrown away. False: there is no memory for it, and nothing may
+ * be sent in its place. */
+static bool send_head(struct connection *connection, const struct response *response)
 {
 	struct text header = TEXT_EMPTY;
 	drain(connection);
 	append_head(response, &header);
-	if (!text_failed(&header))
+	bool whole = !text_failed(&header);
+	if (whole)
 		FCGX_PutStr(header.data, (int)header.length, connection->fcgi.out);
 	text_free(&header);
+	return whole;
 }
 
 void connection_set_aside(struct connection *connection)
@@ -377,8 +380,7 @@ bool connection_answer(struct connection *connection, bool with_body, const stru
 	const struct text *body = response_body(response);
 	if (connection->is_aside)
 		return answer_aside(connection, with_body, response);
-	send_head(connection, response);
-	if (with_body) {
+	if (send_head(connection, response) && with_body) {
 		/* FCGX_PutStr() takes an int. */
 		for (size_t sent = 0; sent < body->length;) {
 			size_t left = body->length - sent;
@@ -396,8 +398,8 @@ void connection_answer_large(struct connection *connection, struct outbox *outbo
                              struct response *response)
 {
 	int id = connection->fcgi.requestId;
-	send_head(connection, response);
-	int fd = FCGX_FFlush(connection->fcgi.out) == 0 ? fcntl(connection->fcgi.ipcFd, F_DUPFD_CLOEXEC, 0) : -1;
+	bool begun = send_head(connection, response) && FCGX_FFlush(connection->fcgi.out) == 0;
+	int fd = begun ? fcntl(connection->fcgi.ipcFd, F_DUPFD_CLOEXEC, 0) : -1;
 	if (fd >= 0)
 		outbox_send(outbox, item, fd, id, response);
 	else

@@ -5,38 +5,23 @@
  * child process; a check that fails ends the child.
  */
 #include "tests/unit/support/cmocka.h"
-#include "tests/unit/fcgi/helpers.h"
+#include "tests/unit/fcgi/fastcgi_client.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fastcgi.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/gzip.h"
 #include "fcgi/pool.h"
 
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			_exit(1); \
-		} \
-	} while (0)
-
 enum { THREADS = 4, MAX_BODY = 100000, CASE_SECONDS = 20 };
 
-static const char *encoding = ""; /* the Content-Encoding that is sent */
-static int64_t sent_ago_ms; /* what nginx says of when it had all of a request; 0: nothing */
-static struct sockaddr_un address = { .sun_family = AF_UNIX };
 static struct pool *pool;
 static sem_t held, go_on;  /* a request for /hold or /wait is under way, and may end */
 static sem_t being_stopped; /* pool_stop() has begun */
@@ -49,99 +34,6 @@ void FCGX_ShutdownPending(void)
 	memcpy(&real, &found, sizeof(real));
 	real();
 	sem_post(&being_stopped);
-}
-
-/* ---- a FastCGI client ---- */
-
-static void put_all(int fd, const void *bytes, size_t length)
-{
-	const char *at = bytes;
-	while (length) {
-		ssize_t sent = send(fd, at, length, MSG_NOSIGNAL);
-		CHECK(sent > 0);
-		at += sent;
-		length -= (size_t)sent;
-	}
-}
-
-static void put_record(int fd, unsigned char type, const void *content, size_t length)
-{
-	FCGI_Header header = { .version = FCGI_VERSION_1, .type = type, .requestIdB0 = 1,
-	                       .contentLengthB1 = (unsigned char)(length >> 8), .contentLengthB0 = (unsigned char)length };
-	put_all(fd, &header, sizeof(header));
-	put_all(fd, content, length);
-}
-
-static void add_parameter(struct text *text, const char *name, const char *value)
-{
-	text_append_char(text, (char)strlen(name));
-	text_append_char(text, (char)strlen(value));
-	text_append_string(text, name);
-	text_append_string(text, value);
-}
-
-static int client_open(void)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
-	return fd;
-}
-
-/* `declared` is the Content-Length. */
-static void client_send(int fd, const char *method, const char *path, const char *body, size_t length, size_t declared,
-                        bool keep)
-{
-	FCGI_BeginRequestBody begin = { .roleB0 = FCGI_RESPONDER, .flags = keep ? FCGI_KEEP_CONN : 0 };
-	struct text parameters = TEXT_EMPTY;
-	char number[32];
-	snprintf(number, sizeof(number), "%zu", declared);
-	add_parameter(&parameters, "REQUEST_METHOD", method);
-	add_parameter(&parameters, "DOCUMENT_URI", path);
-	add_parameter(&parameters, "QUERY_STRING", "a=1&b=2");
-	add_parameter(&parameters, "CONTENT_LENGTH", number);
-	add_parameter(&parameters, "HTTP_AUTHORIZATION", "Bearer x");
-	add_parameter(&parameters, "HTTP_CONTENT_ENCODING", encoding);
-	snprintf(number, sizeof(number), "%.3f", (double)(clock_wall_ms() - sent_ago_ms) / 1000);
-	if (sent_ago_ms)
-		add_parameter(&parameters, "VIGIE_SENT", number);
-	put_record(fd, FCGI_BEGIN_REQUEST, &begin, sizeof(begin));
-	put_record(fd, FCGI_PARAMS, parameters.data, parameters.length);
-	put_record(fd, FCGI_PARAMS, "", 0);
-	for (size_t sent = 0; sent < length;) {
-		size_t piece = length - sent < 60000 ? length - sent : 60000;
-		put_record(fd, FCGI_STDIN, body + sent, piece);
-		sent += piece;
-	}
-	put_record(fd, FCGI_STDIN, "", 0);
-	text_free(&parameters);
-}
-
-static bool get_all(int fd, void *bytes, size_t length)
-{
-	return length == 0 || recv(fd, bytes, length, MSG_WAITALL) == (ssize_t)length;
-}
-
-/* Reads until the end of the request; false when the connection ends before. */
-static bool client_receive(int fd, struct text *ret_answer)
-{
-	FCGI_Header header;
-	char content[65536 + 256];
-	text_reset(ret_answer);
-	while (get_all(fd, &header, sizeof(header))) {
-		size_t length = (size_t)header.contentLengthB1 << 8 | header.contentLengthB0;
-		if (!get_all(fd, content, length + header.paddingLength))
-			return false;
-		if (header.type == FCGI_STDOUT)
-			text_append(ret_answer, content, length);
-		if (header.type == FCGI_END_REQUEST)
-			return true;
-	}
-	return false;
-}
-
-static bool has(const struct text *answer, const char *words)
-{
-	return answer->data && strstr(answer->data, words);
 }
 
 /* ---- what the pool calls ---- */
@@ -231,14 +123,6 @@ static const struct pool_handler handler = { .admit = admit, .handle = handle, .
 
 /* ---- the cases, each in a child ---- */
 
-static void listen_on_0(const char *folder)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%.80s/socket", folder);
-	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 128) == 0);
-	CHECK(dup2(fd, 0) == 0);
-	close(fd);
-}
 
 static void run_case(void (*body)(void))
 {
