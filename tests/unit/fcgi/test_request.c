@@ -435,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_connection_answer_large_that_cannot_be_sent_leaves_its_place),
 	};
 	char folder[TEMPORARY_FOLDER_SIZE];
+	alarm(120); /* libfcgi takes SIGTERM: nothing else would end one that waits in vain */
 	temporary_folder_make(folder);
 	listen_on_0(folder);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
