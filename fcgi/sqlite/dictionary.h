@@ -126,14 +126,16 @@ static inline struct dictionary_name *dictionary_name_at(const struct dictionary
 /* Of a series that is there: so are its host and its name. */
 static inline struct dictionary_host *dictionary_host_of(const struct dictionary *dictionary, const struct dictionary_series *series)
 {
-	struct dictionary_host *host = dictionary_host_at(dictionary, series->key.host);
+	assert(series->key.host < dictionary->hosts.end);
+	struct dictionary_host *host = dictionary->hosts.items[series->key.host];
 	assert(host);
 	return host;
 }
 
 static inline struct dictionary_name *dictionary_name_of(const struct dictionary *dictionary, const struct dictionary_series *series)
 {
-	struct dictionary_name *name = dictionary_name_at(dictionary, series->key.name);
+	assert(series->key.name < dictionary->names.end);
+	struct dictionary_name *name = dictionary->names.items[series->key.name];
 	assert(name);
 	return name;
 }

@@ -38,6 +38,8 @@ static void test_dictionary_find_series_what_was_added_is_found(void **state)
 	assert_ptr_equal(dictionary_host_at(&dictionary, host->number), host);
 	assert_null(dictionary_series_at(&dictionary, 0));
 	assert_null(dictionary_series_at(&dictionary, 4));
+	assert_null(dictionary_host_at(&dictionary, 3));
+	assert_null(dictionary_name_at(&dictionary, 3));
 	dictionary_free(&dictionary);
 	assert_null(dictionary_find_host(&dictionary, "10.0.0.1"));
 }
@@ -88,6 +90,10 @@ static void test_dictionary_add_host_given_numbers_are_kept_and_taken_ones_refus
 	assert_null(dictionary_find_host(&dictionary, "10.0.0.2"));
 	assert_int_equal(dictionary_add_series(&dictionary, host, "a", 7)->number, 7);
 	assert_null(dictionary_add_series(&dictionary, host, "b", 7));
+	assert_null(dictionary_find_name(&dictionary, "b"));
+	/* Nor is there memory for a table that ends so high. */
+	assert_null(dictionary_add_host(&dictionary, "10.0.0.2", UINT32_MAX - 1));
+	assert_null(dictionary_add_series(&dictionary, host, "b", UINT32_MAX - 1));
 	assert_null(dictionary_find_name(&dictionary, "b"));
 	/* The gaps below are free. */
 	assert_int_equal(dictionary_add_host(&dictionary, "10.0.0.3", 0)->number, 1);
@@ -142,6 +148,92 @@ static void test_dictionary_add_series_any_allocation_fails_nothing_is_half_adde
 	}
 }
 
+/* What is dead has been silent for the three newest intervals, and since before the time that is asked for. */
+static void test_dictionary_find_dead_each_is_found_once_and_the_living_never(void **state)
+{
+	(void)state;
+	struct dictionary dictionary = { 0 };
+	static const int64_t last_ms[] = { 100000, 79999, 80000, 60000, 100000 };
+	struct dictionary_series *series[COUNT_OF(last_ms)];
+	for (size_t i = 0; i < COUNT_OF(last_ms); i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "p%zu", i);
+		series[i] = add(&dictionary, "10.0.0.1", name);
+		series[i]->last_ms = last_ms[i];
+	}
+	struct dictionary_host *host = dictionary_find_host(&dictionary, "10.0.0.1");
+	host->last_ms = 100000;
+	assert_null(dictionary_find_dead(host, INT64_MAX)); /* its interval is not known */
+	host->gap_ms = 10000;
+	assert_ptr_equal(dictionary_find_dead(host, INT64_MAX), series[1]);
+	series[1]->last_ms = 100000;
+	assert_ptr_equal(dictionary_find_dead(host, 60001), series[3]);
+	assert_null(dictionary_find_dead(host, 60000));
+	/* Nor is it looked for again before the host has sent more. */
+	assert_null(dictionary_find_dead(host, INT64_MAX));
+	host->last_ms = 100001;
+	assert_ptr_equal(dictionary_find_dead(host, INT64_MAX), series[2]);
+	assert_ptr_equal(dictionary_find_dead(host, INT64_MAX), series[3]);
+	dictionary_free(&dictionary);
+}
+
+static void test_dictionary_replace_series_any_allocation_fails_nothing_has_changed(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		struct dictionary dictionary = { 0 };
+		long before = failing_unfreed();
+		add(&dictionary, "10.0.0.1", "a");
+		struct dictionary_series *old = add(&dictionary, "10.0.0.1", "old");
+		struct dictionary_host *host = dictionary_find_host(&dictionary, "10.0.0.1");
+		uint32_t number = old->number;
+		old->last_ms = 7000;
+		failing_start(n);
+		struct dictionary_series *new = dictionary_replace_series(&dictionary, host, old, "new");
+		failed = failing_stop();
+		assert_int_equal(new == NULL, failed);
+		assert_int_equal(host->series_count, 2);
+		assert_int_equal(dictionary.names.used, 2);
+		assert_ptr_equal(dictionary_find_series(&dictionary, host, "new"), new);
+		if (failed) {
+			assert_ptr_equal(dictionary_find_series(&dictionary, host, "old"), old);
+			assert_ptr_equal(dictionary_series_at(&dictionary, number), old);
+		} else {
+			assert_null(dictionary_find_series(&dictionary, host, "old"));
+			assert_ptr_equal(dictionary_series_at(&dictionary, number), new);
+			assert_int_equal(new->born_ms, 7001);
+		}
+		dictionary_free(&dictionary);
+		assert_int_equal(failing_unfreed(), before);
+	}
+}
+
+static void test_dictionary_rename_host_any_allocation_fails_it_is_called_as_before(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	for (long n = 1; failed; n++) {
+		struct dictionary dictionary = { 0 };
+		long before = failing_unfreed();
+		struct dictionary_series *series = add(&dictionary, "::ffff:10.0.0.1", "a");
+		struct dictionary_host *host = dictionary_host_of(&dictionary, series);
+		failing_start(n);
+		bool renamed = dictionary_rename_host(&dictionary, host, "10.0.0.1");
+		failed = failing_stop();
+		assert_int_equal(renamed, !failed);
+		assert_int_equal(dictionary_find_host(&dictionary, "10.0.0.1") != NULL, renamed);
+		assert_int_equal(dictionary_find_host(&dictionary, "::ffff:10.0.0.1") != NULL, !renamed);
+		assert_ptr_equal(dictionary_find_series(&dictionary, dictionary_host_of(&dictionary, series), "a"), series);
+		dictionary_free(&dictionary);
+		assert_int_equal(failing_unfreed(), before);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,7 +242,10 @@ int main(void)
 		cmocka_unit_test(test_dictionary_add_series_freed_numbers_are_used_again),
 		cmocka_unit_test(test_dictionary_add_host_given_numbers_are_kept_and_taken_ones_refused),
 		cmocka_unit_test(test_dictionary_remove_host_name_of_another_host_stays),
+		cmocka_unit_test(test_dictionary_find_dead_each_is_found_once_and_the_living_never),
 		cmocka_unit_test(test_dictionary_add_series_any_allocation_fails_nothing_is_half_added),
+		cmocka_unit_test(test_dictionary_replace_series_any_allocation_fails_nothing_has_changed),
+		cmocka_unit_test(test_dictionary_rename_host_any_allocation_fails_it_is_called_as_before),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

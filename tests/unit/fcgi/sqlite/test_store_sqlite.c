@@ -638,6 +638,46 @@ static void test_sqlite_open_in_use_waits_and_takes_over(void **state)
 	close(up[1]);
 }
 
+/* Numbers that nobody can have given, and what stands twice. */
+static void test_sqlite_open_damaged_table_is_refused_and_says_which_row(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		const char *damage, *words; /* NULL: it is none */
+	} cases[] = {
+		{ "UPDATE host SET id = 0", "row 0 of its table host is damaged" },
+		{ "UPDATE host SET id = -7", "row -7 of its table host is damaged" },
+		{ "UPDATE host SET id = 16777216", "row 16777216 of its table host is damaged" },
+		{ "INSERT INTO host SELECT 9, ip, seen_ms FROM host", "row 9 of its table host is damaged" },
+		{ "UPDATE series SET id = 0", "row 0 of its table series is damaged" },
+		{ "UPDATE series SET id = -7", "row -7 of its table series is damaged" },
+		{ "UPDATE series SET id = 268435457", "row 268435457 of its table series is damaged" },
+		{ "UPDATE series SET host = 2", "row 1 of its table series is damaged" },
+		{ "UPDATE sample SET data = x'ff'; DELETE FROM state WHERE name = 'closed'; UPDATE host SET seen_ms = 1", "of its samples is damaged" },
+		{ "INSERT INTO state VALUES ('born 99', 1), ('born 1', -5), ('born x', 1)", NULL },
+		{ "UPDATE host SET seen_ms = 1 << 62; UPDATE series SET seen_ms = -1", NULL },
+		{ "INSERT INTO sample SELECT key + 5, x'ff' FROM sample", NULL }, /* of a host that is not known */
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1));
+		f->ops->close(f->store);
+		f->store = NULL;
+		change_row(f, cases[i].damage);
+		captured_stderr_begin();
+		int result = f->ops->open(f->config, &f->store);
+		captured_stderr_end();
+		assert_int_equal(result, cases[i].words ? -EIO : 0);
+		assert_int_equal(captured_stderr_count(cases[i].words ? cases[i].words : "damaged"), cases[i].words ? 1 : 0);
+		if (result == 0) {
+			assert_string_equal(hosts(f, 0), "10.0.0.1 1000 1");
+			f->ops->close(f->store);
+			f->store = NULL;
+		}
+		assert_int_equal(unlink(f->config->sqlite.path), 0);
+		open_store(f);
+	}
+}
+
 static void test_sqlite_reads_damaged_row_is_an_error_and_others_go_on(void **state)
 {
 	struct fixture *f = *state;
@@ -997,6 +1037,7 @@ int main(void)
 		CASE(test_sqlite_open_hosts_that_are_ahead_are_put_right),
 		cmocka_unit_test(test_sqlite_open_not_ours_is_refused),
 		CASE(test_sqlite_open_in_use_waits_and_takes_over),
+		CASE(test_sqlite_open_damaged_table_is_refused_and_says_which_row),
 		CASE(test_sqlite_reads_damaged_row_is_an_error_and_others_go_on),
 		CASE(test_sqlite_reads_values_that_cannot_be_right_are_left_out),
 		CASE(test_sqlite_append_after_a_failure_times_do_not_go_back),
