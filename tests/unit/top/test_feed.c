@@ -5,7 +5,10 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "top/feed.h"
 
@@ -158,6 +161,59 @@ static void test_feed_take_when_nothing_came_is_neither(void **state)
 	text_free(&error);
 }
 
+static void set_stack_size(size_t size)
+{
+	pthread_attr_t attributes;
+	assert_int_equal(pthread_attr_init(&attributes), 0);
+	assert_int_equal(pthread_attr_setstacksize(&attributes, size), 0);
+	assert_int_equal(pthread_setattr_default_np(&attributes), 0);
+	pthread_attr_destroy(&attributes);
+}
+
+/* The lowest that is free. */
+static int lowest_fd(void)
+{
+	int fd = dup(STDIN_FILENO);
+	close(fd);
+	return fd;
+}
+
+static void test_feed_open_what_the_machine_does_not_give_is_told(void **state)
+{
+	(void)state;
+	struct feed *feed = NULL;
+	struct rlimit before, none;
+	feed_close(NULL);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	int result = feed_open(client, 1, &feed);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(result, -EMFILE);
+	assert_null(feed);
+	if (!FAILING_MALLOC)
+		skip(); /* the sanitizers give threads stacks of their own */
+	long live = failing_unfreed();
+	int fd = lowest_fd();
+	failing_start(1);
+	assert_int_equal(feed_open(client, 1, &feed), -ENOMEM);
+	assert_true(failing_stop());
+	pthread_attr_t attributes;
+	size_t size;
+	assert_int_equal(pthread_getattr_default_np(&attributes), 0);
+	assert_int_equal(pthread_attr_getstacksize(&attributes, &size), 0);
+	pthread_attr_destroy(&attributes);
+	set_stack_size((size_t)1 << 48); /* more than there are addresses */
+	result = feed_open(client, 1, &feed);
+	set_stack_size(size);
+	assert_true(result == -EAGAIN || result == -ENOMEM);
+	assert_null(feed);
+	assert_int_equal(lowest_fd(), fd);
+	assert_int_equal(failing_unfreed(), live);
+	assert_int_equal(feed_open(client, 1, &feed), 0);
+	feed_close(feed);
+}
+
 #define FEED_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -167,6 +223,7 @@ int main(void)
 		FEED_TEST(test_feed_ask_each_failing_allocation_gives_all_or_nothing),
 		FEED_TEST(test_feed_take_each_round_is_the_fleet_or_why_there_is_none),
 		FEED_TEST(test_feed_take_when_nothing_came_is_neither),
+		FEED_TEST(test_feed_open_what_the_machine_does_not_give_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* top/fleet.h, top/view.h and top/label.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -99,6 +100,137 @@ static void test_fleet_take_what_is_no_answer_is_refused(void **state)
 	assert_int_equal(take(fleet_take_alarms, fleet, "{}"), -EBADMSG);
 	assert_string_equal(listed(fleet, FLEET_BY_CPU, "", ""), "");
 	fleet_close(fleet);
+}
+
+/* What is not of its shape is left out; what is beside it counts. */
+static void test_fleet_take_members_that_are_wrong_are_left_out(void **state)
+{
+	(void)state;
+	static const struct {
+		taker *take_one;
+		const char *wrong, *right;
+	} cases[] = {
+		{ fleet_take_latest, "7", "[1, 2]" }, { fleet_take_latest, "[]", "[1, 2]" }, { fleet_take_latest, "[1]", "[1, 2]" },
+		{ fleet_take_latest, "[1, null]", "[1, 2]" }, { fleet_take_latest, "[1, 1e999]", "[1, 2]" },
+		{ fleet_take_latest, "{\"t\": 1, \"v\": 2}", "[1, 2]" },
+		{ fleet_take_forecasts, "{}", "{\"probability\": 1}" }, { fleet_take_forecasts, "[1, 2]", "{\"probability\": 0}" },
+		{ fleet_take_forecasts, "{\"probability\": \"0.5\"}", "{\"probability\": 0.5}" },
+		{ fleet_take_forecasts, "{\"probability\": -0.1}", "{\"probability\": 0.5}" },
+		{ fleet_take_forecasts, "{\"probability\": 1.1}", "{\"probability\": 0.5}" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char json[256];
+		struct fleet *fleet = fleet_open();
+		assert_non_null(fleet);
+		snprintf(json, sizeof(json), "{\"10.0.0.5\": {\"bad\": {\"mem\": %s}, \"good\": {\"mem\": %s}}}", cases[i].wrong, cases[i].right);
+		assert_int_equal(take(cases[i].take_one, fleet, json), 0);
+		if (strcmp(listed(fleet, FLEET_BY_CPU, "", ""), "good") != 0)
+			fail_msg("%s", json);
+		fleet_close(fleet);
+	}
+}
+
+static void test_fleet_take_alarms_that_are_wrong_are_left_out(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *ip, *process, *resource, *color;
+	} cases[] = {
+		{ "10.0.0", "\"a\"", "mem", "red" }, { "10.0.0.5", "\"\"", "mem", "red" }, { "10.0.0.5", "5", "mem", "red" },
+		{ "10.0.0.5", NULL, "mem", "red" }, /* a name that is longer than one may be */
+		{ "10.0.0.5", "\"a\"", "mem", "pink" }, { "10.0.0.5", "\"a\"", "read_bytes_per_second", "red" },
+	};
+	char name[WIRE_NAME_MAX + 4];
+	snprintf(name, sizeof(name), "\"%0*d\"", WIRE_NAME_MAX + 1, 7);
+	struct fleet *fleet = fleet_open();
+	assert_non_null(fleet);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct text json = TEXT_EMPTY;
+		text_printf(&json, "{\"alarms\": [{\"ip\": \"%s\", \"process\": %s, \"resource\": \"%s\", \"color\": \"%s\"}]}", cases[i].ip,
+		            cases[i].process ? cases[i].process : name, cases[i].resource, cases[i].color);
+		assert_int_equal(take(fleet_take_alarms, fleet, json.data), 0);
+		if (fleet_count(fleet).colors[COLOR_RED] + fleet_count(fleet).colors[COLOR_GREEN] > 0)
+			fail_msg("%s", json.data);
+		text_free(&json);
+	}
+	fleet_close(fleet);
+}
+
+/* Of a process's two forecasts the higher one, of hosts in any order each its name, of rows that are alike the lower address. */
+static void test_fleet_take_answers_in_any_order_are_the_same(void **state)
+{
+	(void)state;
+	struct fleet *fleet = fleet_open();
+	const struct fleet_choice choice = { FLEET_BY_PROBABILITY, "", "" };
+	const struct fleet_row *const *rows;
+	size_t count;
+	assert_non_null(fleet);
+	assert_int_equal(take(fleet_take_latest, fleet,
+		"{\"10.0.0.7\": {\"sh\": {\"cpu\": [1, 1]}}, \"10.0.0.5\": {\"sh\": {\"cpu\": [1, 1]}}, \"10.0.0.6\": {\"sh\": {\"cpu\": [1, 1]}}}"), 0);
+	assert_int_equal(take(fleet_take_forecasts, fleet,
+		"{\"10.0.0.7\": {\"sh\": {\"mem\": {\"probability\": 0.2}, \"cpu\": {\"probability\": 0.3}}},"
+		" \"10.0.0.6\": {\"sh\": {\"mem\": {\"probability\": 0.3}, \"cpu\": {\"probability\": 0.2}}}}"), 0);
+	assert_int_equal(take(fleet_take_hosts, fleet,
+		"{\"10.0.0.7\": {\"hostname\": \"c\"}, \"10.0.0.5\": {\"hostname\": \"a\"}, \"10.0.0.6\": {\"hostname\": \"b\"}}"), 0);
+	assert_int_equal(fleet_list(fleet, &choice, &rows, &count), 0);
+	assert_int_equal(count, 3);
+	static const char *const hosts[] = { "b", "c", "a" };
+	for (size_t i = 0; i < count; i++) {
+		assert_string_equal(rows[i]->host, hosts[i]);
+		assert_int_equal(rows[i]->foreseen, i < 2);
+		assert_true(i == 2 || rows[i]->probability == 0.3);
+	}
+	fleet_close(fleet);
+}
+
+static void test_fleet_any_allocation_fails_is_told_and_nothing_stays(void **state)
+{
+	(void)state;
+	static const struct {
+		taker *take_one;
+		const char *json;
+	} cases[] = {
+		{ fleet_take_latest, "{\"10.0.0.5\": {\"java\": {\"mem\": [1, 83.1]}, \"sh\": {\"mem\": [1, 2]}}}" },
+		{ fleet_take_forecasts, "{\"10.0.0.5\": {\"java\": {\"mem\": {\"probability\": 0.91}}}}" },
+		{ fleet_take_alarms, "{\"alarms\": [{\"process\": \"java\", \"ip\": \"10.0.0.5\", \"resource\": \"mem\", \"color\": \"red\"}]}" },
+	};
+	if (!FAILING_MALLOC)
+		skip();
+	long live = failing_unfreed();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		bool failed = true;
+		int refused = 0;
+		struct text body = TEXT_EMPTY;
+		text_append_string(&body, cases[i].json);
+		for (long number = 1; failed; number++) {
+			struct text error = TEXT_EMPTY;
+			struct fleet *fleet = fleet_open();
+			assert_non_null(fleet);
+			failing_start(number);
+			int result = cases[i].take_one(fleet, &body, &error);
+			failed = failing_stop();
+			/* A document that does not fit is taken for none. */
+			assert_true(result == 0 || (failed && (result == -ENOMEM || result == -EBADMSG)));
+			refused += result == -ENOMEM;
+			const struct fleet_choice choice = { FLEET_BY_CPU, "", "" };
+			const struct fleet_row *const *rows = NULL;
+			size_t count = 77;
+			failing_start(1);
+			assert_int_equal(fleet_list(fleet, &choice, &rows, &count), -ENOMEM);
+			assert_true(failing_stop());
+			assert_null(rows);
+			assert_int_equal(fleet_list(fleet, &choice, &rows, &count), 0);
+			assert_true(result != 0 || strcmp(rows[0]->process, "java") == 0);
+			fleet_close(fleet);
+			text_free(&error);
+		}
+		assert_true(refused >= 1);
+		text_free(&body);
+	}
+	failing_start(1);
+	assert_null(fleet_open());
+	assert_true(failing_stop());
+	assert_int_equal(failing_unfreed(), live);
 }
 
 static void test_view_append_all_columns_are_as_wide_as_they_need(void **state)
@@ -266,6 +398,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fleet_list_rows_are_chosen_and_ordered),
 		cmocka_unit_test(test_fleet_take_what_is_no_answer_is_refused),
+		cmocka_unit_test(test_fleet_take_members_that_are_wrong_are_left_out),
+		cmocka_unit_test(test_fleet_take_alarms_that_are_wrong_are_left_out),
+		cmocka_unit_test(test_fleet_take_answers_in_any_order_are_the_same),
+		cmocka_unit_test(test_fleet_any_allocation_fails_is_told_and_nothing_stays),
 		cmocka_unit_test(test_view_append_all_columns_are_as_wide_as_they_need),
 		cmocka_unit_test(test_view_append_all_what_must_run_is_missing),
 		cmocka_unit_test(test_fleet_take_alarms_silenced_ones_are_marked),
