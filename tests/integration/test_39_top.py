@@ -46,6 +46,11 @@ class TopTest(unittest.TestCase):
             answer = cls.vigie.put(path, body)
             assert answer.status == 200, answer
 
+    def write_config(self, lines):
+        path = self.vigie.folder / "top.conf"
+        path.write_text(f"[alert]\n{lines}")
+        return path
+
     def run_top(self, *options, **more):
         return subprocess.run([VIGIE, "top", "--url", self.url, "--token-file", self.token_file, *options], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=UTF8, timeout=60, **more)
@@ -64,8 +69,35 @@ class TopTest(unittest.TestCase):
         run = self.run_top("--sort", "mem")
         self.assertEqual([line.split()[-1] for line in run.stdout.splitlines()][1:4], ["java", "postgres", "nginx"])
 
+    def test_a_what_is_not_said_is_in_the_configuration(self):
+        config, empty = self.write_config(f"url = {self.url}\ntoken_file = {self.token_file}\n"), self.vigie.folder / "empty"
+        run = subprocess.run([VIGIE, "top", "--once", "--config", config], capture_output=True, text=True, env=UTF8, timeout=60)
+        self.assertEqual((len(run.stdout.splitlines()), run.stderr, run.returncode), (5, "", 0))
+        # What is said comes before it.
+        self.write_config("url = http://127.0.0.1:1/\ntoken_file = /nowhere\n")
+        self.assertEqual(self.run_top("--once", "--config", config).returncode, 0)
+        empty.write_text("\n")
+        empty.chmod(0o600)
+        for lines, options, words in (
+                ("url = nowhere", [], "[alert] url"), ("proxy = no/where", ["--url", self.url], "[alert] proxy"),
+                ("", ["--url", self.url, "--token-file", empty], f"{empty}: it holds no token"),
+                ("", ["--url", self.url.replace("http:", "https:"), "--ca-file", "/nowhere/ca"], "/nowhere/ca")):
+            self.write_config(lines)
+            run = subprocess.run([VIGIE, "top", "--once", "--config", config, *options], capture_output=True, text=True, timeout=60)
+            self.assertEqual((run.returncode, run.stdout), (1, ""), words)
+            self.assertIn(words, run.stderr)
+
+    def test_a_half_a_terminal_is_none(self):
+        ours, its = pty.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, its)
+        run = subprocess.run([VIGIE, "top", "--url", self.url, "--token-file", self.token_file], stdin=its, stdout=subprocess.PIPE,
+                             text=True, env=UTF8, timeout=60)
+        self.assertEqual((run.returncode, len(run.stdout.splitlines())), (0, 5))
+
     def test_a_what_cannot_be_is_said(self):
-        for options, words in ((["--sort", "name"], "--sort"), (["--interval", "0s"], "--interval"), (["--url", "x y"], "--url"),
+        for options, words in ((["--sort", "name"], "--sort"), (["--interval", "0s"], "--interval"), (["--interval", "2h"], "--interval"),
+                               (["--interval", "soon"], "--interval"), (["--url", "x y"], "--url"),
                                (["--token-file", "/nowhere"], "/nowhere: No such file"), (["--nothing"], "--nothing"),
                                (["--url", "http://127.0.0.1:1/"], "http://127.0.0.1:1/latest")):
             run = self.run_top("--once", *options)
@@ -79,7 +111,10 @@ class TopTest(unittest.TestCase):
         run = subprocess.run([VIGIE, "top", "--once", "--url", self.url], capture_output=True, text=True)
         self.assertEqual(run.returncode, 1)
         self.assertIn("401", run.stderr)
-        self.assertEqual(subprocess.run([VIGIE], capture_output=True).returncode, 1)
+        for words in ([], ["bottom"]):
+            run = subprocess.run([VIGIE, *words], capture_output=True, text=True)
+            self.assertEqual((run.returncode, run.stdout), (1, ""))
+            self.assertIn("vigie top", run.stderr)
         for option in ("--help", "--version"):
             self.assertIn("vigie", subprocess.run([VIGIE, option], check=True, capture_output=True, text=True).stdout)
 
@@ -87,11 +122,31 @@ class TopTest(unittest.TestCase):
         ours, its = pty.openpty()
         self.addCleanup(os.close, ours)
         self.addCleanup(os.close, its)
-        for term in ("none-such", "dumb"):  # a dumb one is known, and can place no cursor
+        terminals = self.vigie.folder / "terminfo"
+        subprocess.run(["tic", "-o", terminals, "-"], check=True, text=True,
+                       input="vigie-unclear|places its cursor and does not clear, cols#80, lines#24, cup=\\E[%i%p1%d;%p2%dH,\n")
+        for term in ("none-such", "dumb", "vigie-unclear"):  # a dumb one is known, and can place no cursor
             run = subprocess.run([VIGIE, "top", "--url", self.url, "--token-file", self.token_file], stdin=its, stdout=its,
-                                 stderr=subprocess.PIPE, text=True, env={**UTF8, "TERM": term}, timeout=30)
+                                 stderr=subprocess.PIPE, text=True, env={**UTF8, "TERM": term, "TERMINFO_DIRS": f"{terminals}:"},
+                                 timeout=30)
             self.assertEqual(run.returncode, 1, term)
             self.assertIn("TERM", run.stderr)
+
+    def test_a_terminal_that_is_gone_ends_it(self):
+        ours, its = pty.openpty()
+        config = self.write_config(f"url = {self.url}\ntoken_file = {self.token_file}\n")
+        program = subprocess.Popen([VIGIE, "top", "--config", config], stdin=its, stdout=its, stderr=subprocess.PIPE,
+                                   env={**UTF8, "TERM": "vt100"})
+        self.addCleanup(program.stderr.close)
+        self.addCleanup(program.kill)
+        os.close(its)
+        seen = b""
+        while b"postgres" not in seen:
+            seen += os.read(ours, 4096)
+        self.assertIn(self.url.encode(), seen)
+        self.assertNotIn(b"\x1b[3", seen)  # such a terminal has no colours
+        os.close(ours)
+        self.assertEqual((program.wait(20), program.stderr.read()), (0, b""))
 
     # ---- on a terminal
 
@@ -112,6 +167,10 @@ class TopTest(unittest.TestCase):
 
     def wait_for(self, is_so, what):
         wait_until(lambda: is_so(self.screen()), 15, lambda: f"{what}: {self.screen()}")
+
+    def end(self, what):
+        self.press("q")
+        self.wait_for(lambda screen: "ended with 0" in screen, what)
 
     def press(self, *keys):
         self.tmux("send-keys", *keys)
@@ -152,7 +211,9 @@ class TopTest(unittest.TestCase):
         self.wait_for(lambda screen: screen[1].startswith('1 shown: process "POs"'), "the filter is said")
         self.press("Escape")
         self.wait_for(lambda screen: len(self.processes(screen)) == 4, "all again")
-        self.press("h", "w", "e", "b", "Enter", "c")
+        self.press("F5", "h", "w", "e", "b")  # no key of ours, and one
+        self.wait_for(lambda screen: screen[1] == "host: web_", "a host is typed")
+        self.press("Enter", "c")
         self.wait_for(lambda screen: self.processes(screen) == ["java", "nginx"], "one host")
         self.press("?")
         self.wait_for(lambda screen: any("order by CPU" in line for line in screen), "help")
@@ -169,8 +230,7 @@ class TopTest(unittest.TestCase):
         time.sleep(0.5)
         self.tmux("resize-window", "-x", 120, "-y", 20)
         self.wait_for(lambda screen: len(self.processes(screen)) == 4 and "HOST" in screen[2], "larger")
-        self.press("q")
-        self.wait_for(lambda screen: "ended with 0" in screen, "the end, and the terminal is as it was")
+        self.end("the end, and the terminal is as it was")
 
     def test_b_why_there_is_nothing_is_seen_on_a_narrow_terminal(self):
         self.url = "http://127.0.0.1:1/a/path/that/is/as/long/as/the/terminal/is/wide/ressources-usage/"
@@ -180,6 +240,7 @@ class TopTest(unittest.TestCase):
         heading = [line.split()[:2] for line in self.screen()].index(["PROCESS", "*CPU%"])
         self.assertEqual(len(self.screen()), 10)
         self.assertEqual(heading, 4)
+        self.end("it ends without a server")
 
     def test_b_what_is_silenced_is_told_from_what_calls(self):
         admin = {"headers": bearer("admin-1")}
@@ -193,6 +254,7 @@ class TopTest(unittest.TestCase):
             self.assertNotIn(RED, self.colored()["java"])
             self.assertIn(AMBER, self.colored()["nginx"])
             self.assertIn(" (RED:mem)  java", self.run_top("--once").stdout)
+            self.end("the end")
         finally:
             self.vigie.request("DELETE", f"silences/{answer.json()['id']}", **admin)
 
@@ -207,8 +269,7 @@ class TopTest(unittest.TestCase):
         self.assertEqual(len(self.processes(self.screen())), 4)
         self.assertTrue(all(DIM.search(codes) for codes in self.colored().values()), self.colored())
         begun = time.monotonic()
-        self.press("q")
-        self.wait_for(lambda screen: "ended with 0" in screen, "it ends at once")
+        self.end("it ends at once")
         self.assertLess(time.monotonic() - begun, 10)
 
 
