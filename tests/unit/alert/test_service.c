@@ -16,6 +16,7 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "common/whole_file.h"
+#include "common/wire.h"
 
 #define START INT64_C(1795356010000)
 #define INTERVAL 10000
@@ -31,6 +32,8 @@ static struct {
 	const char *forecasts; /* likewise */
 	const char *silences;  /* likewise; "404": it knows none */
 	const char *kills;     /* likewise */
+	const char *hosts;     /* likewise */
+	const char *headers;   /* of all answers; NULL: no more of them */
 	struct text reported;  /* the body of the last PUT */
 	struct text said;      /* what alert.log held when the forecasts were asked for */
 } server;
@@ -62,12 +65,21 @@ static bool answer(void *user, const struct http_server_request *request, struct
 		body = server.silences;
 	} else if (strncmp(request->head, "GET /oom-kills?", 15) == 0) {
 		body = server.kills;
+	} else if (strncmp(request->head, "GET /hosts ", 11) == 0) {
+		body = server.hosts;
 	} else if (strncmp(request->head, "PUT ", 4) == 0) {
 		text_reset(&server.reported);
 		text_append_string(&server.reported, request->body);
 	}
-	http_server_format(strcmp(body, "404") == 0 ? 404 : body[0] ? 200 : 503, NULL, body, ret_answer);
+	http_server_format(strcmp(body, "404") == 0 ? 404 : body[0] ? 200 : 503, server.headers, body, ret_answer);
 	return true;
+}
+
+static void wait_for_request(const char *start)
+{
+	for (int i = 0; i < 60000 && http_server_count(server.http, start) == 0; i++)
+		usleep(1000);
+	assert_int_not_equal(http_server_count(server.http, start), 0);
 }
 
 static struct config *make_config(const char *more, const char *still_more)
@@ -92,6 +104,9 @@ static int empty_folder(void **state)
 	server.forecasts = "{}";
 	server.silences = "[]";
 	server.kills = "[]";
+	server.hosts = "{}";
+	server.headers = NULL;
+	http_server_forget(server.http);
 	return 0;
 }
 
@@ -297,6 +312,81 @@ static void test_service_open_each_failing_allocation_keeps_the_state(void **sta
 	assert_int_equal(count_in(paths[LOG], "\n"), 1);
 }
 
+/* The log has a line more than the state knows of: it is taken, or the service does not start and it is taken the next time. */
+static void test_service_open_each_failing_allocation_goes_on_from_the_log(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct text older = TEXT_EMPTY, lines = TEXT_EMPTY;
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 50);
+	service_close(service);
+	assert_int_equal(whole_file_read(paths[STATE], &older), 0);
+	text_append_string(&lines, "2026-11-22T14:00:16.000Z RED ip=10.0.0.5 process=\"java\" resource=cpu value=83.10 threshold=80 since=2026-11-22T14:00:10Z\n"
+	                           "2026-11-22T14:00:16.000Z RED ip=10.0.0.6 process=\"java\" resource=cpu value=83.10 threshold=80 since=2026-11-22T14:00:10Z\n");
+	struct config *config = make_config(NULL, NULL);
+	captured_stderr_begin();
+	bool failed = true, told = false;
+	size_t said = 0;
+	for (long number = 1; failed; number++) {
+		struct text error = TEXT_EMPTY;
+		assert_int_equal(whole_file_replace(paths[STATE], &older), 0);
+		assert_int_equal(whole_file_replace(paths[LOG], &lines), 0);
+		failing_start(number);
+		int result = service_open(config, NULL, &service, &error);
+		failed = failing_stop();
+		assert_true(failed ? result <= 0 : result == 0);
+		told = told || result == -ENOMEM;
+		service_close(result == 0 ? service : open_service(NULL));
+		/* That the log cannot be read keeps it from nothing else, and is said. */
+		bool unread = captured_stderr_count("; a line may come twice") > said;
+		said += unread;
+		if (unread)
+			service_close(open_service(NULL));
+		if (count_in(paths[STATE], "\"color\": \"red\"") != 2 || count_in(paths[LOG], "\n") != 2)
+			fail_msg("allocation %ld: a line is lost, or there twice", number);
+		text_free(&error);
+	}
+	captured_stderr_end();
+	assert_true(told);
+	config_free(config);
+	text_free(&older);
+	text_free(&lines);
+}
+
+/* It has what it had or what is new, part by part; and all of it after another reload. */
+static void test_service_reload_each_failing_allocation_keeps_it_at_work(void **state)
+{
+	if (!FAILING_MALLOC)
+		skip();
+	char more[TEMPORARY_FOLDER_SIZE + 32];
+	snprintf(more, sizeof(more), "alert.state=%s", paths[OTHER_STATE]);
+	struct config *config = make_config(more, "alert.threshold=40");
+	config->alert.clear = 30;
+	captured_stderr_begin();
+	bool failed = true;
+	for (long number = 1; failed; number += 1 + number / 32) {
+		struct service *service = open_service(NULL);
+		evaluate(service, 0, 83.1);
+		failing_start(number);
+		service_reload(service, config, NULL);
+		failed = failing_stop();
+		for (int64_t tick = 1; tick <= 3; tick++)
+			evaluate(service, tick, 35);
+		size_t cleared = count_in(paths[LOG], " CLEAR "); /* by the rules that there were */
+		assert_int_equal(count_in(paths[LOG], "\n"), 1 + cleared);
+		service_reload(service, config, NULL);
+		evaluate(service, 4, 50);
+		if (count_in(paths[LOG], " RED ") != 1 + cleared || count_in(paths[OTHER_STATE], "\"color\": \"red\"") != 1)
+			fail_msg("allocation %ld: %zu, %zu", number, cleared, count_in(paths[LOG], " RED "));
+		service_close(service);
+		empty_folder(state);
+	}
+	captured_stderr_end();
+	config_free(config);
+}
+
 /* A RED that comes when memory is short is said once, then or in the next round. Most of the allocations are those of requests. */
 static void test_service_evaluate_each_failing_allocation_a_red_is_said_once(void **state)
 {
@@ -500,6 +590,213 @@ static void test_service_evaluate_a_server_that_knows_no_kills_is_said_quietly_o
 	assert_int_equal(captured_stderr_count("error:"), 1);
 }
 
+static void test_service_evaluate_stopped_by_the_server_rests_until_it_is_started(void **state)
+{
+	(void)state;
+	captured_stderr_begin();
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 83.1);
+	server.headers = WIRE_STATE ": " WIRE_STOP "\r\n";
+	evaluate(service, 1, 50);
+	assert_string_equal(server.reported.data, "{\"data\": []}");
+	http_server_forget(server.http);
+	for (int64_t tick = 2; tick < 5; tick++)
+		evaluate(service, tick, 50);
+	assert_int_equal(http_server_count(server.http, "PUT /save-alarms "), 3); /* signs of life, */
+	assert_int_equal(http_server_count(server.http, "GET "), 0);              /* and nothing else */
+	assert_int_equal(count_in(paths[LOG], "\n"), 1);
+	assert_int_equal(captured_stderr_count("info: stopped by the server: nothing is evaluated until it says otherwise"), 1);
+	assert_int_equal(captured_stderr_count("started by the server"), 0);
+	server.headers = WIRE_STATE ": " WIRE_RUN "\r\n";
+	evaluate(service, 5, 50);
+	assert_int_equal(http_server_count(server.http, "GET "), 0);
+	for (int64_t tick = 6; tick < 9; tick++)
+		evaluate(service, tick, 50);
+	service_close(service);
+	assert_int_equal(captured_stderr_end(), 3); /* and that it waits for the forecasts */
+	assert_int_equal(captured_stderr_count("info: started by the server"), 1);
+	assert_int_equal(count_in(paths[LOG], " CLEAR "), 1);
+}
+
+static void test_service_evaluate_silences_that_begin_and_end_are_logged(void **state)
+{
+	(void)state;
+#define SILENCE(id) "{\"id\": \"" id "\", \"process\": \"java\", \"ip\": \"*\", \"resource\": \"*\", \"until\": 1795359600}"
+	static const struct {
+		const char *answer;
+		size_t begun, ended; /* since the start */
+	} rounds[] = {
+		{ "[" SILENCE("1") "]", 1, 0 },
+		{ "[" SILENCE("1") ", " SILENCE("2") "]", 2, 0 },
+		{ "[" SILENCE("2") "]", 2, 1 },
+		{ "[" SILENCE("2") "]", 2, 1 },
+		{ "[]", 2, 2 },
+	};
+	captured_stderr_begin();
+	struct service *service = open_service(NULL);
+	for (size_t i = 0; i < sizeof(rounds) / sizeof(rounds[0]); i++) {
+		server.silences = rounds[i].answer;
+		evaluate(service, (int64_t)i, 50);
+		assert_int_equal(captured_stderr_count(" holds"), rounds[i].begun);
+		assert_int_equal(captured_stderr_count(" has ended"), rounds[i].ended);
+	}
+	service_close(service);
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count("the silence 1 of process \"java\""), 2);
+	assert_int_equal(captured_stderr_count("the silence 2 of process \"java\""), 2);
+#undef SILENCE
+}
+
+/* Of a host whose collector sees a part alone nothing is missing, as long as nobody says otherwise. */
+static void test_service_evaluate_what_must_run_is_missing_where_all_is_seen(void **state)
+{
+	(void)state;
+	captured_stderr_begin();
+	struct service *service = open_service("alert.rule=process=nginx must_run=yes");
+	evaluate(service, 0, 50); /* its first round says nothing of what it has */
+	server.hosts = "";
+	evaluate(service, 1, 50);
+	assert_int_equal(captured_stderr_count("error: asking for the hosts fails: GET "), 1);
+	server.hosts = "{\"10.0.0.5\": {\"partial\": true}}";
+	evaluate(service, 2, 50);
+	assert_int_equal(captured_stderr_count("asking for the hosts works again"), 1);
+	server.hosts = "";
+	evaluate(service, 3, 50);
+	assert_int_equal(count_in(paths[LOG], "\n"), 0);
+	server.hosts = "{\"10.0.0.5\": {\"partial\": false}}";
+	evaluate(service, 4, 50);
+	assert_int_equal(count_in(paths[LOG], " MISSING ip=10.0.0.5 process=\"nginx\" since="), 1);
+	http_server_forget(server.http);
+	evaluate(service, 5, 50);
+	assert_int_equal(http_server_count(server.http, "GET /hosts "), 0); /* it is known */
+	assert_int_equal(count_in(paths[LOG], "\n"), 1);
+	service_close(service);
+	captured_stderr_end();
+}
+
+#define FORECAST "\"10.0.0.5\": {\"java\": {\"cpu\": {\"probability\": 0, \"forecast\": 50, \"expected_at\": null}}}"
+
+static void test_service_evaluate_what_is_left_out_of_answers_is_said_once(void **state)
+{
+	(void)state;
+	captured_stderr_begin();
+	struct service *service = open_service(NULL);
+	server.silences = "[1]";
+	server.kills = "[1, 2]";
+	server.forecasts = "{\"10.0.0.6\": 3, " FORECAST "}";
+	for (int64_t tick = 0; tick < 3; tick++)
+		evaluate(service, tick, 50);
+	assert_int_equal(captured_stderr_count("error: reading all of the answers fails: 4 of their items are not of their shape"), 1);
+	server.silences = server.kills = "[]";
+	server.forecasts = "{}";
+	evaluate(service, 3, 50);
+	assert_int_equal(captured_stderr_count("reading all of the answers works again"), 1);
+	service_close(service);
+	captured_stderr_end();
+}
+
+static void test_service_evaluate_forecasts_that_fail_and_are_back_are_said_once(void **state)
+{
+	(void)state;
+	static const char forecasts[] = "{" FORECAST "}";
+	captured_stderr_begin();
+	struct service *service = open_service(NULL);
+	evaluate(service, 0, 50); /* at the start vigie-forecast may be still to come */
+	assert_int_equal(captured_stderr_count("info: no forecasts: vigie-forecast does not report; AMBER waits"), 1);
+	server.forecasts = forecasts;
+	evaluate(service, 1, 50);
+	evaluate(service, 2, 50);
+	assert_int_equal(captured_stderr_count("info: the forecasts are back"), 1);
+	server.forecasts = "{}";
+	evaluate(service, 3, 50);
+	evaluate(service, 4, 50);
+	assert_int_equal(captured_stderr_count("warning: no forecasts: vigie-forecast does not report; AMBER waits"), 1);
+	server.forecasts = forecasts;
+	evaluate(service, 5, 50);
+	service_close(service);
+	assert_int_equal(captured_stderr_end(), 4);
+}
+
+/* What stands after a restart, too, with the names of the hosts, which are asked for where they are not known. */
+static void test_service_evaluate_an_alertmanager_is_told_what_stands(void **state)
+{
+	(void)state;
+	char more[96];
+	snprintf(more, sizeof(more), "alert.alertmanager=%s/am", http_server_url(server.http));
+	http_server_answer(server.http, "POST ", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+	server.hosts = "{\"10.0.0.5\": {\"hostname\": \"db1\"}}";
+	struct service *service = open_service(more);
+	wait_for_request("POST /am/api/v2/alerts ");
+	evaluate(service, 0, 50);
+	assert_int_equal(http_server_count(server.http, "GET /hosts "), 0);
+	http_server_forget(server.http);
+	evaluate(service, 1, 83.1);
+	wait_for_request("POST ");
+	assert_non_null(strstr(http_server_last(server.http, "POST ")->body, "\"process\": \"java\""));
+	assert_non_null(strstr(http_server_last(server.http, "POST ")->body, "db1"));
+	evaluate(service, 2, 83.1);
+	assert_int_equal(http_server_count(server.http, "GET /hosts "), 1);
+
+	/* A reload that cannot read its file says so, tells no more, and all else goes on. */
+	char known[sizeof(paths[STATE]) + 16];
+	snprintf(known, sizeof(known), "%s.alertmanager", paths[STATE]);
+	assert_int_equal(count_in(known, "RED ip=10.0.0.5"), 1);
+	assert_int_equal(unlink(known), 0);
+	assert_int_equal(mkdir(known, 0700), 0);
+	captured_stderr_begin();
+	http_server_forget(server.http);
+	reload(service, more, NULL);
+	for (int64_t tick = 3; tick <= 5; tick++)
+		evaluate(service, tick, 50);
+	service_close(service);
+	assert_int_equal(http_server_count(server.http, "POST "), 0);
+	assert_int_equal(count_in(paths[LOG], " CLEAR "), 1);
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count("no Alertmanager is told anything from now on: Is a directory"), 1);
+
+	struct text error = TEXT_EMPTY;
+	struct config *config = make_config(more, NULL);
+	assert_int_equal(service_open(config, NULL, &service, &error), -EISDIR);
+	assert_string_equal(error.data, "cannot tell an Alertmanager anything: Is a directory");
+	config_free(config);
+	text_free(&error);
+	assert_int_equal(rmdir(known), 0);
+}
+
+static void test_service_log_counts_what_stands(void **state)
+{
+	(void)state;
+	captured_stderr_begin();
+	struct service *service = open_service("alert.log=/dev/full");
+	service_log_counts(service);
+	assert_int_equal(captured_stderr_count("info: 0 hosts; 0 alarms RED, 0 AMBER, 0 UNKNOWN; 0 bytes of lines wait for the alert log"), 1);
+	strcpy(server.latest, "{\"10.0.0.6\": {\"java\": {\"cpu\": [1795356010, 5]}}, "
+	                      "\"10.0.0.5\": {\"java\": {\"cpu\": [1795356010, 90], \"mem\": [1795356010, 90]}}}");
+	assert_true(service_evaluate(service, START, START + 5000, false));
+	service_log_counts(service);
+	assert_int_equal(captured_stderr_count("info: 2 hosts; 2 alarms RED, 0 AMBER, 0 UNKNOWN; 242 bytes of lines wait for the alert log"), 1);
+	service_close(service);
+	captured_stderr_end();
+}
+
+/* Where the state is to be written there is a device that is full. */
+static void test_service_open_without_room_for_the_state_watches_all_the_same(void **state)
+{
+	(void)state;
+	char new_path[sizeof(paths[STATE]) + 8];
+	snprintf(new_path, sizeof(new_path), "%s.new", paths[STATE]);
+	assert_int_equal(symlink("/dev/full", new_path), 0);
+	captured_stderr_begin();
+	struct service *service = open_service(NULL);
+	assert_int_equal(access(paths[STATE], F_OK), -1);
+	evaluate(service, 0, 83.1);
+	service_close(service);
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count("/state: No space left on device"), 1);
+	assert_int_equal(count_in(paths[STATE], "\"color\": \"red\""), 1);
+	assert_int_equal(count_in(paths[LOG], "\n"), 1);
+}
+
 static void test_service_save_writes_the_state(void **state)
 {
 	(void)state;
@@ -587,6 +884,8 @@ int main(void)
 		SERVICE_TEST(test_service_open_goes_on_from_the_log_of_a_first_run),
 		SERVICE_TEST(test_service_open_broken_state_is_moved_aside),
 		SERVICE_TEST(test_service_open_each_failing_allocation_keeps_the_state),
+		SERVICE_TEST(test_service_open_each_failing_allocation_goes_on_from_the_log),
+		SERVICE_TEST(test_service_reload_each_failing_allocation_keeps_it_at_work),
 		SERVICE_TEST(test_service_evaluate_each_failing_allocation_a_red_is_said_once),
 		SERVICE_TEST(test_service_open_what_it_cannot_do_without),
 		SERVICE_TEST(test_service_open_state_in_use_says_by_whom),
@@ -595,6 +894,14 @@ int main(void)
 		SERVICE_TEST(test_service_evaluate_without_a_server_goes_on_when_it_is_back),
 		SERVICE_TEST(test_service_evaluate_silenced_is_told_by_the_hook_when_the_silence_ends),
 		SERVICE_TEST(test_service_evaluate_a_server_that_knows_no_kills_is_said_quietly_once),
+		SERVICE_TEST(test_service_evaluate_stopped_by_the_server_rests_until_it_is_started),
+		SERVICE_TEST(test_service_evaluate_silences_that_begin_and_end_are_logged),
+		SERVICE_TEST(test_service_evaluate_what_must_run_is_missing_where_all_is_seen),
+		SERVICE_TEST(test_service_evaluate_what_is_left_out_of_answers_is_said_once),
+		SERVICE_TEST(test_service_evaluate_forecasts_that_fail_and_are_back_are_said_once),
+		SERVICE_TEST(test_service_evaluate_an_alertmanager_is_told_what_stands),
+		SERVICE_TEST(test_service_log_counts_what_stands),
+		SERVICE_TEST(test_service_open_without_room_for_the_state_watches_all_the_same),
 		SERVICE_TEST(test_service_save_writes_the_state),
 		SERVICE_TEST(test_service_check_table),
 	};
