@@ -186,6 +186,33 @@ static void test_remote_send_refused_read_is_judged_by_the_probe(void **state)
 	assert_int_equal(captured_stderr_count("read: 422 too much"), 3);
 }
 
+/* Without a probe nothing shows that the engine would answer another one. */
+static void test_remote_send_refused_read_without_a_probe_is_the_engines(void **state)
+{
+	struct stage *stage = *state;
+	char words[REMOTE_WORDS_SIZE];
+	http_server_answer(stage->server, READ, "HTTP/1.1 422 Unprocessable\r\nContent-Length: 8\r\n\r\ntoo much");
+	http_server_start(stage->server);
+	assert_int_equal(remote_open("fake", stage->config, &(struct remote_identity){ 0 }, &stage->store.remote), 0);
+	assert_int_equal(remote_start(stage->store.remote, set_up, &(struct http_message){ 0 }, &stage->store), 0);
+	assert_int_equal(read_once(stage, NULL, NULL, words), -EAGAIN);
+	assert_int_equal(health(stage), -EAGAIN);
+	assert_int_equal(captured_stderr_count("error: store fake: read: 422 too much"), 1);
+}
+
+static void test_remote_send_redirect_is_told_and_not_followed(void **state)
+{
+	struct stage *stage = *state;
+	char words[REMOTE_WORDS_SIZE], wanted[REMOTE_WORDS_SIZE];
+	http_server_answer(stage->server, READ, "HTTP/1.1 301 Moved\r\nLocation: /elsewhere\r\nContent-Length: 5\r\n\r\nMoved");
+	http_server_start(stage->server);
+	open_as_anybody(stage);
+	snprintf(wanted, sizeof(wanted), "301, to %s/elsewhere, which is not followed", http_server_url(stage->server));
+	assert_int_equal(read_once(stage, NULL, NULL, words), -EAGAIN);
+	assert_string_equal(words, wanted);
+	assert_int_equal(http_server_count(stage->server, "GET /elsewhere"), 0);
+}
+
 static void test_remote_send_words_are_the_engines_in_short(void **state)
 {
 	static const struct {
@@ -249,7 +276,7 @@ static int refuse(void *user, const char *bytes, size_t length)
 {
 	(void)user;
 	(void)length;
-	return bytes[0] == 'b' ? -E2BIG : bytes[0] == 'e' ? -EREMOTEIO : -ENOMEM;
+	return bytes[0] == 'b' ? -E2BIG : bytes[0] == 'e' ? -EREMOTEIO : bytes[0] == 'n' ? -ENOBUFS : -ENOMEM;
 }
 
 /* What a sink says of an answer is not what is said of the engine. */
@@ -258,7 +285,7 @@ static void test_remote_send_sink_refuses_the_engine_works(void **state)
 	static const struct {
 		const char *body;
 		int wanted;
-	} cases[] = { { "b", -E2BIG }, { "m", -ENOMEM }, { "e", -EREMOTEIO } };
+	} cases[] = { { "b", -E2BIG }, { "m", -ENOMEM }, { "n", -ENOBUFS }, { "e", -EREMOTEIO } };
 	struct stage *stage = *state;
 	char words[REMOTE_WORDS_SIZE];
 	http_server_start(stage->server);
@@ -336,6 +363,28 @@ static void test_remote_close_while_the_engine_is_absent_is_prompt(void **state)
 	assert_in_range((clock_monotonic_ns() - start_ns) / 1000000, 0, 1000);
 }
 
+/* An engine that answers set-ups may be too slow for a write: the next write shows that it is not. One that has answered
+ * a set-up is there for reads. */
+static void test_remote_set_up_cures_a_read_that_timed_out_and_no_write(void **state)
+{
+	struct stage *stage = *state;
+	char words[REMOTE_WORDS_SIZE];
+	stage->config->server.store_timeout_ms = 300;
+	http_server_start(stage->server);
+	open_as_anybody(stage);
+	WAIT_FOR(health(stage) == 0, 10000);
+	http_server_answer(stage->server, READ, NULL);
+	assert_int_equal(read_once(stage, NULL, NULL, words), -ETIMEDOUT);
+	WAIT_FOR(health(stage) == 0, 10000);
+	http_server_answer(stage->server, WRITE, NULL);
+	assert_int_equal(write_once(stage, words), -ETIMEDOUT);
+	unsigned set_ups = atomic_load(&stage->store.set_ups);
+	WAIT_FOR(atomic_load(&stage->store.set_ups) > set_ups + 1, 10000);
+	assert_int_equal(health(stage), -ETIMEDOUT);
+	http_server_answer(stage->server, WRITE, NO_CONTENT);
+	WAIT_FOR(write_once(stage, words) == 0 && health(stage) == 0, 10000);
+}
+
 /* What was set up may be deleted: an InfluxDB 3 is looked at while it works. */
 static void test_remote_expect_influxdb3_set_up_is_repeated(void **state)
 {
@@ -351,6 +400,11 @@ static void test_remote_expect_influxdb3_set_up_is_repeated(void **state)
 	WAIT_FOR(atomic_load(&stage->store.set_ups) > set_ups + 1, 5000);
 	assert_int_equal(health(stage), 0);
 	assert_int_equal(captured_stderr_count("store fake"), 0);
+	/* That it is gone is known before anybody asks for anything. */
+	http_server_close(stage->server);
+	stage->server = NULL;
+	WAIT_FOR(health(stage) == -ECONNREFUSED, 5000);
+	assert_int_equal(captured_stderr_count("error: store fake: set up: "), 1);
 }
 
 /* ---- who we are ---- */
@@ -440,6 +494,23 @@ static void test_remote_send_refused_the_secret_is_read_again(void **state)
 	assert_int_equal(captured_stderr_count("works again"), 2);
 }
 
+/* With a secret that cannot be read any more we stay who we were. */
+static void test_remote_send_refused_the_secret_is_gone(void **state)
+{
+	struct stage *stage = *state;
+	char words[REMOTE_WORDS_SIZE];
+	temporary_file_write(stage->token_file, "first\n");
+	http_server_answer(stage->server, "", REFUSED);
+	http_server_start(stage->server);
+	open_as(stage, &(struct remote_identity){ .token_scheme = "Token", .token_file = stage->token_file });
+	assert_int_equal(unlink(stage->token_file), 0);
+	WAIT_FOR(captured_stderr_count("/token: cannot read the secret in it") > 0, 10000);
+	assert_int_equal(health(stage), -EACCES);
+	http_server_forget(stage->server);
+	assert_int_equal(write_once(stage, words), -EACCES);
+	assert_non_null(strstr(http_server_last(stage->server, WRITE)->head, "\r\nAuthorization: Token first\r\n"));
+}
+
 /* ---- writing ---- */
 
 /* `count` samples, each with a line of about a hundred bytes. */
@@ -511,6 +582,25 @@ static void test_remote_append_small_batches_are_one_request(void **state)
 	assert_int_equal(http_server_count(stage->server, WRITE), 1);
 }
 
+/* What kept a set-up from succeeding is said to who writes, and nothing is sent. */
+static void test_remote_append_set_up_has_timed_out_nothing_is_sent(void **state)
+{
+	struct stage *stage = *state;
+	char words[REMOTE_WORDS_SIZE];
+	stage->config->server.store_timeout_ms = 300;
+	http_server_answer(stage->server, PING, NULL);
+	http_server_start(stage->server);
+	open_as_anybody(stage);
+	WAIT_FOR(health(stage) == -ETIMEDOUT, 10000);
+	assert_int_equal(append(stage, 1, words), -ETIMEDOUT);
+	assert_true(words[0]);
+	assert_int_equal(http_server_count(stage->server, WRITE), 0);
+	http_server_answer(stage->server, PING, NO_CONTENT);
+	WAIT_FOR(health(stage) == 0, 20000);
+	assert_int_equal(append(stage, 1, words), 0);
+	assert_int_equal(count_lines(stage), 1);
+}
+
 /* The rest is not sent; nor is it left for the next write. */
 static void test_remote_append_request_is_refused_the_next_write_is_clean(void **state)
 {
@@ -563,17 +653,22 @@ int main(void)
 		cmocka_unit_test(test_remote_url_base_path_and_parameters_are_joined),
 		STAGED(test_remote_send_statuses_are_these_errors),
 		STAGED(test_remote_send_refused_read_is_judged_by_the_probe),
+		STAGED(test_remote_send_refused_read_without_a_probe_is_the_engines),
+		STAGED(test_remote_send_redirect_is_told_and_not_followed),
 		STAGED(test_remote_send_words_are_the_engines_in_short),
 		STAGED(test_remote_send_body_is_appended),
 		STAGED(test_remote_send_sink_refuses_the_engine_works),
 		STAGED(test_remote_send_url_that_is_none_is_no_refusal_of_samples),
 		STAGED(test_remote_start_engine_is_absent_it_is_found_later),
 		STAGED(test_remote_close_while_the_engine_is_absent_is_prompt),
+		STAGED(test_remote_set_up_cures_a_read_that_timed_out_and_no_write),
 		STAGED(test_remote_open_identity_is_in_every_request),
 		STAGED(test_remote_open_password_is_in_every_request),
 		STAGED(test_remote_open_nobody_says_nothing),
 		STAGED(test_remote_open_secret_that_cannot_be_read_is_told),
 		STAGED(test_remote_send_refused_the_secret_is_read_again),
+		STAGED(test_remote_send_refused_the_secret_is_gone),
+		STAGED(test_remote_append_set_up_has_timed_out_nothing_is_sent),
 		STAGED(test_remote_append_big_batches_are_a_few_requests),
 		STAGED(test_remote_expect_influxdb3_set_up_is_repeated),
 		STAGED(test_remote_append_small_batches_are_one_request),

@@ -9,6 +9,8 @@
 #include <curl/curl.h>
 #include <stdatomic.h>
 
+#include "fcgi/remote/remote.h"
+
 /* The window, and the one sample in it. */
 #define FROM 1795357200000
 #define TO (FROM + 600000)
@@ -361,6 +363,36 @@ static void test_store_append_any_allocation_fails_nothing_is_written(void **sta
 	}
 }
 
+/* Before there is any connection, and with all that a remote has: its end frees it. */
+static void test_remote_send_any_allocation_of_the_first_fails_is_out_of_memory(void **state)
+{
+	struct stage *stage = *state;
+	char words[REMOTE_WORDS_SIZE], url[128];
+	if (!FAILING_MALLOC)
+		skip();
+	snprintf(url, sizeof(url), "%s/write?", http_server_url(stage->server));
+	const struct http_message message = { .method = "POST", .url = url, .body = "", .content_type = "text/plain" };
+	const struct remote_identity identity = { .user = "user" };
+	long n = 0;
+	for (bool failed = true; failed;) {
+		struct remote *remote;
+		struct text body = TEXT_EMPTY;
+		long live = failing_unfreed();
+		assert_int_equal(remote_open("fake", stage->f.config, &identity, &remote), 0);
+		failing_start(++n);
+		int result = remote_send(remote, REMOTE_WRITE, &message, &body, words);
+		failed = failing_stop();
+		assert_true(result == 0 || (failed && result == -ENOMEM));
+		assert_int_equal(remote_health(remote), 0);
+		text_free(&body);
+		assert_int_equal(remote_send(remote, REMOTE_WRITE, &message, &body, words), 0);
+		text_free(&body);
+		remote_close(remote);
+		assert_int_equal(failing_unfreed(), live);
+	}
+	assert_true(n > 5);
+}
+
 #if FAILING_MALLOC
 static char *libcurl_strdup(const char *string)
 {
@@ -381,6 +413,8 @@ int main(void)
 		OF_EACH(test_store_read_any_allocation_fails_is_out_of_memory),
 		OF_EACH(test_store_open_any_allocation_fails_is_out_of_memory),
 		OF_EACH(test_store_append_any_allocation_fails_nothing_is_written),
+		{ "test_remote_send_any_allocation_of_the_first_fails_is_out_of_memory",
+		  test_remote_send_any_allocation_of_the_first_fails_is_out_of_memory, set_stage, stage_close, &influxql },
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
