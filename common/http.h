@@ -76,7 +76,7 @@ void http_close(struct http *http);
 /*
  * Sends one request and waits for its answer, whatever its status. Returns 0; or
  * -ECONNREFUSED, -ETIMEDOUT, -EINVAL (no URL), -EMSGSIZE, -ENOMEM, -ECANCELED (stopped) or -EIO
- * when there was no whole answer, with a sentence in http_error(); or what the sink or the source returned.
+ * when there was no whole answer, with a sentence in http_error(); or what the sink, its end or the source returned.
  * -EADDRNOTAVAIL: nothing was sent, since the connection has another own address than the
  * message's: it is http_own_ip() now.
  */
