@@ -5,10 +5,12 @@
  * child process; a check that fails ends the child.
  */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/fastcgi_client.h"
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -124,7 +126,8 @@ static const struct pool_handler handler = { .admit = admit, .handle = handle, .
 /* ---- the cases, each in a child ---- */
 
 
-static void run_case(void (*body)(void))
+/* Runs it in a child, with a pool of this handler; NULL: without one. */
+static void run_case_with(const struct pool_handler *with, void (*body)(void))
 {
 	char folder[TEMPORARY_FOLDER_SIZE];
 	int status = -1;
@@ -138,13 +141,18 @@ static void run_case(void (*body)(void))
 		sem_init(&go_on, 0, 0);
 		sem_init(&being_stopped, 0, 0);
 		CHECK(request_init() == 0);
-		CHECK(pool_start(THREADS, MAX_BODY, &handler, &address, &pool) == 0);
+		CHECK(!with || pool_start(THREADS, MAX_BODY, with, &address, &pool) == 0);
 		body();
 		exit(0);
 	}
 	waitpid(child, &status, 0);
 	temporary_folder_remove(folder);
 	assert_int_equal(status, 0);
+}
+
+static void run_case(void (*body)(void))
+{
+	run_case_with(&handler, body);
 }
 
 /* What is said by another clock, as it seems, is not known. */
@@ -619,6 +627,73 @@ static void bad_clients(void)
 	CHECK(stop_ms() < 2000);
 }
 
+/* An answer that finds no room among those on their way is none of them, and the connection goes on. */
+static void large_answers_beyond_the_budget(void)
+{
+	struct text answer = TEXT_EMPTY;
+	budget_set_limit(4 * 4000000); /* a third of three quarters of it has one */
+	int slow = client_open(), fd = client_open();
+	client_send(slow, "GET", "/large", "", 0, 0, true);
+	CHECK(poll(&(struct pollfd){ .fd = slow, .events = POLLIN }, 1, CASE_SECONDS * 1000) == 1); /* its head, behind its place */
+	client_send(fd, "GET", "/large", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer));
+	CHECK(has(&answer, "Status: 503") && has(&answer, "hold as much memory as they may") && !has(&answer, "0123456789"));
+	client_send(fd, "GET", "/a", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, "GET /a"));
+	CHECK(client_receive(slow, &answer) && strlen(strstr(answer.data, "\r\n\r\n") + 4) == 3000000);
+	close(slow);
+	close(fd);
+	text_free(&answer);
+	CHECK(stop_ms() < 2000);
+}
+
+/* One that wants to be told of no answer. */
+static void answers_that_nobody_is_told_of(void)
+{
+	struct text answer = TEXT_EMPTY;
+	int fd = client_open();
+	client_send(fd, "PUT", "/later", "hello", 5, 5, true);
+	wait_for_put_off(1);
+	answer_put_off(0);
+	CHECK(client_receive(fd, &answer) && has(&answer, "number 0"));
+	client_send(fd, "GET", "/a", "", 0, 0, true);
+	CHECK(client_receive(fd, &answer) && has(&answer, "GET /a"));
+	close(fd);
+	text_free(&answer);
+	pool_stop(pool);
+	CHECK(atomic_load(&answers_sent) == 0 && atomic_load(&late_answers) == 0);
+}
+
+/* Threads take of this, too: that there is no room for one is told as pthread_create() tells it. */
+static void start_without_memory(void)
+{
+	bool failed = true, without_threads = false;
+	int free_descriptor = dup(0);
+	close(free_descriptor);
+	for (long n = 1; failed; n++) {
+		pool = NULL;
+		failing_start(n);
+		int result = pool_start(THREADS, MAX_BODY, &handler, &address, &pool);
+		failed = failing_stop();
+		CHECK(failed ? result == -ENOMEM || result == -EAGAIN : result == 0);
+		CHECK(!result == (pool != NULL));
+		without_threads = without_threads || result == -EAGAIN;
+		pool_stop(pool);
+		int next = dup(0); /* no descriptor is left behind */
+		CHECK(next == free_descriptor);
+		close(next);
+	}
+	CHECK(without_threads);
+}
+
+static void start_without_a_socket(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	CHECK(dup2(null, 0) == 0);
+	CHECK(pool_start(THREADS, MAX_BODY, &handler, &address, &pool) == -EPERM);
+	CHECK(!pool);
+}
+
 static void test_pool_start_requests_of_every_kind_are_answered(void **state)
 {
 	(void)state;
@@ -717,6 +792,33 @@ static void test_pool_stop_listening_socket_stays(void **state)
 	run_case(stop_leaves_the_listening_socket);
 }
 
+static void test_pool_start_large_answers_beyond_the_budget_are_told_to_come_back(void **state)
+{
+	(void)state;
+	run_case(large_answers_beyond_the_budget);
+}
+
+static void test_pool_start_handler_that_wants_to_be_told_of_nothing(void **state)
+{
+	(void)state;
+	static const struct pool_handler least = { .admit = admit, .handle = handle };
+	run_case_with(&least, answers_that_nobody_is_told_of);
+}
+
+static void test_pool_start_any_allocation_fails_is_out_of_memory(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	run_case_with(NULL, start_without_memory);
+}
+
+static void test_pool_start_without_a_socket_says_so(void **state)
+{
+	(void)state;
+	run_case_with(NULL, start_without_a_socket);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -732,6 +834,10 @@ int main(void)
 		cmocka_unit_test(test_pool_start_clients_that_do_not_wait_for_an_answer_that_is_put_off),
 		cmocka_unit_test(test_pool_start_requests_that_wait_leave_their_seats),
 		cmocka_unit_test(test_pool_start_idle_connections_hold_no_thread),
+		cmocka_unit_test(test_pool_start_large_answers_beyond_the_budget_are_told_to_come_back),
+		cmocka_unit_test(test_pool_start_handler_that_wants_to_be_told_of_nothing),
+		cmocka_unit_test(test_pool_start_any_allocation_fails_is_out_of_memory),
+		cmocka_unit_test(test_pool_start_without_a_socket_says_so),
 		cmocka_unit_test(test_pool_stop_answer_that_is_put_off_is_waited_for),
 		cmocka_unit_test(test_pool_stop_request_under_way_is_finished),
 		cmocka_unit_test(test_pool_stop_idle_connections_do_not_delay_it),
