@@ -172,8 +172,10 @@ static void test_dictionary_find_dead_each_is_found_once_and_the_living_never(vo
 	/* Nor is it looked for again before the host has sent more. */
 	assert_null(dictionary_find_dead(host, INT64_MAX));
 	host->last_ms = 100001;
+	series[3]->last_ms = 80001; /* two intervals ago */
 	assert_ptr_equal(dictionary_find_dead(host, INT64_MAX), series[2]);
-	assert_ptr_equal(dictionary_find_dead(host, INT64_MAX), series[3]);
+	series[2]->last_ms = 100001;
+	assert_null(dictionary_find_dead(host, INT64_MAX));
 	dictionary_free(&dictionary);
 }
 
