@@ -3,6 +3,7 @@
 #include "tests/unit/fcgi/helpers.h"
 
 #include <errno.h>
+#include <math.h>
 
 #include "fcgi/sqlite/accumulate.h"
 
@@ -110,6 +111,62 @@ static void test_accumulate_mean_every_sample_weighs_the_same(void **state)
 	assert_true(rows.items[0].value[HALF_FIRST] == 3 && rows.items[0].maximum[HALF_FIRST] == 6);
 	assert_true(rows.items[0].value[HALF_SECOND] == 40 && rows.items[0].maximum[HALF_SECOND] == 40);
 	store_rows_free(&rows);
+	grouping_free(&grouping);
+}
+
+/* As in rows, summed up, and of two threads: thousandths whose sum is over 2^64, and a rest that is none. */
+static void test_accumulate_cell_add_is_as_if_all_came_to_one(void **state)
+{
+	(void)state;
+	static const uint64_t high = UINT64_C(1) << 63;
+	const struct packing_number number = { .bits = high, .code = PACKING_THOUSANDTHS };
+	const double rest = M_SQRT2;
+	for (int split = 0; split < 2; split++) {
+		struct grouping grouping = two_groups();
+		struct accumulate_cell cells[2] = { 0 }, other = { 0 }, *second = split ? &other : &cells[0];
+		struct store_rows rows;
+		accumulate_number(&cells[0], HALF_FIRST, &number);
+		accumulate_number(second, HALF_FIRST, &number);
+		accumulate_mean(&cells[0], HALF_SECOND, &(const double){ 1 }, 1);
+		accumulate_mean(second, HALF_SECOND, &rest, 1);
+		accumulate_cell_add(&cells[0], &other);
+		assert_int_equal(accumulate_rows(cells, &grouping, &rows), 0);
+		assert_true(rows.items[0].value[HALF_FIRST] == 0x1p63 / 1000 && rows.items[0].maximum[HALF_FIRST] == 0x1p63 / 1000);
+		assert_true(fabs(rows.items[0].value[HALF_SECOND] - (1 + M_SQRT2) / 2) < 1e-12 && rows.items[0].maximum[HALF_SECOND] == M_SQRT2);
+		store_rows_free(&rows);
+		grouping_free(&grouping);
+	}
+}
+
+/* The sum goes over 2^64 with a value and with a summary, too. */
+static void test_accumulate_sum_over_64_bits_is_carried(void **state)
+{
+	(void)state;
+	struct accumulate_sum sum = { .thousandths = UINT64_MAX - 999, .samples = 1 };
+	accumulate_value(&sum, 1);
+	assert_true(sum.thousandths == 0 && sum.carries == 1 && sum.samples == 2);
+	sum.thousandths = UINT64_MAX - 1;
+	const struct block_summary summary = { .count = 3, .exact = true, .sum = 7, .maximum = 4 };
+	accumulate_summary(&sum, &summary);
+	assert_true(sum.thousandths == 5 && sum.carries == 2 && sum.samples == 5);
+	assert_true(accumulate_find_mean(&sum) == (0x1p65 + 5) / 1000 / 5);
+}
+
+/* Neither the rows nor the strings are lost, which stay the grouping's. */
+static void test_accumulate_rows_without_room_is_an_error(void **state)
+{
+	(void)state;
+	enum { GROUPS = 10000 };
+	struct grouping grouping = { .count = GROUPS, .keys = calloc(GROUPS, sizeof(struct series_key)), .strings = strdup("a") };
+	struct accumulate_cell *cells = calloc(GROUPS, sizeof(*cells));
+	struct store_rows rows;
+	assert_true(grouping.keys && grouping.strings && cells);
+	budget_set_limit(BUDGET_FREE);
+	assert_int_equal(accumulate_rows(cells, &grouping, &rows), -ENOBUFS);
+	budget_set_limit(SIZE_MAX);
+	assert_int_equal(budget_held(BUDGET_ANSWERS), 0);
+	assert_string_equal(grouping.strings, "a");
+	free(cells);
 	grouping_free(&grouping);
 }
 
@@ -250,6 +307,9 @@ int main(void)
 		cmocka_unit_test(test_grouping_build_series_join_the_groups_that_the_query_wants),
 		cmocka_unit_test(test_grouping_build_keys_outlive_the_dictionary),
 		cmocka_unit_test(test_accumulate_mean_every_sample_weighs_the_same),
+		cmocka_unit_test(test_accumulate_cell_add_is_as_if_all_came_to_one),
+		cmocka_unit_test(test_accumulate_sum_over_64_bits_is_carried),
+		cmocka_unit_test(test_accumulate_rows_without_room_is_an_error),
 		cmocka_unit_test(test_accumulate_latest_order_of_arrival_does_not_matter),
 		cmocka_unit_test(test_accumulate_history_points_come_out_by_time_and_by_step),
 		cmocka_unit_test(test_accumulate_history_add_array_grows_under_an_older_point),
