@@ -118,20 +118,20 @@ static void test_accumulate_mean_every_sample_weighs_the_same(void **state)
 static void test_accumulate_cell_add_is_as_if_all_came_to_one(void **state)
 {
 	(void)state;
-	static const uint64_t high = UINT64_C(1) << 63;
-	const struct packing_number number = { .bits = high, .code = PACKING_THOUSANDTHS };
+	static const struct packing_number number = { .bits = UINT64_C(1) << 63, .code = PACKING_THOUSANDTHS },
+	                                   higher = { .bits = UINT64_C(3) << 62, .code = PACKING_THOUSANDTHS };
 	const double rest = M_SQRT2;
 	for (int split = 0; split < 2; split++) {
 		struct grouping grouping = two_groups();
 		struct accumulate_cell cells[2] = { 0 }, other = { 0 }, *second = split ? &other : &cells[0];
 		struct store_rows rows;
 		accumulate_number(&cells[0], HALF_FIRST, &number);
-		accumulate_number(second, HALF_FIRST, &number);
+		accumulate_number(second, HALF_FIRST, &higher);
 		accumulate_mean(&cells[0], HALF_SECOND, &(const double){ 1 }, 1);
 		accumulate_mean(second, HALF_SECOND, &rest, 1);
 		accumulate_cell_add(&cells[0], &other);
 		assert_int_equal(accumulate_rows(cells, &grouping, &rows), 0);
-		assert_true(rows.items[0].value[HALF_FIRST] == 0x1p63 / 1000 && rows.items[0].maximum[HALF_FIRST] == 0x1p63 / 1000);
+		assert_true(rows.items[0].value[HALF_FIRST] == 0x1.4p63 / 1000 && rows.items[0].maximum[HALF_FIRST] == 0x1.8p63 / 1000);
 		assert_true(fabs(rows.items[0].value[HALF_SECOND] - (1 + M_SQRT2) / 2) < 1e-12 && rows.items[0].maximum[HALF_SECOND] == M_SQRT2);
 		store_rows_free(&rows);
 		grouping_free(&grouping);
