@@ -107,7 +107,7 @@ class TopTest(unittest.TestCase):
             run = subprocess.run([VIGIE, "top", "--once", "--url", self.url, "--token-file", self.token_file], stdout=full,
                                  stderr=subprocess.PIPE, text=True)
         self.assertEqual(run.returncode, 1)
-        self.assertIn("No space left on device", run.stderr)
+        self.assertIn("not all of it could be printed", run.stderr)
         run = subprocess.run([VIGIE, "top", "--once", "--url", self.url], capture_output=True, text=True)
         self.assertEqual(run.returncode, 1)
         self.assertIn("401", run.stderr)
