@@ -154,7 +154,7 @@ static bool follow_day(const struct view *slots, unsigned horizon, unsigned pool
 	/* How far it is off by the last slots, not by the last one alone. */
 	double now = view_max(slots, 0), off = 0, stays = 1, highest = 0, lead = horizon;
 	for (unsigned i = 0; i < ahead; i++)
-		off += (view_max(slots, i) - now - repeated.level - repeated.slope * (view_max(slots, i + day) - now)) / ahead;
+		off += (view_max(slots, i) - now - repeated.level - repeated.slope * (view_max_or_oldest(slots, i + day) - now)) / ahead;
 	for (unsigned i = ahead; i > 0; i--) {
 		double expected = now + off + repeated.level + repeated.slope * (view_max(slots, day - i) - now);
 		stays *= stays_under(expected, repeated.noise);

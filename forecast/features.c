@@ -17,7 +17,7 @@
 	ROW(FEATURE_CHANGE_1, "change_1", now - view_max(&view, 1), "change of the maximum over the last step") \
 	ROW(FEATURE_CHANGE_1_BEFORE, "change_1_before", view_max(&view, 1) - view_max(&view, 2), \
 	    "change of the maximum over the step before the last") \
-	ROW(FEATURE_CHANGE_3, "change_3", now - view_max(&view, 3), "change of the maximum over 3 steps") \
+	ROW(FEATURE_CHANGE_3, "change_3", now - view_max_or_oldest(&view, 3), "change of the maximum over 3 steps") \
 	ROW(FEATURE_MEAN_24, "mean_24", levels.mean[LEVELS_24], "mean of the maxima of 24 steps") \
 	ROW(FEATURE_MEAN_72, "mean_72", levels.mean[LEVELS_72], "mean of the maxima of 72 steps") \
 	ROW(FEATURE_MEAN_DAY, "mean_day", levels.mean[LEVELS_DAY], "mean of the maxima of a day") \

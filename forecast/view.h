@@ -6,6 +6,7 @@
 #ifndef VIGIE_FORECAST_VIEW_H
 #define VIGIE_FORECAST_VIEW_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,10 +30,17 @@ bool view_make(const struct timeline *timeline, struct step present, double phas
  * otherwise made in `room`. */
 const struct view *view_slots(const struct timeline *timeline, const struct view *view, struct view *room);
 
-/* The maximum `back` steps before the newest; the oldest for what is before it. */
+/* The maximum `back` steps before the newest; there are more than that. */
 static inline double view_max(const struct view *view, unsigned back)
 {
-	return (double)view->max[back < view->count ? view->count - 1 - back : 0];
+	assert(back < view->count);
+	return (double)view->max[view->count - 1 - back];
+}
+
+/* The same; the oldest for what is before it. */
+static inline double view_max_or_oldest(const struct view *view, unsigned back)
+{
+	return back < view->count ? view_max(view, back) : (double)view->max[0];
 }
 
 /* How many of the last `length` steps there are. */
