@@ -24,12 +24,15 @@ struct forecaster {
 };
 
 static unsigned forecasters_open;
+static double fake_full_steps = NAN, fake_climb; /* of all predictions from now on */
 
 struct forecaster *forecaster_open(const struct prior *prior, unsigned horizon, double limit)
 {
 	struct forecaster *forecaster = calloc(1, sizeof(*forecaster));
-	if (!prior || horizon < 1 || horizon > FORECASTER_HORIZON_MAX || !forecaster)
+	if (!prior || horizon < 1 || horizon > FORECASTER_HORIZON_MAX)
 		abort();
+	if (!forecaster)
+		return NULL;
 	forecasters_open++;
 	forecaster->newest = INT64_MIN;
 	forecaster->horizon = horizon;
@@ -83,7 +86,7 @@ bool forecaster_predict(const struct forecaster *forecaster, struct step present
 {
 	if (forecaster->added < 2)
 		return false;
-	*ret_prediction = (struct prediction){ .probability = phase, .full_steps = NAN };
+	*ret_prediction = (struct prediction){ .probability = phase, .full_steps = fake_full_steps, .climb = fake_climb };
 	ret_prediction->forecast = isnan(present.max) ? 0 : (double)present.max;
 	ret_prediction->lead_steps = ret_prediction->forecast > forecaster->limit ? 1 : (double)NAN;
 	return true;
@@ -138,8 +141,8 @@ int prior_read(const char *path, struct prior **ret_prior, struct text *ret_erro
 		return -EBADMSG;
 	}
 	*ret_prior = calloc(1, sizeof(**ret_prior));
-	priors_open++;
-	return 0;
+	priors_open += *ret_prior != NULL;
+	return *ret_prior ? 0 : -ENOMEM;
 }
 
 void prior_free(struct prior *prior)

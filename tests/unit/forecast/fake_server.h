@@ -26,6 +26,7 @@ static struct {
 	int64_t now_ms;
 	int64_t retention_ms; /* a longer window is refused; 0: any will do */
 	int get_status, put_status; /* 0: as it is */
+	const char *headers; /* of all answers; NULL: no more of them */
 	const char *fail; /* only requests with it in their path have get_status; NULL: all */
 	struct {
 		const char *ip, *process;
@@ -179,7 +180,11 @@ static int answer_get(const char *path, struct text *body)
 		text_append_string(body, "{\"Response\": \"NOk\", \"error\": \"window is too long\"}");
 		return 400;
 	}
-	answer_detailed(path, body);
+	/* Where memory lacks, libcurl 7.88 may lose what is behind the question mark. */
+	if (!parameter(path, "by", window, sizeof(window)))
+		text_append_string(body, "{\"a\": [1]}");
+	else
+		answer_detailed(path, body);
 	return 200;
 }
 
@@ -199,7 +204,7 @@ static bool give_answer(void *unused, const struct http_server_request *request,
 		text_append(&server.put, request->body, request->body_length);
 		status = server.put_status ? server.put_status : 200;
 	}
-	http_server_format(status, NULL, body.data, answer);
+	http_server_format(status, server.headers, body.data, answer);
 	text_free(&body);
 	return true;
 }
@@ -229,7 +234,7 @@ static int empty_server(void **state)
 	(void)state;
 	server.name_count = server.sample_count = 0;
 	server.get_status = server.put_status = 0;
-	server.fail = NULL;
+	server.headers = server.fail = NULL;
 	server.retention_ms = 0;
 	server.gets = server.puts = server.longest = 0;
 	http_server_forget(server.http);

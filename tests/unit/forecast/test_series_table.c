@@ -1,5 +1,6 @@
 /* forecast/series_table.h */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -42,6 +43,26 @@ static void test_series_table_find_tells_host_process_and_resource(void **state)
 	series_table_clear(&table);
 	assert_int_equal(series_table_count(&table), 0);
 	assert_null(series_table_next(&table, NULL));
+}
+
+static void test_series_table_add_each_failing_allocation_adds_nothing(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		struct series_table table = { .per_step = 5 };
+		long before = failing_unfreed();
+		failing_start(number);
+		struct series *series = series_table_add(&table, "10.0.0.5", "bash", RESOURCE_CPU);
+		failed = failing_stop();
+		assert_int_equal(series != NULL, !failed);
+		assert_ptr_equal(series_table_find(&table, "10.0.0.5", "bash", RESOURCE_CPU), series);
+		assert_int_equal(series_table_count(&table), !failed);
+		series_table_clear(&table);
+		assert_int_equal(failing_unfreed(), before);
+	}
 }
 
 static void test_series_table_add_longest_names_fit(void **state)
@@ -102,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_series_table_find_tells_host_process_and_resource),
+		cmocka_unit_test(test_series_table_add_each_failing_allocation_adds_nothing),
 		cmocka_unit_test(test_series_table_add_longest_names_fit),
 		cmocka_unit_test(test_series_table_drop_closes_the_forecaster),
 		cmocka_unit_test(test_series_table_add_memory_is_under_400_bytes),

@@ -1,5 +1,6 @@
 /* forecast/uplink.h, against an HTTP server in a thread */
 #include "tests/unit/support/cmocka.h"
+#include "tests/unit/support/failing_malloc.h"
 
 #include <errno.h>
 #include <math.h>
@@ -31,6 +32,52 @@ static void test_server_hosts_gives_addresses(void **state)
 	assert_non_null(strstr(error.data, "hosts: the answer's status is 503"));
 	text_free(&error);
 	uplink_close(client);
+}
+
+/* Of want of memory within cJSON nobody can tell that it is that. */
+static void test_server_hosts_what_is_no_answer_is_said(void **state)
+{
+	(void)state;
+	struct uplink_hosts hosts;
+	struct text error = TEXT_EMPTY, answer = TEXT_EMPTY;
+	struct http_server *http = http_server_open();
+	char url[96];
+	http_server_start(http);
+	http_server_format(200, NULL, "[]", &answer);
+	http_server_answer(http, "GET /hosts ", answer.data);
+	snprintf(url, sizeof(url), "%s/", http_server_url(http));
+	struct uplink *client = uplink_open(url, "", "environment", 2000);
+	assert_int_equal(uplink_hosts(client, &hosts, &error), -EBADMSG);
+	assert_non_null(strstr(error.data, "/hosts: it is no JSON object"));
+	text_free(&error);
+	text_free(&answer);
+	uplink_close(client);
+	http_server_close(http);
+}
+
+static void test_server_hosts_each_failing_allocation_is_said(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	add_series("10.0.0.5", "a", RESOURCE_CPU);
+	add_series("::1", "a", RESOURCE_CPU);
+	bool failed = true, told = false;
+	for (long number = 1; failed; number++) {
+		struct uplink_hosts hosts = { 0 };
+		struct text error = TEXT_EMPTY;
+		failing_start(number);
+		struct uplink *client = uplink_open(server.url, "", "environment", 2000);
+		int result = client ? uplink_hosts(client, &hosts, &error) : -ENOMEM;
+		failed = failing_stop();
+		told = told || (result == -ENOMEM && error.length && strstr(error.data, "/hosts: Cannot allocate memory"));
+		assert_int_equal(hosts.count, result ? 0 : 2);
+		assert_true(failed || result == 0);
+		uplink_hosts_free(&hosts);
+		text_free(&error);
+		uplink_close(client);
+	}
+	assert_true(told);
 }
 
 static int collect(void *user, const struct history_series *series)
@@ -69,6 +116,38 @@ static void test_server_history_asks_for_maxima_and_means(void **state)
 	uplink_close(client);
 	text_free(&error);
 	text_free(&collected);
+}
+
+/* A history is given whole or not at all. */
+static void test_server_history_each_failing_allocation_gives_nothing(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct history_query query = { .resource = RESOURCE_CPU, .step_ms = 60000, .first = NOW / 60000 - 2, .count = 3, .above = -1 };
+	server.now_ms = NOW;
+	size_t a = add_series("10.0.0.5", "a", RESOURCE_CPU);
+	for (int64_t time_ms = NOW - 187000; time_ms <= NOW; time_ms += 10000)
+		add_sample(a, time_ms, (double)(time_ms / 1000 % 60));
+	bool failed = true, told = false;
+	for (long number = 1; failed; number++) {
+		struct text error = TEXT_EMPTY, collected = TEXT_EMPTY;
+		const struct history_reader reader = { .user = &collected, .read = collect };
+		struct uplink *client = uplink_open(server.url, "", "environment", 2000);
+		failing_start(number);
+		int result = uplink_history(client, &query, NOW, &reader, &error);
+		failed = failing_stop();
+		const char *found = collected.length ? collected.data : "";
+		/* What it is collected in may lack memory as well. */
+		if (!text_failed(&collected) && strcmp(found, result ? "" : "10.0.0.5/a 25/50 25/50 0/0; ") != 0)
+			fail_msg("allocation %ld: %d '%s'", number, result, found);
+		told = told || (result == -ENOMEM && error.length && strstr(error.data, "Cannot allocate memory"));
+		assert_true(failed || result == 0);
+		uplink_close(client);
+		text_free(&error);
+		text_free(&collected);
+	}
+	assert_true(told);
 }
 
 static void test_server_history_broken_answer_says_which(void **state)
@@ -175,7 +254,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_server_hosts_gives_addresses, empty_server),
+		cmocka_unit_test_setup(test_server_hosts_each_failing_allocation_is_said, empty_server),
+		cmocka_unit_test_setup(test_server_hosts_what_is_no_answer_is_said, empty_server),
 		cmocka_unit_test_setup(test_server_history_asks_for_maxima_and_means, empty_server),
+		cmocka_unit_test_setup(test_server_history_each_failing_allocation_gives_nothing, empty_server),
 		cmocka_unit_test_setup(test_server_history_broken_answer_says_which, empty_server),
 		cmocka_unit_test_setup(test_server_forecasts_are_written_with_few_decimals, empty_server),
 		cmocka_unit_test_setup(test_server_forecasts_none_is_a_sign_of_life, empty_server),
