@@ -53,7 +53,7 @@ void history_path(const struct history_query *query, const char *fn, int64_t now
 
 /*
  * Reads two answers, each ending with a NUL, and gives each series to the reader.
- * `steps` has room for query->count. Returns 0; -EBADMSG with a sentence in `ret_error`;
+ * `steps` has room for query->count. Returns 0; -EBADMSG with a sentence in `ret_error`; -ENOMEM;
  * or what the reader returned.
  */
 int history_merge(const struct history_query *query, const char *max_body, const char *mean_body,

@@ -32,10 +32,13 @@ static bool take(struct history_json *json, char byte)
 	return true;
 }
 
-/* A name whose escapes are cJSON's to read; false when it is none or too long. */
-static bool unescape(const char *quoted, size_t length, char *ret_name, size_t size)
+/* A name whose escapes are cJSON's to read. 1; 0: it is none or too long; -ENOMEM. */
+static int unescape(const char *quoted, size_t length, char *ret_name, size_t size)
 {
+	errno = 0; /* cJSON does not tell want of memory from what is no JSON; malloc() does */
 	cJSON *string = cJSON_ParseWithLength(quoted, length);
+	if (!string && errno == ENOMEM)
+		return -ENOMEM;
 	bool right = cJSON_IsString(string) && strlen(string->valuestring) < size;
 	if (right)
 		strcpy(ret_name, string->valuestring);
@@ -45,7 +48,7 @@ static bool unescape(const char *quoted, size_t length, char *ret_name, size_t s
 
 /*
  * Takes a member's name with its colon. 1; 0: taken, but of no use: empty, too long or
- * not UTF-8; -EBADMSG: there is none.
+ * not UTF-8; -EBADMSG: there is none; -ENOMEM.
  */
 static int take_name(struct history_json *json, char *ret_name, size_t size)
 {
@@ -65,14 +68,16 @@ static int take_name(struct history_json *json, char *ret_name, size_t size)
 	if (!*end)
 		return refuse(json, "it ends in a name");
 	size_t length = (size_t)(end - quoted) - 1;
-	bool right = length > 0 && wire_utf8_check(quoted + 1, length) == length;
+	int right = length > 0 && wire_utf8_check(quoted + 1, length) == length;
 	if (right && escaped) {
 		right = unescape(quoted, length + 2, ret_name, size);
+		if (right < 0)
+			return right;
 	} else if (right && length < size) {
 		memcpy(ret_name, quoted + 1, length);
 		ret_name[length] = '\0';
 	} else {
-		right = false;
+		right = 0;
 	}
 	json->at = end + 1;
 	if (!take(json, ':'))
@@ -117,7 +122,7 @@ static int next_member(struct history_json *json)
 	return 1;
 }
 
-/* Enters the next host. 1; 0: there are no more; -EBADMSG. */
+/* Enters the next host. 1; 0: there are no more; -EBADMSG; -ENOMEM. */
 static int next_host(struct history_json *json)
 {
 	char name[WIRE_NAME_SIZE], ip[WIRE_IP_SIZE];
@@ -142,7 +147,7 @@ static int next_host(struct history_json *json)
 }
 
 /* Goes on to the next process of the present host. 1; 0: there are no more, or only its
- * name is none; -EBADMSG. */
+ * name is none; -EBADMSG; -ENOMEM. */
 static int next_process(struct history_json *json)
 {
 	char name[WIRE_NAME_SIZE];

@@ -36,7 +36,7 @@ struct history_json {
 void history_json_open(struct history_json *json, const char *body);
 
 /* Goes on to the next series. 1; 0: there are no more; -EBADMSG: the answer is not of
- * its shape, or not sorted. */
+ * its shape, or not sorted; -ENOMEM. */
 int history_json_next(struct history_json *json) __attribute__((warn_unused_result));
 
 /* Reads the next point of the present series. 1; 0: it has no more; -EBADMSG. */
