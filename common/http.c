@@ -228,7 +228,7 @@ static CURLcode set_message(struct http *http, const struct http_message *messag
 	text_reset(&http->proxy);
 	proxy_append_masked(&http->proxy, proxy);
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]) && code == CURLE_OK; i++)
-		code = curl_easy_setopt(curl, strings[i].option, strings[i].string);
+		code = (curl_easy_setopt)(curl, strings[i].option, strings[i].string); /* its macro is for options known to the compiler */
 	if (code == CURLE_OK && given(message->ca_file))
 		code = curl_easy_setopt(curl, CURLOPT_CAINFO, message->ca_file);
 	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, message->stoppable || message->cancel ? 0L : 1L);
