@@ -1310,6 +1310,8 @@ static void test_service_hint_long_name_without_samples_is_told_what_the_kernel_
 		{ "query-alarm", "process=victoria-metrics-prod", "victoria-metric" },
 		{ "alarms", "process=victoria-metrics-prod", "victoria-metric" },
 		{ "forecasts", "process=victoria-metrics-prod", "victoria-metric" },
+		{ "latest", "process=victoria-metrics-prod&format=csv", "victoria-metric" },
+		{ "latest", "process=a-name-of-another-client&format=csv", "" },
 		{ "get-all", "process=a%0d%0aX-Other:%20header%20of%20mine", "a??X-Other: hea" },
 		{ "get-all", "process=victoria-metric", "" },
 		{ "get-all", "process=a-name-of-another-client", "" },
