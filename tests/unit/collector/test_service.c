@@ -7,9 +7,11 @@
 #include <libproc2/pids.h>
 #include <linux/sock_diag.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,7 +76,8 @@ struct pids_fetch *procps_pids_reap(struct pids_info *info, enum pids_fetch_type
 		if (fetch->stacks[i]->head[0].result.s_int == 1) /* its PID, the first column */
 			fetch->stacks[i]->head[0].result.s_int = 1 << 22;
 	}
-	failing_start(machine.failing);
+	if (machine.failing)
+		failing_start(machine.failing);
 	machine.failing = 0;
 	errno = machine.read_error;
 	return machine.read_error ? NULL : fetch;
@@ -254,11 +257,26 @@ static size_t count_at_tick(const char *words)
 	return captured_stderr_count(words);
 }
 
+/* A process that uses some CPU and has ended. */
+static void end_process(const char *name)
+{
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		prctl(PR_SET_NAME, name);
+		while (clock() < CLOCKS_PER_SEC / 20)
+			;
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 /* The first to open one: the right to the kernel's records is gone then. */
-static void test_service_exits_that_are_lost_are_told_once_until_none_is(void **state)
+static void test_service_exits_are_measured_and_lost_ones_told_once(void **state)
 {
 	(void)state;
 	static const char words[] = " threads have ended too fast to be told of each; ";
+	expect(200, NULL);
 	captured_stderr_begin();
 	open_service("collector.interval=1s");
 	captured_stderr_end();
@@ -272,6 +290,8 @@ static void test_service_exits_that_are_lost_are_told_once_until_none_is(void **
 		service_listen(service);
 		service_listen(service);
 	}
+	end_process("vt-ended");
+	assert_non_null(strstr(send_tick(), "\"process_name\":\"vt-ended\",\"type_data\":\"cpu\"}"));
 	machine.dropped = 5;
 	assert_int_equal(count_at_tick("warning: 5 threads have ended too fast to be told of each; "), 1);
 	machine.dropped = 8;
@@ -344,37 +364,45 @@ static void test_service_reading_that_fails_is_told_once_and_tried_again(void **
 	assert_non_null(strstr(send_tick(), "\"process_name\":\"test_service\",\"type_data\":\"mem\"}"));
 }
 
-/* Whatever of a tick fails behind its look at /proc: what is left out is told, and the next tick is there. */
+/* Takes a tick of which an allocation behind its look at /proc fails: what is left out is told, and the next tick is there.
+ * False: there were not so many. */
+static bool fail_tick(long number, size_t *unread, size_t *unfiltered)
+{
+	captured_stderr_begin();
+	assert_int_equal(service_open(config, &service, &(struct text){ 0 }), 0);
+	machine.failing = number;
+	expect(200, NULL);
+	take_tick();
+	bool failed = failing_stop();
+	service_send(service);
+	size_t reading = captured_stderr_count("error: reading /proc fails: Cannot allocate memory\n");
+	size_t filtering = captured_stderr_count("error: choosing what is sent fails: Cannot allocate memory\n");
+	assert_true(reading + filtering <= failed);
+	assert_true(reading + filtering == 0 || http_server_count(server.http, "PUT ") == 0);
+	*unread += reading;
+	*unfiltered += filtering;
+	assert_non_null(strstr(send_tick(), "\"process_name\":\""));
+	assert_int_equal(captured_stderr_count(" works again\n"), captured_stderr_count(" fails: "));
+	captured_stderr_end();
+	service_close(service);
+	service = NULL;
+	return failed;
+}
+
 static void test_service_tick_any_allocation_fails_is_told_and_tried_again(void **state)
 {
 	(void)state;
 	if (!FAILING_MALLOC)
 		skip();
 	size_t unread = 0, unfiltered = 0;
-	bool failed = true;
 	config = load("collector.interval=1s", "collector.max_processes=1");
-	for (long number = 1; failed; number++) {
-		captured_stderr_begin();
-		assert_int_equal(service_open(config, &service, &(struct text){ 0 }), 0);
-		machine.failing = number;
-		expect(200, NULL);
-		take_tick();
-		failed = failing_stop();
-		service_send(service);
-		size_t reading = captured_stderr_count("error: reading /proc fails: Cannot allocate memory\n");
-		size_t filtering = captured_stderr_count("error: choosing what is sent fails: Cannot allocate memory\n");
-		assert_true(reading + filtering <= failed);
-		assert_true(reading + filtering == 0 || http_server_count(server.http, "PUT ") == 0);
-		unread += reading;
-		unfiltered += filtering;
-		assert_non_null(strstr(send_tick(), "\"process_name\":\""));
-		assert_int_equal(captured_stderr_count(" works again\n"), captured_stderr_count(" fails: "));
-		captured_stderr_end();
-		service_close(service);
-		service = NULL;
+	/* With the processes of the machine their number changes: one that was to be met may be missed. */
+	for (int i = 0; i < TRIES && !(unread && unfiltered); i++) {
+		for (long number = 1; fail_tick(number, &unread, &unfiltered); number++)
+			;
 	}
 	assert_true(unread > 0);
-	assert_int_equal(unfiltered, 4); /* of what is sent, of what follows it, of the choices, of their order */
+	assert_true(unfiltered > 0);
 }
 
 static void test_service_io_that_may_not_be_read_is_told_once(void **state)
@@ -459,7 +487,7 @@ static void test_service_counters_are_logged_each_hour_and_without_memory(void *
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_service_exits_that_are_lost_are_told_once_until_none_is),
+		TEST(test_service_exits_are_measured_and_lost_ones_told_once),
 		TEST(test_service_tick_before_its_time_is_none),
 		TEST(test_service_hidden_processes_are_told_once_and_to_the_server),
 		TEST(test_service_names_over_the_limit_are_told_once),
