@@ -16,6 +16,7 @@
 enum { FAKE_STEPS = 4096 };
 
 struct forecaster {
+	const struct prior *prior;
 	int64_t first, newest;
 	unsigned horizon, added;
 	double limit;
@@ -34,6 +35,7 @@ struct forecaster *forecaster_open(const struct prior *prior, unsigned horizon, 
 	if (!forecaster)
 		return NULL;
 	forecasters_open++;
+	forecaster->prior = prior;
 	forecaster->newest = INT64_MIN;
 	forecaster->horizon = horizon;
 	forecaster->limit = limit;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/config.h"
@@ -55,6 +56,7 @@ static int set_up(void **state)
 {
 	unlink(state_path);
 	unlink(broken_path);
+	rmdir(broken_path);
 	unlink(model_path);
 	return empty_server(state);
 }
@@ -67,6 +69,8 @@ static int tear_down(void **state)
 	service = NULL;
 	config_free(config);
 	config = NULL;
+	fake_full_steps = NAN;
+	fake_climb = 0;
 	return forecasters_open || priors_open ? -1 : 0;
 }
 
@@ -398,6 +402,26 @@ static void test_service_trusts_clock_a_jump_and_back_changes_nothing(void **sta
 }
 
 /* A service that is started while the clock is wrong. */
+/* A reload while it is doubted began at the wrong time. */
+static void test_service_trusts_clock_reloaded_meanwhile_begins_anew_when_it_is_right(void **state)
+{
+	(void)state;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 6 * STEP);
+	open_service(NULL, START + 8000);
+	believe_clock();
+	read_all(START + 8000);
+	assert_true(tick(START + MINUTE, 0));
+	captured_stderr_begin();
+	assert_false(tick(START + 2 * MINUTE, 30 * DAY));
+	struct text error = TEXT_EMPTY;
+	assert_int_equal(service_reload(service, config, NULL, START + 2 * MINUTE + PHASE + 30 * DAY, &error), 0);
+	for (int64_t minute = 3; minute <= 12; minute++)
+		assert_true(tick(START + minute * MINUTE, 0));
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count("info: the clock is right again: "), 1);
+	assert_wave("busy", START_STEP - 4, START_STEP + 1, 0, 0);
+}
+
 static void test_service_trusts_clock_goes_on_from_the_state_s(void **state)
 {
 	(void)state;
@@ -641,6 +665,115 @@ static void test_service_refresh_each_failing_allocation_loses_no_step(void **st
 	assert_wave("busy", last - 10, find("busy")->forecaster->newest, 0, 0);
 }
 
+static void test_service_refresh_stopped_by_the_server_rests_until_it_is_started(void **state)
+{
+	(void)state;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 3 * STEP);
+	open_service(NULL, START + 8000);
+	read_all(START + 8000);
+	captured_stderr_begin();
+	server.headers = WIRE_STATE ": " WIRE_STOP "\r\n";
+	for (int minute = 1; minute <= 3; minute++) {
+		size_t gets = server.gets;
+		refresh(START + minute * MINUTE);
+		assert_string_equal(server.put.data, "{\"data\": []}"); /* a sign of life, */
+		assert_int_equal(server.gets - gets, minute == 1 ? 4 : 0); /* and nothing else */
+		assert_false(service_reads(service));
+	}
+	server.headers = WIRE_STATE ": " WIRE_RUN "\r\n";
+	refresh(START + 4 * MINUTE);
+	assert_string_equal(server.put.data, "{\"data\": []}");
+	refresh(START + 5 * MINUTE);
+	assert_non_null(strstr(server.put.data, "\"busy\""));
+	assert_int_equal(captured_stderr_end(), 2);
+	assert_int_equal(captured_stderr_count("info: stopped by the server: nothing is forecast until it says otherwise\n"), 1);
+	assert_int_equal(captured_stderr_count("info: started by the server\n"), 1);
+	refresh(START + 2 * STEP);
+	assert_wave("busy", START_STEP - 3, START_STEP + 1, 0, 0);
+}
+
+/* What could not be read is read after the next refresh: of a host at the start, and of a series that comes later. */
+static void test_service_read_next_each_failing_allocation_reads_it_later(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	size_t busy = add_series("10.0.0.5", "busy", RESOURCE_CPU), late = add_series("10.0.0.5", "late", RESOURCE_CPU);
+	add_wave(busy, START - 4 * STEP, START + STEP);
+	for (int64_t time_ms = START - 4 * STEP; time_ms < START + STEP; time_ms += 10000)
+		add_sample(late, time_ms, time_ms < START + 10000 ? 15 : 25);
+	captured_stderr_begin();
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		open_service(NULL, START + 8000);
+		failing_start(number);
+		read_all(START + 8000);
+		refresh(START + MINUTE);
+		failed = failing_stop();
+		for (int minute = 2; minute <= 4; minute++)
+			refresh(START + minute * MINUTE);
+		if (!strstr(server.put.data, "\"busy\"") || !strstr(server.put.data, "\"late\""))
+			fail_msg("allocation %ld: %s", number, server.put.data);
+		assert_wave("busy", START_STEP - 4, START_STEP - 1, 0, 0);
+		assert_int_equal(find("late")->forecaster->first, START_STEP - 4);
+		service_close(service);
+		service = NULL;
+	}
+	captured_stderr_end();
+}
+
+/* What another model has learnt is of no use to the one there is. */
+static void test_service_read_next_what_another_model_has_learnt_is_left(void **state)
+{
+	(void)state;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + STEP);
+	add_wave(add_series("10.0.0.5", "more", RESOURCE_CPU), START - 4 * STEP, START + STEP);
+	temporary_file_write(model_path, "model");
+	temporary_file_write(state_path, "vigie-forecast 1 300000\n10.0.0.5 cpu \"busy\" another 1\n10.0.0.5 cpu \"more\" fake 1 after start\nend 2\n");
+	open_service(NULL, START + 8000);
+	service_read_model(service, model_path);
+	assert_true(service_read_state(service));
+	read_all(START + 8000);
+	assert_string_equal(find("busy")->forecaster->learnt, "");
+	assert_string_equal(find("more")->forecaster->learnt, "fake 1 after start");
+	assert_wave("busy", START_STEP - 4, START_STEP - 1, 0, 0);
+	assert_ptr_equal(find("busy")->forecaster->prior, service->prior);
+}
+
+/* A state that cannot be written whole stays as it was, and is written the next time. */
+static void test_service_save_each_failing_allocation_keeps_the_file(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct text before = TEXT_EMPTY, after = TEXT_EMPTY;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + STEP);
+	open_service(NULL, START + 8000);
+	assert_true(service_read_state(service));
+	save_into(&before); /* of none */
+	read_all(START + 8000);
+	captured_stderr_begin();
+	bool failed = true;
+	for (long number = 1; failed; number++) {
+		struct text found = TEXT_EMPTY;
+		assert_int_equal(whole_file_replace(state_path, &before), 0);
+		service->dirty = true;
+		failing_start(number);
+		service_save(service);
+		failed = failing_stop();
+		assert_int_equal(service->dirty, failed);
+		assert_int_equal(whole_file_read(state_path, &found), 0);
+		save_into(&after);
+		assert_non_null(strstr(after.data, " cpu \"busy\" fake "));
+		if (strcmp(found.data, after.data) != 0 && (!failed || strcmp(found.data, before.data) != 0))
+			fail_msg("allocation %ld: %s", number, found.data);
+		text_free(&found);
+	}
+	captured_stderr_end();
+	text_free(&before);
+	text_free(&after);
+}
+
 static void test_service_refresh_writes_the_state_every_ten_minutes(void **state)
 {
 	(void)state;
@@ -673,6 +806,21 @@ static void test_service_read_state_broken_file_is_moved_aside(void **state)
 	captured_stderr_begin();
 	assert_true(service_read_state(service));
 	assert_int_equal(captured_stderr_end(), 1);
+	assert_int_equal(access(state_path, F_OK), 0);
+}
+
+/* Where it cannot be moved it must not be lost either. */
+static void test_service_read_state_broken_file_that_cannot_be_moved_is_left(void **state)
+{
+	(void)state;
+	temporary_file_write(state_path, "nonsense\n");
+	assert_int_equal(mkdir(broken_path, 0700), 0);
+	open_service(NULL, START);
+	captured_stderr_begin();
+	assert_false(service_read_state(service));
+	assert_int_equal(captured_stderr_end(), 1);
+	assert_int_equal(captured_stderr_count("error: cannot read the state in "), 1);
+	assert_int_equal(captured_stderr_count("forecast.state: Is a directory\n"), 1);
 	assert_int_equal(access(state_path, F_OK), 0);
 }
 
@@ -738,6 +886,48 @@ static void test_service_reload_takes_limits_and_keeps_what_was_learnt(void **st
 	reload("forecast.step=10m", START + 9000, 0);
 	read_all(START + 9000);
 	assert_string_equal(find("busy")->forecaster->learnt, "");
+}
+
+/* All is as it was, or it takes the new one; what is lost of what was learnt is said. */
+static void test_service_reload_each_failing_allocation_keeps_it_at_work(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	char other[sizeof(model_path) + 32];
+	snprintf(other, sizeof(other), "forecast.state=%s", model_path);
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + STEP);
+	captured_stderr_begin();
+	bool failed = true;
+	size_t lost = 0;
+	for (long number = 1; failed; number++) {
+		struct text error = TEXT_EMPTY;
+		open_service(NULL, START + 8000);
+		assert_true(service_read_state(service));
+		/* One whose history is yet to be read has learnt nothing. */
+		assert_non_null(service_add_series(service, "10.0.0.5", "behind", RESOURCE_CPU));
+		service->table.series->behind = true;
+		read_all(START + 8000);
+		struct config *elsewhere = make_config(other);
+		failing_start(number);
+		int result = service_reload(service, elsewhere, NULL, START + 9000, &error);
+		failed = failing_stop();
+		/* Of a URL libcurl says that it is none, for want of memory. */
+		assert_true(result == 0 || (failed && (result == -ENOMEM || result == -EINVAL)));
+		assert_int_equal(find("busy") != NULL, result != 0);
+		assert_string_equal(service->setup.state, result ? state_path : model_path);
+		size_t said = captured_stderr_count("what was learnt of busy on 10.0.0.5 is lost: Cannot allocate memory");
+		read_all(START + 9000);
+		const char *learnt = find("busy")->forecaster->learnt;
+		assert_int_equal(learnt[0] != '\0', result == 0 && said == lost);
+		lost = said;
+		config_free(elsewhere);
+		text_free(&error);
+		service_close(service);
+		service = NULL;
+	}
+	captured_stderr_end();
+	assert_int_not_equal(lost, 0);
 }
 
 static void test_service_reload_broken_model_keeps_the_present_one(void **state)
@@ -859,6 +1049,68 @@ static void test_service_explain_broken_state_is_left_and_done_without(void **st
 	text_free(&kept);
 }
 
+static void test_service_explain_says_what_else_is_expected(void **state)
+{
+	(void)state;
+	struct text text = TEXT_EMPTY, error = TEXT_EMPTY;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 3 * MINUTE);
+	fake_full_steps = 24;
+	fake_climb = 0.25;
+	open_service(NULL, START + 3 * MINUTE + 8000);
+	assert_int_equal(service_explain(service, "10.0.0.5", "busy", RESOURCE_CPU, START + 3 * MINUTE + 8000, &text, &error), 0);
+	assert_non_null(strstr(text.data, "it is not expected to pass its limit\nby a line over days: full at 2026-11-22T16:03:08.000Z, in 2.0 h\n"
+	                                  "by its steady climb alone: probability 0.2500\npresent "));
+	text_free(&text);
+}
+
+static void test_service_explain_state_that_cannot_be_read_is_done_without(void **state)
+{
+	(void)state;
+	struct text text = TEXT_EMPTY, error = TEXT_EMPTY;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 3 * MINUTE);
+	assert_int_equal(mkdir(state_path, 0700), 0);
+	open_service(NULL, START + 3 * MINUTE + 8000);
+	captured_stderr_begin();
+	assert_int_equal(service_explain(service, "10.0.0.5", "busy", RESOURCE_CPU, START + 3 * MINUTE + 8000, &text, &error), 0);
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count("/forecast.state: Is a directory\n"), 1);
+	assert_non_null(strstr(text.data, "probability 0.6000\n"));
+	assert_int_equal(rmdir(state_path), 0);
+	text_free(&text);
+}
+
+static void test_service_explain_each_failing_allocation_says_all_or_why_not(void **state)
+{
+	(void)state;
+	if (!FAILING_MALLOC)
+		skip();
+	struct text whole = TEXT_EMPTY;
+	const int64_t now_ms = START + 3 * MINUTE + 8000;
+	add_wave(add_series("10.0.0.5", "busy", RESOURCE_CPU), START - 4 * STEP, START + 3 * MINUTE);
+	temporary_file_write(state_path, "vigie-forecast 1 300000\n10.0.0.5 cpu \"busy\" fake 1 after start\nend 1\n");
+	captured_stderr_begin();
+	for (long number = 0, failed = 1; failed; number++) {
+		struct text text = TEXT_EMPTY, error = TEXT_EMPTY;
+		open_service(NULL, now_ms);
+		failing_start(number); /* of none, at first */
+		int result = service_explain(service, "10.0.0.5", "busy", RESOURCE_CPU, now_ms, &text, &error);
+		failed = failing_stop() || number == 0;
+		if (number == 0)
+			text_append_string(&whole, text.data);
+		assert_true(result == 0 || failed);
+		if (result == 0 && !text_failed(&text))
+			assert_string_equal(text.data, whole.data);
+		if (result)
+			assert_null(text.data);
+		text_free(&text);
+		text_free(&error);
+		service_close(service);
+		service = NULL;
+	}
+	captured_stderr_end();
+	text_free(&whole);
+}
+
 static void test_service_explain_what_nobody_has_seen_is_said(void **state)
 {
 	(void)state;
@@ -921,6 +1173,7 @@ int main(void)
 		SERVICE_TEST(test_service_refresh_adoptions_are_bounded),
 		SERVICE_TEST(test_service_refresh_muted_series_are_not_forecast),
 		SERVICE_TEST(test_service_trusts_clock_a_jump_and_back_changes_nothing),
+		SERVICE_TEST(test_service_trusts_clock_reloaded_meanwhile_begins_anew_when_it_is_right),
 		SERVICE_TEST(test_service_trusts_clock_goes_on_from_the_state_s),
 		SERVICE_TEST(test_service_trusts_clock_borne_out_reads_anew_and_forgets_nothing),
 		SERVICE_TEST(test_service_refresh_forgets_what_is_quiet_for_the_history),
@@ -932,15 +1185,24 @@ int main(void)
 		SERVICE_TEST(test_service_save_what_was_learnt_survives_a_restart),
 		SERVICE_TEST(test_service_read_state_each_failing_allocation_keeps_the_file),
 		SERVICE_TEST(test_service_refresh_each_failing_allocation_loses_no_step),
+		SERVICE_TEST(test_service_refresh_stopped_by_the_server_rests_until_it_is_started),
+		SERVICE_TEST(test_service_read_next_each_failing_allocation_reads_it_later),
+		SERVICE_TEST(test_service_read_next_what_another_model_has_learnt_is_left),
+		SERVICE_TEST(test_service_save_each_failing_allocation_keeps_the_file),
 		SERVICE_TEST(test_service_refresh_writes_the_state_every_ten_minutes),
 		SERVICE_TEST(test_service_read_state_broken_file_is_moved_aside),
+		SERVICE_TEST(test_service_read_state_broken_file_that_cannot_be_moved_is_left),
 		SERVICE_TEST(test_service_read_state_in_use_says_by_whom),
 		SERVICE_TEST(test_service_reload_takes_limits_and_keeps_what_was_learnt),
+		SERVICE_TEST(test_service_reload_each_failing_allocation_keeps_it_at_work),
 		SERVICE_TEST(test_service_reload_broken_model_keeps_the_present_one),
 		SERVICE_TEST(test_service_check_table),
 		SERVICE_TEST(test_service_check_too_far_a_horizon_is_cut_at_run_with_a_warning),
 		SERVICE_TEST(test_service_explain_one_series_and_writes_nothing),
 		SERVICE_TEST(test_service_explain_broken_state_is_left_and_done_without),
+		SERVICE_TEST(test_service_explain_says_what_else_is_expected),
+		SERVICE_TEST(test_service_explain_state_that_cannot_be_read_is_done_without),
+		SERVICE_TEST(test_service_explain_each_failing_allocation_says_all_or_why_not),
 		SERVICE_TEST(test_service_explain_what_nobody_has_seen_is_said),
 		SERVICE_TEST(test_service_describe_counts),
 	};
