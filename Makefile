@@ -238,7 +238,8 @@ endef
 $(foreach folder,common $(PROGRAMS),$(eval $(call fuzz_rules,$(folder))))
 
 # Coverage: the unit tests, and those of the integration tests that use most of the programs.
-INTEGRATION = test_02_rest test_05_alert test_08_collector test_12_forecast test_18_database test_25_sealed test_39_top test_40_silences
+INTEGRATION = test_01_run test_02_rest test_05_alert test_08_collector test_12_forecast test_14_backtest test_18_database test_25_sealed \
+	test_39_top test_40_silences test_42_starts
 
 .PHONY: coverage-run
 coverage-run: all $(UNIT_TESTS)
