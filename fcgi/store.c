@@ -26,6 +26,12 @@ void store_append_names(struct text *text)
 		text_printf(text, "%s%s", i ? ", " : "", engines[i]->name);
 }
 
+int64_t store_step_start(int64_t time_ms, int64_t step_ms)
+{
+	int64_t past = time_ms % step_ms;
+	return time_ms - (past < 0 ? past + step_ms : past);
+}
+
 void store_leave_out(const char *engine, uint64_t count)
 {
 	static atomic_flag said = ATOMIC_FLAG_INIT;

@@ -180,11 +180,7 @@ struct store_ops {
 };
 
 /* The start of the step that holds `time_ms`, which may be before 1970. */
-static inline int64_t store_step_start(int64_t time_ms, int64_t step_ms)
-{
-	int64_t past = time_ms % step_ms;
-	return time_ms - (past < 0 ? past + step_ms : past);
-}
+int64_t store_step_start(int64_t time_ms, int64_t step_ms);
 
 /* What a store holds is input: an engine gives its answers without the values that are not sample_is_usable() or
  * have absurd times, and tells here how many it has left out: they are counted, and the first ever are said in the
