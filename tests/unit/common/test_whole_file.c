@@ -140,6 +140,14 @@ static void test_whole_file_sync_folder_says_why_it_cannot(void **state)
 	assert_int_equal(whole_file_sync_folder("/proc/state"), -EINVAL); /* which has no disk */
 }
 
+static void test_whole_file_read_what_is_no_file_says_so(void **state)
+{
+	(void)state;
+	struct text content = TEXT_EMPTY;
+	assert_int_equal(whole_file_read(folder, &content), -EISDIR);
+	text_free(&content);
+}
+
 static void test_whole_file_any_allocation_fails_leaves_the_old(void **state)
 {
 	(void)state;
@@ -196,6 +204,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_whole_file_replace_unwritable_place_says_why, remove_files),
 		cmocka_unit_test_teardown(test_whole_file_replace_content_that_is_not_synced_leaves_the_old, remove_files),
 		cmocka_unit_test(test_whole_file_sync_folder_says_why_it_cannot),
+		cmocka_unit_test(test_whole_file_read_what_is_no_file_says_so),
 		cmocka_unit_test_teardown(test_whole_file_any_allocation_fails_leaves_the_old, remove_files),
 		cmocka_unit_test_teardown(test_whole_file_move_aside_renames, remove_files),
 	};

@@ -5,6 +5,21 @@
 
 #include "fcgi/sqlite/dictionary.h"
 
+static struct dictionary_host *host_at(const struct dictionary *dictionary, uint32_t number)
+{
+	return dictionary_host_at(dictionary, number);
+}
+
+static struct dictionary_series *series_at(const struct dictionary *dictionary, uint32_t number)
+{
+	return dictionary_series_at(dictionary, number);
+}
+
+static struct dictionary_name *name_at(const struct dictionary *dictionary, uint32_t number)
+{
+	return dictionary_name_at(dictionary, number);
+}
+
 static struct dictionary_series *add(struct dictionary *dictionary, const char *ip, const char *process)
 {
 	struct dictionary_host *host = dictionary_find_host(dictionary, ip);
@@ -34,12 +49,12 @@ static void test_dictionary_find_series_what_was_added_is_found(void **state)
 	assert_int_equal(bash->key.name, other->key.name);
 	assert_int_equal(dictionary_find_name(&dictionary, "bash")->series_count, 2);
 	assert_int_equal(dictionary.names.used, 2);
-	assert_ptr_equal(dictionary_series_at(&dictionary, java->number), java);
-	assert_ptr_equal(dictionary_host_at(&dictionary, host->number), host);
-	assert_null(dictionary_series_at(&dictionary, 0));
-	assert_null(dictionary_series_at(&dictionary, 4));
-	assert_null(dictionary_host_at(&dictionary, 3));
-	assert_null(dictionary_name_at(&dictionary, 3));
+	assert_ptr_equal(series_at(&dictionary, java->number), java);
+	assert_ptr_equal(host_at(&dictionary, host->number), host);
+	assert_null(series_at(&dictionary, 0));
+	assert_null(series_at(&dictionary, 4));
+	assert_null(host_at(&dictionary, 3));
+	assert_null(name_at(&dictionary, 3));
 	dictionary_free(&dictionary);
 	assert_null(dictionary_find_host(&dictionary, "10.0.0.1"));
 }
@@ -71,7 +86,7 @@ static void test_dictionary_add_series_freed_numbers_are_used_again(void **state
 	}
 	uint32_t freed = series[70]->number;
 	dictionary_remove_series(&dictionary, series[70]);
-	assert_null(dictionary_series_at(&dictionary, freed));
+	assert_null(series_at(&dictionary, freed));
 	assert_null(dictionary_find_name(&dictionary, "p70"));
 	assert_int_equal(dictionary.series.used, COUNT_OF(series) - 1);
 	assert_int_equal(dictionary_find_host(&dictionary, "10.0.0.1")->series_count, COUNT_OF(series) - 1);
@@ -111,7 +126,7 @@ static void test_dictionary_remove_host_name_of_another_host_stays(void **state)
 	dictionary_remove_host(&dictionary, dictionary_find_host(&dictionary, "10.0.0.1"));
 	assert_null(dictionary_find_host(&dictionary, "10.0.0.1"));
 	assert_int_equal(dictionary.hosts.used, 1);
-	assert_string_equal(dictionary_name_at(&dictionary, kept->key.name)->text, "bash");
+	assert_string_equal(name_at(&dictionary, kept->key.name)->text, "bash");
 	assert_ptr_equal(dictionary_find_series(&dictionary, dictionary_find_host(&dictionary, "10.0.0.2"), "bash"), kept);
 	dictionary_free(&dictionary);
 }
@@ -202,10 +217,10 @@ static void test_dictionary_replace_series_any_allocation_fails_nothing_has_chan
 		assert_ptr_equal(dictionary_find_series(&dictionary, host, "new"), new);
 		if (failed) {
 			assert_ptr_equal(dictionary_find_series(&dictionary, host, "old"), old);
-			assert_ptr_equal(dictionary_series_at(&dictionary, number), old);
+			assert_ptr_equal(series_at(&dictionary, number), old);
 		} else {
 			assert_null(dictionary_find_series(&dictionary, host, "old"));
-			assert_ptr_equal(dictionary_series_at(&dictionary, number), new);
+			assert_ptr_equal(series_at(&dictionary, number), new);
 			assert_int_equal(new->born_ms, 7001);
 		}
 		dictionary_free(&dictionary);
