@@ -201,7 +201,6 @@ static void test_reads_of_sealed_hours_any_statement_fails_is_an_error(void **st
 	}
 }
 
-/* Each has rows of a kind that is met elsewhere: what is packed in one, nothing, and what stands for a host that has no number. */
 static void test_reads_row_that_is_damaged_over_a_sealed_hour_is_an_error(void **state)
 {
 	struct fixture *f = *state;
@@ -244,7 +243,6 @@ static void test_hosts_damage_is_an_error_of_rows_and_nobody_of_hours(void **sta
 		PUT(f, SAMPLE("10.0.0.1", "b", CPU, 5000, 1));
 		sealing_seal_chosen(f->config->sqlite.path, none);
 		change(f, cases[i].damage);
-		/* Something newer is sealed, so that nobody looks at rows alone. */
 		struct store_hosts seen;
 		captured_stderr_begin();
 		int result = f->ops->hosts(f->store, f->base, f->now + STORE_AHEAD_MS, &seen);
@@ -304,6 +302,21 @@ static void test_reads_sealed_values_that_cannot_be_right_are_left_out(void **st
 	}
 }
 
+/* What is told of a host that is not known is no use; the log has its key. */
+static void test_reads_damaged_hour_of_an_unknown_host_is_left_out(void **state)
+{
+	struct fixture *f = *state;
+	struct store_damaged damaged[STORE_DAMAGED_MAX];
+	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 3));
+	sealing_seal_chosen(f->config->sqlite.path, all);
+	change(f, "INSERT INTO hour SELECT key + 76, 0, x'00', x'00' FROM hour");
+	captured_stderr_begin();
+	assert_string_equal(means(f, QUERY(f, -1, 4 * HOUR)), "a mem=3^3 cpu=-");
+	captured_stderr_end();
+	assert_int_equal(captured_stderr_count(" of host ? (key "), 1);
+	assert_int_equal(f->ops->damaged(f->store, f->now, damaged), 0);
+}
+
 int main(void)
 {
 	engine = &sqlite;
@@ -312,6 +325,7 @@ int main(void)
 		HOURS_CASE(test_reads_of_sealed_hours_any_statement_fails_is_an_error),
 		HOURS_CASE(test_reads_row_that_is_damaged_over_a_sealed_hour_is_an_error),
 		HOURS_CASE(test_hosts_damage_is_an_error_of_rows_and_nobody_of_hours),
+		HOURS_CASE(test_reads_damaged_hour_of_an_unknown_host_is_left_out),
 		HOURS_CASE(test_reads_sealed_values_that_cannot_be_right_are_left_out),
 	};
 	log_set_level(LOG_LEVEL_ERROR);
