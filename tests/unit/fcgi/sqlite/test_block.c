@@ -3,9 +3,11 @@
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/fcgi/helpers.h"
 
+#include <errno.h>
 #include <math.h>
 
 #include "fcgi/sqlite/block.h"
+#include "fcgi/sqlite/frame.h"
 
 enum { ENTRIES_MAX = 6000 };
 
@@ -576,6 +578,33 @@ static void test_block_any_allocation_fails_is_out_of_memory(void **state)
 	hour_free(hour);
 }
 
+/* Whole, and yet none of ours. */
+static void test_frame_read_other_count_of_sections_is_damaged(void **state)
+{
+	(void)state;
+	struct text sections[4] = { 0 }, frame = TEXT_EMPTY;
+	struct frame_writer writer = { 0 };
+	struct frame_reader frame_reader = { 0 };
+	struct varint_bytes read[FRAME_SECTIONS_MAX];
+	text_append(&sections[1], "\x80\x80", 2);
+	assert_int_equal(frame_write(&writer, sections, 3, &frame), 0);
+	for (size_t count = 0; count < 8; count++)
+		assert_int_equal(frame_read(&frame_reader, frame.data, frame.length, read, count), count == 3 ? 0 : -EBADMSG);
+	/* One that is said to be longer than what is left. */
+	text_reset(&sections[0]);
+	text_append(&sections[0], "\x09", 1);
+	text_reset(&frame);
+	assert_int_equal(frame_write(&writer, sections, 1, &frame), 0);
+	assert_int_equal(frame_read(&frame_reader, frame.data, frame.length, read, 2), -EBADMSG);
+	sections[3].failed = true;
+	assert_int_equal(frame_write(&writer, sections, 4, &frame), -ENOMEM);
+	text_free(&sections[0]);
+	text_free(&sections[1]);
+	text_free(&frame);
+	frame_writer_close(&writer);
+	frame_reader_close(&frame_reader);
+}
+
 static void test_block_whole_steps_windows_are_those_inside(void **state)
 {
 	(void)state;
@@ -612,6 +641,7 @@ int main(void)
 		cmocka_unit_test(test_block_read_another_layout_is_damaged),
 		cmocka_unit_test(test_block_read_every_flipped_bit_is_damaged_or_says_nothing),
 		cmocka_unit_test(test_block_any_allocation_fails_is_out_of_memory),
+		cmocka_unit_test(test_frame_read_other_count_of_sections_is_damaged),
 		cmocka_unit_test(test_block_whole_steps_windows_are_those_inside),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
