@@ -173,6 +173,30 @@ class ForecastTest(unittest.TestCase):
                 self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
                 self.assertIn(words, run.stderr)
 
+    def explain(self, *options):
+        return subprocess.run([BUILD / "vigie-forecast", "explain", "--config", self.vigie.state / "vigie.conf", "--ip", IP, "--resource",
+                               "mem", *options], capture_output=True, text=True, timeout=60)
+
+    def test_explain_says_what_the_kernel_keeps_of_a_name(self):
+        run = self.explain("--process", "a-name-of-more-than-15-bytes")
+        self.assertEqual((run.returncode, run.stdout), (0, "limit 80, horizon 5 steps of 3 s\ntoo little is known of it: no forecast\n"))
+        self.assertIn("warning: --process: the kernel keeps 15 bytes of a name: a-name-of-more-\n", run.stderr)
+
+    def test_explain_without_a_server_says_why(self):
+        for url, words in (("nowhere", "[forecast] url: 'nowhere' is no http:// or https:// URL"),
+                           ("http://127.0.0.1:1/x", "GET http://127.0.0.1:1/x/get-all-detailed?")):
+            with self.subTest(url):
+                run = self.explain("--process", LEAKER, "--set", f"forecast.url={url}")
+                self.assertEqual((run.returncode, run.stdout), (1, ""))
+                self.assertIn(words, run.stderr)
+
+    def test_train_reads_nothing_of_what_is_muted(self):
+        model = self.vigie.state / "model"
+        run = subprocess.run([BUILD / "vigie-forecast", "train", "--config", self.vigie.state / "vigie.conf", "--output", model,
+                              "--set", "alert.rule=process=leak* mute=yes"], capture_output=True, text=True, timeout=60)
+        self.assertEqual((run.returncode, run.stdout, model.exists()), (1, "", False))
+        self.assertIn("cannot learn from 0 steps of 0 series", run.stderr)
+
     def test_train_has_read_what_the_server_has(self):
         """Nothing has passed its limit: how much there was is said. What is always below [forecast] above is not read."""
         model = self.vigie.state / "model"

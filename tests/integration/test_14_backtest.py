@@ -178,6 +178,9 @@ class CommandTest(unittest.TestCase):
             self.assertIn("cannot learn from 0 steps of 0 series", refused("--traces", traces))
             (traces / "flat.csv").write_text("".join(f"{STEP * i},5\n" for i in range(100)))
             self.assertIn("cannot learn from 100 steps of 1 series: none of them passes its limit", refused("--traces", traces))
+            (traces / "gone.csv").symlink_to("nowhere")
+            self.assertIn(f"{traces}/gone.csv: No such file or directory", refused("--traces", traces))
+            (traces / "gone.csv").unlink()
             (traces / "old.csv").write_text("1,2\nx\n")
             self.assertIn(f"{traces}/old.csv: line 2 is not ", refused("--traces", traces))
             (traces / "a.csv").mkdir()
@@ -210,6 +213,9 @@ class CommandTest(unittest.TestCase):
             done = subprocess.run([BUILD / "vigie-forecast", "train", "--traces", folder + "/traces", "--output", model],
                                   capture_output=True, text=True, check=True, timeout=120)
             self.assertIn("3 series", done.stdout)
+            done = self.run_command("train", "--traces", folder + "/traces", "--output", folder + "/none/model")
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn(f"cannot write the model to {folder}/none/model: No such file or directory", done.stderr)
             values = [20 + 0.5 * i for i in range(118)]
             self.assertNotEqual(backtest(values), backtest(values, command=["--model", model]))
 

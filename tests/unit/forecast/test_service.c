@@ -1100,8 +1100,10 @@ static void test_service_explain_each_failing_allocation_says_all_or_why_not(voi
 		assert_true(result == 0 || failed);
 		if (result == 0 && !text_failed(&text))
 			assert_string_equal(text.data, whole.data);
+		if (result == 0)
+			assert_string_equal(find("busy")->forecaster->learnt, "fake 1 after start");
 		if (result)
-			assert_null(text.data);
+			assert_true(text.length == 0 && (error.length > 0 || text_failed(&error)));
 		text_free(&text);
 		text_free(&error);
 		service_close(service);
