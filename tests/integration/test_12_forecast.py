@@ -181,6 +181,18 @@ class ForecastTest(unittest.TestCase):
         run = self.explain("--process", "a-name-of-more-than-15-bytes")
         self.assertEqual((run.returncode, run.stdout), (0, "limit 80, horizon 5 steps of 3 s\ntoo little is known of it: no forecast\n"))
         self.assertIn("warning: --process: the kernel keeps 15 bytes of a name: a-name-of-more-\n", run.stderr)
+        run = self.explain("--process", "a-name-of-more-than-15-bytes", "--set", "collector.name=unit")
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+
+    def test_explain_and_train_name_their_options(self):
+        for command, option in ("explain", "--resource cpu|mem"), ("train", "--traces FOLDER"):
+            with self.subTest(command):
+                run = subprocess.run([BUILD / "vigie-forecast", command, "--help"], capture_output=True, text=True, timeout=60)
+                self.assertEqual((run.returncode, run.stderr), (0, ""))
+                self.assertIn(option, run.stdout)
+                run = subprocess.run([BUILD / "vigie-forecast", command, "--nothing"], capture_output=True, text=True, timeout=60)
+                self.assertEqual((run.returncode, run.stdout), (1, ""))
+                self.assertIn("--nothing", run.stderr)
 
     def test_explain_without_a_server_says_why(self):
         for url, words in (("nowhere", "[forecast] url: 'nowhere' is no http:// or https:// URL"),
