@@ -77,3 +77,8 @@ void text_free(struct text *text)
 	free(text->data);
 	*text = TEXT_EMPTY;
 }
+
+const char *text_or(const struct text *text, const char *otherwise)
+{
+	return text->data ? text->data : otherwise;
+}

@@ -38,9 +38,6 @@ static inline bool text_failed(const struct text *text)
 }
 
 /* The text's bytes; `otherwise` while there are none, as of a reason that there was no memory for. */
-static inline const char *text_or(const struct text *text, const char *otherwise)
-{
-	return text->data ? text->data : otherwise;
-}
+const char *text_or(const struct text *text, const char *otherwise);
 
 #endif

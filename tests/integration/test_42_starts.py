@@ -1,7 +1,8 @@
-"""Programs that cannot start: each says why in words that help, and ends."""
+"""Programs that cannot start, or take another configuration: each says why in words that help, and ends, or goes on."""
 
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -12,38 +13,65 @@ from vigie import BUILD, wait_until
 LOADED = 4  # descriptors that the dynamic loader needs at once
 ENOUGH = 24
 SECONDS = 60
+PROGRAMS = ("vigie-fcgi", "vigie-collector", "vigie-alert", "vigie-forecast")
+COUNTS = {"vigie-collector": "info: samples sent ", "vigie-alert": "info: 0 hosts; ", "vigie-forecast": "info: 0 series, "}
+CONFIG = """[collector]
+url = http://127.0.0.1:9/
+spool = spool
+[alert]
+url = http://127.0.0.1:9/
+log = log
+state = alert
+[forecast]
+url = http://127.0.0.1:9/
+state = forecast
+"""
 
 
 class Program:
-    """A program without a server, in `folder`; as server.py has that."""
+    """A program without a server, by the configuration in `folder`; as server.py has vigie-fcgi."""
 
-    def __init__(self, name, folder, command):
-        section = name.removeprefix("vigie-")
-        own = {"collector": ("spool",), "alert": ("log", "state"), "forecast": ("state",)}[section]
-        options = [f"{section}.url=http://127.0.0.1:9/", *(f"{section}.{option}={folder}/{option}" for option in own)]
-        self.path = folder / "printed"
+    def __init__(self, name, folder, command=()):
+        self.path = pathlib.Path(tempfile.mkstemp(dir=folder)[1])
         with open(self.path, "wb") as log:
-            self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *command, BUILD / name, *(word for option in options for word in ("--set", option))],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command, BUILD / name, "--config", folder / "vigie.conf"],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def printed(self):
+        return self.path.read_text(errors="replace")
 
     def answers(self):
-        def is_up():
-            return " every " in self.path.read_text(errors="replace")
-
-        wait_until(lambda: is_up() or self.process.poll() is not None, SECONDS, "up, or at its end")
-        return is_up()
+        wait_until(lambda: " every " in self.printed() or self.process.poll() is not None, SECONDS, "up, or at its end")
+        return " every " in self.printed()
 
     def end(self):
         self.process.terminate()
         self.process.wait(SECONDS)
-        return self.path.read_text(errors="replace")
+        return self.printed()
 
 
 class StartTest(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="vigie-test-"))
         self.addCleanup(shutil.rmtree, self.folder)
+        self.configure(CONFIG)
+
+    def configure(self, content):
+        (self.folder / "vigie.conf").write_text(content)
+
+    def begin(self, name, command=()):
+        if name == "vigie-fcgi":
+            program = Server(self.folder, "--config", self.folder / "vigie.conf", command=command)
+        else:
+            program = Program(name, self.folder, command)
+        self.addCleanup(program.process.kill)
+        return program
+
+    def tell(self, program, number, words):
+        """Sends a signal, and waits until words are printed once more."""
+        before = program.printed().count(words)
+        program.process.send_signal(number)
+        wait_until(lambda: program.printed().count(words) > before, SECONDS, lambda: f"{words}: {program.printed()}")
 
     def run_fcgi(self, *options):
         return subprocess.run([BUILD / "vigie-fcgi", "--set", f"sqlite.path={self.folder}/vigie.db", *options], check=False, text=True,
@@ -51,12 +79,11 @@ class StartTest(unittest.TestCase):
 
     def test_without_descriptors_each_says_so_and_has_the_state_it_had(self):
         """From as few as it can be loaded with, until it starts."""
-        for name in ("vigie-fcgi", "vigie-collector", "vigie-alert", "vigie-forecast"):
+        for name in PROGRAMS:
             started = None
             for count in range(LOADED, ENOUGH):
                 with self.subTest(f"{name} {count}"):
-                    command = ["prlimit", f"--nofile={count}:{count}"]
-                    program = Server(self.folder, command=command) if name == "vigie-fcgi" else Program(name, self.folder, command)
+                    program = self.begin(name, ["prlimit", f"--nofile={count}:{count}"])
                     up, printed = program.answers(), program.end()
                     self.assertEqual(program.process.returncode, 0 if up else 1, printed)
                     self.assertTrue(up or "Too many open files" in printed, printed)
@@ -64,6 +91,32 @@ class StartTest(unittest.TestCase):
                     self.assertFalse(started and not up, "with fewer it started")
                 started = started or up
             self.assertTrue(started, name)
+
+    def test_configuration_that_is_broken_is_not_taken(self):
+        for name in PROGRAMS:
+            with self.subTest(name):
+                program = self.begin(name)
+                self.assertTrue(program.answers(), program.printed())
+                self.configure(CONFIG + "nonsense = 1\n")
+                self.tell(program, signal.SIGHUP, "the configuration stays as it was")
+                if name != "vigie-fcgi":
+                    self.tell(program, signal.SIGUSR1, COUNTS[name])
+                self.configure(CONFIG)
+                self.tell(program, signal.SIGHUP, "configuration reloaded")
+                printed = program.end()
+                self.assertEqual(program.process.returncode, 0, printed)
+
+    def test_state_that_another_forecast_service_has_is_left_to_it(self):
+        one = self.begin("vigie-forecast")
+        self.assertTrue(one.answers(), one.printed())
+        self.configure(CONFIG.replace("state = forecast", "state = other"))
+        two = self.begin("vigie-forecast")
+        self.assertTrue(two.answers(), two.printed())
+        self.configure(CONFIG)
+        self.tell(two, signal.SIGHUP, f"is in use by process {one.process.pid}; going on as before")
+        for program in (one, two):
+            printed = program.end()
+            self.assertEqual(program.process.returncode, 0, printed)
 
     def test_without_a_socket_fcgi_says_how_it_is_started(self):
         run = self.run_fcgi()
