@@ -2,10 +2,10 @@
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/captured_stderr.h"
 #include "tests/unit/support/failing_malloc.h"
+#include "tests/unit/support/no_threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -175,15 +175,6 @@ static void test_syncer_failing_folder_is_told(void **state)
 	close(folder_fd);
 }
 
-static void set_stack_size(size_t size)
-{
-	pthread_attr_t attributes;
-	assert_int_equal(pthread_attr_init(&attributes), 0);
-	assert_int_equal(pthread_attr_setstacksize(&attributes, size), 0);
-	assert_int_equal(pthread_setattr_default_np(&attributes), 0);
-	pthread_attr_destroy(&attributes);
-}
-
 static void test_syncer_add_without_a_thread_is_told_and_made_up_for(void **state)
 {
 	(void)state;
@@ -193,15 +184,10 @@ static void test_syncer_add_without_a_thread_is_told_and_made_up_for(void **stat
 	int folder_fd = open_folder();
 	captured_stderr_begin();
 	assert_int_equal(syncer_open(folder_fd, &syncer), 0);
-	pthread_attr_t attributes;
-	size_t size;
-	assert_int_equal(pthread_getattr_default_np(&attributes), 0);
-	assert_int_equal(pthread_attr_getstacksize(&attributes, &size), 0);
-	pthread_attr_destroy(&attributes);
-	set_stack_size((size_t)1 << 48); /* more than there are addresses */
+	no_threads(true);
 	for (uint64_t number = 1; number <= 3; number++) {
 		if (number == 3)
-			set_stack_size(size);
+			no_threads(false);
 		struct batch_file file = write_file(folder_fd, number);
 		syncer_add(syncer, &file);
 	}

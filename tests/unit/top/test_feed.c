@@ -2,10 +2,10 @@
 #include "tests/unit/support/cmocka.h"
 #include "tests/unit/support/failing_malloc.h"
 #include "tests/unit/support/http_server.h"
+#include "tests/unit/support/no_threads.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -161,15 +161,6 @@ static void test_feed_take_when_nothing_came_is_neither(void **state)
 	text_free(&error);
 }
 
-static void set_stack_size(size_t size)
-{
-	pthread_attr_t attributes;
-	assert_int_equal(pthread_attr_init(&attributes), 0);
-	assert_int_equal(pthread_attr_setstacksize(&attributes, size), 0);
-	assert_int_equal(pthread_setattr_default_np(&attributes), 0);
-	pthread_attr_destroy(&attributes);
-}
-
 /* The lowest that is free. */
 static int lowest_fd(void)
 {
@@ -198,14 +189,9 @@ static void test_feed_open_what_the_machine_does_not_give_is_told(void **state)
 	failing_start(1);
 	assert_int_equal(feed_open(client, 1, &feed), -ENOMEM);
 	assert_true(failing_stop());
-	pthread_attr_t attributes;
-	size_t size;
-	assert_int_equal(pthread_getattr_default_np(&attributes), 0);
-	assert_int_equal(pthread_attr_getstacksize(&attributes, &size), 0);
-	pthread_attr_destroy(&attributes);
-	set_stack_size((size_t)1 << 48); /* more than there are addresses */
+	no_threads(true);
 	result = feed_open(client, 1, &feed);
-	set_stack_size(size);
+	no_threads(false);
 	assert_true(result == -EAGAIN || result == -ENOMEM);
 	assert_null(feed);
 	assert_int_equal(lowest_fd(), fd);
