@@ -14,7 +14,7 @@ enum {
 	RESULT_DEPTH = 4, /* of a series in the answer to a query */
 	EXPORT_DEPTH = 1, /* of one in an export, a document a line */
 	DAY_MS = 86400000,
-	STEP_MS = 60000, /* the least with which the newest points of a range are as they are, see store_victoriametrics.c */
+	STEP_MS = 60000, /* the least with which the newest points are as they are (findings/victoriametrics-newest-step.sh) */
 };
 
 int victoriametrics_api_init(struct victoriametrics_api *api, const char *select_url)

@@ -349,7 +349,8 @@ static const char *asked_for_mean(struct stage *stage, int64_t end_ms)
 }
 
 /* 1.79.5 (Debian 12) leaves out what begins with the midnight that a query ends with, so that it is asked beyond that; and it
- * replaces the last 30 seconds of a range whose step is under a minute, which at 00:00:05 would be all of that. */
+ * replaces the last 30 seconds of a range whose step is under a minute (findings/victoriametrics-newest-step.sh), which at
+ * 00:00:05 would be all of that. */
 static void test_victoriametrics_mean_until_midnight_is_a_range_beyond_it_of_one_point(void **state)
 {
 	const int64_t midnight_ms = INT64_C(1795392000000);
