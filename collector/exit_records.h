@@ -45,7 +45,7 @@ struct exit_records;
 /*
  * Begins to listen, on all CPUs, and gives CAP_NET_ADMIN up for good whatever comes of it. It forks a child that ends at
  * once. -EPERM, -EINVAL, -ENOENT (no such family): the kernel has none for us; -ENOMSG: they do not arrive, or it is too old
- * for what is needed of them.
+ * for what is needed of them; or what the machine does not give: -ENOMEM, -EMFILE, -EAGAIN.
  */
 int exit_records_open(struct exit_records **ret_records) __attribute__((warn_unused_result));
 

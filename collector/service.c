@@ -40,7 +40,7 @@ struct service {
 	int64_t read_ns;       /* when the last reading began, monotonic */
 	bool sending;          /* its values are still to be sent */
 	int64_t logged_ns;     /* when the counters were logged */
-	struct trouble measuring, filtering;
+	struct trouble measuring, filtering, timing;
 	bool folding;          /* the last tick had names over max_processes, and that was logged */
 	bool partial;          /* likewise, processes that are hidden */
 	bool losing;           /* likewise, what has ended */
@@ -132,6 +132,13 @@ static int open_tick(struct service *service)
 	return 0;
 }
 
+/* Where the interval is another one by now. Until that can be had the old timer goes on. */
+static void renew_tick(struct service *service)
+{
+	if (service->tick.interval_ms != service->config->collector.interval_ms)
+		trouble_watch(&service->timing, open_tick(service), NULL);
+}
+
 static int identify(struct service *service)
 {
 	return sampler_identify(service->sampler, (enum config_name)service->config->collector.name,
@@ -187,6 +194,7 @@ int service_open(const struct config *config, struct service **ret_service, stru
 	service->tick.timer_fd = -1;
 	service->measuring.operation = "reading /proc";
 	service->filtering.operation = "choosing what is sent";
+	service->timing.operation = "opening the timer";
 	service->logged_ns = clock_monotonic_ns();
 	int result = open_members(service, ret_error);
 	if (result)
@@ -222,9 +230,7 @@ void service_reload(struct service *service, const struct config *config)
 	result = sender_configure(service->sender, config);
 	if (result)
 		log_error("preparing the connection to %s: %s; the old one stays", config->collector.url, strerror(-result));
-	result = service->tick.interval_ms == config->collector.interval_ms ? 0 : open_tick(service);
-	if (result)
-		log_error("opening the timer: %s; the old one goes on", strerror(-result));
+	renew_tick(service);
 }
 
 int service_timer_fd(const struct service *service)
@@ -263,6 +269,7 @@ void service_take_tick(struct service *service)
 		sender_add(service->sender, boundary_ms, now, NULL, 0, NULL);
 	else
 		measure(service, boundary_ms, now);
+	renew_tick(service);
 	service->sending = true;
 }
 

@@ -29,13 +29,13 @@ int service_open(const struct config *config, struct service **ret_service, stru
 void service_close(struct service *service);
 
 /* Takes another configuration; what waits for the server goes on waiting. What cannot be had of it
- * is logged, and stays as it was. */
+ * is logged, and stays as it was; the timer until the next tick that finds another one. */
 void service_reload(struct service *service, const struct config *config);
 
 /* Readable when it is time for service_take_tick(); another one after a reload. */
 int service_timer_fd(const struct service *service);
 
-/* Measures, where a tick is due. */
+/* Measures, where a tick is due; service_timer_fd() may be another one then. */
 void service_take_tick(struct service *service);
 
 /* How long to wait until service_send() is due; -1: nothing is to be sent. */

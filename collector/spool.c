@@ -81,7 +81,8 @@ static int number_behind_aside(struct spool *spool)
 	}
 	if (aside_fd >= 0)
 		close(aside_fd);
-	/* Where it is not there, or no folder of ours, nothing is set aside. */
+	/* Where the folder is not there, or none of ours, nothing is set aside; and one that its disk fails is no reason to go
+	 * without the spool. */
 	return result == -ENOMEM || result == -EMFILE || result == -ENFILE ? result : 0;
 }
 

@@ -403,7 +403,7 @@ void connection_answer_large(struct connection *connection, struct outbox *outbo
 	if (fd >= 0)
 		outbox_send(outbox, item, fd, id, response);
 	else
-		outbox_cancel(outbox, item); /* nginx has gone, or will see that the answer is cut */
+		outbox_cancel(outbox, item); /* nginx has gone, or will see that the answer is cut, or none */
 }
 
 void request_shutdown(void)

@@ -85,6 +85,8 @@ static int find_place(struct wishes *wishes, const char *ip, struct item **ret_i
 	struct item *item = find(wishes, ip, false);
 	if (!item) {
 		if (HASH_COUNT(wishes->hosts) >= WISHES_MAX)
+			drop_before(wishes, 1); /* places for what was not stored then */
+		if (HASH_COUNT(wishes->hosts) >= WISHES_MAX)
 			return -EDQUOT;
 		item = calloc(1, sizeof(*item));
 		if (!item)

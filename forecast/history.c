@@ -74,7 +74,7 @@ static int compare_series(const struct history_json *left, const struct history_
 }
 
 /* The means of the series that `maxima` stands at. Not all are there: its first sample may
- * have come between the requests. 0 or -EBADMSG. */
+ * have come between the requests. 0, -EBADMSG or -ENOMEM. */
 static int read_means(const struct history_query *query, const struct history_json *maxima, struct history_json *means,
                       int *means_left, struct step steps[])
 {

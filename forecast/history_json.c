@@ -35,9 +35,8 @@ static bool take(struct history_json *json, char byte)
 /* A name whose escapes are cJSON's to read. 1; 0: it is none or too long; -ENOMEM. */
 static int unescape(const char *quoted, size_t length, char *ret_name, size_t size)
 {
-	errno = 0; /* cJSON does not tell want of memory from what is no JSON; malloc() does */
-	cJSON *string = cJSON_ParseWithLength(quoted, length);
-	if (!string && errno == ENOMEM)
+	cJSON *string = NULL;
+	if (json_parse(quoted, length, &string) == -ENOMEM)
 		return -ENOMEM;
 	bool right = cJSON_IsString(string) && strlen(string->valuestring) < size;
 	if (right)

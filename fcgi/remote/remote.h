@@ -13,7 +13,6 @@
 #include "common/http.h"
 #include "fcgi/store.h"
 
-struct cJSON;
 struct remote;
 
 /* Who we are to the engine. "" or NULL: not used. */

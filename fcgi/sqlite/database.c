@@ -99,7 +99,7 @@ int database_result(struct database *database, int code, struct sqlite3 *connect
 	if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW)
 		return 0;
 	enum database_use use = use_of(database, connection);
-	int number = errno; /* of the file, for now */
+	int number = errno; /* before another call has its own */
 	char reason[DATABASE_REASON_SIZE];
 	database_reason(connection, reason);
 	switch (code & 0xff) {

@@ -175,9 +175,18 @@ static void test_service_reload_without_a_timer_keeps_the_one_there_is(void **st
 	captured_stderr_begin();
 	machine.timer_error = EMFILE;
 	service_reload(service, second);
-	captured_stderr_end();
-	assert_non_null(strstr(captured_stderr_text(), " error: opening the timer: Too many open files; the old one goes on\n"));
 	take_tick();
+	assert_int_equal(captured_stderr_count(" error: opening the timer fails: Too many open files\n"), 1);
+	assert_int_equal(captured_stderr_count("opening the timer works again"), 0);
+	service_send(service);
+
+	/* It is tried again with each tick. */
+	machine.timer_error = 0;
+	int old = service_timer_fd(service);
+	take_tick();
+	assert_int_equal(captured_stderr_count(" info: opening the timer works again\n"), 1);
+	captured_stderr_end();
+	assert_int_not_equal(service_timer_fd(service), old);
 }
 
 static void test_service_flush_says_what_is_lost(void **state)

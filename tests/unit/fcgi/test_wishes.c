@@ -136,11 +136,15 @@ static void test_wishes_one_too_many_has_no_place(void **state)
 {
 	(void)state;
 	struct wishes *wishes = wishes_open();
-	for (int i = 0; i < WISHES_MAX; i++) {
+	for (int i = 0; i < WISHES_MAX - 1; i++) {
 		char ip[WIRE_IP_SIZE];
 		snprintf(ip, sizeof(ip), "10.%d.%d.%d", i >> 16, i >> 8 & 255, i & 255);
 		take(wishes, WIRE_COLLECTOR, ip, true, 1);
 	}
+	/* A place for what was not stored then is no wish. */
+	assert_int_equal(reserve(wishes, "11.0.0.1"), 0);
+	take(wishes, WIRE_COLLECTOR, "11.0.0.2", true, 1);
+	assert_false(wishes_have(wishes, "11.0.0.1"));
 	assert_int_equal(reserve(wishes, "11.0.0.1"), -EDQUOT);
 	assert_int_equal(reserve(wishes, "10.0.0.1"), 0);
 	wishes_close(wishes);
