@@ -20,11 +20,11 @@ url = http://127.0.0.1:9/
 spool = spool
 [alert]
 url = http://127.0.0.1:9/
-log = log
-state = alert
+log = alert.log
+state = alert.state
 [forecast]
 url = http://127.0.0.1:9/
-state = forecast
+state = forecast.state
 """
 
 
@@ -109,7 +109,7 @@ class StartTest(unittest.TestCase):
     def test_state_that_another_forecast_service_has_is_left_to_it(self):
         one = self.begin("vigie-forecast")
         self.assertTrue(one.answers(), one.printed())
-        self.configure(CONFIG.replace("state = forecast", "state = other"))
+        self.configure(CONFIG.replace("state = forecast.state", "state = other.state"))
         two = self.begin("vigie-forecast")
         self.assertTrue(two.answers(), two.printed())
         self.configure(CONFIG)
