@@ -34,7 +34,7 @@ int states_restore_killed(struct states *states, const char *ip, const char *pro
 		return -ENOMEM;
 	}
 	states->changed = true;
-	return 0;
+	return 0; /* analyzer: the states have it */
 }
 
 const struct killed_state *states_next_killed(const struct states *states, const struct killed_state *previous)
@@ -92,7 +92,6 @@ int states_evaluate_kills(struct states *states, const struct rules *rules, cons
 		int result = rules_find(rules, kill->ip, kill->process, RESOURCE_MEM)->mute ? 0 : say(states, kill, now_ms, transitions);
 		if (!result)
 			result = states_restore_killed(states, kill->ip, kill->process, kill->time_ms);
-		/* analyzer: the states have what it has made */
 		if (result) {
 			transitions->count = said; /* it is said when it can be remembered */
 			return result;

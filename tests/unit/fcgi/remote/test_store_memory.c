@@ -260,8 +260,6 @@ static void test_store_read_any_allocation_fails_is_out_of_memory(void **state)
 {
 	struct stage *stage = *state;
 	struct fixture *f = &stage->f;
-	if (!FAILING_MALLOC)
-		skip();
 	f->base = FROM;
 	f->now = TO - STORE_AHEAD_MS;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -286,7 +284,7 @@ static void test_store_read_any_allocation_fails_is_out_of_memory(void **state)
 				fail_msg("case %zu, allocation %ld: %ld are not freed", i, n, failing_unfreed() - live);
 			assert_known(stage, &heads);
 		}
-		assert_true(n > 10);
+		assert_true(n > 10 || !FAILING_MALLOC);
 		text_free(&heads);
 	}
 	assert_int_equal(captured_stderr_count("store "), 0);
