@@ -136,16 +136,14 @@ static void test_watcher_lock_state_refused_says_why_as_far_as_memory_goes(void 
 		int result = watcher_lock_state(path, &fd, &error);
 		failed = failing_stop();
 		assert_int_equal(fd, 7);
-		if (n == 1 && failed) {
-			assert_int_equal(result, -ENOMEM);
+		/* Which it is that fails is the C library's affair: 2.41 (Debian 13) allocates more than 2.36. */
+		if (result == -ENOMEM)
 			assert_string_equal(error.data, expected[0]);
-		} else if (n == 2 && failed) {
-			assert_int_equal(result, -ELOOP);
+		else if (!text_failed(&error) && strcmp(error.data, expected[1]) != 0)
 			assert_string_equal(error.data, strerror(ENOMEM));
-		} else {
-			assert_int_equal(result, -ELOOP);
-			assert_true(text_failed(&error) || strcmp(error.data, expected[1]) == 0);
-		}
+		assert_true(result == -ELOOP || (failed && result == -ENOMEM));
+		if (!failed)
+			assert_string_equal(error.data, expected[1]);
 		text_free(&error);
 	}
 	unlink(lock);

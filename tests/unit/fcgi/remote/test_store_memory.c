@@ -374,7 +374,7 @@ static void test_remote_send_any_allocation_of_the_first_fails_is_out_of_memory(
 	char words[REMOTE_WORDS_SIZE], url[128];
 	if (!FAILING_MALLOC)
 		skip();
-	snprintf(url, sizeof(url), "%s/write?", http_server_url(stage->server));
+	snprintf(url, sizeof(url), "%s/write?precision=ms", http_server_url(stage->server));
 	const struct http_message message = { .method = "POST", .url = url, .body = "", .content_type = "text/plain" };
 	const struct remote_identity identity = { .user = "user" };
 	long n = 0;

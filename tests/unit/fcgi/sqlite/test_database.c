@@ -274,7 +274,7 @@ static void test_database_open_any_allocation_fails_is_out_of_memory(void **stat
 			assert_true(result == expected || (failed && result == -ENOMEM));
 			assert_int_equal(database != NULL, result == 0);
 			if (result == -ELOOP) /* said in any case */
-				assert_int_equal(captured_stderr_count(failed ? strerror(ENOMEM) : strerror(ELOOP)), 1);
+				assert_int_equal(captured_stderr_count(strerror(ELOOP)) + (failed ? captured_stderr_count(strerror(ENOMEM)) : 0), 1);
 			database_close(database);
 		}
 	}
