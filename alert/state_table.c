@@ -221,7 +221,7 @@ int states_set_unwritten(struct states *states, const struct text *lines, uint64
 {
 	struct states_unwritten *unwritten = &states->unwritten;
 	text_reset(&unwritten->lines);
-	text_append(&unwritten->lines, text_or(lines, ""), lines->length);
+	text_append(&unwritten->lines, lines->data, lines->length);
 	unwritten->lost = lost;
 	return text_failed(&unwritten->lines) ? -ENOMEM : 0;
 }

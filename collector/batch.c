@@ -169,7 +169,7 @@ static size_t append_data(const struct batch *batch, const char *at, size_t coun
 			if (!find_value(&values, resource, &value))
 				continue;
 			text_append_string(text, samples ? "," : "");
-			text_append(text, text_or(&start, ""), start.length);
+			text_append(text, start.data, start.length);
 			json_append_number(text, value);
 			text_append_string(text, ",\"process_name\":");
 			json_append_string(text, name);

@@ -21,6 +21,7 @@ struct text {
 /* An empty text; allocates nothing. */
 #define TEXT_EMPTY ((struct text){ 0 })
 
+/* `bytes` may be NULL where there are none, as in a text that nothing was appended to. */
 void text_append(struct text *text, const char *bytes, size_t length);
 void text_append_string(struct text *text, const char *string);
 void text_append_char(struct text *text, char byte);

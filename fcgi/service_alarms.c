@@ -174,7 +174,7 @@ void service_query_alarm(struct service *service, const struct parameters *param
 	if (in_rows)
 		goto out;
 	text_printf(&response->body, "{\"color\": \"%s\", \"alarms\": [", wire_color_name(worst));
-	text_append(&response->body, text_or(&alarms, ""), alarms.length);
+	text_append(&response->body, alarms.data, alarms.length);
 	text_append_string(&response->body, "]}\n");
 	if (text_failed(&alarms))
 		response_error(response, 503, NULL, "out of memory");

@@ -75,7 +75,7 @@ static void append_line(struct text *body, enum column column, const struct host
 	if (column == COLUMN_COLOR && transitions_color(value) == COLOR_GREEN)
 		return;
 	body->failed = body->failed || text_failed(&host->start);
-	text_append(body, text_or(&host->start, ""), host->start.length);
+	text_append(body, host->start.data, host->start.length);
 	exposition_append_value(body, row->key.process);
 	if (column == COLUMN_PROBABILITY || column == COLUMN_COLOR)
 		text_printf(body, "\",resource=\"%s", wire_resource_name(resource));
