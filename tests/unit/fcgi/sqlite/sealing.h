@@ -85,6 +85,19 @@ static inline void sealing_seal(sqlite3 *connection, int64_t key)
 	block_builder_close(builder);
 }
 
+/* What sealing_seal_chosen() may be given: each hour, and none. */
+static inline bool sealing_all(int64_t key)
+{
+	(void)key;
+	return true;
+}
+
+static inline bool sealing_none(int64_t key)
+{
+	(void)key;
+	return false;
+}
+
 /*
  * Seals, merges, or leaves as it is what each host has in each hour, as `choose` says of its key. What is sealed already
  * and has rows is noted as having them.

@@ -10,18 +10,6 @@
 
 static const struct engine sqlite = { .ops = &store_sqlite, .configure = config_in };
 
-static bool all(int64_t key)
-{
-	(void)key;
-	return true;
-}
-
-static bool none(int64_t key)
-{
-	(void)key;
-	return false;
-}
-
 static void change(struct fixture *f, const char *sql)
 {
 	sqlite3 *connection = sealing_open(f->config->sqlite.path);
@@ -58,12 +46,12 @@ static void put_hours(struct fixture *f)
 			    SAMPLE("10.0.0.3", "c", CPU, time_ms, hour));
 		}
 		if (hour == 2)
-			sealing_seal_chosen(f->config->sqlite.path, all);
+			sealing_seal_chosen(f->config->sqlite.path, sealing_all);
 	}
 	PUT(f, SAMPLE("10.0.0.1", "a", MEM, HOUR + 1000, 9), SAMPLE("10.0.0.1", "b", MEM, HOUR + 5000, 8),
 	    SAMPLE("10.0.0.2", "a", CPU, HOUR + 302000, 7), SAMPLE("10.0.0.2", "a", MEM, HOUR + 302000, 6));
 	PUT(f, SAMPLE("10.0.0.9", "silent", MEM, HOUR / 2, 1));
-	sealing_seal_chosen(f->config->sqlite.path, none);
+	sealing_seal_chosen(f->config->sqlite.path, sealing_none);
 	char sql[128];
 	snprintf(sql, sizeof(sql), "UPDATE hour SET data = NULL WHERE key < %lld",
 	         (long long)placement_hour_key(METRIC_USAGE, f->base + HOUR, 0));
@@ -239,9 +227,9 @@ static void test_hosts_damage_is_an_error_of_rows_and_nobody_of_hours(void **sta
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		PUT(f, SAMPLE("10.0.0.1", "a", MEM, 5000, 1), SAMPLE("10.0.0.2", "a", MEM, 1000, 1), SAMPLE("10.0.0.2", "b", CPU, 1000, 1));
 		PUT(f, SAMPLE("10.0.0.1", "c", CPU, 4000, 1));
-		sealing_seal_chosen(f->config->sqlite.path, all);
+		sealing_seal_chosen(f->config->sqlite.path, sealing_all);
 		PUT(f, SAMPLE("10.0.0.1", "b", CPU, 5000, 1));
-		sealing_seal_chosen(f->config->sqlite.path, none);
+		sealing_seal_chosen(f->config->sqlite.path, sealing_none);
 		change(f, cases[i].damage);
 		struct store_hosts seen;
 		captured_stderr_begin();
@@ -282,7 +270,7 @@ static void test_reads_sealed_values_that_cannot_be_right_are_left_out(void **st
 		sealing_put(connection, "UPDATE sample SET data = ?2 WHERE ?1 = ?1", 0, &row);
 		sqlite3_close(connection);
 		text_free(&row);
-		sealing_seal_chosen(f->config->sqlite.path, all);
+		sealing_seal_chosen(f->config->sqlite.path, sealing_all);
 		/* By its samples. */
 		captured_stderr_begin();
 		assert_string_equal(history(f, QUERY(f, 0, 20000)), "a 1000=2 3000=4");
@@ -308,7 +296,7 @@ static void test_reads_damaged_hour_of_an_unknown_host_is_left_out(void **state)
 	struct fixture *f = *state;
 	struct store_damaged damaged[STORE_DAMAGED_MAX];
 	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 3));
-	sealing_seal_chosen(f->config->sqlite.path, all);
+	sealing_seal_chosen(f->config->sqlite.path, sealing_all);
 	change(f, "INSERT INTO hour SELECT key + 76, 0, x'00', x'00' FROM hour");
 	captured_stderr_begin();
 	assert_string_equal(means(f, QUERY(f, -1, 4 * HOUR)), "a mem=3^3 cpu=-");

@@ -466,18 +466,6 @@ static bool some(int64_t key)
 	return once_in(2);
 }
 
-static bool all(int64_t key)
-{
-	(void)key;
-	return true;
-}
-
-static bool none(int64_t key)
-{
-	(void)key;
-	return false;
-}
-
 /* The numbers of some series are used anew: what they had before is of others, that are gone. */
 static void bear_anew(struct fixture *f)
 {
@@ -526,13 +514,13 @@ static void test_read_random_data_answers_are_those_of_the_samples(void **state)
 	sealing_seal_chosen(path, some);
 	compare_answers(f, 40, true);
 	put_late(f);
-	sealing_seal_chosen(path, none);
+	sealing_seal_chosen(path, sealing_none);
 	compare_answers(f, 60, true);
 	compare_hosts_now(f);
 	sealing_seal_chosen(path, some); /* some are merged */
 	compare_answers(f, 40, true);
 	compare_hosts_now(f);
-	sealing_seal_chosen(path, all);
+	sealing_seal_chosen(path, sealing_all);
 	compare_answers(f, 60, true);
 	compare_hosts_now(f);
 	reopen(f);
@@ -551,7 +539,7 @@ static void test_read_numbers_used_anew_are_not_taken_for_those_before(void **st
 	bear_anew(f);
 	sealing_seal_chosen(f->config->sqlite.path, some);
 	compare_answers(f, 40, true);
-	sealing_seal_chosen(f->config->sqlite.path, all);
+	sealing_seal_chosen(f->config->sqlite.path, sealing_all);
 	compare_answers(f, 60, true);
 	tear_down(f);
 }
@@ -567,7 +555,7 @@ static void test_read_hours_without_samples_are_told_by_their_steps(void **state
 	int64_t detail_ms = model.begin + HOURS / 2 * (int64_t)BLOCK_MS;
 	for (size_t host = 0; host < HOSTS; host++)
 		put_day(f, host);
-	sealing_seal_chosen(f->config->sqlite.path, all);
+	sealing_seal_chosen(f->config->sqlite.path, sealing_all);
 	sqlite3 *connection = sealing_open(f->config->sqlite.path);
 	snprintf(sql, sizeof(sql), "UPDATE hour SET data = NULL WHERE key < %lld", (long long)placement_hour_key(METRIC_USAGE, detail_ms, 0));
 	sealing_run(connection, sql);
@@ -588,7 +576,7 @@ static void test_read_hours_without_samples_have_a_point_a_step(void **state)
 	f->base = model.begin;
 	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 1000, 1), SAMPLE("10.0.0.1", "a", MEM, 299999, 2), SAMPLE("10.0.0.1", "b", CPU, 299999, 4),
 	    SAMPLE("10.0.0.1", "a", MEM, 600000, 7), SAMPLE("10.0.0.2", "a", MEM, 700000, 1.0 / 3), SAMPLE("10.0.0.1", "c", CPU, 899999, 4));
-	sealing_seal_chosen(f->config->sqlite.path, all);
+	sealing_seal_chosen(f->config->sqlite.path, sealing_all);
 	sqlite3 *connection = sealing_open(f->config->sqlite.path);
 	sealing_run(connection, "UPDATE hour SET data = NULL");
 	sqlite3_close(connection);
@@ -602,7 +590,7 @@ static void test_read_hours_without_samples_have_a_point_a_step(void **state)
 	assert_string_equal(hosts(f, -1), "10.0.0.1 899999 2; 10.0.0.2 700000 1");
 	/* What comes late counts beside them. */
 	PUT(f, SAMPLE("10.0.0.1", "a", MEM, 600500, 9));
-	sealing_seal_chosen(f->config->sqlite.path, none);
+	sealing_seal_chosen(f->config->sqlite.path, sealing_none);
 	assert_string_equal(history(f, QUERY(f, -1, HOUR, .ip = "10.0.0.1")), "a 0=1.5 600000=7 600500=9");
 	tear_down(f);
 }
@@ -630,7 +618,7 @@ static void test_read_damaged_hour_costs_that_hour_of_that_host(void **state)
 		begin(f);
 		for (size_t host = 0; host < HOSTS; host++)
 			put_day(f, host);
-		sealing_seal_chosen(f->config->sqlite.path, all);
+		sealing_seal_chosen(f->config->sqlite.path, sealing_all);
 		damage(f, columns[i]);
 		int64_t hour_ms = model.begin + BLOCK_MS;
 		assert_int_equal(f->ops->damaged(f->store, f->now, damaged), 0);
